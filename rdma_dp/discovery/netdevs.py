@@ -1,0 +1,106 @@
+"""Netdevs: which PCI function or subfunction each hangs on, and which are representors or bonds."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rdma_dp.discovery.pci import parent_of
+from rdma_dp.host import CLASS_NET, Host
+from rdma_dp.model import NetDevice
+
+# net/IF/type is an ARPHRD_* number (kernel include/uapi/linux/if_arp.h).
+_LINK_TYPES = {1: "ether", 32: "infiniband"}
+
+# phys_port_name of a VF's, SF's or host PF's stand-in on the switchdev side (kernel
+# drivers/net/ethernet/mellanox/mlx5/core/en_rep.c and devlink); the uplink is "p0".
+_REPRESENTOR = re.compile(r"(c\d+)?pf\d+(vf\d+|sf\d+|hpf)?|(c\d+)?pf\d*hpf")
+
+
+@dataclass(frozen=True, slots=True)
+class NetLink:
+    """A netdev as sysfs shows it. `port_index` counts the ports of a function from 0."""
+
+    name: str
+    link_type: str | None = None
+    hardware_address: str | None = None
+    port_index: int = 0
+    switch_id: str | None = None
+    phys_port_name: str | None = None
+    bond: str | None = None
+
+    @property
+    def representor(self) -> bool:
+        """Whether it only stands for another function's port, inside an embedded switch."""
+        return bool(self.switch_id and _REPRESENTOR.fullmatch(self.phys_port_name or ""))
+
+    @property
+    def device(self) -> NetDevice:
+        """What the inventory keeps of it."""
+        return NetDevice(self.name, self.link_type, self.bond)
+
+
+class NetLinks:
+    """The host's netdevs. class/net is listed once; attributes are read when they are asked for.
+
+    A node full of pods has thousands of virtual netdevs, of which none matters here.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._read: dict[str, NetLink | None] = {}
+        self._below: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+        self._parents: dict[str, tuple[str, str | None]] = {}
+        for name in host.entries(CLASS_NET):
+            path = host.follow(f"{CLASS_NET}/{name}")
+            parent = parent_of(path) if path else None
+            if parent:
+                key = (parent.address, parent.subfunction)
+                self._below[key].append(name)
+                self._parents[name] = key
+
+    def below(self, address: str, subfunction: str | None = None) -> list[NetLink]:
+        """The netdevs that hang on a PCI function, or on one subfunction of it."""
+        links = [self.named(name) for name in self._below.get((address, subfunction), ())]
+        return [link for link in links if link is not None]
+
+    def named(self, name: str) -> NetLink | None:
+        """The netdev of that name; None when it is not there."""
+        if name not in self._read:
+            self._read[name] = self._read_link(name)
+        return self._read[name]
+
+    def slaves(self, bond: str) -> Iterator[tuple[str, NetLink]]:
+        """The PCI addresses and netdevs that are enslaved to a bond."""
+        slaves = self._host.read(f"{CLASS_NET}/{bond}/bonding/slaves") or ""
+        for name in slaves.split():
+            link = self.named(name)
+            if link is not None and name in self._parents:
+                yield self._parents[name][0], link
+
+    def _read_link(self, name: str) -> NetLink | None:
+        host, path = self._host, f"{CLASS_NET}/{name}"
+        if not host.is_directory(path):
+            return None
+        switch_id = host.read(f"{path}/phys_switch_id")
+        return NetLink(
+            name=name,
+            link_type=_LINK_TYPES.get(host.read_int(f"{path}/type") or 0),
+            hardware_address=host.read(f"{path}/address"),
+            port_index=self._port_index(path),
+            switch_id=switch_id,
+            phys_port_name=host.read(f"{path}/phys_port_name") if switch_id else None,
+            bond=self._bond(path),
+        )
+
+    def _port_index(self, path: str) -> int:
+        # Kernels before 3.15 have only dev_id, in hex, for the same purpose.
+        index = self._host.read_int(f"{path}/dev_port")
+        return index or self._host.read_int(f"{path}/dev_id", 16) or 0
+
+    def _bond(self, path: str) -> str | None:
+        # A bridge or an Open vSwitch has slaves too; only a bond moves HCAs.
+        master = self._host.link_name(f"{path}/master")
+        if master and self._host.is_directory(f"{CLASS_NET}/{master}/bonding"):
+            return master
+        return None

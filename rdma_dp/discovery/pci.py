@@ -1,0 +1,85 @@
+"""PCI functions: how a sysfs path names them, and what their attributes say."""
+
+import re
+from dataclasses import dataclass
+
+from rdma_dp.host import PCI_DEVICES, Host
+from rdma_dp.model import PciFunction
+
+# Domains have more than four digits behind VMD and on some hypervisors.
+_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_SUBFUNCTION = re.compile(r"mlx5_core\.sf\.\d+")
+
+# PCI class codes, upper 16 bits (pci.ids): a network function has base class 02; old InfiniBand
+# adapters (qib) say "serial bus, InfiniBand" instead.
+_NETWORK_BASE_CLASS = 0x02
+_SERIAL_BUS_INFINIBAND = 0x0C06
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The device that something in sysfs hangs below. `path` is the PCI function's directory."""
+
+    address: str
+    path: str
+    subfunction: str | None = None
+
+
+def parent_of(path: str) -> Parent | None:
+    """The innermost PCI function (and subfunction) on a sysfs path; None for a virtual device.
+
+    The depth says nothing: irdma and bnxt put the HCA beside their auxiliary device, an mlx5
+    subfunction puts it below.
+    """
+    components = path.split("/")
+    subfunction = None
+    for index in range(len(components) - 1, -1, -1):
+        if _SUBFUNCTION.fullmatch(components[index]):
+            subfunction = components[index]
+        if _ADDRESS.fullmatch(components[index]):
+            return Parent(components[index], "/".join(components[: index + 1]), subfunction)
+    return None
+
+
+class Functions:
+    """The host's PCI functions, each read once per scan."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._read: dict[str, PciFunction] = {}
+
+    def at(self, address: str, path: str) -> PciFunction:
+        """The function whose attributes stand in the directory `path`."""
+        if address not in self._read:
+            self._read[address] = self._read_function(address, path)
+        return self._read[address]
+
+    def network(self) -> list[PciFunction]:
+        """Every function of a network class, whatever drives it."""
+        found = []
+        for address in self._host.entries(PCI_DEVICES):
+            path = f"{PCI_DEVICES}/{address}"
+            pci_class = self._host.read_int(f"{path}/class", 16)
+            if pci_class is not None and _is_network(pci_class):
+                found.append(self.at(address, path))
+        return found
+
+    def _read_function(self, address: str, path: str) -> PciFunction:
+        numa_node = self._host.read_int(f"{path}/numa_node")
+        return PciFunction(
+            address=address,
+            vendor=_hex_id(self._host.read(f"{path}/vendor")),
+            device=_hex_id(self._host.read(f"{path}/device")),
+            pci_class=self._host.read_int(f"{path}/class", 16),
+            driver=self._host.link_name(f"{path}/driver"),
+            numa_node=None if numa_node is None or numa_node < 0 else numa_node,
+            physfn=self._host.link_name(f"{path}/physfn"),
+        )
+
+
+def _is_network(pci_class: int) -> bool:
+    return pci_class >> 16 == _NETWORK_BASE_CLASS or pci_class >> 8 == _SERIAL_BUS_INFINIBAND
+
+
+def _hex_id(text: str | None) -> str | None:
+    return text.lower().removeprefix("0x") if text else None

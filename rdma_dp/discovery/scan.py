@@ -1,0 +1,60 @@
+"""One complete look at a host: host -> Inventory. No state, nothing kept between two scans."""
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from rdma_dp.discovery import nldev
+from rdma_dp.discovery.chardevs import read_rdma_cm
+from rdma_dp.discovery.hcas import Sources, read_hca
+from rdma_dp.discovery.idle import RDMA_MODULE_OF_DRIVER, idle_functions
+from rdma_dp.discovery.nldev import NldevView
+from rdma_dp.discovery.sharing import why_unshareable
+from rdma_dp.host import MODULES, NETNS_MODE, Host, HostError
+from rdma_dp.model import Hca, Inventory, System, natural_key
+
+# What RDMA for pods needs of the kernel, whatever the hardware.
+_CORE_MODULES = ("ib_core", "ib_uverbs", "ib_umad", "rdma_ucm")
+
+
+def scan(host: Host, netlink: NldevView | None = None) -> Inventory:
+    """Reads the whole host.
+
+    `netlink` is what RDMA netlink says; on a live host it is asked for. Raises HostError when a
+    class cannot be read; an HCA that cannot be read is in the inventory, unshareable, with the
+    error as its reason, and does not hide the others.
+    """
+    if netlink is None:
+        netlink = (nldev.query() if host.live else None) or NldevView()
+    sources = Sources(host, netlink)
+    netns_mode = netlink.netns_mode or _netns_mode(host)
+    names = sorted(sources.parents, key=natural_key)
+    hcas = tuple(_judged_hca(sources, name, netns_mode) for name in names)
+    return Inventory(
+        hcas=hcas,
+        others=idle_functions(sources, hcas, netns_mode),
+        system=System(netns_mode, read_rdma_cm(host), MappingProxyType(_modules(host, hcas))),
+    )
+
+
+def _judged_hca(sources: Sources, name: str, netns_mode: str | None) -> Hca:
+    try:
+        hca = read_hca(sources, name)
+        return replace(hca, unshareable=why_unshareable(sources, hca, netns_mode))
+    except HostError as error:
+        return Hca(name, unshareable=str(error))
+
+
+def _netns_mode(host: Host) -> str | None:
+    # ib_core's parameter netns_mode (kernel drivers/infiniband/core/device.c): Y is shared.
+    return {"Y": "shared", "N": "exclusive"}.get(host.read(NETNS_MODE) or "")
+
+
+def _modules(host: Host, hcas: tuple[Hca, ...]) -> dict[str, bool]:
+    """Which modules are there: the common ones, and those that this host's drivers want."""
+    if not host.is_directory(MODULES):
+        return {}
+    drivers = {function.driver for hca in hcas for function in hca.functions}
+    wanted = {RDMA_MODULE_OF_DRIVER[d] for d in drivers if d in RDMA_MODULE_OF_DRIVER}
+    return {
+        name: host.is_directory(f"{MODULES}/{name}") for name in (*_CORE_MODULES, *sorted(wanted))
+    }

@@ -1,0 +1,182 @@
+"""The host as files under one root: the table of paths, and reads that tolerate a moving kernel.
+
+Paths are relative to the root and written as on the host ("sys/class/infiniband"), so a captured
+tree, a sample host and the live machine run through the same code. Nothing else in rdma-dp names
+a path below /sys, /proc or /dev.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import TypeVar
+
+from rdma_dp.errors import RdmaDpError
+from rdma_dp.model import CharDevice, DeviceNumber
+
+CLASS_INFINIBAND = "sys/class/infiniband"
+CLASS_VERBS = "sys/class/infiniband_verbs"
+CLASS_MAD = "sys/class/infiniband_mad"
+CLASS_NET = "sys/class/net"
+RDMA_CM = "sys/class/misc/rdma_cm"
+PCI_DEVICES = "sys/bus/pci/devices"
+MODULES = "sys/module"
+NETNS_MODE = "sys/module/ib_core/parameters/netns_mode"
+DEV = "dev"
+
+# sysfs hands out at most a page per attribute (kernel fs/sysfs/file.c, sysfs_kf_seq_show).
+_PAGE = 4096
+
+T = TypeVar("T")
+
+# What a kernel answers when a device goes away in the middle of a read (ENODEV, ENXIO), when the
+# attribute does not exist for this kind of device (ENOENT, EINVAL, EOPNOTSUPP, ENODATA), or when
+# a component of the path is no directory any more. None of it is a failure of the scan.
+_GONE = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENODEV,
+        errno.ENXIO,
+        errno.EINVAL,
+        errno.EOPNOTSUPP,
+        errno.ENODATA,
+        errno.ENOTDIR,
+    }
+)
+
+
+class HostError(RdmaDpError):
+    """A read that failed for another reason than "it is not there (any more)"."""
+
+
+class Host:
+    """Reads below one root. Every method answers None or () for what is not there.
+
+    Raises HostError for anything else: a failure never looks like an empty host.
+    """
+
+    def __init__(self, root: Path | str = "/") -> None:
+        self.root = Path(root).absolute()
+        self._prefix = str(self.root).rstrip("/")
+        self._unchanging: dict[tuple[str, int], bytes | None] = {}
+
+    @property
+    def live(self) -> bool:
+        """Whether this is the machine that we run on, where netlink may be asked too."""
+        return self._prefix == ""
+
+    def entries(self, path: str) -> tuple[str, ...]:
+        """The names in a directory, sorted; () when there is none."""
+        try:
+            return tuple(sorted(os.listdir(self._at(path))))
+        except OSError as error:
+            return self._absent_or_raise(path, error, ())
+
+    def read(self, path: str) -> str | None:
+        """An attribute's text without white space around it; None when it is not there."""
+        data = self.read_bytes(path, _PAGE)
+        return None if data is None else data.decode("utf-8", "replace").strip("\0 \t\r\n")
+
+    def read_int(self, path: str, base: int = 10) -> int | None:
+        """An attribute as a number; None when it is not there or holds something else."""
+        text = self.read(path)
+        try:
+            return None if text is None else int(text, base)
+        except ValueError:
+            return None
+
+    def read_bytes(self, path: str, limit: int) -> bytes | None:
+        """At most `limit` bytes of a file."""
+        try:
+            descriptor = os.open(self._at(path), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return os.read(descriptor, limit)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            return self._absent_or_raise(path, error, None)
+
+    def read_unchanging(self, path: str, limit: int) -> bytes | None:
+        """As read_bytes, but read once for as long as the file exists (its inode tells).
+
+        For what is slow to read and burnt into the hardware. None also without permission.
+        """
+        try:
+            key = (path, os.stat(self._at(path)).st_ino)
+        except OSError as error:
+            return self._absent_or_raise(path, error, None)
+        if key not in self._unchanging:
+            try:
+                self._unchanging[key] = self.read_bytes(path, limit)
+            except HostError:
+                self._unchanging[key] = None
+        return self._unchanging[key]
+
+    def follow(self, path: str) -> str | None:
+        """Where a symlink leads, as a path relative to the root; the path itself if it is none.
+
+        One step only: the links of sysfs lead to real directories. None when nothing is there,
+        or when the link leads out of the root.
+        """
+        try:
+            target = os.readlink(self._at(path))
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # readlink(2): the named file is not a symbolic link
+                return path
+            return self._absent_or_raise(path, error, None)
+        if target.startswith("/"):
+            return target.lstrip("/")
+        followed = os.path.normpath(f"{path}/../{target}")
+        return None if followed.startswith("..") else followed
+
+    def link_name(self, path: str) -> str | None:
+        """The last component of where a symlink leads (a driver's name, say)."""
+        try:
+            return os.path.basename(os.readlink(self._at(path)))
+        except OSError as error:
+            return self._absent_or_raise(path, error, None)
+
+    def is_directory(self, path: str) -> bool:
+        """Whether there is a directory (a link to one counts)."""
+        return os.path.isdir(self._at(path))
+
+    def char_device(self, name: str, sysfs_path: str) -> CharDevice:
+        """The device node of `name`, as its sysfs directory describes it and /dev holds it.
+
+        A tree without /dev (a capture) cannot be checked: its nodes are named from sysfs alone.
+        """
+        number = _device_number(self.read(f"{sysfs_path}/dev"))
+        if not self.is_directory(DEV):
+            return CharDevice(name, number)
+        device = CharDevice(name, number, checked=True)
+        fault = self._node_fault(device)
+        return CharDevice(name, number, checked=True, fault=fault)
+
+    def _node_fault(self, device: CharDevice) -> str | None:
+        try:
+            node = os.stat(self._at(device.path.lstrip("/")))
+        except OSError as error:
+            self._absent_or_raise(device.path, error, None)
+            return f"{device.path} is missing"
+        if not stat.S_ISCHR(node.st_mode):
+            return f"{device.path} is not a character device"
+        found = DeviceNumber(os.major(node.st_rdev), os.minor(node.st_rdev))
+        if device.number is not None and found != device.number:
+            return f"{device.path} is {found}, but the kernel's {device.name} is {device.number}"
+        return None
+
+    def _at(self, path: str) -> str:
+        return f"{self._prefix}/{path}"
+
+    def _absent_or_raise(self, path: str, error: OSError, absent: T) -> T:
+        if error.errno in _GONE:
+            return absent
+        hint = "run as root" if error.errno in (errno.EACCES, errno.EPERM) else None
+        raise HostError(f"cannot read {self._at(path)}: {error.strerror}", hint) from error
+
+
+def _device_number(text: str | None) -> DeviceNumber | None:
+    major, _, minor = (text or "").partition(":")
+    if major.isascii() and major.isdigit() and minor.isascii() and minor.isdigit():
+        return DeviceNumber(int(major), int(minor))
+    return None

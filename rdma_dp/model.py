@@ -1,0 +1,201 @@
+"""What a node has: frozen values, made by discovery and only read by everything else.
+
+Names are the kernel's and the field's. `None` always means "the node does not say".
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+CHAR_DEVICE_DIRECTORY = "/dev/infiniband"
+
+
+def natural_key(name: str) -> tuple[tuple[str, int], ...]:
+    """Sorts names as people do: mlx5_2 before mlx5_10."""
+    return tuple(
+        (text, int(digits or -1)) for text, digits in re.findall(r"([^0-9]*)([0-9]*)", name)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNumber:
+    """The major:minor of a character device."""
+
+    major: int
+    minor: int
+
+    def __str__(self) -> str:
+        return f"{self.major}:{self.minor}"
+
+
+@dataclass(frozen=True, slots=True)
+class CharDevice:
+    """A character device below /dev/infiniband: uverbsN, umadN, issmN or rdma_cm.
+
+    `number` is what sysfs says. `fault` tells why the node in /dev cannot be used; it is None
+    when the node is right and when there is no /dev to look at (`checked` tells which).
+    """
+
+    name: str
+    number: DeviceNumber | None
+    checked: bool = False
+    fault: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Where a container finds it; never a path below another root."""
+        return f"{CHAR_DEVICE_DIRECTORY}/{self.name}"
+
+    @property
+    def usable(self) -> bool:
+        """Whether handing it out works, as far as one can see from here."""
+        return self.fault is None
+
+
+@dataclass(frozen=True, slots=True)
+class PciFunction:
+    """A PCI function. `vendor` and `device` are four lowercase hex digits without 0x."""
+
+    address: str
+    vendor: str | None = None
+    device: str | None = None
+    pci_class: int | None = None  # 24 bits: base class, subclass, programming interface
+    driver: str | None = None
+    numa_node: int | None = None  # None also where the firmware gave no affinity (-1)
+    physfn: str | None = None  # address of the PF, for a VF
+
+
+@dataclass(frozen=True, slots=True)
+class Subfunction:
+    """An mlx5 scalable function: `name` is its auxiliary device (mlx5_core.sf.N).
+
+    N is the kernel's running number; only `sfnum` is the number that the administrator gave.
+    """
+
+    name: str
+    sfnum: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetDevice:
+    """A netdev that belongs to an HCA.
+
+    `link_type` is named as iproute2 and the Go plugin name it: "ether" or "infiniband".
+    `bond` is the bonding master that it is enslaved to.
+    """
+
+    name: str
+    link_type: str | None = None
+    bond: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One port of an HCA. `number` counts from 1.
+
+    `state` and `phys_state` are the kernel's words without their number ("ACTIVE", "LinkUp"),
+    `rate` is in Gb/s, `link_layer` is "InfiniBand", "Ethernet" or "Unknown".
+    """
+
+    number: int
+    state: str | None = None
+    phys_state: str | None = None
+    link_layer: str | None = None
+    rate: float | None = None
+    netdevs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hca:
+    """An RDMA device (ibdev) with all that belongs to it.
+
+    `functions` has the function that the HCA sits on first; behind it come, for a RoCE bond, the
+    functions whose ports it took over. Empty for a virtual HCA (rxe, siw).
+    `unshareable` says in words why no pod may have it; None for an HCA to share.
+    """
+
+    name: str
+    functions: tuple[PciFunction, ...] = ()
+    subfunction: Subfunction | None = None
+    protocol: str | None = None  # "ib", "roce", "iw", "opa": as NLDEV names it
+    ports: tuple[Port, ...] = ()
+    netdevs: tuple[NetDevice, ...] = ()
+    uverbs: CharDevice | None = None
+    umads: tuple[CharDevice, ...] = ()
+    issms: tuple[CharDevice, ...] = ()
+    unshareable: str | None = None
+
+    @property
+    def shareable(self) -> bool:
+        """Whether a pod can be given this HCA."""
+        return self.unshareable is None
+
+    @property
+    def function(self) -> PciFunction | None:
+        """The PCI function that the HCA sits on; an SF's parent; None for a virtual HCA."""
+        return self.functions[0] if self.functions else None
+
+    @property
+    def numa_node(self) -> int | None:
+        """The NUMA node of the HCA's own function."""
+        return self.function.numa_node if self.function else None
+
+    @property
+    def link_types(self) -> tuple[str, ...]:
+        """The link types of its ports, each once: from the netdev, else from the link layer."""
+        by_name = {netdev.name: netdev.link_type for netdev in self.netdevs}
+        found = [
+            link_type
+            for port in self.ports
+            for link_type in _port_link_types(port, by_name)
+            if link_type is not None
+        ]
+        found += [t for t in by_name.values() if t is not None]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def char_devices(self) -> tuple[CharDevice, ...]:
+        """Every character device of its own (rdma_cm belongs to all HCAs and is not here)."""
+        own = () if self.uverbs is None else (self.uverbs,)
+        return own + self.umads + self.issms
+
+
+# Link layers as ports/N/link_layer spells them (kernel drivers/infiniband/core/sysfs.c).
+_LINK_TYPE_OF_LAYER = {"Ethernet": "ether", "InfiniBand": "infiniband"}
+
+
+def _port_link_types(port: Port, by_name: Mapping[str, str | None]) -> Iterable[str | None]:
+    from_netdevs = [by_name.get(name) for name in port.netdevs]
+    return from_netdevs or [_LINK_TYPE_OF_LAYER.get(port.link_layer or "")]
+
+
+@dataclass(frozen=True, slots=True)
+class IdleFunction:
+    """A network function without an HCA, and why, as far as the node shows it."""
+
+    function: PciFunction
+    netdevs: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What holds for the node as a whole.
+
+    `netns_mode` is "shared" or "exclusive"; `modules` maps the names of the kernel modules that
+    RDMA needs to whether each is there (empty where the tree has no /sys/module).
+    """
+
+    netns_mode: str | None = None
+    rdma_cm: CharDevice | None = None
+    modules: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """All of it, at one moment. Replaced whole, never changed."""
+
+    hcas: tuple[Hca, ...] = ()
+    others: tuple[IdleFunction, ...] = ()
+    system: System = System()

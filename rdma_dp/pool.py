@@ -1,0 +1,134 @@
+"""A resource's slots, and what a container gets for one. Pure.
+
+One resource is one pool of `rdmaHcaMax` slots with the ids "0".."N-1": the ids of the Go plugin,
+so that it can be replaced under running pods. A slot is not tied to an HCA: each container gets
+the nodes of all HCAs in the pool.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from rdma_dp.config import Resource
+from rdma_dp.errors import RdmaDpError
+from rdma_dp.model import CharDevice, Hca, System
+from rdma_dp.selection import Selection
+
+PERMISSIONS = "rwm"
+
+
+class UnknownSlots(RdmaDpError):
+    """Slots were asked for that this resource never listed. The text reaches the pod's owner."""
+
+
+class NoUsableHca(RdmaDpError):
+    """The pool is empty right now. The text reaches the pod's owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A unit that kubelet counts and hands to one container."""
+
+    id: str
+    healthy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a container gets: device paths (the same inside and outside), environment, CDI names."""
+
+    devices: tuple[str, ...]
+    envs: Mapping[str, str]
+    cdi_devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The slots of one resource at one moment.
+
+    `listed` is how many ids kubelet was ever told, which never shrinks: kubelet crashes when an
+    id vanishes while its Allocate is under way. `healthy` is how many of them are Healthy.
+    """
+
+    resource: Resource
+    hcas: tuple[Hca, ...]
+    rdma_cm: CharDevice | None
+    listed: int
+    healthy: int
+    why_empty: str | None = None
+
+    @property
+    def slots(self) -> Iterator[Slot]:
+        """Every slot ever listed, the healthy ones first."""
+        return (Slot(str(number), number < self.healthy) for number in range(self.listed))
+
+
+def make_pool(selection: Selection, system: System, previous: Pool | None = None) -> Pool:
+    """The pool after a scan. `previous` is what kubelet was told before."""
+    hcas = selection.chosen
+    size = selection.resource.rdma_hca_max
+    listed_before = 0 if previous is None else previous.listed
+    return Pool(
+        resource=selection.resource,
+        hcas=hcas,
+        rdma_cm=system.rdma_cm,
+        listed=max(listed_before, size if hcas else 0),
+        healthy=size if hcas else 0,
+        why_empty=None if hcas else _why_empty(selection),
+    )
+
+
+def _why_empty(selection: Selection) -> str:
+    reasons = [f"{v.hca.name}: {'; '.join(v.reasons)}" for v in selection.rejected]
+    if not reasons:
+        return "the node has no RDMA device"
+    more = f", and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+    return " | ".join(reasons[:3]) + more
+
+
+def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
+    """What one container gets for these slots.
+
+    Raises UnknownSlots or NoUsableHca, worded for the owner of the pod, who reads it in the
+    pod's status.
+    """
+    name = pool.resource.full_name
+    unknown = [wanted for wanted in ids if not _is_listed(pool, wanted)]
+    if unknown:
+        raise UnknownSlots(
+            f"{name} has no slot {', '.join(map(repr, unknown[:5]))} on this node",
+            "the resource was probably reconfigured meanwhile; delete the pod to try again",
+        )
+    if not pool.hcas:
+        raise NoUsableHca(
+            f"{name} has no usable HCA on this node: {pool.why_empty}",
+            "the node's administrator sees more with `rdma-dp dry-run`",
+        )
+    return grant(pool)
+
+
+def grant(pool: Pool) -> Grant:
+    """What any container gets from this pool at this moment."""
+    devices = {device.path for hca in pool.hcas for device in hca.char_devices if device.usable}
+    if pool.hcas and pool.rdma_cm is not None and pool.rdma_cm.usable:
+        devices.add(pool.rdma_cm.path)
+    names = ",".join(hca.name for hca in pool.hcas)
+    envs = {env_name(pool.resource.resource_name): names} if names else {}
+    return Grant(tuple(sorted(devices)), MappingProxyType(envs))
+
+
+def env_name(resource_name: str) -> str:
+    """The variable that tells a container its HCAs: RDMA_DP_<RESOURCENAME>_HCAS."""
+    return f"RDMA_DP_{re.sub('[^A-Z0-9]', '_', resource_name.upper())}_HCAS"
+
+
+def _is_listed(pool: Pool, slot_id: str) -> bool:
+    # A slot's id is its number as str() writes it: "07" or "+7" is none.
+    return (
+        slot_id.isascii()
+        and slot_id.isdecimal()
+        and len(slot_id) < 10
+        and str(int(slot_id)) == slot_id
+        and int(slot_id) < pool.listed
+    )
