@@ -172,11 +172,15 @@ def _port_link_types(port: Port, by_name: Mapping[str, str | None]) -> Iterable[
 
 @dataclass(frozen=True, slots=True)
 class IdleFunction:
-    """A network function without an HCA, and why, as far as the node shows it."""
+    """A network function without an HCA, and why, as far as the node shows it.
+
+    `remedy` is what to type to change that, where something can be typed.
+    """
 
     function: PciFunction
     netdevs: tuple[str, ...]
     reason: str
+    remedy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ from rdma_dp.selection import Selection
 PERMISSIONS = "rwm"
 
 
-class UnknownSlots(RdmaDpError):
+class UnknownSlotError(RdmaDpError):
     """Slots were asked for that this resource never listed. The text reaches the pod's owner."""
 
 
-class NoUsableHca(RdmaDpError):
+class EmptyPoolError(RdmaDpError):
     """The pool is empty right now. The text reaches the pod's owner."""
 
 
@@ -90,18 +90,18 @@ def _why_empty(selection: Selection) -> str:
 def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
     """What one container gets for these slots.
 
-    Raises UnknownSlots or NoUsableHca, worded for the owner of the pod, who reads it in the
+    Raises UnknownSlotError or EmptyPoolError, worded for the owner of the pod, who reads it in the
     pod's status.
     """
     name = pool.resource.full_name
     unknown = [wanted for wanted in ids if not _is_listed(pool, wanted)]
     if unknown:
-        raise UnknownSlots(
+        raise UnknownSlotError(
             f"{name} has no slot {', '.join(map(repr, unknown[:5]))} on this node",
             "the resource was probably reconfigured meanwhile; delete the pod to try again",
         )
     if not pool.hcas:
-        raise NoUsableHca(
+        raise EmptyPoolError(
             f"{name} has no usable HCA on this node: {pool.why_empty}",
             "the node's administrator sees more with `rdma-dp dry-run`",
         )

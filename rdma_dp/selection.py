@@ -22,7 +22,7 @@ class Mismatch:
     found: Values
 
     def __str__(self) -> str:
-        found = ", ".join(self.found) if self.found else "nothing to compare with"
+        found = ", ".join(self.found) or "none"
         return f"{self.selector} wants {' or '.join(self.wanted)}; it has {found}"
 
 

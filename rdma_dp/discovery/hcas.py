@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rdma_dp.discovery.chardevs import read_char_devices
 from rdma_dp.discovery.netdevs import NetLink, NetLinks
-from rdma_dp.discovery.nldev import NldevDevice, NldevView
+from rdma_dp.discovery.netlink_view import NldevDevice, NldevView
 from rdma_dp.discovery.pci import Functions, Parent, parent_of
 from rdma_dp.discovery.ports import assign_netdevs, gid_netdevs, read_port_guids, read_ports
 from rdma_dp.host import CLASS_INFINIBAND, PCI_DEVICES, Host

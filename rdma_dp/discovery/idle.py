@@ -31,8 +31,12 @@ _PASS_THROUGH_DRIVERS = frozenset(
 )
 
 # What would drive a function that nothing drives, by PCI vendor.
-_DRIVER_OF_VENDOR = {"15b3": "mlx5_core", "1077": "ib_qib", "1d0f": "ena or efa", "14e4": "bnxt_en"}
+_DRIVER_OF_VENDOR = {"15b3": "mlx5_core", "1077": "ib_qib"}
 _MLX4_DEVICES = range(0x1002, 0x1011)  # ConnectX-2 to ConnectX-3 Pro (kernel mlx4/main.c)
+
+_KERNEL_LOG = "dmesg | grep -iE 'rdma|infiniband|mlx|irdma|bnxt'"
+
+Finding = tuple[str, str | None]  # the reason and its remedy
 
 
 def idle_functions(
@@ -41,18 +45,16 @@ def idle_functions(
     """The network functions that no HCA sits on, in the order of their addresses."""
     hcas = tuple(hcas)
     busy = {hca.function.address for hca in hcas if hca.function is not None}
-    bonded = {f.address: hca for hca in hcas for f in hca.functions[1:]}
-    return tuple(
-        IdleFunction(
-            function=function,
-            netdevs=tuple(link.name for link in sources.links.below(function.address)),
-            reason=_bonded_reason(bonded[function.address])
-            if function.address in bonded
-            else _reason(sources, function, netns_mode),
-        )
-        for function in sources.functions.network()
-        if function.address not in busy
-    )
+    bonded = {f.address: _bonded_reason(hca) for hca in hcas for f in hca.functions[1:]}
+    found = []
+    for function in sources.functions.network():
+        if function.address in busy:
+            continue
+        netdevs = tuple(link.name for link in sources.links.below(function.address))
+        bond = bonded.get(function.address)
+        reason, remedy = (bond, None) if bond else _reason(sources, function, netns_mode)
+        found.append(IdleFunction(function, netdevs, reason, remedy))
+    return tuple(found)
 
 
 def _bonded_reason(hca: Hca) -> str:
@@ -60,45 +62,53 @@ def _bonded_reason(hca: Hca) -> str:
     return f"its port is part of {hca.name}, the HCA of {', '.join(sorted(bonds))}"
 
 
-def _reason(sources: Sources, function: PciFunction, netns_mode: str | None) -> str:
+def _reason(sources: Sources, function: PciFunction, netns_mode: str | None) -> Finding:
     driver = function.driver
     if driver is None:
-        return _undriven_reason(function)
+        return _without_driver(function)
     if driver in _PASS_THROUGH_DRIVERS:
-        return f"bound to {driver}: handed to a virtual machine or to user space"
+        return f"bound to {driver}: handed to a virtual machine or to user space", None
     if driver in _RDMA_DRIVERS:
-        return f"driver {driver} is bound but made no HCA; the kernel's log may say why"
+        return f"driver {driver} is bound but made no HCA", _KERNEL_LOG
     module = RDMA_MODULE_OF_DRIVER.get(driver)
     if module is None:
-        return f"driver {driver} has no RDMA that we know of"
-    return _part_of_multiport(sources, function) or _module_reason(
-        sources, driver, module, netns_mode
-    )
+        return f"driver {driver} has no RDMA that we know of", None
+    if _is_part_of_multiport(sources, function):
+        return "its port is part of another function's HCA (mlx5_ib.multiport)", None
+    return _without_rdma_module(sources, driver, module, netns_mode)
 
 
-def _undriven_reason(function: PciFunction) -> str:
+def _without_driver(function: PciFunction) -> Finding:
     driver = _DRIVER_OF_VENDOR.get(function.vendor or "")
     if function.vendor == "15b3" and int(function.device or "0", 16) in _MLX4_DEVICES:
         driver = "mlx4_core"
-    return "no driver is bound" + (f"; {driver} would drive it" if driver else "")
+    remedy = f"modprobe {driver}" if driver else None
+    return "no driver is bound", remedy
 
 
-def _part_of_multiport(sources: Sources, function: PciFunction) -> str | None:
+def _is_part_of_multiport(sources: Sources, function: PciFunction) -> bool:
     """mlx5 can join two functions into one HCA with two ports; the second then shows it so."""
     directory = f"{PCI_DEVICES}/{function.address}"
-    for name in sources.host.entries(directory):
-        if name.startswith("mlx5_core.rdma."):
-            driver = sources.host.link_name(f"{directory}/{name}/driver")
-            if driver == "mlx5_ib.multiport":
-                return "its port is part of another function's HCA (mlx5_ib.multiport)"
-    return None
+    return any(
+        sources.host.link_name(f"{directory}/{name}/driver") == "mlx5_ib.multiport"
+        for name in sources.host.entries(directory)
+        if name.startswith("mlx5_core.rdma.")
+    )
 
 
-def _module_reason(sources: Sources, driver: str, module: str, netns_mode: str | None) -> str:
+def _without_rdma_module(
+    sources: Sources, driver: str, module: str, netns_mode: str | None
+) -> Finding:
     if not sources.host.is_directory(MODULES):
-        return f"driver {driver} made no HCA; whether {module} is loaded cannot be seen here"
+        return f"driver {driver} made no HCA; whether {module} is loaded cannot be seen here", None
     if not sources.host.is_directory(f"{MODULES}/{module}"):
-        return f"driver {driver} is bound, but its RDMA module {module} is not loaded"
+        return (
+            f"driver {driver} is bound, but its RDMA module {module} is not loaded",
+            f"modprobe {module}",
+        )
     if netns_mode == "exclusive":
-        return f"{module} is loaded, but the HCA may be in another network namespace (exclusive)"
-    return f"{driver} and {module} are loaded but made no HCA; the kernel's log may say why"
+        return (
+            f"{module} is loaded, but the HCA may be in another network namespace (exclusive)",
+            "rdma system set netns shared",
+        )
+    return f"{driver} and {module} are loaded but made no HCA", _KERNEL_LOG

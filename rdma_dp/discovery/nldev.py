@@ -5,8 +5,7 @@ companion. A kernel without it, or an old one that leaves attributes out, costs 
 facts. Message types and attributes are those of the kernel's include/uapi/rdma/rdma_netlink.h.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -14,6 +13,8 @@ from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, nlmsg
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.marshal import Marshal
 from pyroute2.netlink.nlsocket import NetlinkSocket
+
+from rdma_dp.discovery.netlink_view import NldevDevice, NldevView
 
 NETLINK_RDMA = 20
 _CLIENT_NLDEV = 5 << 10  # RDMA_NL_GET_TYPE: the client in the upper bits, the command below
@@ -39,25 +40,6 @@ class NldevMessage(nlmsg):  # type: ignore[misc]  # pyroute2 has no types
         (99, "DEV_TYPE", "uint8"),
         (100, "PARENT_NAME", "asciiz"),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class NldevDevice:
-    """An HCA as netlink describes it. `netdevs` maps port numbers to names."""
-
-    name: str
-    protocol: str | None = None
-    smi_parent: str | None = None  # the HCA that an SMI companion serves
-    smi: bool = False
-    netdevs: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
-
-
-@dataclass(frozen=True, slots=True)
-class NldevView:
-    """Everything that netlink said."""
-
-    netns_mode: str | None = None
-    devices: Mapping[str, NldevDevice] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class _NldevMarshal(Marshal):  # type: ignore[misc]  # pyroute2 has no types

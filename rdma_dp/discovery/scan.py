@@ -3,11 +3,10 @@
 from dataclasses import replace
 from types import MappingProxyType
 
-from rdma_dp.discovery import nldev
 from rdma_dp.discovery.chardevs import read_rdma_cm
 from rdma_dp.discovery.hcas import Sources, read_hca
 from rdma_dp.discovery.idle import RDMA_MODULE_OF_DRIVER, idle_functions
-from rdma_dp.discovery.nldev import NldevView
+from rdma_dp.discovery.netlink_view import NldevView
 from rdma_dp.discovery.sharing import why_unshareable
 from rdma_dp.host import MODULES, NETNS_MODE, Host, HostError
 from rdma_dp.model import Hca, Inventory, System, natural_key
@@ -24,7 +23,7 @@ def scan(host: Host, netlink: NldevView | None = None) -> Inventory:
     error as its reason, and does not hide the others.
     """
     if netlink is None:
-        netlink = (nldev.query() if host.live else None) or NldevView()
+        netlink = _ask_netlink() if host.live else NldevView()
     sources = Sources(host, netlink)
     netns_mode = netlink.netns_mode or _netns_mode(host)
     names = sorted(sources.parents, key=natural_key)
@@ -34,6 +33,13 @@ def scan(host: Host, netlink: NldevView | None = None) -> Inventory:
         others=idle_functions(sources, hcas, netns_mode),
         system=System(netns_mode, read_rdma_cm(host), MappingProxyType(_modules(host, hcas))),
     )
+
+
+def _ask_netlink() -> NldevView:
+    # Imported here: pyroute2 costs 75 ms, and only a live host has a kernel to ask.
+    from rdma_dp.discovery import nldev  # noqa: PLC0415
+
+    return nldev.query() or NldevView()
 
 
 def _judged_hca(sources: Sources, name: str, netns_mode: str | None) -> Hca:

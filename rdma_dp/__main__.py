@@ -1,0 +1,7 @@
+"""`python -m rdma_dp` is `rdma-dp`."""
+
+import sys
+
+from rdma_dp.cli import main
+
+sys.exit(main())

@@ -1,0 +1,316 @@
+"""The command line: verbs, their arguments and their exit codes.
+
+The only place that prints or exits. 0: all is well; 1: something is wrong, and a line on stderr
+says what; 2: the command line itself is wrong; 3: `dry-run` found a resource without an HCA.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rdma_dp import __version__
+from rdma_dp.errors import RdmaDpError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from rdma_dp.config import ConfigError
+    from rdma_dp.host import Host
+
+DEFAULT_CONFIG = Path("/k8s-rdma-shared-dev-plugin/config.json")  # where the operator mounts it
+DEFAULT_KUBELET_ROOT = Path("/var/lib/kubelet")
+
+OK, FAILED, EMPTY_RESOURCE = 0, 1, 3
+
+logger = logging.getLogger("rdma_dp")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The entry point `rdma-dp`."""
+    return _run_verb(_parser().parse_args(arguments))
+
+
+def compat_main(arguments: Sequence[str] | None = None) -> int:
+    """The entry point `k8s-rdma-shared-dp`: the daemon, with the Go plugin's flags."""
+    parser = argparse.ArgumentParser(
+        prog="k8s-rdma-shared-dp", description=_run.__doc__, allow_abbrev=False
+    )
+    _add_version(parser)
+    _add_daemon_arguments(parser)
+    return _run_verb(parser.parse_args(arguments))
+
+
+def _run_verb(options: argparse.Namespace) -> int:
+    try:
+        return int(options.verb(options))
+    except RdmaDpError as error:
+        _complain(str(error))
+        return FAILED
+    except BrokenPipeError:  # `rdma-dp discover | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _complain(line: str) -> None:
+    print(f"rdma-dp: {line}", file=sys.stderr)  # noqa: T201
+
+
+def _say(line: str) -> None:
+    print(line)  # noqa: T201
+
+
+# --- arguments ----------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rdma-dp",
+        description="An RDMA shared device plugin for Kubernetes.",
+        allow_abbrev=False,
+    )
+    _add_version(parser)
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    def verb(name: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        text = (run.__doc__ or "").splitlines()[0]
+        added = verbs.add_parser(name, help=text, description=run.__doc__, allow_abbrev=False)
+        added.set_defaults(verb=run)
+        return added
+
+    _add_daemon_arguments(verb("run", _run))
+    discover = verb("discover", _discover)
+    _add_root(discover)
+    _add_output(discover)
+    dry_run = verb("dry-run", _dry_run)
+    dry_run.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    _add_root(dry_run)
+    _add_output(dry_run)
+    verb("check-config", _check_config).add_argument("file", type=Path, metavar="FILE")
+    verb("schema", _schema)
+    demo = verb("demo", _demo)
+    demo.add_argument("--host", default="dgx-h100", metavar="SAMPLE|DIR", help="%(default)s")
+    demo.add_argument("--config", type=Path, metavar="FILE", help="instead of the demo's own")
+    return parser
+
+
+def _add_version(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-v", "-version", "--version", action="version", version=f"rdma-dp {__version__}"
+    )
+
+
+def _add_root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        *_one_dash_or_two("root"),
+        type=Path,
+        default=Path("/"),
+        metavar="DIR",
+        help="read another host's tree: DIR/sys, DIR/dev, DIR/proc, and nothing else",
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o", "--output", choices=("table", "wide", "json"), default="table", help="%(default)s"
+    )
+
+
+def _add_daemon_arguments(parser: argparse.ArgumentParser) -> None:
+    """The Go plugin's flags, which Go reads with one dash or two, and ours."""
+    parser.set_defaults(verb=_run)
+    parser.add_argument(
+        *_one_dash_or_two("config-file"), type=Path, default=DEFAULT_CONFIG, metavar="FILE"
+    )
+    parser.add_argument(
+        *_one_dash_or_two("kubelet-root-dir"),
+        type=Path,
+        default=DEFAULT_KUBELET_ROOT,
+        metavar="DIR",
+        help="holds device-plugins and plugins_registry (default: %(default)s)",
+    )
+    parser.add_argument(
+        *_one_dash_or_two("device-plugins-dir"),
+        type=Path,
+        metavar="DIR",
+        help="where kubelet.sock is, if not below kubelet's root",
+    )
+    parser.add_argument(
+        *_one_dash_or_two("registration"),
+        choices=("auto", "device-plugins", "plugins-registry"),
+        default="auto",
+        help="auto: plugins-registry if that directory exists, else Register on kubelet.sock",
+    )
+    parser.add_argument(
+        *_one_dash_or_two("use-cdi"),
+        nargs="?",
+        const=True,
+        default=False,
+        type=_go_bool,
+        metavar="BOOL",
+        help="not implemented yet: containers get device nodes all the same",
+    )
+    parser.add_argument(
+        *_one_dash_or_two("log-level"), choices=("debug", "info", "warning"), default="info"
+    )
+    _add_root(parser)
+
+
+def _one_dash_or_two(name: str) -> tuple[str, str]:
+    return f"-{name}", f"--{name}"
+
+
+def _go_bool(text: str) -> bool:
+    """A boolean as Go's package flag reads it (strconv.ParseBool)."""
+    if text in ("1", "t", "T", "true", "TRUE", "True"):
+        return True
+    if text in ("0", "f", "F", "false", "FALSE", "False"):
+        return False
+    raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+
+
+# --- verbs --------------------------------------------------------------------------------------
+# What a verb needs is imported in the verb: the daemon must not load tables, nor a table gRPC.
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run the device plugin: advertise the HCAs to kubelet until SIGTERM."""
+    from rdma_dp import daemon
+    from rdma_dp.kubelet.registration import KubeletDirectories, Way
+
+    _host(options.root)  # a wrong --root is said before anything starts
+    logging.basicConfig(
+        level=options.log_level.upper(), format="%(asctime)s %(levelname)-7s %(message)s"
+    )
+    logger.info("rdma-dp %s", __version__)
+    if options.use_cdi:
+        logger.warning("--use-cdi is not implemented yet: containers get device nodes instead")
+    settings = daemon.Settings(
+        config_file=options.config_file,
+        directories=KubeletDirectories.below(options.kubelet_root_dir, options.device_plugins_dir),
+        way=Way(options.registration),
+        root=options.root,
+    )
+    try:
+        asyncio.run(daemon.run(settings))
+    except RdmaDpError as error:
+        _log_error(error, options.config_file)
+        return FAILED
+    return OK
+
+
+def _log_error(error: RdmaDpError, config_file: Path) -> None:
+    from rdma_dp.config import ConfigError
+
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            logger.error("%s", problem.in_file(config_file))
+    else:
+        logger.error("%s", error)
+
+
+def _discover(options: argparse.Namespace) -> int:
+    """Show the node's HCAs, and why some cannot be shared."""
+    from rdma_dp.discovery import scan
+
+    inventory = scan(_host(options.root))
+    if options.output == "json":
+        from rdma_dp.render import documents
+
+        _print_json(documents.discover(inventory))
+    else:
+        from rdma_dp.render import tables
+
+        wide = options.output == "wide"
+        _show(tables.discover(inventory, wide=wide), wide=wide)
+    return OK
+
+
+def _dry_run(options: argparse.Namespace) -> int:
+    """Show what a config would do on this node: HCAs, reasons, and what a container would get."""
+    from rdma_dp import config
+    from rdma_dp.discovery import scan
+    from rdma_dp.selection import select
+
+    try:
+        loaded = config.load(options.config)
+    except config.ConfigError as error:
+        _complain_about(error, options.config)
+        return FAILED
+    inventory = scan(_host(options.root))
+    selections = [select(inventory, resource) for resource in loaded.config.config_list]
+    warnings = [warning.in_file(options.config) for warning in loaded.warnings]
+    if options.output == "json":
+        from rdma_dp.render import documents
+
+        _print_json(documents.dry_run(inventory, selections, warnings))
+    else:
+        from rdma_dp.render import tables
+
+        _show(tables.dry_run(inventory, selections, warnings), wide=options.output == "wide")
+    return OK if all(selection.chosen for selection in selections) else EMPTY_RESOURCE
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    """Check a config file: one line per problem, as `file:path: message (hint)`."""
+    from rdma_dp import config
+
+    try:
+        loaded = config.load(options.file)
+    except config.ConfigError as error:
+        _complain_about(error, options.file)
+        return FAILED
+    for warning in loaded.warnings:
+        _say(f"{warning.in_file(options.file)} [warning]")
+    count = len(loaded.config.config_list)
+    _say(f"{options.file}: good, {count} resource{'s' * (count != 1)}")
+    return OK
+
+
+def _complain_about(error: "ConfigError", file: Path) -> None:
+    for problem in error.problems:
+        _say(problem.in_file(file))
+    for warning in error.warnings:
+        _say(f"{warning.in_file(file)} [warning]")
+
+
+def _schema(options: argparse.Namespace) -> int:  # noqa: ARG001 - the signature of a verb
+    """Print the JSON Schema of the config file."""
+    from rdma_dp import config
+
+    _print_json(config.json_schema())
+    return OK
+
+
+def _demo(options: argparse.Namespace) -> int:
+    """Show the real daemon at work on a sample host: no HCA, no kubelet, no root, ten seconds."""
+    from rdma_dp import demo
+
+    asyncio.run(demo.run(options.host, options.config, say=_say))
+    return OK
+
+
+def _show(shown: "RenderableType", *, wide: bool) -> None:
+    from rdma_dp.render import tables
+
+    tables.show(shown, wide=wide)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    _say(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _host(root: Path) -> "Host":
+    from rdma_dp.host import Host
+
+    if not (root / "sys").is_dir():
+        raise RdmaDpError(
+            f"{root} is not the root of a host: it has no directory sys",
+            "--root takes a directory that holds sys, and may hold dev and proc",
+        )
+    return Host(root)

@@ -1,0 +1,125 @@
+"""Registering by calling kubelet: Register on kubelet.sock in the device-plugins directory.
+
+A new file under the name kubelet.sock is a new kubelet, which knows nobody. The file alone says
+little: kubelet leaves it behind when it ends.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import grpc
+
+from rdma_dp.kubelet import messages
+from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
+from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
+from rdma_dp.kubelet.backoff import Backoff
+from rdma_dp.kubelet.directory_watch import DirectoryWatch
+from rdma_dp.kubelet.plugin import Plugin
+from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity
+from rdma_dp.latest import first_of
+
+logger = logging.getLogger(__name__)
+
+KUBELET_SOCKET = "kubelet.sock"
+
+# Seconds. kubelet answers Register only after it has dialled back, for which it takes up to 10 s.
+_REGISTER_DEADLINE = 15.0
+
+# Seconds in which kubelet opens ListAndWatch after it has accepted a registration.
+_STREAM_DEADLINE = 15.0
+
+_NEW_KUBELET = "kubelet.sock was made anew"
+
+Identity = tuple[int, int]
+
+
+class DevicePluginsRegistration:
+    """Keeps one resource registered for as long as `run` runs."""
+
+    def __init__(self, plugin: Plugin, socket: Path, watch: DirectoryWatch) -> None:
+        self._plugin = plugin
+        self._kubelet = socket.with_name(KUBELET_SOCKET)
+        self._watch = watch
+        self._backoff = Backoff()
+        self._trouble: str | None = None
+        self._server = SocketServer(
+            socket, [lambda server: rpc.add_DevicePluginServicer_to_server(plugin, server)]
+        )
+
+    async def run(self) -> None:
+        """Registers, waits until that is lost, and registers again."""
+        try:
+            while True:
+                await self._keep_once()
+        finally:
+            await self._server.stop()
+
+    async def _keep_once(self) -> None:
+        kubelet = await self._present()
+        try:
+            # A fresh server each time: kubelet drops the resource when ANY of its streams ends, so
+            # no stream of an older registration may be left.
+            await self._server.stop()
+            await self._server.start()
+            await self._register()
+        except (SocketError, grpc.aio.AioRpcError) as error:
+            self._say(_why_not(error))
+            await first_of(asyncio.sleep(self._backoff.delay()), self._made_anew(kubelet))
+            return
+        self._trouble = None
+        logger.info("%s: registered with kubelet", self._plugin.resource)
+        reason = await first_of(self._made_anew(kubelet), self._stream_lost())
+        logger.warning("%s: %s; registering again", self._plugin.resource, reason)
+        if reason == _NEW_KUBELET:
+            self._backoff.reset()
+        else:
+            await first_of(asyncio.sleep(self._backoff.delay()), self._made_anew(kubelet))
+
+    async def _present(self) -> Identity:
+        async for _ in self._watch.changes.watch():
+            found = identity(self._kubelet)
+            if found is not None:
+                return found
+            self._say(f"waiting for kubelet: there is no {self._kubelet}")
+        raise AssertionError("watch() never ends")
+
+    async def _register(self) -> None:
+        request = pb.RegisterRequest(
+            version=messages.API_VERSION,
+            endpoint=self._server.path.name,
+            resource_name=self._plugin.resource,
+            options=messages.options(),
+        )
+        async with grpc.aio.insecure_channel(f"unix://{self._kubelet}") as channel:
+            await rpc.RegistrationStub(channel).Register(request, timeout=_REGISTER_DEADLINE)
+
+    async def _made_anew(self, known: Identity) -> str:
+        await self._watch.changes.until(
+            lambda _: identity(self._kubelet) not in (known, None),
+        )
+        return _NEW_KUBELET
+
+    async def _stream_lost(self) -> str:
+        try:
+            await asyncio.wait_for(self._plugin.streams.until(bool), _STREAM_DEADLINE)
+        except TimeoutError:
+            return f"kubelet opened no ListAndWatch within {_STREAM_DEADLINE:.0f} s"
+        await self._plugin.streams.until(lambda count: count == 0)
+        return "kubelet closed ListAndWatch"
+
+    def _say(self, trouble: str) -> None:
+        """One line per trouble, not one per attempt."""
+        if trouble != self._trouble:
+            logger.warning("%s: %s", self._plugin.resource, trouble)
+            self._trouble = trouble
+
+
+def _why_not(error: SocketError | grpc.aio.AioRpcError) -> str:
+    if isinstance(error, SocketError):
+        return str(error)
+    if error.code() == grpc.StatusCode.UNAVAILABLE:
+        return "waiting for kubelet: its socket is there, but nobody answers"
+    if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return f"kubelet did not answer Register within {_REGISTER_DEADLINE:.0f} s; trying again"
+    return f"kubelet refused the registration: {error.details()}; trying again"

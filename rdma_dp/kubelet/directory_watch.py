@@ -1,0 +1,57 @@
+"""Changes in a directory of kubelet's: kubelet.sock made anew, a socket of ours removed.
+
+Like every event, a change carries no state: it only says that it is time to look again.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from asyncinotify import Inotify, Mask
+
+from rdma_dp.latest import Latest
+
+logger = logging.getLogger(__name__)
+
+# Seconds between two looks without an event: for a directory that is not there yet, or that was
+# itself replaced, and for systems whose inotify instances are used up.
+_SLOW_LOOK = 5.0
+
+# A mount or a rename can replace the directory itself.
+_EVENTS = Mask.CREATE | Mask.MOVED_TO | Mask.DELETE | Mask.DELETE_SELF | Mask.MOVE_SELF
+
+
+class DirectoryWatch:
+    """Counts the changes of names in one directory; observers look again at each."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.changes = Latest(0)
+
+    async def run(self) -> None:
+        """Watches for as long as the daemon runs."""
+        while True:
+            try:
+                with Inotify() as inotify:
+                    inotify.add_watch(self._directory, _EVENTS)
+                    await self._follow(inotify)
+            except OSError as error:
+                logger.debug("cannot watch %s: %s", self._directory, error)
+                await asyncio.sleep(_SLOW_LOOK)
+            self._tick()
+
+    async def _follow(self, inotify: Inotify) -> None:
+        """Until the directory itself goes away."""
+        self._tick()  # something may have happened before the watch was there
+        while True:
+            try:
+                event = await asyncio.wait_for(inotify.get(), _SLOW_LOOK)
+            except TimeoutError:
+                self._tick()
+                continue
+            self._tick()
+            if event.mask & (Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.IGNORED):
+                return
+
+    def _tick(self) -> None:
+        self.changes.set(self.changes.value + 1)

@@ -1,0 +1,67 @@
+"""The DevicePlugin service of one resource: it observes the newest pool and answers from it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from rdma_dp.kubelet import messages
+from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
+from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
+from rdma_dp.latest import Latest
+from rdma_dp.pool import EmptyPoolError, Pool, UnknownSlotError, allocate
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Plugin(rpc.DevicePluginServicer):
+    """Answers kubelet for one resource.
+
+    `streams` is the number of open ListAndWatch streams: registration watches it, since a stream
+    that kubelet closes means that kubelet counts the resource's slots as gone.
+    """
+
+    def __init__(self, pool: Latest[Pool]) -> None:
+        self._pool = pool
+        self.resource = pool.value.resource.full_name
+        self.streams = Latest(0)
+
+    async def GetDevicePluginOptions(self, request: pb.Empty, context: Context) -> Any:
+        """What kubelet should call."""
+        return messages.options()
+
+    async def ListAndWatch(self, request: pb.Empty, context: Context) -> AsyncIterator[Any]:
+        """The whole newest list at once, then after each change, to every stream alike."""
+        self.streams.set(self.streams.value + 1)
+        try:
+            sent = None
+            async for pool in self._pool.watch():
+                if (listing := (pool.listed, pool.healthy)) != sent:
+                    yield messages.device_list(pool)
+                    sent = listing
+        finally:
+            self.streams.set(self.streams.value - 1)
+
+    async def Allocate(self, request: pb.AllocateRequest, context: Context) -> Any:
+        """The nodes and variables for each container; an error that its pod's owner can read."""
+        pool = self._pool.value
+        try:
+            return messages.allocate_response(
+                [allocate(pool, container.devices_ids) for container in request.container_requests]
+            )
+        except UnknownSlotError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except EmptyPoolError as error:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+
+    async def GetPreferredAllocation(
+        self, request: pb.PreferredAllocationRequest, context: Context
+    ) -> Any:
+        """Never asked for by the options, answered all the same."""
+        return messages.any_preference(request)
+
+    async def PreStartContainer(
+        self, request: pb.PreStartContainerRequest, context: Context
+    ) -> Any:
+        """Nothing to do before a container starts."""
+        return pb.PreStartContainerResponse()

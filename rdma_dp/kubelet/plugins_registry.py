@@ -1,0 +1,131 @@
+"""Registering by being found: a socket in plugins_registry, which kubelet's watcher dials.
+
+kubelet never dials again a socket whose stream ended, so a lost registration needs a new socket.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from rdma_dp.kubelet import messages
+from rdma_dp.kubelet.api import deviceplugin_pb2_grpc, pluginregistration_pb2_grpc
+from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
+from rdma_dp.kubelet.backoff import Backoff
+from rdma_dp.kubelet.directory_watch import DirectoryWatch
+from rdma_dp.kubelet.plugin import Plugin
+from rdma_dp.kubelet.sockets import SocketError, SocketServer
+from rdma_dp.latest import Latest, first_of
+
+logger = logging.getLogger(__name__)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+# kubelet's name for this kind of plugin (staging/src/k8s.io/kubelet/pkg/apis/pluginregistration).
+_PLUGIN_TYPE = "DevicePlugin"
+
+
+class _Introduction(pluginregistration_pb2_grpc.RegistrationServicer):
+    """What kubelet's plugin watcher asks of a socket that it found."""
+
+    def __init__(self, resource: str) -> None:
+        self._resource = resource
+        self.asked = Latest(False)
+        self.refusal: Latest[str | None] = Latest(None)
+
+    async def GetInfo(self, request: pb.InfoRequest, context: Context) -> Any:
+        self.asked.set(True)
+        # An empty endpoint means this very socket, wherever kubelet's root directory is.
+        return pb.PluginInfo(
+            type=_PLUGIN_TYPE,
+            name=self._resource,
+            endpoint="",
+            supported_versions=[messages.API_VERSION],
+        )
+
+    async def NotifyRegistrationStatus(
+        self, request: pb.RegistrationStatus, context: Context
+    ) -> Any:
+        if request.plugin_registered:
+            logger.info("%s: registered with kubelet's plugin watcher", self._resource)
+        else:
+            self.refusal.set(request.error or "no reason given")
+        return pb.RegistrationStatusResponse()
+
+
+class PluginsRegistryRegistration:
+    """Keeps one resource registered for as long as `run` runs."""
+
+    def __init__(self, plugin: Plugin, socket: Path, watch: DirectoryWatch) -> None:
+        self._plugin = plugin
+        self._socket = socket
+        self._watch = watch
+        self._backoff = Backoff()
+        self._trouble: str | None = None
+
+    async def run(self, patience: float | None = None) -> None:
+        """Serves, and serves anew whenever kubelet has lost the socket.
+
+        Returns only if `patience` seconds pass without kubelet's having asked for anything.
+        """
+        while True:
+            introduction = _Introduction(self._plugin.resource)
+            server = self._server(introduction)
+            try:
+                await server.start()
+                if patience is not None and not await _asked(introduction, patience):
+                    return
+                patience = None  # it did ask: this is the right way, whatever happens later
+                reason = await self._lost(introduction, server)
+                logger.warning("%s: %s; making a new socket", self._plugin.resource, reason)
+            except SocketError as error:
+                self._say_once(str(error))
+            finally:
+                await server.stop()
+            await asyncio.sleep(self._backoff.delay())
+
+    def _server(self, introduction: _Introduction) -> SocketServer:
+        return SocketServer(
+            self._socket,
+            [
+                lambda server: pluginregistration_pb2_grpc.add_RegistrationServicer_to_server(
+                    introduction, server
+                ),
+                lambda server: deviceplugin_pb2_grpc.add_DevicePluginServicer_to_server(
+                    self._plugin, server
+                ),
+            ],
+        )
+
+    async def _lost(self, introduction: _Introduction, server: SocketServer) -> str:
+        return await first_of(
+            self._refused(introduction), self._stream_closed(), self._socket_gone(server)
+        )
+
+    async def _refused(self, introduction: _Introduction) -> str:
+        refusal = await introduction.refusal.until(lambda error: error is not None)
+        return f"kubelet refused the registration: {refusal}"
+
+    async def _stream_closed(self) -> str:
+        await self._plugin.streams.until(bool)
+        await self._plugin.streams.until(lambda count: count == 0)
+        return "kubelet closed ListAndWatch"
+
+    async def _socket_gone(self, server: SocketServer) -> str:
+        await self._watch.changes.until(lambda _: not server.in_place)
+        return f"somebody removed {server.path}"
+
+    def _say_once(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            logger.warning("%s: %s", self._plugin.resource, trouble)
+            self._trouble = trouble
+
+
+async def _asked(introduction: _Introduction, patience: float) -> bool:
+    try:
+        await asyncio.wait_for(introduction.asked.until(bool), patience)
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,127 @@
+"""Sockets in kubelet's directories: their names, whose they are, and a gRPC server on one.
+
+kubelet's directories belong to many plugins, so a file is removed only after a look at its inode,
+or when nobody listens on it and its name is of our making.
+"""
+
+import errno
+import hashlib
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import grpc
+
+from rdma_dp.errors import RdmaDpError
+
+_MARK = "rdma-dp-"
+_LONGEST_PATH = 107  # bytes: sun_path of unix(7) without its closing NUL
+
+# Seconds for answers that are on their way when a server stops. ListAndWatch never ends by itself,
+# so each stop takes this long.
+_GRACE = 0.05
+
+AddServices = Callable[[grpc.aio.Server], None]
+
+
+class SocketError(RdmaDpError):
+    """A socket that cannot be made."""
+
+
+def socket_name(resource: str, instance: str) -> str:
+    """A file name for one resource of one process.
+
+    The digest keeps equal names under different prefixes apart; `instance` keeps two processes
+    apart that replace each other in a rolling update.
+    """
+    digest = hashlib.sha256(resource.encode()).hexdigest()[:8]
+    return f"{_MARK}{resource.rpartition('/')[2][:20]}-{digest}-{instance}.sock"
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """What tells this file from one made later under its name; None when there is none.
+
+    The inode number alone does not: kubelet's new socket often gets that of the old one.
+    """
+    try:
+        found = path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_ctime_ns
+
+
+def remove_stale(directory: Path) -> list[str]:
+    """Removes what a killed rdma-dp left in a directory; returns the names of it."""
+    names = [*directory.glob(f"{_MARK}*.sock"), *directory.glob(f".{_MARK}*.sock")]
+    stale = [path for path in names if _nobody_listens(path)]
+    for path in stale:
+        path.unlink(missing_ok=True)
+    return [path.name for path in stale]
+
+
+def _nobody_listens(path: Path) -> bool:
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            return False
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(os.fspath(path))
+    except OSError as error:
+        return error.errno == errno.ECONNREFUSED
+    return False
+
+
+class SocketServer:
+    """A gRPC server on one unix socket.
+
+    gRPC removes its socket's path when it stops, whoever's file is there by then. So it binds a
+    hidden name, which kubelet's plugin watcher ignores; the socket then moves to its real name,
+    where it appears with the server already answering, and only we remove it.
+    """
+
+    def __init__(self, path: Path, services: Iterable[AddServices]) -> None:
+        self.path = path
+        self._hidden = path.with_name(f".{path.name}")
+        self._services = tuple(services)
+        self._server: grpc.aio.Server | None = None
+        self._inode: int | None = None
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the file under our name is still ours."""
+        found = identity(self.path)
+        return found is not None and found[0] == self._inode
+
+    async def start(self) -> None:
+        """Serves. Raises SocketError when the socket cannot be made."""
+        if len(os.fsencode(self._hidden)) > _LONGEST_PATH:
+            raise SocketError(
+                f"{self.path} is too long for a unix socket",
+                f"the whole path may have {_LONGEST_PATH - 1} bytes; use a shorter directory",
+            )
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        for add in self._services:
+            add(server)
+        try:
+            server.add_insecure_port(f"unix://{self._hidden}")
+        except RuntimeError as error:
+            raise SocketError(f"cannot make the socket {self.path}", _why(self.path)) from error
+        await server.start()
+        self._server = server
+        self._inode = self._hidden.stat().st_ino
+        self._hidden.rename(self.path)
+
+    async def stop(self) -> None:
+        """Removes the socket, if it is still ours, and ends the server."""
+        if self.in_place:
+            self.path.unlink(missing_ok=True)
+        if self._server is not None:
+            await self._server.stop(_GRACE)
+            self._server = None
+
+
+def _why(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"the directory {path.parent} is missing; mount it from the host"
+    return f"is {path.parent} writable for this process?"

@@ -1,0 +1,113 @@
+"""JSON documents of `discover` and `dry-run`. Their field names are stable. Pure.
+
+Absent is null, never a missing key. Times, addresses of this process and paths below another root
+have no place here.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rdma_dp.advice import node_warnings, resource_warnings
+from rdma_dp.model import Hca, IdleFunction, Inventory, PciFunction, Port, System
+from rdma_dp.pool import PERMISSIONS, grant, make_pool
+from rdma_dp.selection import Selection
+
+Document = dict[str, Any]
+
+_NO_FUNCTION = PciFunction(address="")
+
+
+def discover(inventory: Inventory) -> Document:
+    """Everything that the node has."""
+    return {
+        "hcas": [_hca(hca) for hca in inventory.hcas],
+        "others": [_other(other) for other in inventory.others],
+        "system": _system(inventory.system),
+    }
+
+
+def dry_run(
+    inventory: Inventory, selections: Sequence[Selection], config_warnings: Sequence[str]
+) -> Document:
+    """What the daemon would tell kubelet, and what a container would get."""
+    return {
+        "resources": [_resource(selection, inventory.system) for selection in selections],
+        "warnings": [*config_warnings, *node_warnings(inventory, selections)],
+    }
+
+
+def _hca(hca: Hca) -> Document:
+    function = hca.function or _NO_FUNCTION
+    return {
+        "name": hca.name,
+        "pciAddress": function.address or None,
+        "subfunction": hca.subfunction.name if hca.subfunction else None,
+        "sfnum": hca.subfunction.sfnum if hca.subfunction else None,
+        "vendor": function.vendor,
+        "deviceID": function.device,
+        "driver": function.driver,
+        "numaNode": function.numa_node,
+        "protocol": hca.protocol,
+        "netdevs": [netdev.name for netdev in hca.netdevs],
+        "linkTypes": list(hca.link_types),
+        "ports": [_port(port) for port in hca.ports],
+        "uverbs": hca.uverbs.name if hca.uverbs else None,
+        "umad": [umad.name for umad in hca.umads],
+        "issm": [issm.name for issm in hca.issms],
+        "shareable": hca.shareable,
+        "reason": hca.unshareable,
+    }
+
+
+def _port(port: Port) -> Document:
+    return {
+        "number": port.number,
+        "state": port.state,
+        "physState": port.phys_state,
+        "linkLayer": port.link_layer,
+        "rate": port.rate,
+        "netdevs": list(port.netdevs),
+    }
+
+
+def _other(other: IdleFunction) -> Document:
+    return {
+        "pciAddress": other.function.address,
+        "vendor": other.function.vendor,
+        "deviceID": other.function.device,
+        "driver": other.function.driver,
+        "netdevs": list(other.netdevs),
+        "reason": other.reason,
+        "remedy": other.remedy,
+    }
+
+
+def _system(system: System) -> Document:
+    return {
+        "netnsMode": system.netns_mode,
+        "rdmaCm": system.rdma_cm.name if system.rdma_cm else None,
+        "modules": dict(system.modules),
+    }
+
+
+def _resource(selection: Selection, system: System) -> Document:
+    pool = make_pool(selection, system)
+    given = grant(pool)
+    return {
+        "name": pool.resource.full_name,
+        "slots": pool.healthy,
+        "hcas": [hca.name for hca in pool.hcas],
+        "rejected": [
+            {"hca": verdict.hca.name, "reasons": list(verdict.reasons)}
+            for verdict in selection.rejected
+        ],
+        "allocate": {
+            "devices": [
+                {"hostPath": path, "containerPath": path, "permissions": PERMISSIONS}
+                for path in given.devices
+            ],
+            "envs": dict(given.envs),
+            "cdiDevices": list(given.cdi_devices),
+        },
+        "warnings": list(resource_warnings(selection, system)),
+    }
