@@ -5,7 +5,6 @@ so that it can be replaced under running pods. A slot is not tied to an HCA: eac
 the nodes of all HCAs in the pool.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from types import MappingProxyType
 from rdma_dp.config import Resource
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.model import CharDevice, Hca, System
+from rdma_dp.names import hcas_variable
 from rdma_dp.selection import Selection
 
 PERMISSIONS = "rwm"
@@ -114,13 +114,8 @@ def grant(pool: Pool) -> Grant:
     if pool.hcas and pool.rdma_cm is not None and pool.rdma_cm.usable:
         devices.add(pool.rdma_cm.path)
     names = ",".join(hca.name for hca in pool.hcas)
-    envs = {env_name(pool.resource.resource_name): names} if names else {}
+    envs = {hcas_variable(pool.resource.resource_name): names} if names else {}
     return Grant(tuple(sorted(devices)), MappingProxyType(envs))
-
-
-def env_name(resource_name: str) -> str:
-    """The variable that tells a container its HCAs: RDMA_DP_<RESOURCENAME>_HCAS."""
-    return f"RDMA_DP_{re.sub('[^A-Z0-9]', '_', resource_name.upper())}_HCAS"
 
 
 def _is_listed(pool: Pool, slot_id: str) -> bool:

@@ -1,0 +1,81 @@
+"""What pydantic says about a value, in the words of a config: path, message, example."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from rdma_dp.config_reader import Unquoted
+from rdma_dp.problems import Problem, Refused, path_of, shown
+
+# pydantic's error type -> message; what is in braces comes from the error's context.
+_MESSAGES = MappingProxyType(
+    {
+        "missing": "is missing",
+        "string_type": "must be a string, not {given}",
+        "int_type": "must be a whole number, not {given}",
+        "tuple_type": "must be a list, not {given}",
+        "model_type": "must be an object, not {given}",
+        "greater_than_equal": "must be at least {ge}, not {given}",
+        "less_than_equal": "must be at most {le}, not {given}",
+    }
+)
+
+_KINDS = MappingProxyType(
+    {
+        type(None): "null",
+        bool: "a truth value",
+        int: "the number",
+        float: "the number",
+        str: "the string",
+        Unquoted: "the word",
+        list: "a list",
+        dict: "an object",
+    }
+)
+_SCALARS = (int, float, str)  # of which bool is an int
+
+
+def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
+    """Every refusal of the validation of `model`."""
+    examples = dict(_examples(model))
+    for detail in error.errors(include_url=False):
+        yield _problem(detail, examples)
+
+
+def _problem(detail: ErrorDetails, examples: Mapping[str, str]) -> Problem:
+    path = path_of(detail["loc"])
+    context = detail.get("ctx", {})
+    refused = context.get("error")
+    if isinstance(refused, Refused):
+        given = detail["input"]
+        subject = f"{_shown(given)} " if isinstance(given, _SCALARS) else ""
+        return Problem(path, f"{subject}{refused.message}", refused.hint)
+    template = _MESSAGES.get(detail["type"], "{msg}")
+    given = _described(detail["input"])
+    key = next((step for step in reversed(detail["loc"]) if isinstance(step, str)), "")
+    message = template.format(**context, msg=detail["msg"], given=given)
+    return Problem(path, message, examples.get(key))
+
+
+def _described(value: object) -> str:
+    kind = _KINDS.get(type(value), type(value).__name__)
+    return f"{kind} {_shown(value)}" if isinstance(value, _SCALARS) else kind
+
+
+def _shown(value: object) -> str:
+    text = shown(value)
+    return text.replace('"', "") if isinstance(value, Unquoted) else text
+
+
+def _examples(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+    """For each key of the config, how it is written."""
+    for name, field in model.model_fields.items():
+        alias = field.alias or name
+        if field.examples:
+            yield alias, f"for example {shown(alias)}: {shown(field.examples[0])}"
+        inner = get_args(field.annotation)[0] if get_origin(field.annotation) else field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _examples(inner)

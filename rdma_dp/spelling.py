@@ -1,0 +1,134 @@
+"""The tolerant half of reading a config: what people write -> what the models accept.
+
+The models of config.py are strict and know one spelling of everything. This walk, led by their
+fields, brings plain data into that spelling and warns of each thing that it changes. It never
+fails: what it does not understand it leaves for the models to refuse.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from rdma_dp.problems import Location, Problem, path_of, shown
+
+_EDITOR_KEYS = ("$schema",)  # belongs to the editor; no reason to warn
+_LONGEST_GUESSED = 64  # characters; nearest matches cost the square of the length
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """Marks a string type, in Annotated: `usual` turns other spellings into the one that matches.
+
+    It returns its argument where it does not know better.
+    """
+
+    usual: Callable[[str], str]
+
+
+def tidy(data: object, model: type[BaseModel]) -> tuple[object, list[Problem]]:
+    """`data` with the keys and spellings that `model` knows, and a warning for each change."""
+    walk = _Walk(model)
+    return walk.value(data, model, ()), walk.warnings
+
+
+class _Walk:
+    def __init__(self, root: type[BaseModel]) -> None:
+        self.warnings: list[Problem] = []
+        self._homes = dict(_homes(root, ""))
+
+    def value(
+        self, value: object, kind: Any, location: Location, notes: Sequence[object] = ()
+    ) -> object:
+        """`notes` are the marks on `kind` that pydantic took off it, beside those still on it."""
+        kind, notes = _peeled(kind, notes)
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(value, dict):
+            return self._object(value, kind, location)
+        if get_origin(kind) is tuple and isinstance(value, list):
+            of = get_args(kind)[0]
+            return [self._item(item, of, (*location, i)) for i, item in enumerate(value)]
+        if kind is str and isinstance(value, str):
+            return self._text(value, notes, location)
+        return value
+
+    def _object(
+        self, data: dict[str, object], model: type[BaseModel], location: Location
+    ) -> dict[str, object]:
+        known = {name.casefold(): (name, field) for name, field in _fields(model)}
+        tidied: dict[str, object] = {}
+        for key, value in data.items():
+            if key.casefold() not in known:
+                self._unknown_key(key, [name for name, _ in known.values()], location)
+                continue
+            name, field = known[key.casefold()]
+            if key != name:
+                self._warn((*location, key), f'is read as "{name}"', "write it so")
+            if value is not None:  # null and absent are the same in Go
+                place = (*location, name)
+                tidied[name] = self.value(value, field.annotation, place, field.metadata)
+        return tidied
+
+    def _item(self, item: object, kind: Any, location: Location) -> object:
+        """A member of a list. Go reads null as "", and both match nothing: dropped later."""
+        is_text = _peeled(kind)[0] is str
+        if is_text and (item is None or (isinstance(item, str) and not item.strip())):
+            self._warn(location, "is blank and matches nothing", "remove it")
+            return ""
+        return self.value(item, kind, location)
+
+    def _text(self, text: str, notes: Sequence[object], location: Location) -> str:
+        usual = text.strip()
+        for note in notes:
+            usual = note.usual(usual) if isinstance(note, Spelling) else usual
+        if usual != text:
+            self._warn(location, f"{shown(text)} is read as {shown(usual)}", "write it so")
+        return usual
+
+    def _unknown_key(self, key: str, siblings: list[str], location: Location) -> None:
+        if key in _EDITOR_KEYS:
+            return
+        home = self._homes.get(key.casefold())
+        near = _nearest(key, siblings)
+        if home:
+            hint = f'its place is "{home}"'
+        elif near:
+            hint = f'did you mean "{near}"?'
+        else:
+            hint = f"known here: {', '.join(siblings)}"
+        self._warn((*location, key), "is no key of a config and is ignored", hint)
+
+    def _warn(self, location: Location, message: str, hint: str) -> None:
+        self.warnings.append(Problem(path_of(location), message, hint))
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        yield field.alias or name, field
+
+
+def _homes(model: type[BaseModel], path: str) -> Iterator[tuple[str, str]]:
+    """Where each key belongs, folded key first: ("ifnames", "configList[].selectors.ifNames")."""
+    for name, field in _fields(model):
+        kind, _ = _peeled(field.annotation)
+        many = get_origin(kind) is tuple
+        inner, _ = _peeled(get_args(kind)[0] if many else kind)
+        yield name.casefold(), f"{path}{name}"
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _homes(inner, f"{path}{name}{'[]' if many else ''}.")
+
+
+def _peeled(kind: Any, notes: Sequence[object] = ()) -> tuple[Any, Sequence[object]]:
+    """The bare type below Annotated, and all that was noted on it."""
+    if get_origin(kind) is not Annotated:
+        return kind, notes
+    bare, *more = get_args(kind)
+    return bare, [*more, *notes]
+
+
+def _nearest(key: str, names: list[str]) -> str | None:
+    folded = {name.casefold(): name for name in names}
+    near = get_close_matches(key[:_LONGEST_GUESSED].casefold(), folded, n=1)
+    return folded[near[0]] if near else None

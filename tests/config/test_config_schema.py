@@ -1,0 +1,57 @@
+"""The JSON Schema that editors use knows every key and says what it is for."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from rdma_dp.config import Config, Resource, Selectors, json_schema
+from rdma_dp.list_size import MOST_SLOTS
+
+MODELS: list[tuple[type[BaseModel], list[str]]] = [
+    (Config, []),
+    (Resource, ["$defs", "Resource"]),
+    (Selectors, ["$defs", "Selectors"]),
+]
+
+
+def properties() -> Iterator[tuple[str, dict[str, Any]]]:
+    for _, steps in MODELS:
+        node = json_schema()
+        for step in steps:
+            node = node[step]
+        yield from node["properties"].items()
+
+
+def test_it_is_draft_2020_12_with_a_title() -> None:
+    schema = json_schema()
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["title"] == "rdma-dp config"
+    assert schema["required"] == ["configList"]
+
+
+def test_every_key_is_described_with_an_example_and_without_a_made_up_title() -> None:
+    seen = dict(properties())
+    assert set(seen) == {
+        field.alias for model, _ in MODELS for field in model.model_fields.values()
+    }
+    for name, node in seen.items():
+        assert len(node["description"]) > 30, name
+        assert node["examples"], name
+        assert "title" not in node, name
+
+
+def test_it_states_the_limits_that_parse_enforces() -> None:
+    nodes = dict(properties())
+    assert (nodes["rdmaHcaMax"]["minimum"], nodes["rdmaHcaMax"]["maximum"]) == (1, MOST_SLOTS)
+    assert nodes["configList"]["minItems"] == 1
+    assert nodes["periodicUpdateInterval"]["minimum"] == 0
+    assert nodes["periodicUpdateInterval"]["default"] == 60
+    assert nodes["resourcePrefix"]["default"] == "rdma"
+    assert nodes["vendors"]["items"]["pattern"] == "^[0-9a-f]{4}$"
+    assert nodes["linkTypes"]["items"]["enum"] == ["ether", "infiniband"]
+    assert nodes["devices"]["deprecated"] is True
+
+
+def test_unknown_keys_stay_allowed_since_parse_only_warns_of_them() -> None:
+    assert "additionalProperties" not in str(json_schema())
