@@ -1,0 +1,1 @@
+"""Fakes for the demo and the tests: a kubelet and a host. Nothing else imports them."""

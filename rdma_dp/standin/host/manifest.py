@@ -1,0 +1,270 @@
+"""What a person writes about a host. Whatever is left out, the kernel's usual value stands for.
+
+Everything here is checked when it is read; problems come as pydantic's ValidationError.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+Protocol = Literal["ib", "roce", "iw", "opa", "efa", "raw"]
+"""As NLDEV names them, but for `efa` (it says nothing) and `raw` (a switchdev PF: no RoCE)."""
+
+State = Literal["NOP", "DOWN", "INIT", "ARMED", "ACTIVE", "ACTIVE_DEFER"]
+PhysState = Literal[
+    "Sleep", "Polling", "Disabled", "PortConfigurationTraining", "LinkUp", "LinkErrorRecovery",
+    "Phy Test",
+]  # fmt: skip
+
+Address = Annotated[
+    str, StringConstraints(pattern=r"^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-1][0-9a-f]\.[0-7]$")
+]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,62}$")]
+NetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}$")]
+PciId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")]
+PciClass = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}([0-9a-f]{2})?$")]
+Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}(:[0-9a-f]{4}){3}$")]
+Mac = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
+Number = Annotated[int, Field(ge=0, le=4095)]
+
+
+def _inside(path: str) -> str:
+    if "\0" in path or any(part in {"", ".", ".."} for part in path.split("/")):
+        raise ValueError("must be a relative path without '.' or '..'")
+    return path
+
+
+def _named(value: Any) -> Any:
+    """`[a, b]` is short for `{a: {}, b: {}}`, and `a:` without anything for `a: {}`."""
+    if isinstance(value, list):
+        value = {item if isinstance(item, str) else repr(item): {} for item in value}
+    if isinstance(value, Mapping):
+        value = {name: {} if details in ("", None) else details for name, details in value.items()}
+    return value
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str | int) and value not in {"auto", "none"} else value
+
+
+InsidePath = Annotated[str, AfterValidator(_inside)]
+_ShortForm = BeforeValidator(_named)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Item(_Model):
+    """Something with a directory of its own in sysfs.
+
+    The escape hatch, applied last and in this order: `remove` (files or whole directories),
+    `files` (verbatim: no newline is added), `links` (the target verbatim, dangling if you like).
+    Paths are below the item's directory.
+    """
+
+    remove: tuple[InsidePath, ...] = ()
+    files: dict[InsidePath, str] = {}
+    links: dict[InsidePath, str] = {}
+
+
+class Port(_Model):
+    """One port of an HCA.
+
+    `netdev` is the one that carries it; "auto" takes the site's netdev with the fitting dev_port.
+    `gids` is how many slots the table shows; `lid` and `sm_lid` count on InfiniBand only.
+    """
+
+    protocol: Protocol | None = None
+    state: State = "ACTIVE"
+    phys_state: PhysState | None = None
+    rate: str | None = None
+    lid: Number | None = None
+    sm_lid: Number = 1
+    guid: Guid | None = None
+    netdev: NetName = "auto"
+    gids: Annotated[int, Field(ge=0, le=256)] = 4
+
+
+class Hca(Item):
+    """An RDMA device.
+
+    `driver` is needed where no PCI function tells it ("rxe", "siw", "erdma").
+    `uverbs` and `umad` (one number per port) are numbers of their own choice, the next free ones
+    ("auto") or "none". `smi_of` makes it the management half of a multi-plane HCA: no uverbs, but
+    the issm that the other then has not.
+    """
+
+    driver: str | None = None
+    protocol: Protocol | None = None
+    node_guid: Guid | None = None
+    uverbs: Number | Literal["auto", "none"] = "auto"
+    umad: Annotated[tuple[Number, ...] | Literal["auto", "none"], BeforeValidator(_one_or_more)] = (
+        "auto"
+    )
+    issm: bool | None = None
+    smi_of: Name | None = None
+    ports: Annotated[dict[Annotated[int, Field(ge=1, le=254)], Port], _ShortForm] = {1: Port()}
+
+
+class Net(Item):
+    """A netdev.
+
+    `under` puts it below a child of its PCI function (virtio0). `child_of` makes it an IPoIB child
+    of another netdev, on the partition `pkey`. `switch_id` with a port name like pf0vf1 makes it a
+    representor.
+    """
+
+    type: Literal["ether", "infiniband"] | None = None
+    mac: Mac | None = None
+    dev_port: Number = 0
+    port_name: str | None = None
+    switch_id: str | None = None
+    mtu: Annotated[int, Field(ge=0)] | None = None
+    up: bool | None = None
+    under: InsidePath | None = None
+    child_of: NetName | None = None
+    pkey: str | None = None
+
+    @property
+    def carries_a_port(self) -> bool:
+        """Whether it can be the netdev of its own function's port: no representor, no child."""
+        return self.child_of is None and re.fullmatch(r"(p\d+)?", self.port_name or "") is not None
+
+
+class Holder(Item):
+    """Something that HCAs and netdevs sit on; for itself: nothing but software."""
+
+    hcas: Annotated[dict[Name, Hca], _ShortForm] = {}
+    net: Annotated[dict[NetName, Net], _ShortForm] = {}
+
+
+class Subfunction(Holder):
+    """An mlx5 SF; it is named by its auxiliary device, mlx5_core.sf.N."""
+
+    sfnum: Number
+
+
+class Function(Holder):
+    """A PCI function.
+
+    `id` is vendor:device, `class` the four (or six) digits of the class. `driver` is "auto" (by
+    id), "none" or a name. `numa` is -1 where the firmware says nothing, "none" for no such file.
+    `bridges` are the addresses above it from the root port down (default: one root port on the bus
+    before), `root` the host bridge's path below sys/devices. `rdma: false` tells that the driver
+    offers no RDMA half (the second PF of a LAG), `multiport` that two PFs share one HCA.
+    `vpd` is what its Vital Product Data say; `name` is their identifier string.
+    """
+
+    id: PciId
+    pci_class: PciClass = Field(default="0200", alias="class")
+    driver: str = "auto"
+    numa: Annotated[int, Field(ge=-1, le=1023)] | Literal["none"] = -1
+    root: InsidePath | None = None
+    bridges: tuple[Address, ...] = ()
+    physfn: Address | None = None
+    rdma: bool = True
+    multiport: bool = False
+    vpd: dict[Annotated[str, StringConstraints(pattern=r"^(name|[A-Z0-9]{2})$")], str] = {}
+    subfunctions: dict[
+        Annotated[str, StringConstraints(pattern=r"^mlx5_core\.sf\.[0-9]+$")], Subfunction
+    ] = {}
+
+    @property
+    def vendor(self) -> str:
+        """Four hex digits."""
+        return self.id[:4]
+
+    @property
+    def device(self) -> str:
+        """Four hex digits."""
+        return self.id[5:]
+
+
+class Bond(Item):
+    """A bonding master and its slaves."""
+
+    slaves: tuple[NetName, ...] = ()
+    mode: str = "802.3ad 4"
+
+
+class Manifest(Item):
+    """A host. Its own `remove`, `files` and `links` are paths below the root ("sys/class/...").
+
+    `loaded` and `not_loaded` correct the list of kernel modules that the hardware implies; what a
+    missing module would have made (umad, uverbs, rdma_cm, IPoIB netdevs) is missing as well.
+    """
+
+    title: str
+    netns: Literal["shared", "exclusive"] = "shared"
+    loaded: tuple[Name, ...] = ()
+    not_loaded: tuple[Name, ...] = ()
+    functions: dict[Address, Function] = {}
+    virtual: Holder = Holder()
+    bonds: dict[NetName, Bond] = {}
+
+    def holders(self) -> Iterator[Holder]:
+        """Everything that holds HCAs and netdevs, in the order of the manifest."""
+        for function in self.functions.values():
+            yield function
+            yield from function.subfunctions.values()
+        yield self.virtual
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> "Manifest":
+        problems = [*_doubles(self), *_dead_references(self)]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def _doubles(manifest: Manifest) -> Iterator[str]:
+    hcas = [(name, hca) for holder in manifest.holders() for name, hca in holder.hcas.items()]
+    names: dict[str, list[str] | list[int]] = {
+        "HCA": [name for name, _ in hcas],
+        "netdev": [*manifest.bonds, *(name for h in manifest.holders() for name in h.net)],
+        "uverbs number": [hca.uverbs for _, hca in hcas if isinstance(hca.uverbs, int)],
+        "umad number": [n for _, hca in hcas if isinstance(hca.umad, tuple) for n in hca.umad],
+        "subfunction": [sf for f in manifest.functions.values() for sf in f.subfunctions],
+    }
+    for kind, found in names.items():
+        doubled = (name for name, times in Counter(found).items() if times > 1)
+        yield from (f"{kind} {name} is there twice" for name in doubled)
+
+
+def _dead_references(manifest: Manifest) -> Iterator[str]:
+    netdevs = {*manifest.bonds, *(name for holder in manifest.holders() for name in holder.net)}
+    known = {
+        "function": frozenset(manifest.functions),
+        "netdev": frozenset(netdevs),
+        "HCA": frozenset(name for holder in manifest.holders() for name in holder.hcas),
+    }
+    for kind, whose, name in _references(manifest):
+        if name is not None and name not in known[kind]:
+            yield f"{whose} {name} is no {kind} of this host"
+
+
+def _references(manifest: Manifest) -> Iterator[tuple[str, str, str | None]]:
+    """Every name that one thing says of another: its kind, who says it, the name."""
+    for address, function in manifest.functions.items():
+        yield "function", f"physfn of {address}:", function.physfn
+    for name, bond in manifest.bonds.items():
+        yield from (("netdev", f"slave of {name}:", slave) for slave in bond.slaves)
+    for holder in manifest.holders():
+        for name, net in holder.net.items():
+            yield "netdev", f"child_of of {name}:", net.child_of
+        for name, hca in holder.hcas.items():
+            yield "HCA", f"smi_of of {name}:", hca.smi_of
+            ports = ((n, port.netdev) for n, port in hca.ports.items() if port.netdev != "auto")
+            yield from (("netdev", f"netdev of {name} port {n}:", dev) for n, dev in ports)
