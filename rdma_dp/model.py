@@ -166,7 +166,7 @@ _LINK_TYPE_OF_LAYER = {"Ethernet": "ether", "InfiniBand": "infiniband"}
 
 
 def _port_link_types(port: Port, by_name: Mapping[str, str | None]) -> Iterable[str | None]:
-    from_netdevs = [by_name.get(name) for name in port.netdevs]
+    from_netdevs = [by_name[name] for name in port.netdevs if by_name.get(name)]
     return from_netdevs or [_LINK_TYPE_OF_LAYER.get(port.link_layer or "")]
 
 

@@ -1,7 +1,7 @@
 """One HCA put together from its sources: functions, ports, netdevs, character devices."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from rdma_dp.discovery.chardevs import read_char_devices
@@ -10,7 +10,7 @@ from rdma_dp.discovery.netlink_view import NldevDevice, NldevView
 from rdma_dp.discovery.pci import Functions, Parent, parent_of
 from rdma_dp.discovery.ports import assign_netdevs, gid_netdevs, read_port_guids, read_ports
 from rdma_dp.host import CLASS_INFINIBAND, PCI_DEVICES, Host
-from rdma_dp.model import Hca, NetDevice, PciFunction, Port, Subfunction
+from rdma_dp.model import Hca, PciFunction, Port, Subfunction
 
 
 class Sources:
@@ -50,19 +50,19 @@ def read_hca(sources: Sources, name: str) -> Hca:
     host, parent = sources.host, sources.parents[name]
     netlink = sources.netlink.devices.get(name, NldevDevice(name))
     ports = read_ports(host, name)
-    links = _port_links(sources, name, ports, netlink)
-    taken_over = _taken_over(sources, parent, links)
-    links = {number: _with_bonds(sources, own, taken_over) for number, own in links.items()}
+    found = _port_links(sources, name, ports, netlink)
+    links = {number: _with_bonds(sources, parent, own) for number, own in found.items()}
+    netdevs = list({link.name: link for own in links.values() for link in own}.values())
     return Hca(
         name=name,
-        functions=_functions(sources, parent, [address for address, _ in taken_over]),
+        functions=_functions(sources, parent, netdevs),
         subfunction=_subfunction(host, parent),
         protocol=netlink.protocol,
         ports=tuple(
             replace(port, netdevs=tuple(link.name for link in links.get(port.number, ())))
             for port in ports
         ),
-        netdevs=tuple(_unique(link for found in links.values() for link in found)),
+        netdevs=tuple(link.device for link in netdevs),
         uverbs=sources.char_devices.uverbs.get(name),
         umads=tuple(sources.char_devices.umads.get(name, ())),
         issms=tuple(sources.char_devices.issms.get(name, ())),
@@ -102,42 +102,38 @@ def _any_ipoib(links: Iterable[NetLink]) -> bool:
     return any(link.link_type == "infiniband" for link in links)
 
 
-def _taken_over(
-    sources: Sources, parent: Parent | None, links: Mapping[int, list[NetLink]]
-) -> list[tuple[str, NetLink]]:
-    """The functions, with their netdevs, whose ports a RoCE bond gave to this HCA.
+def _with_bonds(sources: Sources, parent: Parent | None, own: list[NetLink]) -> list[NetLink]:
+    """The netdevs of a port with their bonds, and with the slaves that a bond brought to it.
 
-    The driver removes the HCAs of a bond's functions and makes one on the first of them, so a
+    The driver removes the HCAs of a RoCE bond's functions and makes one on the first of them: a
     slave whose function has no HCA left belongs to the HCA that sits on another slave.
     """
-    if parent is None:
-        return []
-    bonds = _unique_names(link.bond for found in links.values() for link in found)
-    return [
-        (address, link)
-        for bond in bonds
-        for address, link in sources.links.slaves(bond)
-        if address not in sources.busy_addresses
-    ]
+    found = list(own)
+    for bond in dict.fromkeys(link.bond for link in own if link.bond):
+        found += [s for s in sources.links.slaves(bond) if _joined(sources, parent, s)]
+        found += [master for master in [sources.links.named(bond)] if master is not None]
+    return list({link.name: link for link in found}.values())
 
 
-def _with_bonds(
-    sources: Sources, own: list[NetLink], taken_over: list[tuple[str, NetLink]]
-) -> list[NetLink]:
-    bonds = _unique_names(link.bond for link in own)
-    slaves = [link for _, link in taken_over if link.bond in bonds]
-    masters = [link for bond in bonds if (link := sources.links.named(bond)) is not None]
-    return list({link.name: link for link in (*own, *slaves, *masters)}.values())
+def _joined(sources: Sources, parent: Parent | None, link: NetLink) -> PciFunction | None:
+    """The function of a netdev, if it gave its port away to the HCA on `parent`."""
+    address = sources.links.address(link.name)
+    if parent is None or address is None or address in sources.busy_addresses:
+        return None
+    function = sources.functions.at(address, f"{PCI_DEVICES}/{address}")
+    own = sources.functions.at(parent.address, parent.path)
+    return function if function.driver == own.driver else None
 
 
 def _functions(
-    sources: Sources, parent: Parent | None, taken_over: list[str]
+    sources: Sources, parent: Parent | None, netdevs: list[NetLink]
 ) -> tuple[PciFunction, ...]:
+    """The HCA's own function, then those that have no HCA because their ports are this one's."""
     if parent is None:
         return ()
+    joined = [f for netdev in netdevs if (f := _joined(sources, parent, netdev)) is not None]
     own = sources.functions.at(parent.address, parent.path)
-    others = (sources.functions.at(a, f"{PCI_DEVICES}/{a}") for a in dict.fromkeys(taken_over))
-    return (own, *others)
+    return tuple(dict.fromkeys([own, *joined]))
 
 
 def _subfunction(host: Host, parent: Parent | None) -> Subfunction | None:
@@ -145,11 +141,3 @@ def _subfunction(host: Host, parent: Parent | None) -> Subfunction | None:
         return None
     sfnum = host.read_int(f"{parent.path}/{parent.subfunction}/sfnum")
     return Subfunction(parent.subfunction, sfnum)
-
-
-def _unique(links: Iterable[NetLink]) -> list[NetDevice]:
-    return list({link.name: link.device for link in links}.values())
-
-
-def _unique_names(names: Iterable[str | None]) -> list[str]:
-    return [name for name in dict.fromkeys(names) if name]

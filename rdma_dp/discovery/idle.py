@@ -1,7 +1,5 @@
 """Network functions without an HCA, and why, as far as the node shows it."""
 
-from collections.abc import Iterable
-
 from rdma_dp.discovery.hcas import Sources
 from rdma_dp.host import MODULES, PCI_DEVICES
 from rdma_dp.model import Hca, IdleFunction, PciFunction
@@ -25,6 +23,9 @@ RDMA_MODULE_OF_DRIVER = {
 # Drivers that make the HCA themselves: a bound function without one is broken.
 _RDMA_DRIVERS = frozenset({"efa", "erdma", "hfi1", "ib_qib", "vmw_pvrdma"})
 
+# Of these, the ones whose HCA stands in /sys/devices/virtual, as if it were software.
+_PARENTLESS_DRIVERS = frozenset({"erdma"})
+
 # Drivers that hand a function to a virtual machine or to user space.
 _PASS_THROUGH_DRIVERS = frozenset(
     {"vfio-pci", "mlx5_vfio_pci", "pci-stub", "pciback", "uio_pci_generic", "igb_uio"}
@@ -40,41 +41,51 @@ Finding = tuple[str, str | None]  # the reason and its remedy
 
 
 def idle_functions(
-    sources: Sources, hcas: Iterable[Hca], netns_mode: str | None
+    sources: Sources, hcas: tuple[Hca, ...], netns_mode: str | None
 ) -> tuple[IdleFunction, ...]:
     """The network functions that no HCA sits on, in the order of their addresses."""
-    hcas = tuple(hcas)
     busy = {hca.function.address for hca in hcas if hca.function is not None}
-    bonded = {f.address: _bonded_reason(hca) for hca in hcas for f in hca.functions[1:]}
+    joined = {f.address: _joined_reason(hca) for hca in hcas for f in hca.functions[1:]}
+    unplaced = [hca.name for hca in hcas if hca.function is None]
     found = []
     for function in sources.functions.network():
         if function.address in busy:
             continue
         netdevs = tuple(link.name for link in sources.links.below(function.address))
-        bond = bonded.get(function.address)
-        reason, remedy = (bond, None) if bond else _reason(sources, function, netns_mode)
+        joined_reason = joined.get(function.address)
+        reason, remedy = (
+            (joined_reason, None)
+            if joined_reason
+            else _reason(sources, function, netns_mode, unplaced)
+        )
         found.append(IdleFunction(function, netdevs, reason, remedy))
     return tuple(found)
 
 
-def _bonded_reason(hca: Hca) -> str:
-    bonds = {netdev.bond for netdev in hca.netdevs if netdev.bond}
-    return f"its port is part of {hca.name}, the HCA of {', '.join(sorted(bonds))}"
+def _joined_reason(hca: Hca) -> str:
+    bonds = sorted({netdev.bond for netdev in hca.netdevs if netdev.bond})
+    if bonds:
+        return f"its port is part of {hca.name}, the HCA of {', '.join(bonds)}"
+    return f"its port is one of the ports of {hca.name}"
 
 
-def _reason(sources: Sources, function: PciFunction, netns_mode: str | None) -> Finding:
+def _reason(
+    sources: Sources, function: PciFunction, netns_mode: str | None, unplaced: list[str]
+) -> Finding:
     driver = function.driver
     if driver is None:
         return _without_driver(function)
     if driver in _PASS_THROUGH_DRIVERS:
         return f"bound to {driver}: handed to a virtual machine or to user space", None
+    if driver in _PARENTLESS_DRIVERS and unplaced:
+        return f"its HCA names no PCI function; it is among {', '.join(unplaced)}", None
     if driver in _RDMA_DRIVERS:
         return f"driver {driver} is bound but made no HCA", _KERNEL_LOG
     module = RDMA_MODULE_OF_DRIVER.get(driver)
     if module is None:
         return f"driver {driver} has no RDMA that we know of", None
     if _is_part_of_multiport(sources, function):
-        return "its port is part of another function's HCA (mlx5_ib.multiport)", None
+        return "its port is part of another function's HCA (multi-port RoCE)", None
     return _without_rdma_module(sources, driver, module, netns_mode)
 
 
@@ -87,13 +98,13 @@ def _without_driver(function: PciFunction) -> Finding:
 
 
 def _is_part_of_multiport(sources: Sources, function: PciFunction) -> bool:
-    """mlx5 can join two functions into one HCA with two ports; the second then shows it so."""
-    directory = f"{PCI_DEVICES}/{function.address}"
-    return any(
-        sources.host.link_name(f"{directory}/{name}/driver") == "mlx5_ib.multiport"
-        for name in sources.host.entries(directory)
-        if name.startswith("mlx5_core.rdma.")
-    )
+    """mlx5 can join two functions into one HCA with two ports; the second then shows it so.
+
+    Its auxiliary device is mlx5_core.multiport.N instead of mlx5_core.rdma.N (kernel
+    drivers/infiniband/hw/mlx5/main.c, mlx5r_mp_id_table).
+    """
+    names = sources.host.entries(f"{PCI_DEVICES}/{function.address}")
+    return any(name.startswith("mlx5_core.multiport.") for name in names)
 
 
 def _without_rdma_module(

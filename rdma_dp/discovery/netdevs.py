@@ -2,7 +2,6 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rdma_dp.discovery.pci import parent_of
@@ -66,17 +65,20 @@ class NetLinks:
 
     def named(self, name: str) -> NetLink | None:
         """The netdev of that name; None when it is not there."""
+        if not name:
+            return None
         if name not in self._read:
             self._read[name] = self._read_link(name)
         return self._read[name]
 
-    def slaves(self, bond: str) -> Iterator[tuple[str, NetLink]]:
-        """The PCI addresses and netdevs that are enslaved to a bond."""
-        slaves = self._host.read(f"{CLASS_NET}/{bond}/bonding/slaves") or ""
-        for name in slaves.split():
-            link = self.named(name)
-            if link is not None and name in self._parents:
-                yield self._parents[name][0], link
+    def address(self, name: str) -> str | None:
+        """The PCI function that a netdev hangs on; None for a virtual one."""
+        return self._parents[name][0] if name in self._parents else None
+
+    def slaves(self, bond: str) -> list[NetLink]:
+        """The netdevs that are enslaved to a bond."""
+        names = (self._host.read(f"{CLASS_NET}/{bond}/bonding/slaves") or "").split()
+        return [link for name in names if (link := self.named(name)) is not None]
 
     def _read_link(self, name: str) -> NetLink | None:
         host, path = self._host, f"{CLASS_NET}/{name}"
