@@ -27,6 +27,7 @@ DEFAULT_CONFIG = Path("/k8s-rdma-shared-dev-plugin/config.json")  # where the op
 DEFAULT_KUBELET_ROOT = Path("/var/lib/kubelet")
 
 OK, FAILED, EMPTY_RESOURCE = 0, 1, 3
+INTERRUPTED = 128 + 2  # as a shell names an end by SIGINT
 
 logger = logging.getLogger("rdma_dp")
 
@@ -52,6 +53,8 @@ def _run_verb(options: argparse.Namespace) -> int:
     except RdmaDpError as error:
         _complain(str(error))
         return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:  # `rdma-dp discover | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK

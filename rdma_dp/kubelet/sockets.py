@@ -34,10 +34,11 @@ def socket_name(resource: str, instance: str) -> str:
     """A file name for one resource of one process.
 
     The digest keeps equal names under different prefixes apart; `instance` keeps two processes
-    apart that replace each other in a rolling update.
+    apart that replace each other in a rolling update. Short, because some distributions keep
+    kubelet's directory at the end of a long path.
     """
-    digest = hashlib.sha256(resource.encode()).hexdigest()[:8]
-    return f"{_MARK}{resource.rpartition('/')[2][:20]}-{digest}-{instance}.sock"
+    digest = hashlib.sha256(resource.encode()).hexdigest()[:6]
+    return f"{_MARK}{resource.rpartition('/')[2][:12]}-{digest}-{instance}.sock"
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -1,0 +1,62 @@
+# Everything that a fresh machine with git, make and python3 (3.11 or newer) can do with rdma-dp.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: run test lint unit test-vm bench image api lock clean
+
+## run: the demo: the real daemon on a sample host, without HCAs, kubelet or root
+run: $(VENV)/.runtime
+	$(BIN)/rdma-dp demo
+
+## test: lint, types, import rules and the test suite
+test: lint unit
+
+lint: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/generate_api.py --check
+
+unit: $(VENV)/.development
+	$(BIN)/pytest
+
+## test-vm: the daemon on a real kernel with Soft-RoCE HCAs, in a virtual machine
+test-vm: $(VENV)/.development
+	$(BIN)/python -m tests.vm
+
+## bench: the figures, as one table
+bench: $(VENV)/.development
+	$(BIN)/python -m bench
+
+## image: the container image, with buildah or docker, whichever is there
+image:
+	scripts/build_image.sh
+
+## api: the generated code below rdma_dp/kubelet/api, from protos/
+api: $(VENV)/.development
+	$(BIN)/python scripts/generate_api.py
+
+## lock: the newest versions of all dependencies
+lock:
+	uv pip compile pyproject.toml --universal --generate-hashes --no-header --upgrade \
+	    -o requirements.lock
+	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header --upgrade \
+	    -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# The demo needs what the image needs and no more; the tests need the tools as well.
+$(VENV)/.runtime: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rdma-dp needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+$(VENV)/.development: $(VENV)/.runtime requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	touch $@

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Builds the image with buildah or docker, whichever is there.
+#
+#   IMAGE=name:tag  BASE=python:3.12-slim  scripts/build_image.sh
+
+set -eu
+cd "$(dirname "$0")/.."
+
+image=${IMAGE:-rdma-dp:$(sed -n 's/^__version__ = "\(.*\)"/\1/p' rdma_dp/__init__.py)}
+base=${BASE:-python:3.12-slim}
+
+if command -v buildah >/dev/null; then
+    exec buildah bud --build-arg BASE="$base" --tag "$image" .
+elif command -v docker >/dev/null; then
+    exec docker build --build-arg BASE="$base" --tag "$image" .
+fi
+echo "make image: neither buildah nor docker is here; install one of them" >&2
+exit 1
