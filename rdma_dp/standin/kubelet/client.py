@@ -1,0 +1,90 @@
+"""kubelet as a client: dialling a plugin's socket and reading its stream."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import grpc
+
+from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
+from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
+
+DIAL_TIMEOUT = 10.0  # seconds; kubelet, plugin/v1beta1/client.go and operation_generator.go
+
+CLOSED_BY_KUBELET = "closed by kubelet"
+
+_CHANNEL_OPTIONS = [
+    # Without it all channels to one path share a connection, and the end of one ends none.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.default_authority", "localhost"),
+]
+
+
+class DialError(Exception):
+    """Nobody serves on the socket."""
+
+
+async def dial(socket: Path, refused: Callable[[], None] = lambda: None) -> grpc.aio.Channel:
+    """A connected channel; `refused` is called if nobody serves yet at the first attempt.
+
+    Raises DialError after 10 seconds.
+    """
+    channel = grpc.aio.insecure_channel(f"unix:{socket}", options=_CHANNEL_OPTIONS)
+    try:
+        async with asyncio.timeout(DIAL_TIMEOUT):
+            await _connected(channel, refused)
+    except TimeoutError:
+        await channel.close()
+        raise DialError(f"nobody serves on {socket} within {DIAL_TIMEOUT:g} s") from None
+    except BaseException:
+        await channel.close()
+        raise
+    return channel
+
+
+async def _connected(channel: grpc.aio.Channel, refused: Callable[[], None]) -> None:
+    failed = False
+    while (state := channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
+        if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE and not failed:
+            failed = True
+            refused()
+        await channel.wait_for_state_change(state)
+
+
+def cut_by_grpc() -> bool:
+    """Whether a CancelledError came of a channel that was closed, not of this task's own end."""
+    task = asyncio.current_task()
+    return task is not None and not task.cancelling()
+
+
+class PluginClient:
+    """One connection to a plugin of `resource` on `socket`."""
+
+    def __init__(self, resource: str, socket: Path, channel: grpc.aio.Channel) -> None:
+        self.resource = resource
+        self.socket = socket
+        self.inode = socket.stat().st_ino
+        self.stub = rpc.DevicePluginStub(channel)
+        self._channel = channel
+        self._closing = False
+
+    async def listen(self, received: Callable[[Sequence[pb.Device]], None]) -> str:
+        """Read ListAndWatch to its end and return why it ended."""
+        if self._closing:
+            return CLOSED_BY_KUBELET
+        try:
+            async for message in self.stub.ListAndWatch(pb.Empty()):
+                if not self._closing:  # no list comes in behind the back of a disconnect
+                    received(message.devices)
+        except grpc.aio.AioRpcError as error:
+            return f"{error.code().name}: {error.details()}"
+        except asyncio.CancelledError:
+            if not cut_by_grpc():
+                raise
+            return CLOSED_BY_KUBELET
+        return "closed by the plugin"
+
+    async def close(self) -> None:
+        """Cut the connection; the plugin sees its stream cancelled."""
+        self._closing = True
+        await self._channel.close()

@@ -1,0 +1,135 @@
+"""What happened, as values: for tests to compare and for people to read."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class Way(StrEnum):
+    """How a plugin came to kubelet."""
+
+    REGISTER = "device-plugins"
+    WATCHER = "plugins_registry"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """kubelet runs; it has removed `removed` from its device-plugins directory."""
+
+    removed: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"started, removed {', '.join(self.removed) or 'no'} old sockets"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A plugin is connected, and the current one of its resource."""
+
+    resource: str
+    socket: Path
+    way: Way
+
+    def __str__(self) -> str:
+        return f"{self.resource}: registered by {self.way}, socket {self.socket}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A registration failed; `resource` is empty when its name never became known."""
+
+    resource: str
+    socket: Path
+    way: Way
+    reason: str
+
+    def __str__(self) -> str:
+        name = self.resource or "unknown resource"
+        return f"{name}: refused by {self.way}, socket {self.socket}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class ListReceived:
+    """A ListAndWatch message replaced the list."""
+
+    resource: str
+    healthy: int
+    unhealthy: int
+
+    def __str__(self) -> str:
+        return f"{self.resource}: list of {self.healthy} healthy, {self.unhealthy} unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnded:
+    """A ListAndWatch stream ended, for whatever reason; it need not be the current plugin's."""
+
+    resource: str
+    socket: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.resource}: stream of {self.socket} ended: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """kubelet dropped the current plugin: no device of the resource is healthy."""
+
+    resource: str
+
+    def __str__(self) -> str:
+        return f"{self.resource}: disconnected, all devices unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The grace is over: the node no longer has the resource."""
+
+    resource: str
+
+    def __str__(self) -> str:
+        return f"{self.resource}: forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class Allocated:
+    """A container was admitted with these devices."""
+
+    resource: str
+    ids: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.resource}: allocated {', '.join(self.ids)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Violated:
+    """A plugin broke the contract."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"VIOLATION: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """kubelet is gone; kubelet.sock stays."""
+
+    def __str__(self) -> str:
+        return "stopped"
+
+
+Event = (
+    Started
+    | Registered
+    | Refused
+    | ListReceived
+    | StreamEnded
+    | Disconnected
+    | Forgotten
+    | Allocated
+    | Violated
+    | Stopped
+)
