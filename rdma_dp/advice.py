@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
-from rdma_dp.model import CharDevice, Hca, Inventory, System
-from rdma_dp.selection import Mismatch, Selection, Verdict
+from rdma_dp.config import Selectors
+from rdma_dp.health import describe_ports, has_active_port
+from rdma_dp.model import CharDevice, Hca, Inventory, NetDevice, System
+from rdma_dp.selection import Mismatch, Selection, Verdict, mismatches, some
 
 _SHOWN = 3  # nobody reads further; `discover` has the rest
 
@@ -30,11 +32,14 @@ def next_steps(selection: Selection, inventory: Inventory) -> tuple[str, ...]:
     """What to type or change when the resource has no HCA; () when it has one."""
     if selection.chosen:
         return ()
+    matching = [verdict.hca for verdict in selection.verdicts if not verdict.mismatches]
+    if matching:
+        return _unshareable(matching)
+    idle = _idle_matches(selection.resource.selectors, inventory)
+    if idle:
+        return idle
     if not selection.verdicts:
         return _where_hcas_should_come_from(inventory)
-    matching = [verdict for verdict in selection.verdicts if not verdict.mismatches]
-    if matching:
-        return tuple(f"{v.hca.name} matches, but {v.hca.unshareable}" for v in matching[:_SHOWN])
     return (_nearest_miss(selection),)
 
 
@@ -59,10 +64,8 @@ def _faulty_nodes(nodes: Sequence[CharDevice]) -> Iterator[str]:
 
 def _inactive_ports(hcas: Sequence[Hca]) -> Iterator[str]:
     for hca in hcas:
-        states = [(port.number, port.state) for port in hca.ports if port.state is not None]
-        if states and all(state != "ACTIVE" for _, state in states):
-            shown = ", ".join(f"port {number} is {state}" for number, state in states)
-            yield f"{hca.name} has no active port: {shown}"
+        if not has_active_port(hca):
+            yield f"no active port: {describe_ports(hca)}"
 
 
 def _shared_hcas(inventory: Inventory, selections: Sequence[Selection]) -> Iterator[str]:
@@ -71,6 +74,23 @@ def _shared_hcas(inventory: Inventory, selections: Sequence[Selection]) -> Itera
         takers = [name for name, hcas in chosen.items() if hca.name in hcas]
         if len(takers) > 1:
             yield f"{hca.name} is in several resources: {', '.join(takers)}"
+
+
+def _idle_matches(selectors: Selectors, inventory: Inventory) -> tuple[str, ...]:
+    """Functions that the selectors mean, but that have no HCA yet."""
+    told = selectors.model_copy(update={"link_types": ()})  # only an HCA has link types
+    if told == Selectors():
+        return ()
+    addresses: dict[str, list[str]] = {}
+    for other in inventory.others:
+        netdevs = tuple(NetDevice(name) for name in other.netdevs)
+        if not mismatches(Hca("", (other.function,), netdevs=netdevs), told):
+            remedy = f": try `{other.remedy}`" if other.remedy else ""
+            addresses.setdefault(f"{other.reason}{remedy}", []).append(other.function.address)
+    return tuple(
+        f"{some(tuple(alike), _SHOWN)} would match, but has no HCA: {reason}"
+        for reason, alike in list(addresses.items())[:_SHOWN]
+    )
 
 
 def _where_hcas_should_come_from(inventory: Inventory) -> tuple[str, ...]:
@@ -82,10 +102,18 @@ def _where_hcas_should_come_from(inventory: Inventory) -> tuple[str, ...]:
     return ("the node shows no network hardware at all: is /sys the host's?",)
 
 
-def _nearest_miss(selection: Selection) -> str:
-    nearest: Verdict = min(
-        selection.verdicts, key=lambda v: (len(v.mismatches), not v.hca.shareable)
+def _unshareable(hcas: Sequence[Hca]) -> tuple[str, ...]:
+    by_reason: dict[str, list[str]] = {}
+    for hca in hcas:
+        by_reason.setdefault(hca.unshareable or "", []).append(hca.name)
+    return tuple(
+        f"{some(tuple(names), _SHOWN)} would match, but cannot be shared: {reason}"
+        for reason, names in list(by_reason.items())[:_SHOWN]
     )
+
+
+def _nearest_miss(selection: Selection) -> str:
+    nearest = min(selection.verdicts, key=_distance)
     wishes = "; ".join(str(mismatch) for mismatch in nearest.mismatches)
     return f"the nearest is {nearest.hca.name}: {wishes}. Change the selectors if it is meant"
 

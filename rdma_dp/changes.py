@@ -8,18 +8,28 @@ from rdma_dp.pool import Pool
 def describe(previous: Pool | None, pool: Pool) -> Iterator[str]:
     """A line per change that matters; none when a scan found nothing new."""
     name = pool.resource.full_name
-    if previous is None or previous.healthy != pool.healthy or _names(previous) != _names(pool):
+    if previous is None or _headline(previous) != _headline(pool):
         yield f"{name}: {_state(pool)}{_difference(previous, pool)}"
     elif previous.why_empty != pool.why_empty:
         yield f"{name}: still no usable HCA: {pool.why_empty}"
+    elif previous.health.down_since is None and pool.health.overdue_at is not None:
+        yield f"{name}: {pool.health.reason}; Unhealthy in {pool.resource.health.down_seconds} s"
+    elif previous.health.overdue_at is not None and pool.health.down_since is None:
+        yield f"{name}: a port is ACTIVE again, the slots stay healthy"
     elif _nodes(previous) != _nodes(pool):
         yield f"{name}: device nodes are now {', '.join(sorted(_nodes(pool)))}"
 
 
+def _headline(pool: Pool) -> tuple[int, int, list[str]]:
+    return pool.healthy, pool.listed, _names(pool)
+
+
 def _state(pool: Pool) -> str:
+    counts = f"{pool.healthy} of {pool.listed} slots healthy"
     if not pool.hcas:
-        return f"0 of {pool.listed} slots healthy: {pool.why_empty}"
-    return f"{pool.healthy} of {pool.listed} slots healthy, HCAs {', '.join(_names(pool))}"
+        return f"{counts}: {pool.why_empty}"
+    reason = "" if pool.health.healthy else f" ({pool.health.reason})"
+    return f"{counts}, HCAs {', '.join(_names(pool))}{reason}"
 
 
 def _difference(previous: Pool | None, pool: Pool) -> str:

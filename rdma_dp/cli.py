@@ -43,7 +43,7 @@ def compat_main(arguments: Sequence[str] | None = None) -> int:
         prog="k8s-rdma-shared-dp", description=_run.__doc__, allow_abbrev=False
     )
     _add_version(parser)
-    _add_daemon_arguments(parser)
+    _add_daemon_arguments(parser, set_links_up=True)
     return _run_verb(parser.parse_args(arguments))
 
 
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(verb=run)
         return added
 
-    _add_daemon_arguments(verb("run", _run))
+    _add_daemon_arguments(verb("run", _run), set_links_up=False)
     discover = verb("discover", _discover)
     _add_root(discover)
     _add_output(discover)
@@ -124,7 +124,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_daemon_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool) -> None:
     """The Go plugin's flags, which Go reads with one dash or two, and ours."""
     parser.set_defaults(verb=_run)
     parser.add_argument(
@@ -159,8 +159,19 @@ def _add_daemon_arguments(parser: argparse.ArgumentParser) -> None:
         help="not implemented yet: containers get device nodes all the same",
     )
     parser.add_argument(
+        *_one_dash_or_two("set-links-up"),
+        nargs="?",
+        const=True,
+        default=set_links_up,
+        type=_go_bool,
+        metavar="BOOL",
+        help="set the administratively down netdevs of chosen HCAs up when they appear, as the Go "
+        "plugin does; setLinksUp in the config wins (default: %(default)s)",
+    )
+    parser.add_argument(
         *_one_dash_or_two("log-level"), choices=("debug", "info", "warning"), default="info"
     )
+    parser.add_argument(*_one_dash_or_two("log-format"), choices=("text", "json"), default="text")
     _add_root(parser)
 
 
@@ -183,13 +194,11 @@ def _go_bool(text: str) -> bool:
 
 def _run(options: argparse.Namespace) -> int:
     """Run the device plugin: advertise the HCAs to kubelet until SIGTERM."""
-    from rdma_dp import daemon
+    from rdma_dp import daemon, log
     from rdma_dp.kubelet.registration import KubeletDirectories, Way
 
     _host(options.root)  # a wrong --root is said before anything starts
-    logging.basicConfig(
-        level=options.log_level.upper(), format="%(asctime)s %(levelname)-7s %(message)s"
-    )
+    log.configure(options.log_level, options.log_format)
     logger.info("rdma-dp %s", __version__)
     if options.use_cdi:
         logger.warning("--use-cdi is not implemented yet: containers get device nodes instead")
@@ -198,6 +207,7 @@ def _run(options: argparse.Namespace) -> int:
         directories=KubeletDirectories.below(options.kubelet_root_dir, options.device_plugins_dir),
         way=Way(options.registration),
         root=options.root,
+        set_links_up=options.set_links_up,
     )
     try:
         asyncio.run(daemon.run(settings))

@@ -29,6 +29,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema
 
 from rdma_dp import config_reader, config_rules, names
+from rdma_dp.config_reader import MAX_BYTES
 from rdma_dp.list_size import MESSAGE_LIMIT, MOST_SLOTS, checked_slots
 from rdma_dp.problems import ConfigError, ConfigMissing, Problem, Refused
 from rdma_dp.refusals import problems_of
@@ -42,6 +43,7 @@ __all__ = [
     "load",
     "parse",
     "json_schema",
+    "MAX_BYTES",
     "Problem",
     "ConfigError",
     "ConfigMissing",
@@ -56,6 +58,13 @@ def _number(value: object) -> object:
     """The text of an unquoted YAML scalar as a number, if JSON would read it as a whole one."""
     if isinstance(value, config_reader.Unquoted) and re.fullmatch(r"-?(0|[1-9][0-9]*)", value):
         return config_reader.whole_number(value)
+    return value
+
+
+def _flag(value: object) -> object:
+    """The text of an unquoted YAML scalar as a truth value, if it is spelt as in JSON."""
+    if isinstance(value, config_reader.Unquoted) and value in ("true", "false"):
+        return value == "true"
     return value
 
 
@@ -88,6 +97,7 @@ Slots = Annotated[
     AfterValidator(checked_slots),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_SLOTS}),
 ]
+Flag = Annotated[bool, Strict(), BeforeValidator(_flag)]
 Text = Annotated[str, Strict()]
 HexId = Annotated[Text, Spelling(names.usual_hex_id), _pattern(names.HEX_ID_PATTERN)]
 VendorId = Annotated[HexId, _unless_blank(names.checked_vendor)]
@@ -149,6 +159,25 @@ class Selectors(_Model):
     )
 
 
+class Health(_Model):
+    """When the slots of a resource count as Healthy."""
+
+    require_active_port: Flag = Field(
+        default=True,
+        description="Whether at least one HCA must have an ACTIVE port. With false, an HCA whose "
+        "device nodes are there is enough, as in the Go plugin.",
+        examples=[True],
+    )
+    down_seconds: WholeNumber = Field(
+        default=5,
+        ge=0,
+        le=86400,
+        description="Seconds without any ACTIVE port before the slots turn Unhealthy: a flapping "
+        "link must not flap the list. An ACTIVE port makes them Healthy at once.",
+        examples=[5],
+    )
+
+
 class Resource(_Model):
     """One extended resource of the node: the HCAs that it takes and how often it shares them."""
 
@@ -179,6 +208,11 @@ class Resource(_Model):
         "nobody shares every HCA of a node by an accident.",
         examples=[{"vendors": ["15b3"]}],
     )
+    health: Health = Field(
+        default_factory=Health,
+        description="When the slots count as Healthy.",
+        examples=[{"requireActivePort": True, "downSeconds": 5}],
+    )
     devices: Several[Text] = Field(
         default=(),
         description='The old name of "selectors.ifNames"; not together with "selectors".',
@@ -202,6 +236,12 @@ class Config(_Model):
         description="Seconds between two looks at the node's hardware; 0: no timer. The default "
         "is the Go plugin's.",
         examples=[60],
+    )
+    set_links_up: Flag | None = Field(
+        default=None,
+        description="Whether to set the administratively down netdevs of chosen HCAs up, once, "
+        "when they appear. Absent: as the command line says.",
+        examples=[False],
     )
     config_list: Annotated[tuple[Resource, ...], AfterValidator(_at_least_one)] = Field(
         description="The resources that the node offers. Names must differ.",

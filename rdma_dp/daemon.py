@@ -1,37 +1,40 @@
 """The daemon: the only place where config, discovery, pools and kubelet meet.
 
-One event loop. A timer asks for a full scan, each scan makes new pools, and the streams to
-kubelet observe them. Every task runs in one group, so that one that fails ends the process with
-its reason instead of leaving half a daemon behind.
+One event loop. Whatever happens (an event of the kernel, a timer, a new config) only says "look
+again"; one full scan follows, new pools are made of it, and the streams to kubelet observe them.
+Every task runs in one group, so that one that fails or ends ends the process with its reason
+instead of leaving half a daemon behind.
 """
 
 import asyncio
 import logging
 import secrets
 import signal
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn
 
-from rdma_dp import changes, config
-from rdma_dp.advice import node_warnings, resource_warnings
-from rdma_dp.config import Config, ConfigError, ConfigMissing, Loaded
-from rdma_dp.discovery import scan
+from rdma_dp.backoff import Backoff
+from rdma_dp.config_file import ConfigFile
+from rdma_dp.directory_watch import DirectoryWatch
+from rdma_dp.discovery import kernel_events, quiet
+from rdma_dp.discovery.debounce import Debounce
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host import Host
-from rdma_dp.kubelet.directory_watch import DirectoryWatch
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.registration import Kubelet, KubeletDirectories, Way, keep_registered
 from rdma_dp.kubelet.sockets import remove_stale
-from rdma_dp.latest import Latest, first_of
-from rdma_dp.model import Inventory, System
-from rdma_dp.pool import Pool, make_pool
-from rdma_dp.selection import Selection, select
+from rdma_dp.latest import first_of
+from rdma_dp.links import LinkKeeper, set_up
+from rdma_dp.model import Inventory
+from rdma_dp.pools import Pools
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two looks for a config file that is not there yet: the operator may mount an
-# empty ConfigMap and fill it later.
-_CONFIG_LOOK = 1.0
+# Seconds between two cheap looks for what makes no event. Reading the state of an mlx5 port is a
+# command to its firmware: not more often than this.
+_QUIET_LOOK = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +45,18 @@ class Settings:
     directories: KubeletDirectories
     way: Way = Way.AUTO
     root: Path = Path("/")
+    set_links_up: bool = False
 
 
 async def run(settings: Settings) -> None:
     """Runs until SIGTERM or SIGINT. Raises RdmaDpError when it cannot start."""
-    stop, reload = asyncio.Event(), asyncio.Event()
+    daemon, stop = Daemon(settings), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    loop.add_signal_handler(signal.SIGHUP, daemon.config_file.demand)
     try:
-        await first_of(_until_set(stop), Daemon(settings, reload).run())
+        await first_of(_until_set(stop), daemon.run())
     except BaseExceptionGroup as group:
         reason = _first_leaf(group)
         if isinstance(reason, RdmaDpError):
@@ -73,133 +77,127 @@ def _first_leaf(group: BaseException) -> BaseException:
 
 
 class Daemon:
-    """Serves one config after another; SIGHUP asks for the next."""
+    """Keeps kubelet's lists what the node and the config say."""
 
-    def __init__(self, settings: Settings, reload: asyncio.Event) -> None:
-        self._settings = settings
-        self._reload = reload
+    def __init__(self, settings: Settings) -> None:
+        directories = settings.directories
         self._host = Host(settings.root)
-        self._pools = Pools()
+        self._may_set_links_up = settings.set_links_up
         self._kubelet = Kubelet(
-            directories=settings.directories,
+            directories=directories,
             way=settings.way,
             instance=secrets.token_hex(3),
-            device_plugins_watch=DirectoryWatch(settings.directories.device_plugins),
-            plugins_registry_watch=DirectoryWatch(settings.directories.plugins_registry),
+            device_plugins_watch=DirectoryWatch(directories.device_plugins),
+            plugins_registry_watch=DirectoryWatch(directories.plugins_registry),
         )
+        self._config_watch = DirectoryWatch(settings.config_file.parent)
+        self.config_file = ConfigFile(settings.config_file, self._config_watch)
+        self._look_again = Debounce()
+        self._pools = Pools()
+        self._links = LinkKeeper(set_up)
+        self._registrations: dict[str, asyncio.Task[NoReturn]] = {}
 
     async def run(self) -> None:
         """Runs until it is cancelled, or until something fails that no retry can mend."""
         self._remove_stale_sockets()
         async with asyncio.TaskGroup() as tasks:
+            _start(tasks, "watch of the config", self._config_watch.run())
             for watch in (
                 self._kubelet.device_plugins_watch,
                 self._kubelet.plugins_registry_watch,
             ):
-                tasks.create_task(watch.run(), name="directory-watch")
-            loaded = await self._first_config()
+                _start(tasks, "watch of kubelet's directory", watch.run())
+            if self._host.live:
+                events = kernel_events.follow(self._look_again.wake)
+                _start(tasks, "kernel events", events)
+            self._config = await self.config_file.first()
+            inventory = await self._scan()
+            _start(tasks, "config", self._follow_config())
             while True:
-                loaded = await first_of(self._serve(loaded.config), self._next_config())
+                await self._apply(inventory, tasks)
+                await self._until_next_look(inventory)
+                inventory = await self._scan()
 
-    async def _first_config(self) -> Loaded:
-        """Waits for a config; a wrong one is an error."""
-        said = False
+    async def _follow_config(self) -> None:
+        while True:
+            self._config = await self.config_file.next()
+            self._look_again.wake_at_once()
+
+    async def _scan(self) -> Inventory:
+        """One scan; one that fails is tried again, while the last lists stay in force."""
+        backoff = Backoff()
         while True:
             try:
-                loaded = config.load(self._settings.config_file)
-            except ConfigMissing as missing:
-                if not said:
-                    logger.warning("waiting for a config: %s", missing)
-                said = True
-                await asyncio.sleep(_CONFIG_LOOK)
+                names, inventory = await asyncio.to_thread(quiet.scan_with_names, self._host)
+            except RdmaDpError as error:
+                delay = backoff.delay()
+                logger.error(
+                    "the scan failed, the last lists stay in force, again in %.1f s: %s",
+                    delay,
+                    error,
+                )
+                await asyncio.sleep(delay)
             else:
-                self._say_warnings(loaded)
-                return loaded
+                self._names = names
+                return inventory
 
-    async def _next_config(self) -> Loaded:
-        """After SIGHUP; a wrong config leaves the last one in force."""
-        while True:
-            await self._reload.wait()
-            self._reload.clear()
-            try:
-                loaded = config.load(self._settings.config_file)
-            except ConfigError as error:
-                for problem in error.problems:
-                    logger.error("%s", problem.in_file(self._settings.config_file))
-                logger.error("the new config is wrong; the last good one stays in force")
-            else:
-                logger.info("config read again from %s", self._settings.config_file)
-                self._say_warnings(loaded)
-                return loaded
+    async def _apply(self, inventory: Inventory, tasks: asyncio.TaskGroup) -> None:
+        """Makes what kubelet sees follow: pools first, then who is registered."""
+        self._pools.update(self._config, inventory, asyncio.get_running_loop().time())
+        pools = self._pools.served
+        gone = [self._registrations.pop(name) for name in {*self._registrations} - {*pools}]
+        for task in gone:
+            logger.info("%s left the config", task.get_name())
+            task.cancel()
+        await asyncio.gather(*gone, return_exceptions=True)
+        for name, pool in pools.items():
+            if name not in self._registrations:
+                registration = keep_registered(Plugin(pool), self._kubelet)
+                self._registrations[name] = _start(tasks, name, registration)
+        await self._set_links_up()
 
-    async def _serve(self, served: Config) -> Loaded:
-        """Serves the resources of one config; never returns."""
-        self._pools.update(served, await asyncio.to_thread(scan, self._host))
-        async with asyncio.TaskGroup() as tasks:
-            for resource in served.config_list:
-                plugin = Plugin(self._pools.newest[resource.full_name])
-                tasks.create_task(keep_registered(plugin, self._kubelet), name=plugin.resource)
-            while True:
-                await _next_look(served.periodic_update_interval)
-                try:
-                    self._pools.update(served, await asyncio.to_thread(scan, self._host))
-                except RdmaDpError as error:
-                    logger.error("the scan failed, the last list stays in force: %s", error)
+    async def _set_links_up(self) -> None:
+        wanted = self._config.set_links_up
+        if self._may_set_links_up if wanted is None else wanted:
+            if not self._host.live:
+                return
+            if await asyncio.to_thread(self._links.look, self._pools.hcas):
+                self._look_again.wake()
+
+    async def _until_next_look(self, inventory: Inventory) -> None:
+        """An event, the timer, a quiet change, or a pool whose grace is over."""
+        waits: list[Coroutine[Any, Any, None]] = [
+            self._look_again.settled(),
+            self._quiet_change(inventory),
+        ]
+        if self._config.periodic_update_interval:
+            waits.append(asyncio.sleep(self._config.periodic_update_interval))
+        if (overdue_at := self._pools.overdue_at) is not None:
+            left = overdue_at - asyncio.get_running_loop().time()
+            waits.append(asyncio.sleep(max(left, 0)))
+        await first_of(*waits)
+
+    async def _quiet_change(self, inventory: Inventory) -> None:
+        """Until something changed that makes no event."""
+        changed = False
+        while not changed:
+            await asyncio.sleep(_QUIET_LOOK)
+            changed = await asyncio.to_thread(quiet.differs, self._host, self._names, inventory)
 
     def _remove_stale_sockets(self) -> None:
-        directories = self._settings.directories
+        directories = self._kubelet.directories
         for directory in (directories.device_plugins, directories.plugins_registry):
             for name in remove_stale(directory):
                 logger.info("removed %s, left behind by an rdma-dp that was killed", name)
 
-    def _say_warnings(self, loaded: Loaded) -> None:
-        for warning in loaded.warnings:
-            logger.warning("%s", warning.in_file(self._settings.config_file))
 
+def _start(
+    tasks: asyncio.TaskGroup, name: str, work: Coroutine[Any, Any, None]
+) -> asyncio.Task[NoReturn]:
+    """A task that is to run for as long as the daemon does."""
 
-async def _next_look(interval: int) -> None:
-    """Until it is time to look again; 0 is never."""
-    if interval == 0:
-        await asyncio.Event().wait()
-    await asyncio.sleep(interval)
+    async def guarded() -> NoReturn:
+        await work
+        raise RuntimeError(f"{name} ended unexpectedly")
 
-
-class Pools:
-    """The newest pool of every resource since the process began, and what was said about them.
-
-    A resource that leaves the config and comes back finds the ids that kubelet knows of it.
-    """
-
-    def __init__(self) -> None:
-        self._said: frozenset[str] = frozenset()
-        self.newest: dict[str, Latest[Pool]] = {}
-
-    def update(self, served: Config, inventory: Inventory) -> None:
-        """Makes new pools of a new inventory and logs what changed."""
-        selections = [select(inventory, resource) for resource in served.config_list]
-        for selection in selections:
-            self._update_pool(selection, inventory.system)
-        warnings = [
-            f"{selection.resource.full_name}: {warning}"
-            for selection in selections
-            for warning in resource_warnings(selection, inventory.system)
-        ]
-        self._warn([*node_warnings(inventory, selections), *warnings])
-
-    def _update_pool(self, selection: Selection, system: System) -> None:
-        latest = self.newest.get(selection.resource.full_name)
-        previous = latest.value if latest else None
-        pool = make_pool(selection, system, previous)
-        for line in changes.describe(previous, pool):
-            logger.log(logging.INFO if pool.hcas else logging.WARNING, "%s", line)
-        if latest:
-            latest.set(pool)
-        else:
-            self.newest[pool.resource.full_name] = Latest(pool)
-
-    def _warn(self, warnings: list[str]) -> None:
-        """Each warning once, until it goes away and comes back."""
-        for warning in warnings:
-            if warning not in self._said:
-                logger.warning("%s", warning)
-        self._said = frozenset(warnings)
+    return tasks.create_task(guarded(), name=name)

@@ -12,10 +12,9 @@ CHAR_DEVICE_DIRECTORY = "/dev/infiniband"
 
 
 def natural_key(name: str) -> tuple[tuple[str, int], ...]:
-    """Sorts names as people do: mlx5_2 before mlx5_10."""
-    return tuple(
-        (text, int(digits or -1)) for text, digits in re.findall(r"([^0-9]*)([0-9]*)", name)
-    )
+    """Sorts names as people do: mlx5_2 before mlx5_10. Different names have different keys."""
+    parts = re.findall(r"([^0-9]*)([0-9]*)", name)
+    return (*((text, int(digits or -1)) for text, digits in parts), (name, -1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +81,14 @@ class NetDevice:
     """A netdev that belongs to an HCA.
 
     `link_type` is named as iproute2 and the Go plugin name it: "ether" or "infiniband".
-    `bond` is the bonding master that it is enslaved to.
+    `bond` is the bonding master that it is enslaved to. `admin_up` is whether somebody set it up
+    (IFF_UP), which says nothing about its cable.
     """
 
     name: str
     link_type: str | None = None
     bond: str | None = None
+    admin_up: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,14 @@ from types import MappingProxyType
 
 from rdma_dp.config import Resource
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.health import Health, assess
 from rdma_dp.model import CharDevice, Hca, System
 from rdma_dp.names import hcas_variable
-from rdma_dp.selection import Selection
+from rdma_dp.selection import Selection, some
 
 PERMISSIONS = "rwm"
+
+_TOLD = 3  # a pod's status and a line of the log have room for so many; `dry-run` tells them all
 
 
 class UnknownSlotError(RdmaDpError):
@@ -48,15 +51,20 @@ class Pool:
     """The slots of one resource at one moment.
 
     `listed` is how many ids kubelet was ever told, which never shrinks: kubelet crashes when an
-    id vanishes while its Allocate is under way. `healthy` is how many of them are Healthy.
+    id vanishes while its Allocate is under way. `why_empty` is why there is no HCA.
     """
 
     resource: Resource
     hcas: tuple[Hca, ...]
     rdma_cm: CharDevice | None
     listed: int
-    healthy: int
+    health: Health
     why_empty: str | None = None
+
+    @property
+    def healthy(self) -> int:
+        """How many of the listed ids are Healthy: the lowest ones."""
+        return self.resource.rdma_hca_max if self.health.healthy else 0
 
     @property
     def slots(self) -> Iterator[Slot]:
@@ -64,8 +72,10 @@ class Pool:
         return (Slot(str(number), number < self.healthy) for number in range(self.listed))
 
 
-def make_pool(selection: Selection, system: System, previous: Pool | None = None) -> Pool:
-    """The pool after a scan. `previous` is what kubelet was told before."""
+def make_pool(
+    selection: Selection, system: System, previous: Pool | None = None, now: float = 0.0
+) -> Pool:
+    """The pool after a scan at `now`, in seconds. `previous` is what kubelet was told before."""
     hcas = selection.chosen
     size = selection.resource.rdma_hca_max
     listed_before = 0 if previous is None else previous.listed
@@ -74,17 +84,18 @@ def make_pool(selection: Selection, system: System, previous: Pool | None = None
         hcas=hcas,
         rdma_cm=system.rdma_cm,
         listed=max(listed_before, size if hcas else 0),
-        healthy=size if hcas else 0,
+        health=assess(hcas, selection.resource.health, previous.health if previous else None, now),
         why_empty=None if hcas else _why_empty(selection),
     )
 
 
 def _why_empty(selection: Selection) -> str:
-    reasons = [f"{v.hca.name}: {'; '.join(v.reasons)}" for v in selection.rejected]
-    if not reasons:
+    told = selection.rejections[:_TOLD]
+    if not told:
         return "the node has no RDMA device"
-    more = f", and {len(reasons) - 3} more" if len(reasons) > 3 else ""
-    return " | ".join(reasons[:3]) + more
+    left = len(selection.rejected) - sum(len(names) for names, _ in told)
+    more = f" | and {left} more" if left else ""
+    return " | ".join(f"{some(names, _TOLD)}: {'; '.join(why)}" for names, why in told) + more
 
 
 def allocate(pool: Pool, ids: Iterable[str]) -> Grant:

@@ -15,6 +15,7 @@ _MESSAGES = MappingProxyType(
     {
         "missing": "is missing",
         "string_type": "must be a string, not {given}",
+        "bool_type": "must be true or false, not {given}",
         "int_type": "must be a whole number, not {given}",
         "tuple_type": "must be a list, not {given}",
         "model_type": "must be an object, not {given}",

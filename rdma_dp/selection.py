@@ -58,6 +58,14 @@ class Selection:
         return tuple(verdict.hca for verdict in self.verdicts if verdict.chosen)
 
     @property
+    def rejections(self) -> tuple[tuple[Values, Values], ...]:
+        """(names, reasons) of all other HCAs: those with the same reasons together."""
+        groups: dict[Values, Values] = {}
+        for verdict in self.rejected:
+            groups[verdict.reasons] = (*groups.get(verdict.reasons, ()), verdict.hca.name)
+        return tuple((names, reasons) for reasons, names in groups.items())
+
+    @property
     def rejected(self) -> tuple[Verdict, ...]:
         """The verdicts on all other HCAs."""
         return tuple(verdict for verdict in self.verdicts if not verdict.chosen)
@@ -79,6 +87,12 @@ def mismatches(hca: Hca, selectors: Selectors) -> tuple[Mismatch, ...]:
         for name, wanted, found in compared
         if wanted and not set(wanted) & set(found)
     )
+
+
+def some(names: Values, limit: int) -> str:
+    """The first `limit` names, and how many are left: "mlx5_0, mlx5_1 and 6 more"."""
+    left = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {left} more" if left > 0 else "")
 
 
 def _of_functions(attribute: str) -> Callable[[Hca], Values]:

@@ -8,7 +8,13 @@ from rdma_dp.discovery.chardevs import read_char_devices
 from rdma_dp.discovery.netdevs import NetLink, NetLinks
 from rdma_dp.discovery.netlink_view import NldevDevice, NldevView
 from rdma_dp.discovery.pci import Functions, Parent, parent_of
-from rdma_dp.discovery.ports import assign_netdevs, gid_netdevs, read_port_guids, read_ports
+from rdma_dp.discovery.ports import (
+    UNKNOWN_PORT,
+    assign_netdevs,
+    gid_netdevs,
+    read_port_guids,
+    read_ports,
+)
 from rdma_dp.host import CLASS_INFINIBAND, PCI_DEVICES, Host
 from rdma_dp.model import Hca, PciFunction, Port, Subfunction
 
@@ -51,7 +57,10 @@ def read_hca(sources: Sources, name: str) -> Hca:
     netlink = sources.netlink.devices.get(name, NldevDevice(name))
     ports = read_ports(host, name)
     found = _port_links(sources, name, ports, netlink)
-    links = {number: _with_bonds(sources, parent, own) for number, own in found.items()}
+    links = {
+        number: _with_bonds(sources, parent, _with_children(sources, found[number]))
+        for number in sorted(found, key=lambda number: (number == UNKNOWN_PORT, number))
+    }
     netdevs = list({link.name: link for own in links.values() for link in own}.values())
     return Hca(
         name=name,
@@ -100,6 +109,11 @@ def _own_links(sources: Sources, name: str) -> list[NetLink]:
 
 def _any_ipoib(links: Iterable[NetLink]) -> bool:
     return any(link.link_type == "infiniband" for link in links)
+
+
+def _with_children(sources: Sources, own: list[NetLink]) -> list[NetLink]:
+    """The netdevs of a port with the IPoIB interfaces that run over them on other partitions."""
+    return [link for parent in own for link in (parent, *sources.links.children(parent))]
 
 
 def _with_bonds(sources: Sources, parent: Parent | None, own: list[NetLink]) -> list[NetLink]:

@@ -1,7 +1,7 @@
 """Network functions without an HCA, and why, as far as the node shows it."""
 
 from rdma_dp.discovery.hcas import Sources
-from rdma_dp.host import MODULES, PCI_DEVICES
+from rdma_dp.host import MODULES, PCI_DEVICES, PCI_DRIVERS
 from rdma_dp.model import Hca, IdleFunction, PciFunction
 
 # The module that makes HCAs on top of each Ethernet or core driver (kernel drivers/infiniband/hw).
@@ -44,12 +44,11 @@ def idle_functions(
     sources: Sources, hcas: tuple[Hca, ...], netns_mode: str | None
 ) -> tuple[IdleFunction, ...]:
     """The network functions that no HCA sits on, in the order of their addresses."""
-    busy = {hca.function.address for hca in hcas if hca.function is not None}
     joined = {f.address: _joined_reason(hca) for hca in hcas for f in hca.functions[1:]}
-    unplaced = [hca.name for hca in hcas if hca.function is None]
+    unplaced = [name for name, parent in sources.parents.items() if parent is None]
     found = []
     for function in sources.functions.network():
-        if function.address in busy:
+        if function.address in sources.busy_addresses:
             continue
         netdevs = tuple(link.name for link in sources.links.below(function.address))
         joined_reason = joined.get(function.address)
@@ -74,7 +73,7 @@ def _reason(
 ) -> Finding:
     driver = function.driver
     if driver is None:
-        return _without_driver(function)
+        return _without_driver(sources, function)
     if driver in _PASS_THROUGH_DRIVERS:
         return f"bound to {driver}: handed to a virtual machine or to user space", None
     if driver in _PARENTLESS_DRIVERS and unplaced:
@@ -89,12 +88,15 @@ def _reason(
     return _without_rdma_module(sources, driver, module, netns_mode)
 
 
-def _without_driver(function: PciFunction) -> Finding:
+def _without_driver(sources: Sources, function: PciFunction) -> Finding:
     driver = _DRIVER_OF_VENDOR.get(function.vendor or "")
     if function.vendor == "15b3" and int(function.device or "0", 16) in _MLX4_DEVICES:
         driver = "mlx4_core"
-    remedy = f"modprobe {driver}" if driver else None
-    return "no driver is bound", remedy
+    if driver is None:
+        return "no driver is bound", None
+    if sources.host.is_directory(f"{PCI_DRIVERS}/{driver}"):  # loaded: modprobe would do nothing
+        return "no driver is bound", f"echo {function.address} > /{PCI_DRIVERS}/{driver}/bind"
+    return "no driver is bound", f"modprobe {driver}"
 
 
 def _is_part_of_multiport(sources: Sources, function: PciFunction) -> bool:

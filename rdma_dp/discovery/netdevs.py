@@ -8,6 +8,8 @@ from rdma_dp.discovery.pci import parent_of
 from rdma_dp.host import CLASS_NET, Host
 from rdma_dp.model import NetDevice
 
+_IFF_UP = 0x1  # of net/IF/flags (kernel include/uapi/linux/if.h)
+
 # net/IF/type is an ARPHRD_* number (kernel include/uapi/linux/if_arp.h).
 _LINK_TYPES = {1: "ether", 32: "infiniband"}
 
@@ -27,6 +29,7 @@ class NetLink:
     switch_id: str | None = None
     phys_port_name: str | None = None
     bond: str | None = None
+    admin_up: bool | None = None
 
     @property
     def representor(self) -> bool:
@@ -36,7 +39,7 @@ class NetLink:
     @property
     def device(self) -> NetDevice:
         """What the inventory keeps of it."""
-        return NetDevice(self.name, self.link_type, self.bond)
+        return NetDevice(self.name, self.link_type, self.bond, self.admin_up)
 
 
 class NetLinks:
@@ -50,6 +53,8 @@ class NetLinks:
         self._read: dict[str, NetLink | None] = {}
         self._below: dict[tuple[str, str | None], list[str]] = defaultdict(list)
         self._parents: dict[str, tuple[str, str | None]] = {}
+        self._virtual: list[str] = []
+        self._over: dict[int, list[str]] | None = None
         for name in host.entries(CLASS_NET):
             path = host.follow(f"{CLASS_NET}/{name}")
             parent = parent_of(path) if path else None
@@ -57,6 +62,8 @@ class NetLinks:
                 key = (parent.address, parent.subfunction)
                 self._below[key].append(name)
                 self._parents[name] = key
+            elif path:
+                self._virtual.append(name)
 
     def below(self, address: str, subfunction: str | None = None) -> list[NetLink]:
         """The netdevs that hang on a PCI function, or on one subfunction of it."""
@@ -80,6 +87,29 @@ class NetLinks:
         names = (self._host.read(f"{CLASS_NET}/{bond}/bonding/slaves") or "").split()
         return [link for name in names if (link := self.named(name)) is not None]
 
+    def children(self, link: NetLink) -> list[NetLink]:
+        """The IPoIB interfaces on other partitions of an IPoIB netdev.
+
+        They have no device of their own and stand among the virtual netdevs; `iflink` says which
+        netdev they run over (the peer of a veth is also told so, hence the look at the type).
+        """
+        if link.link_type != "infiniband":
+            return []
+        if self._over is None:
+            self._over = self._virtual_by_iflink()
+        index = self._host.read_int(f"{CLASS_NET}/{link.name}/ifindex")
+        names = [] if index is None else self._over.get(index, [])
+        found = [child for name in names if (child := self.named(name)) is not None]
+        return [child for child in found if child.link_type == "infiniband" and child != link]
+
+    def _virtual_by_iflink(self) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = defaultdict(list)
+        for name in self._virtual:
+            index = self._host.read_int(f"{CLASS_NET}/{name}/iflink")
+            if index is not None:
+                found[index].append(name)
+        return found
+
     def _read_link(self, name: str) -> NetLink | None:
         host, path = self._host, f"{CLASS_NET}/{name}"
         if not host.is_directory(path):
@@ -93,7 +123,12 @@ class NetLinks:
             switch_id=switch_id,
             phys_port_name=host.read(f"{path}/phys_port_name") if switch_id else None,
             bond=self._bond(path),
+            admin_up=self._admin_up(path),
         )
+
+    def _admin_up(self, path: str) -> bool | None:
+        flags = self._host.read_int(f"{path}/flags", 16)
+        return None if flags is None else bool(flags & _IFF_UP)
 
     def _port_index(self, path: str) -> int:
         # Kernels before 3.15 have only dev_id, in hex, for the same purpose.

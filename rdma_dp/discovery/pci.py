@@ -82,4 +82,6 @@ def _is_network(pci_class: int) -> bool:
 
 
 def _hex_id(text: str | None) -> str | None:
-    return text.lower().removeprefix("0x") if text else None
+    """ "0x15B3" -> "15b3"; None for anything else than four hex digits."""
+    digits = re.fullmatch(r"(?:0x)?([0-9a-f]{4})", (text or "").lower())
+    return digits[1] if digits else None

@@ -1,5 +1,6 @@
 """Ports of an HCA, and which netdevs belong to which of them."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
@@ -16,6 +17,11 @@ def read_ports(host: Host, hca: str) -> tuple[Port, ...]:
     directory = f"{CLASS_INFINIBAND}/{hca}/ports"
     numbers = sorted(int(name) for name in host.entries(directory) if name.isdecimal())
     return tuple(_read_port(host, f"{directory}/{number}", number) for number in numbers)
+
+
+def read_state(host: Host, hca: str, number: int) -> str | None:
+    """The state of one port alone: "ACTIVE"."""
+    return _word(host.read(f"{CLASS_INFINIBAND}/{hca}/ports/{number}/state"))
 
 
 def _read_port(host: Host, path: str, number: int) -> Port:
@@ -35,10 +41,8 @@ def _word(text: str | None) -> str | None:
 
 def _rate(text: str | None) -> float | None:
     """ "400 Gb/sec (4X NDR)" -> 400.0."""
-    try:
-        return float(text.split()[0]) if text else None
-    except ValueError:
-        return None
+    number = re.match(r"\d{1,9}(\.\d{1,9})?(?= Gb/sec)", text or "", re.ASCII)
+    return float(number[0]) if number else None
 
 
 def assign_netdevs(
@@ -56,8 +60,9 @@ def assign_netdevs(
     assigned: dict[int, list[NetLink]] = defaultdict(list)
     told = set()
     for port, link in from_netlink:
-        assigned[port].append(link)
         told.add(link.name)
+        if not link.representor:
+            assigned[port].append(link)
     for link in own:
         if link.representor or link.name in told:
             continue

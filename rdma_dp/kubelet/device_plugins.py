@@ -10,11 +10,11 @@ from pathlib import Path
 
 import grpc
 
+from rdma_dp.backoff import Backoff
+from rdma_dp.directory_watch import DirectoryWatch
 from rdma_dp.kubelet import messages
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
-from rdma_dp.kubelet.backoff import Backoff
-from rdma_dp.kubelet.directory_watch import DirectoryWatch
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity
 from rdma_dp.latest import first_of
@@ -28,6 +28,10 @@ _REGISTER_DEADLINE = 15.0
 
 # Seconds in which kubelet opens ListAndWatch after it has accepted a registration.
 _STREAM_DEADLINE = 15.0
+
+# Without it the channels of all resources share a connection, and one that failed just before
+# kubelet came keeps the others waiting for its own next try.
+_CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
 
 _NEW_KUBELET = "kubelet.sock was made anew"
 
@@ -65,7 +69,7 @@ class DevicePluginsRegistration:
             await self._register()
         except (SocketError, grpc.aio.AioRpcError) as error:
             self._say(_why_not(error))
-            await first_of(asyncio.sleep(self._backoff.delay()), self._made_anew(kubelet))
+            await self._pause(kubelet)
             return
         self._trouble = None
         logger.info("%s: registered with kubelet", self._plugin.resource)
@@ -74,7 +78,13 @@ class DevicePluginsRegistration:
         if reason == _NEW_KUBELET:
             self._backoff.reset()
         else:
-            await first_of(asyncio.sleep(self._backoff.delay()), self._made_anew(kubelet))
+            await self._pause(kubelet)
+
+    async def _pause(self, kubelet: Identity) -> None:
+        """Until it is worth another try: soon after a new kubelet's start, else ever later."""
+        pause = asyncio.sleep(self._backoff.delay(), "")
+        if await first_of(pause, self._made_anew(kubelet)) == _NEW_KUBELET:
+            self._backoff.reset()
 
     async def _present(self) -> Identity:
         async for _ in self._watch.changes.watch():
@@ -91,7 +101,8 @@ class DevicePluginsRegistration:
             resource_name=self._plugin.resource,
             options=messages.options(),
         )
-        async with grpc.aio.insecure_channel(f"unix://{self._kubelet}") as channel:
+        address = f"unix://{self._kubelet}"
+        async with grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS) as channel:
             await rpc.RegistrationStub(channel).Register(request, timeout=_REGISTER_DEADLINE)
 
     async def _made_anew(self, known: Identity) -> str:

@@ -1,6 +1,7 @@
 """Registering by being found: a socket in plugins_registry, which kubelet's watcher dials.
 
-kubelet never dials again a socket whose stream ended, so a lost registration needs a new socket.
+A kubelet that was restarted finds the socket again by itself. One that goes on never dials again a
+socket whose stream ended: there, a lost registration needs a new socket.
 """
 
 import asyncio
@@ -10,11 +11,11 @@ from typing import Any
 
 import grpc
 
+from rdma_dp.backoff import Backoff
+from rdma_dp.directory_watch import DirectoryWatch
 from rdma_dp.kubelet import messages
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc, pluginregistration_pb2_grpc
 from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
-from rdma_dp.kubelet.backoff import Backoff
-from rdma_dp.kubelet.directory_watch import DirectoryWatch
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.sockets import SocketError, SocketServer
 from rdma_dp.latest import Latest, first_of
@@ -32,6 +33,7 @@ class _Introduction(pluginregistration_pb2_grpc.RegistrationServicer):
 
     def __init__(self, resource: str) -> None:
         self._resource = resource
+        self.registered = False
         self.asked = Latest(False)
         self.refusal: Latest[str | None] = Latest(None)
 
@@ -50,6 +52,8 @@ class _Introduction(pluginregistration_pb2_grpc.RegistrationServicer):
     ) -> Any:
         if request.plugin_registered:
             logger.info("%s: registered with kubelet's plugin watcher", self._resource)
+            self.registered = True
+            self.refusal.set(None)
         else:
             self.refusal.set(request.error or "no reason given")
         return pb.RegistrationStatusResponse()
@@ -79,12 +83,12 @@ class PluginsRegistryRegistration:
                     return
                 patience = None  # it did ask: this is the right way, whatever happens later
                 reason = await self._lost(introduction, server)
-                logger.warning("%s: %s; making a new socket", self._plugin.resource, reason)
+                self._say(f"{reason}; making a new socket", again=introduction.registered)
             except SocketError as error:
-                self._say_once(str(error))
+                self._say(str(error))
+                await self._pause()
             finally:
                 await server.stop()
-            await asyncio.sleep(self._backoff.delay())
 
     def _server(self, introduction: _Introduction) -> SocketServer:
         return SocketServer(
@@ -104,21 +108,34 @@ class PluginsRegistryRegistration:
             self._refused(introduction), self._stream_closed(), self._socket_gone(server)
         )
 
+    # Each way to lose it leaves the socket in place for a while: kubelet may come by itself.
+
     async def _refused(self, introduction: _Introduction) -> str:
-        refusal = await introduction.refusal.until(lambda error: error is not None)
-        return f"kubelet refused the registration: {refusal}"
+        while True:
+            refusal = await introduction.refusal.until(lambda error: error is not None)
+            await self._pause()
+            if introduction.refusal.value is not None:
+                return f"kubelet refused the registration: {refusal}"
 
     async def _stream_closed(self) -> str:
-        await self._plugin.streams.until(bool)
-        await self._plugin.streams.until(lambda count: count == 0)
-        return "kubelet closed ListAndWatch"
+        while True:
+            await self._plugin.streams.until(bool)
+            await self._plugin.streams.until(lambda count: count == 0)
+            await self._pause()
+            if not self._plugin.streams.value:
+                return "kubelet closed ListAndWatch"
 
     async def _socket_gone(self, server: SocketServer) -> str:
         await self._watch.changes.until(lambda _: not server.in_place)
+        await self._pause()
         return f"somebody removed {server.path}"
 
-    def _say_once(self, trouble: str) -> None:
-        if trouble != self._trouble:
+    async def _pause(self) -> None:
+        await asyncio.sleep(self._backoff.delay())
+
+    def _say(self, trouble: str, again: bool = False) -> None:
+        """One line per trouble, not one per attempt."""
+        if again or trouble != self._trouble:
             logger.warning("%s: %s", self._plugin.resource, trouble)
             self._trouble = trouble
 

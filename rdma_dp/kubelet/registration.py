@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from rdma_dp.directory_watch import DirectoryWatch
 from rdma_dp.kubelet.device_plugins import DevicePluginsRegistration
-from rdma_dp.kubelet.directory_watch import DirectoryWatch
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.plugins_registry import PluginsRegistryRegistration
 from rdma_dp.kubelet.sockets import socket_name

@@ -4,6 +4,7 @@ kubelet's directories belong to many plugins, so a file is removed only after a 
 or when nobody listens on it and its name is of our making.
 """
 
+import asyncio
 import errno
 import hashlib
 import os
@@ -67,6 +68,7 @@ def _nobody_listens(path: Path) -> bool:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             return False
         with socket.socket(socket.AF_UNIX) as client:
+            client.setblocking(False)  # one that hangs, its backlog full, is alive all the same
             client.connect(os.fspath(path))
     except OSError as error:
         return error.errno == errno.ECONNREFUSED
@@ -95,21 +97,30 @@ class SocketServer:
         return found is not None and found[0] == self._inode
 
     async def start(self) -> None:
-        """Serves. Raises SocketError when the socket cannot be made."""
+        """Serves. Raises SocketError when the socket cannot be made.
+
+        Whoever calls this calls `stop` too, however this ended.
+        """
         if len(os.fsencode(self._hidden)) > _LONGEST_PATH:
             raise SocketError(
                 f"{self.path} is too long for a unix socket",
                 f"the whole path may have {_LONGEST_PATH - 1} bytes; use a shorter directory",
             )
-        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         for add in self._services:
-            add(server)
+            add(self._server)
         try:
-            server.add_insecure_port(f"unix://{self._hidden}")
-        except RuntimeError as error:
-            raise SocketError(f"cannot make the socket {self.path}", _why(self.path)) from error
-        await server.start()
-        self._server = server
+            self._server.add_insecure_port(f"unix://{self._hidden}")
+            # Shielded: a server that is cancelled half-started cannot be stopped any more.
+            await asyncio.shield(self._server.start())
+            self._appear()
+        except (RuntimeError, OSError) as error:
+            reason = _why(self.path, error)
+            raise SocketError(f"cannot make the socket {self.path}", reason) from error
+
+    def _appear(self) -> None:
+        if identity(self.path) is not None:
+            raise FileExistsError(self.path)
         self._inode = self._hidden.stat().st_ino
         self._hidden.rename(self.path)
 
@@ -117,12 +128,18 @@ class SocketServer:
         """Removes the socket, if it is still ours, and ends the server."""
         if self.in_place:
             self.path.unlink(missing_ok=True)
+        self._inode = None  # from here on, the number may become another file's
         if self._server is not None:
             await self._server.stop(_GRACE)
             self._server = None
+            self._hidden.unlink(missing_ok=True)  # gRPC leaves it where the server never started
 
 
-def _why(path: Path) -> str:
+def _why(path: Path, error: Exception) -> str:
     if not path.parent.is_dir():
         return f"the directory {path.parent} is missing; mount it from the host"
+    if isinstance(error, FileExistsError):
+        return "another file has that name; remove it"
+    if isinstance(error, FileNotFoundError):
+        return "it vanished at once: kubelet removes every socket when it starts"
     return f"is {path.parent} writable for this process?"

@@ -95,7 +95,8 @@ def _resource(selection: Selection, system: System) -> Document:
     given = grant(pool)
     return {
         "name": pool.resource.full_name,
-        "slots": pool.healthy,
+        "slots": pool.listed,
+        "healthy": pool.healthy,
         "hcas": [hca.name for hca in pool.hcas],
         "rejected": [
             {"hca": verdict.hca.name, "reasons": list(verdict.reasons)}

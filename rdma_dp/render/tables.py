@@ -3,6 +3,8 @@
 import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -10,22 +12,32 @@ from rich.table import Table
 from rich.text import Text
 
 from rdma_dp.advice import next_steps, node_warnings, resource_warnings
-from rdma_dp.model import Hca, IdleFunction, Inventory, Port, System
+from rdma_dp.model import (
+    CHAR_DEVICE_DIRECTORY,
+    Hca,
+    IdleFunction,
+    Inventory,
+    PciFunction,
+    Port,
+    System,
+    natural_key,
+)
 from rdma_dp.pool import Pool, grant, make_pool
 from rdma_dp.selection import Selection
 
 WIDTH = 100  # columns
 WIDE = 200  # columns, into a pipe; a terminal is used as wide as it is
+_NAMES_WIDTH = 24  # columns for the names of HCAs that have one reason in common
 
 _LINK_LAYERS = {"InfiniBand": "IB", "Ethernet": "Eth"}
 
 
 def show(shown: RenderableType, *, wide: bool = False) -> None:
     """Prints to stdout: coloured on a terminal, as plain lines into a file or a pipe."""
-    terminal = Console(highlight=False)
+    terminal = _console()
     if terminal.is_terminal:
         width = terminal.width if wide else min(terminal.width, WIDTH)
-        Console(highlight=False, width=width).print(shown)
+        terminal.print(shown, width=width)
     else:
         sys.stdout.write(plain(shown, WIDE if wide else WIDTH))
 
@@ -33,8 +45,13 @@ def show(shown: RenderableType, *, wide: bool = False) -> None:
 def plain(shown: RenderableType, width: int = WIDTH) -> str:
     """The text without colour and without the blanks that fill up a table's last column."""
     buffer = io.StringIO()
-    Console(file=buffer, highlight=False, width=width, color_system=None).print(shown)
+    _console(file=buffer, width=width, color_system=None).print(shown)
     return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
+
+
+def _console(**options: Any) -> Console:
+    """Shows what it is given: a name such as eth[1] or 0000:cd:00.0 is neither style nor emoji."""
+    return Console(highlight=False, markup=False, emoji=False, **options)
 
 
 def discover(inventory: Inventory, *, wide: bool = False) -> RenderableType:
@@ -44,7 +61,9 @@ def discover(inventory: Inventory, *, wide: bool = False) -> RenderableType:
         parts.append(_hca_table(inventory.hcas, wide=wide))
     else:
         parts.append(Text("no RDMA device on this node", style="bold red"))
-    parts += _reasons([hca for hca in inventory.hcas if not hca.shareable])
+    unshareable = [hca for hca in inventory.hcas if not hca.shareable]
+    if unshareable:
+        parts += [Text(), _unshareable_table(unshareable)]
     if inventory.others:
         parts += [Text(), Text("network functions without an HCA", style="bold")]
         parts.append(_others_table(inventory.others))
@@ -58,9 +77,13 @@ def dry_run(
     """What the daemon would do with this config on this node, and what to do about it."""
     parts: list[RenderableType] = []
     for selection in selections:
-        parts += [*_resource(selection, inventory), Text()]
-    for warning in (*config_warnings, *node_warnings(inventory, selections)):
-        parts.append(_labelled("warning", warning, "yellow"))
+        parts += [*([Text()] if parts else []), *_resource(selection, inventory)]
+    warnings = (*config_warnings, *node_warnings(inventory, selections))
+    if warnings:
+        rows = _labelled_rows()
+        for warning in warnings:
+            rows.add_row(Text("warning", "yellow"), warning)
+        parts += [Text(), rows]
     return Group(*parts)
 
 
@@ -78,23 +101,28 @@ def _hca_table(hcas: Iterable[Hca], *, wide: bool) -> Table:
     names = ("HCA", "PCI", "DEVICE", "NUMA", "PORTS", "NETDEVS", "SHARE")
     table = _plain_table(*names, *(("DRIVER", "SF", "NODES") if wide else ()))
     for hca in hcas:
+        (ports, netdevs), *further = _ports_and_netdevs(hca)
         row: list[str | Text] = [
             hca.name,
             hca.function.address if hca.function else "-",
-            _device_id(hca),
+            _device_id(hca.function),
             "-" if hca.numa_node is None else str(hca.numa_node),
-            _ports(hca),
-            _or_dash(" ".join(netdev.name for netdev in hca.netdevs)),
+            ports,
+            netdevs,
             Text("yes", "green") if hca.shareable else Text("no", "red"),
         ]
         if wide:
             row += [_driver(hca), _subfunction(hca), _nodes(hca)]
         table.add_row(*row)
+        for ports, netdevs in further:
+            table.add_row("", "", "", "", ports, netdevs)
     return table
 
 
-def _device_id(hca: Hca) -> str:
-    return f"{hca.function.vendor}:{hca.function.device}" if hca.function else "-"
+def _device_id(function: PciFunction | None) -> str:
+    if function is None or (function.vendor, function.device) == (None, None):
+        return "-"
+    return f"{function.vendor or '?'}:{function.device or '?'}"
 
 
 def _driver(hca: Hca) -> str:
@@ -102,31 +130,55 @@ def _driver(hca: Hca) -> str:
 
 
 def _subfunction(hca: Hca) -> str:
-    return "-" if hca.subfunction is None else _or_dash(str(hca.subfunction.sfnum))
+    if hca.subfunction is None:
+        return "-"
+    return "?" if hca.subfunction.sfnum is None else str(hca.subfunction.sfnum)
 
 
 def _nodes(hca: Hca) -> str:
     return _or_dash(" ".join(device.name for device in hca.char_devices))
 
 
-def _ports(hca: Hca) -> Text:
-    lines = [_port(port, numbered=len(hca.ports) > 1) for port in hca.ports]
-    return Text("\n").join(lines) if lines else Text("-")
+def _ports_and_netdevs(hca: Hca) -> list[tuple[Text, str]]:
+    """Line by line: ports with nothing to tell between them share one, with their netdevs."""
+    runs = [
+        (list(ports), names)
+        for (_, names), ports in groupby(hca.ports, lambda port: (str(_port(port)), port.netdevs))
+    ]
+    lines = [
+        (Text.assemble(_numbers(ports, hca), _port(ports[0])), _or_dash(" ".join(names)))
+        for ports, names in runs
+    ]
+    placed = {name for port in hca.ports for name in port.netdevs}
+    unplaced = " ".join(netdev.name for netdev in hca.netdevs if netdev.name not in placed)
+    if unplaced or not lines:
+        lines.append((Text("" if lines else "-"), _or_dash(unplaced)))
+    return lines
 
 
-def _port(port: Port, *, numbered: bool) -> Text:
-    number = f"{port.number}: " if numbered else ""
+def _numbers(ports: Sequence[Port], hca: Hca) -> str:
+    if len(hca.ports) == 1:
+        return ""
+    first, last = ports[0].number, ports[-1].number
+    return f"{first}: " if first == last else f"{first}-{last}: "
+
+
+def _port(port: Port) -> Text:
     state = Text(port.state or "?", "green" if port.state == "ACTIVE" else "yellow")
     layer = _LINK_LAYERS.get(port.link_layer or "", port.link_layer or "")
     rate = "" if port.rate is None else f" {port.rate:g}G"
-    return Text.assemble(number, state, f" {layer}{rate}")
+    return Text.assemble(state, f" {layer}{rate}")
 
 
-def _reasons(hcas: Sequence[Hca]) -> Iterator[RenderableType]:
-    if hcas:
-        yield Text()
+def _unshareable_table(hcas: Sequence[Hca]) -> Table:
+    names: dict[str, list[str]] = {}
     for hca in hcas:
-        yield _labelled(hca.name, f"not shared: {hca.unshareable}", "red")
+        names.setdefault(hca.unshareable or "", []).append(hca.name)
+    table = _plain_table("NOT SHARED", "WHY")
+    table.columns[0].max_width = _NAMES_WIDTH
+    for reason, alike in names.items():
+        table.add_row(Text(", ".join(alike), "red"), reason)
+    return table
 
 
 def _others_table(others: Iterable[IdleFunction]) -> Table:
@@ -137,10 +189,7 @@ def _others_table(others: Iterable[IdleFunction]) -> Table:
             why.append(f"\n  try: {other.remedy}", "bold")
         function = other.function
         table.add_row(
-            function.address,
-            f"{function.vendor}:{function.device}",
-            _or_dash(" ".join(other.netdevs)),
-            why,
+            function.address, _device_id(function), _or_dash(" ".join(other.netdevs)), why
         )
     return table
 
@@ -161,46 +210,46 @@ def _system_line(system: System) -> Text:
 
 def _resource(selection: Selection, inventory: Inventory) -> Iterator[RenderableType]:
     pool = make_pool(selection, inventory.system)
-    colour = "green" if pool.hcas else "red"
-    yield Text.assemble((pool.resource.full_name, "bold"), "  ", (f"{pool.healthy} slots", colour))
+    slots = f"{pool.listed} slots"
+    if pool.healthy != pool.listed:
+        slots += f", {pool.healthy} healthy"
+    colour = "green" if pool.healthy else "red"
+    yield Text.assemble((pool.resource.full_name, "bold"), "  ", (slots, colour))
+    rows = _labelled_rows()
     if pool.hcas:
-        yield from _granted(pool)
-    yield from _rejected(selection)
+        rows.add_row("HCAs", Text(", ".join(hca.name for hca in pool.hcas), "green"))
+        rows.add_row("container", _granted(pool))
+    if selection.rejected:
+        rows.add_row("not chosen", _rejections(selection))
     for warning in resource_warnings(selection, inventory.system):
-        yield _indented(_labelled("warning", warning, "yellow"))
+        rows.add_row(Text("warning", "yellow"), warning)
     for step in next_steps(selection, inventory):
-        yield _indented(_labelled("next", step, "bold"))
+        rows.add_row(Text("next", "bold"), Text(step, "bold"))
+    yield Padding(rows, (0, 0, 0, 2))
 
 
-def _granted(pool: Pool) -> Iterator[RenderableType]:
+def _granted(pool: Pool) -> str:
     given = grant(pool)
-    nodes = " ".join(path.rpartition("/")[2] for path in given.devices)
-    yield _indented(_labelled("HCAs", " ".join(hca.name for hca in pool.hcas), "green"))
-    yield _indented(_labelled("a container gets", f"/dev/infiniband/ {nodes}", ""))
-    for key, value in given.envs.items():
-        yield _indented(_labelled("", f"{key}={value}", ""))
+    nodes = (path.removeprefix(f"{CHAR_DEVICE_DIRECTORY}/") for path in given.devices)
+    lines = [f"{CHAR_DEVICE_DIRECTORY}: {' '.join(sorted(nodes, key=natural_key))}"]
+    return "\n".join([*lines, *(f"{key}={value}" for key, value in given.envs.items())])
 
 
-def _rejected(selection: Selection) -> Iterator[RenderableType]:
-    if not selection.rejected:
-        return
-    table = _plain_table("not chosen", "why")
-    for verdict in selection.rejected:
-        table.add_row(verdict.hca.name, "\n".join(verdict.reasons))
-    yield _indented(table)
-
-
-def _labelled(label: str, text: str, style: str) -> Table:
-    """A label with wrapped text behind it."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row(Text(label, style), Text(text))
+def _rejections(selection: Selection) -> Table:
+    table = _labelled_rows()
+    table.columns[0].no_wrap = False
+    table.columns[0].max_width = _NAMES_WIDTH
+    for names, reasons in selection.rejections:
+        table.add_row(", ".join(names), "\n".join(reasons))
     return table
 
 
-def _indented(part: RenderableType) -> Padding:
-    return Padding(part, (0, 0, 0, 2))
+def _labelled_rows() -> Table:
+    """Two columns: a label, and wrapped text behind it."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, overflow="fold")
+    table.add_column(overflow="fold")
+    return table
 
 
 def _or_dash(text: str | None) -> str:

@@ -1,4 +1,5 @@
-"""Changes in a directory of kubelet's: kubelet.sock made anew, a socket of ours removed.
+"""Changes of names in a directory: kubelet.sock made anew, a socket of ours removed, a config
+replaced.
 
 Like every event, a change carries no state: it only says that it is time to look again.
 """
@@ -17,8 +18,17 @@ logger = logging.getLogger(__name__)
 # itself replaced, and for systems whose inotify instances are used up.
 _SLOW_LOOK = 5.0
 
-# A mount or a rename can replace the directory itself.
-_EVENTS = Mask.CREATE | Mask.MOVED_TO | Mask.DELETE | Mask.DELETE_SELF | Mask.MOVE_SELF
+# A ConfigMap mount renames its ..data link; an editor may write a file in place. A mount or a
+# rename can replace the directory itself.
+_EVENTS = (
+    Mask.CREATE
+    | Mask.MOVED_TO
+    | Mask.MOVED_FROM
+    | Mask.CLOSE_WRITE
+    | Mask.DELETE
+    | Mask.DELETE_SELF
+    | Mask.MOVE_SELF
+)
 
 
 class DirectoryWatch:
