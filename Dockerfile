@@ -18,7 +18,7 @@ COPY rdma_dp rdma_dp
 # Bytecode is made here, once: without it each start takes five times as long, and a read-only root
 # could never keep it. "unchecked-hash": it is not compared with the sources at every start.
 RUN /opt/rdma-dp/bin/python -m pip install --no-cache-dir --no-compile --no-deps . \
-    && /opt/rdma-dp/bin/python -m pip uninstall --quiet --yes pip \
+    && /opt/rdma-dp/bin/python -m pip uninstall --quiet --yes setuptools pip \
     && /opt/rdma-dp/bin/python -m compileall -q --invalidation-mode unchecked-hash \
         /opt/rdma-dp/lib/*/site-packages
 
