@@ -1,0 +1,26 @@
+"""The figures, one family a file.
+
+A figure is an async function that takes a Workshop (which has hosts and daemons) and a Scale
+(which bounds it) and returns rows of the table. Its docstring says what exactly is measured and
+how to read it: `python -m bench --list` shows it. To add one, write its file and name it here.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+from bench.figures.allocate import allocate
+from bench.figures.idle import idle
+from bench.figures.imports import imports
+from bench.figures.memory import memory
+from bench.figures.scan import scan
+from bench.figures.start import start
+from bench.figures.stop import stop
+from bench.scale import Scale
+from bench.table import Row
+from bench.workshop import Workshop
+
+Figure = Callable[[Workshop, Scale], Awaitable[list[Row]]]
+
+FIGURES: Mapping[str, Figure] = MappingProxyType(
+    {figure.__name__: figure for figure in (scan, imports, start, allocate, memory, idle, stop)}
+)

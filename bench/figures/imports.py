@@ -1,0 +1,72 @@
+"""What the daemon loads before it does anything."""
+
+import re
+import time
+from pathlib import Path
+
+from bench.process import BenchError, running
+from bench.samples import median
+from bench.scale import Scale
+from bench.table import Row, milliseconds, times
+from bench.workshop import Workshop
+
+_DAEMON = "import rdma_dp.cli, rdma_dp.daemon"
+_IMPORTS = {
+    "with grpc.aio": "import grpc.aio",
+    "with the config's models (pydantic)": "import rdma_dp.config",
+    "with all that the daemon imports": _DAEMON,
+    "and RDMA netlink, on a live host": f"{_DAEMON}, rdma_dp.discovery.nldev",
+}
+
+# What has no business in the daemon: tables for people, and everything for tests.
+_UNWANTED = ("rich", "typer", "pytest", "rdma_dp.render", "rdma_dp.standin", "rdma_dp.demo")
+
+
+async def imports(workshop: Workshop, scale: Scale) -> list[Row]:
+    """The time of Python processes that import something and end, the median of several.
+
+    The part of a start that gets shorter only by importing less; the end of the process, a few
+    milliseconds, is in it. The last row counts the modules that a daemon has loaded by the time it
+    is registered (its own account: python -X importtime), and names what should not be there.
+    """
+    bare = await _median_process(workshop, "pass", scale.starts)
+    rows = [Row("the bare interpreter", milliseconds(bare))]
+    for case, statement in _IMPORTS.items():
+        taken = await _median_process(workshop, statement, scale.starts)
+        rows.append(Row(case, milliseconds(taken), times(taken, bare, "bare")))
+    return [*rows, await _loaded(workshop)]
+
+
+async def _median_process(workshop: Workshop, statement: str, count: int) -> float:
+    log = workshop.directory() / "log"
+    await _process(workshop, statement, log)  # compiles
+    return median([await _process(workshop, statement, log) for _ in range(count)])
+
+
+async def _process(workshop: Workshop, statement: str, log: Path) -> float:
+    begin = time.perf_counter()
+    async with running("-c", statement, log=log, environment=workshop.environment) as child:
+        code = await child.ended()
+        taken = time.perf_counter() - begin
+    if code != 0:
+        raise BenchError(_why(statement, log))
+    return taken
+
+
+def _why(statement: str, log: Path) -> str:
+    return f"python -c {statement!r} failed:\n{log.read_text()}"
+
+
+async def _loaded(workshop: Workshop) -> Row:
+    async with workshop.daemon(8, environment={"PYTHONPROFILEIMPORTTIME": "1"}) as daemon:
+        await daemon.child.terminate()
+    modules = _imported(daemon.log)
+    unwanted = [name for name in _UNWANTED if name in modules]
+    verdict = f"MISSED: {', '.join(unwanted)}" if unwanted else "met"
+    return Row(
+        "modules loaded by the daemon", str(len(modules)), aim=f"no rich, no test: {verdict}"
+    )
+
+
+def _imported(log: Path) -> list[str]:
+    return re.findall(r"^import time:.*\| +(\S+)$", log.read_text(), re.MULTILINE)

@@ -1,0 +1,43 @@
+"""What one look at the host costs."""
+
+import time
+from itertools import pairwise
+
+from bench.samples import median
+from bench.scale import Scale
+from bench.table import Row, at_most, milliseconds
+from bench.workshop import Workshop
+from rdma_dp import discovery
+from rdma_dp.host import Host
+
+
+async def scan(workshop: Workshop, scale: Scale) -> list[Row]:
+    """One complete scan, host to Inventory: the median of several, in this process.
+
+    The hosts have N ConnectX-7 functions, each with one HCA, netdev, uverbs and umad, beside 32
+    other PCI functions. They are files in memory: a real /sys answers more slowly, RDMA netlink
+    and the look at /dev come on top. The ratio is to the host before, which has an eighth of the
+    HCAs: 8 is linear, 64 quadratic.
+    """
+    taken = {hcas: _median_scan(workshop, hcas, scale.scans) for hcas in scale.hcas}
+    rows = [Row(f"{hcas} HCAs", milliseconds(value)) for hcas, value in taken.items()]
+    return rows[:1] + [
+        Row(row.case, row.value, *_growth(taken[fewer], taken[more], fewer))
+        for row, (fewer, more) in zip(rows[1:], pairwise(scale.hcas), strict=True)
+    ]
+
+
+def _growth(before: float, after: float, hcas: int) -> tuple[str, str]:
+    ratio = after / before
+    return f"{ratio:.2f} x {hcas} HCAs", at_most(ratio, 10, "10 x")
+
+
+def _median_scan(workshop: Workshop, hcas: int, count: int) -> float:
+    host = Host(workshop.host(hcas).root)
+    return median([_timed(host) for _ in range(count)])
+
+
+def _timed(host: Host) -> float:
+    begin = time.perf_counter()
+    discovery.scan(host)
+    return time.perf_counter() - begin

@@ -1,0 +1,19 @@
+"""How much is measured: enough to compare, or just enough to see that it works."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Bounds of every loop in the benchmark. `hcas` are the sizes of the stand-in hosts."""
+
+    hcas: tuple[int, ...]
+    scans: int  # of each host
+    starts: int  # of each kind
+    calls: int  # of Allocate, and of the echo beside it, for each host and concurrency
+    allocations: int  # between the first look at the memory and the last
+    idle: float  # seconds
+
+
+FULL = Scale(hcas=(8, 64, 512), scans=9, starts=7, calls=3000, allocations=10_000, idle=30.0)
+QUICK = Scale(hcas=(8, 64), scans=2, starts=1, calls=64, allocations=320, idle=1.0)

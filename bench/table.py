@@ -1,0 +1,72 @@
+"""Measured values as lines of text. Plain, and at most 100 columns wide."""
+
+import os
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple, dataclass
+from importlib.metadata import version
+
+_HEAD = ("figure", "case", "value", "ratio", "aim")
+_RIGHT_ALIGNED = 2  # the column of values
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measured value. `ratio` says what it is compared with, `aim` whether it is met."""
+
+    case: str
+    value: str
+    ratio: str = ""
+    aim: str = ""
+
+
+def milliseconds(seconds: float) -> str:
+    """Three digits that mean something: "0.482 ms", "35.1 ms", "412 ms"."""
+    value = seconds * 1000
+    digits = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{digits}f} ms"
+
+
+def megabytes(kibibytes: float) -> str:
+    """From /proc's KiB to MB of a million bytes."""
+    return f"{kibibytes * 1024 / 1e6:.1f} MB"
+
+
+def times(value: float, base: float, what: str) -> str:
+    """The ratio of two values: "1.41 x echo"."""
+    return f"{value / base:.2f} x {what}"
+
+
+def at_most(value: float, limit: float, shown: str) -> str:
+    """An aim and whether it is met; nothing fails when it is not."""
+    return f"at most {shown}: {'met' if value <= limit else 'MISSED'}"
+
+
+def render(measured: Iterable[tuple[str, Sequence[Row]]], machine: str) -> str:
+    """The table, under the line that tells which machine it holds for."""
+    lines = [_HEAD, *_lines(measured)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    return "\n".join([machine, "", *(_aligned(line, widths) for line in lines)])
+
+
+def _lines(measured: Iterable[tuple[str, Sequence[Row]]]) -> Iterator[tuple[str, ...]]:
+    for name, rows in measured:
+        for index, row in enumerate(rows):
+            yield (name if index == 0 else "", *astuple(row))
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [
+        text.rjust(width) if column == _RIGHT_ALIGNED else text.ljust(width)
+        for column, (text, width) in enumerate(zip(line, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def machine() -> str:
+    """The machine, and what else it is busy with: ask before anything is measured."""
+    return (
+        f"Python {platform.python_version()}, grpcio {version('grpcio')}, "
+        f"{len(os.sched_getaffinity(0))} cores, {platform.system()} {platform.release()}, "
+        f"load before {os.getloadavg()[0]:.2f}"
+    )
