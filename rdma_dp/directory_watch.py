@@ -55,7 +55,10 @@ class DirectoryWatch:
         self._tick()  # something may have happened before the watch was there
         while True:
             try:
-                event = await asyncio.wait_for(inotify.get(), _SLOW_LOOK)
+                # Not wait_for: before Python 3.12 it swallows a cancellation that meets an event,
+                # and an end by SIGTERM makes events.
+                async with asyncio.timeout(_SLOW_LOOK):
+                    event = await inotify.get()
             except TimeoutError:
                 self._tick()
                 continue

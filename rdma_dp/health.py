@@ -64,8 +64,10 @@ def _describe_port(hca: Hca, port: Port) -> str:
 
 
 def _explanations(hca: Hca, port: Port) -> Iterator[str]:
-    if port.state == "INIT" and port.link_layer == "InfiniBand":
-        yield "the cable is good, but no subnet manager answers"
+    if port.link_layer == "InfiniBand":
+        if port.state == "INIT":
+            yield "the cable is good, but no subnet manager answers"
+        return  # an InfiniBand port is the subnet's affair, whatever becomes of IPoIB
     for name in links_down(hca, port.netdevs):
         yield f"{name} is administratively down: `ip link set {name} up`"
 

@@ -39,10 +39,9 @@ class Latest(Generic[T]):
 
     async def until(self, accept: Callable[[T], bool]) -> T:
         """The first value, from now on, that `accept` takes."""
-        async for value in self.watch():
-            if accept(value):
-                return value
-        raise AssertionError("watch() never ends")
+        while not accept(self._value):
+            await self._changed.wait()
+        return self._value
 
 
 async def first_of(*waits: Coroutine[Any, Any, R]) -> R:

@@ -41,7 +41,8 @@ class Debounce:
 
     async def _woken_within(self, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(self._woken.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
         except TimeoutError:
             return False
         return True

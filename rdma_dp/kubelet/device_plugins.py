@@ -65,6 +65,7 @@ class DevicePluginsRegistration:
             # A fresh server each time: kubelet drops the resource when ANY of its streams ends, so
             # no stream of an older registration may be left.
             await self._server.stop()
+            self._plugin.forget_streams()
             await self._server.start()
             await self._register()
         except (SocketError, grpc.aio.AioRpcError) as error:
@@ -101,7 +102,7 @@ class DevicePluginsRegistration:
             resource_name=self._plugin.resource,
             options=messages.options(),
         )
-        address = f"unix://{self._kubelet}"
+        address = f"unix:{self._kubelet}"
         async with grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS) as channel:
             await rpc.RegistrationStub(channel).Register(request, timeout=_REGISTER_DEADLINE)
 
@@ -113,7 +114,8 @@ class DevicePluginsRegistration:
 
     async def _stream_lost(self) -> str:
         try:
-            await asyncio.wait_for(self._plugin.streams.until(bool), _STREAM_DEADLINE)
+            async with asyncio.timeout(_STREAM_DEADLINE):
+                await self._plugin.streams.until(bool)
         except TimeoutError:
             return f"kubelet opened no ListAndWatch within {_STREAM_DEADLINE:.0f} s"
         await self._plugin.streams.until(lambda count: count == 0)

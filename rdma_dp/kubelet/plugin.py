@@ -26,13 +26,18 @@ class Plugin(rpc.DevicePluginServicer):
         self.resource = pool.value.resource.full_name
         self.streams = Latest(0)
 
+    def forget_streams(self) -> None:
+        """Counts anew: those of a server that has stopped end, but not necessarily at once."""
+        self.streams = Latest(0)
+
     async def GetDevicePluginOptions(self, request: pb.Empty, context: Context) -> Any:
         """What kubelet should call."""
         return messages.options()
 
     async def ListAndWatch(self, request: pb.Empty, context: Context) -> AsyncIterator[Any]:
         """The whole newest list at once, then after each change, to every stream alike."""
-        self.streams.set(self.streams.value + 1)
+        streams = self.streams
+        streams.set(streams.value + 1)
         try:
             sent = None
             async for pool in self._pool.watch():
@@ -40,7 +45,7 @@ class Plugin(rpc.DevicePluginServicer):
                     yield messages.device_list(pool)
                     sent = listing
         finally:
-            self.streams.set(self.streams.value - 1)
+            streams.set(streams.value - 1)
 
     async def Allocate(self, request: pb.AllocateRequest, context: Context) -> Any:
         """The nodes and variables for each container; an error that its pod's owner can read."""

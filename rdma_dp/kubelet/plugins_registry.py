@@ -77,6 +77,7 @@ class PluginsRegistryRegistration:
         while True:
             introduction = _Introduction(self._plugin.resource)
             server = self._server(introduction)
+            self._plugin.forget_streams()
             try:
                 await server.start()
                 if patience is not None and not await _asked(introduction, patience):
@@ -142,7 +143,8 @@ class PluginsRegistryRegistration:
 
 async def _asked(introduction: _Introduction, patience: float) -> bool:
     try:
-        await asyncio.wait_for(introduction.asked.until(bool), patience)
+        async with asyncio.timeout(patience):
+            await introduction.asked.until(bool)
     except TimeoutError:
         return False
     return True

@@ -110,7 +110,7 @@ class SocketServer:
         for add in self._services:
             add(self._server)
         try:
-            self._server.add_insecure_port(f"unix://{self._hidden}")
+            self._server.add_insecure_port(f"unix:{self._hidden}")
             # Shielded: a server that is cancelled half-started cannot be stopped any more.
             await asyncio.shield(self._server.start())
             self._appear()

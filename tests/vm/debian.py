@@ -1,0 +1,93 @@
+"""Debian as a source of parts: packages to install, and packages that are only unpacked."""
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+APT_GET = ("apt-get", "-qq", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=300")
+ATTEMPTS = 3
+
+
+class CannotRunError(Exception):
+    """Why there can be no VM here and what to do about it, in one line."""
+
+
+def check_host() -> None:
+    """Refuse hosts that Debian's parts do not fit."""
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        raise CannotRunError("it needs Debian's apt-get: run it on Debian or in a Debian container")
+    if _run("dpkg", "--print-architecture").strip() != "amd64":
+        raise CannotRunError("it needs an amd64 host, whose programs the VM can run")
+
+
+def install(packages: tuple[str, ...]) -> None:
+    """Install what is missing; only root can."""
+    missing = [package for package in packages if not _installed(package)]
+    if not missing:
+        return
+    if os.geteuid() != 0:
+        raise CannotRunError(f"packages are missing: sudo apt-get install {' '.join(missing)}")
+    log.info("installing %s", " ".join(missing))
+    _apt_get("install", "--yes", "--no-install-recommends", *missing)
+
+
+def archive_name(package: str) -> str:
+    """The file name of the package's newest archive; the version is part of it."""
+    _uri, name, *_size_and_hash = _apt_get("download", "--print-uris", package).split()
+    return name
+
+
+def unpack(packages: tuple[str, ...], directory: Path) -> None:
+    """Download the packages and unpack them below `directory`; nothing is installed."""
+    _apt_get("download", *packages, cwd=directory)
+    for archive in directory.glob("*.deb"):
+        _run("dpkg-deb", "--extract", str(archive), str(directory))
+
+
+def dependency(package: str, pattern: str) -> str:
+    """The first dependency of a (meta) package that matches `pattern`."""
+    for _attempt in range(2):
+        found = re.search(
+            rf"Depends: ({pattern})", _run("apt-cache", "depends", package, ok=(0, 100))
+        )
+        if found:
+            return found[1]
+        _update()
+    raise CannotRunError(f"apt does not know {package} here: run it on Debian")
+
+
+def _installed(package: str) -> bool:
+    query = ("dpkg-query", "--show", "--showformat=${db:Status-Status}", package)
+    return _run(*query, ok=(0, 1)) == "installed"
+
+
+def _apt_get(*arguments: str, cwd: Path | None = None) -> str:
+    """Run apt-get, again with new lists when it fails: they may be old, and networks do fail."""
+    for _attempt in range(ATTEMPTS - 1):
+        try:
+            return _run(*APT_GET, *arguments, cwd=cwd)
+        except CannotRunError as error:
+            log.info("trying again: %s", error)
+            _update()
+    return _run(*APT_GET, *arguments, cwd=cwd)
+
+
+def _update() -> None:
+    if os.geteuid() == 0:
+        _run(*APT_GET, "update", ok=(0, 100))
+
+
+def _run(*command: str, cwd: Path | None = None, ok: tuple[int, ...] = (0,)) -> str:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode not in ok:
+        complaint = " ".join(done.stderr.split())
+        raise CannotRunError(f"`{' '.join(command)}` failed: {complaint}")
+    return done.stdout

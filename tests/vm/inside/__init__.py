@@ -1,0 +1,1 @@
+"""Runs in the VM, as root, on a kernel with Soft-RoCE."""
