@@ -128,7 +128,7 @@ class Daemon:
         backoff = Backoff()
         while True:
             try:
-                names, inventory = await asyncio.to_thread(quiet.scan_with_names, self._host)
+                glimpse, inventory = await asyncio.to_thread(quiet.scan_with_glimpse, self._host)
             except RdmaDpError as error:
                 delay = backoff.delay()
                 logger.error(
@@ -138,7 +138,7 @@ class Daemon:
                 )
                 await asyncio.sleep(delay)
             else:
-                self._names = names
+                self._glimpse = glimpse
                 return inventory
 
     async def _apply(self, inventory: Inventory, tasks: asyncio.TaskGroup) -> None:
@@ -182,7 +182,7 @@ class Daemon:
         changed = False
         while not changed:
             await asyncio.sleep(_QUIET_LOOK)
-            changed = await asyncio.to_thread(quiet.differs, self._host, self._names, inventory)
+            changed = await asyncio.to_thread(quiet.differs, self._host, self._glimpse, inventory)
 
     def _remove_stale_sockets(self) -> None:
         directories = self._kubelet.directories

@@ -1,29 +1,39 @@
 """Changes that make no event, found by a look that is cheap enough to repeat every few seconds.
 
-The state of an InfiniBand port changes without a word from the kernel. Where no events come at all
-(a user namespace, a captured tree), neither do HCAs that come and go.
+The state of an InfiniBand port changes without a word from the kernel, and so does the mode of
+network namespaces. Where no events come at all (a user namespace, a captured tree), neither do
+HCAs that come and go.
 """
+
+from dataclasses import dataclass
 
 from rdma_dp.discovery.ports import read_state
 from rdma_dp.discovery.scan import scan
-from rdma_dp.host import CLASS_INFINIBAND, CLASS_VERBS, Host, HostError
+from rdma_dp.host import CLASS_INFINIBAND, CLASS_VERBS, NETNS_MODE, Host, HostError
 from rdma_dp.model import Inventory
 
-Names = tuple[tuple[str, ...], tuple[str, ...]]
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What is quickly read of a host: names, and the mode of network namespaces."""
+
+    hcas: tuple[str, ...]
+    uverbs: tuple[str, ...]
+    netns_mode: str | None
 
 
-def scan_with_names(host: Host) -> tuple[Names, Inventory]:
-    """A full scan, and the names that were there before it began. Raises HostError."""
-    return _names(host), scan(host)
+def scan_with_glimpse(host: Host) -> tuple[Glimpse, Inventory]:
+    """A full scan, and the glimpse that was taken before it began. Raises HostError."""
+    return _glimpse(host), scan(host)
 
 
-def differs(host: Host, names: Names, inventory: Inventory) -> bool:
-    """Whether a new scan would find other HCAs, other uverbs or other port states.
+def differs(host: Host, before: Glimpse, inventory: Inventory) -> bool:
+    """Whether a new scan would find other HCAs, uverbs or port states, or another mode.
 
     The states are compared with those of the scan itself, so that no change falls between.
     """
     try:
-        return _names(host) != names or any(
+        return _glimpse(host) != before or any(
             read_state(host, hca.name, port.number) != port.state
             for hca in inventory.hcas
             if hca.shareable
@@ -33,5 +43,7 @@ def differs(host: Host, names: Names, inventory: Inventory) -> bool:
         return True
 
 
-def _names(host: Host) -> Names:
-    return host.entries(CLASS_INFINIBAND), host.entries(CLASS_VERBS)
+def _glimpse(host: Host) -> Glimpse:
+    return Glimpse(
+        host.entries(CLASS_INFINIBAND), host.entries(CLASS_VERBS), host.read(NETNS_MODE)
+    )
