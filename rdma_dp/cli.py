@@ -6,6 +6,7 @@ says what; 2: the command line itself is wrong; 3: `dry-run` found a resource wi
 
 import argparse
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -49,15 +50,29 @@ def compat_main(arguments: Sequence[str] | None = None) -> int:
 
 def _run_verb(options: argparse.Namespace) -> int:
     try:
-        return int(options.verb(options))
+        code = int(options.verb(options))
+        if sys.stdout:  # None when the caller closed it
+            sys.stdout.flush()  # a reader that has gone is met here, not at the very end
     except RdmaDpError as error:
         _complain(str(error))
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # `rdma-dp discover | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return OK
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _complain(f"cannot write the output: {error.strerror}")
+        _drop_output()
+        return FAILED
+    return code
+
+
+def _drop_output() -> None:
+    """What is still in the buffer has nowhere to go, and must not fail again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(line: str) -> None:

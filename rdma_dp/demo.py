@@ -20,6 +20,7 @@ from rdma_dp import config
 from rdma_dp.discovery import scan
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host import Host
+from rdma_dp.latest import first_of
 from rdma_dp.model import Hca, natural_key
 from rdma_dp.selection import Selection, select
 from rdma_dp.standin import host as standin_host
@@ -55,14 +56,20 @@ async def run(host: str, config_file: Path | None, say: Say) -> None:
         for selection in stage.selections:
             _introduce(selection, say)
         async with StandinKubelet(stage.kubelet_root) as kubelet, _daemon(stage, say) as daemon:
-            for selection in stage.selections:
-                await _show_resource(kubelet, selection, say)
-            chosen = [s for s in stage.selections if s.chosen]
-            if chosen:
-                await _lose_one(stage, kubelet, daemon, chosen[0], say)
-                await _lose_all(stage, kubelet, chosen[0], say)
+            await first_of(_play(stage, kubelet, daemon, say), daemon.must_not_end())
             await daemon.end()
         say("\nThat was the real daemon; only the host and kubelet were stand-ins.")
+
+
+async def _play(stage: "_Stage", kubelet: StandinKubelet, daemon: "_Daemon", say: Say) -> None:
+    try:
+        for selection in stage.selections:
+            await _show_resource(kubelet, selection, say)
+        for selection in [s for s in stage.selections if s.chosen][:1]:
+            await _lose_one(stage, kubelet, daemon, selection, say)
+            await _lose_all(stage, kubelet, selection, say)
+    except TimeoutError as error:
+        raise RdmaDpError(f"the daemon did not get as far as it should: {error}") from error
 
 
 def _wrapped(say: Say) -> Say:
@@ -170,6 +177,11 @@ class _Daemon:
         async with asyncio.timeout(_PATIENCE):
             while not all(word in line for line in [await self._lines.get()] for word in words):
                 pass
+
+    async def must_not_end(self) -> None:
+        """Raises RdmaDpError when it does."""
+        code = await self._process.wait()
+        raise RdmaDpError(f"the daemon ended with exit code {code}", "its log is above")
 
     async def end(self) -> None:
         self._say("\nSIGTERM:")

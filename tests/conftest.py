@@ -1,0 +1,84 @@
+"""What several kinds of tests share: stand-in hosts on disk, and golden files."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from rdma_dp.discovery import scan
+from rdma_dp.host import Host
+from rdma_dp.model import Inventory
+from rdma_dp.standin import host as standin
+
+_MEMORY = Path("/dev/shm")
+_GOLDEN = Path(__file__).parent / "golden"
+
+Sample = Callable[[str], Path]
+Look = Callable[[str], Inventory]
+Fresh = Callable[..., standin.StandinHost]
+Golden = Callable[[str, str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="write tests/golden anew; then read the diff"
+    )
+
+
+@pytest.fixture(scope="session")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory in memory where there is such: a host is thousands of small files."""
+    usable = os.access(_MEMORY, os.W_OK)
+    base = _MEMORY if usable else tmp_path_factory.mktemp("memory")
+    with tempfile.TemporaryDirectory(prefix="rdma-dp-", dir=base) as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session")
+def sample(memory: Path) -> Sample:
+    """The root of a sample host by its name. Built once, for all to read and none to change."""
+
+    @cache
+    def built(name: str) -> Path:
+        return standin.build(standin.load(name), memory / "samples" / name).root
+
+    return built
+
+
+@pytest.fixture(scope="session")
+def look(sample: Sample) -> Look:
+    """What a scan finds on a sample host."""
+    return cache(lambda name: scan(Host(sample(name))))
+
+
+@pytest.fixture
+def fresh(memory: Path) -> Iterator[Fresh]:
+    """Builds a host of one's own, from the name of a sample or a manifest."""
+    numbers = count()
+    with ExitStack() as stack:
+        base = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=memory)))
+
+        def build(what: str | standin.Manifest, *, dev: bool = False) -> standin.StandinHost:
+            manifest = standin.load(what) if isinstance(what, str) else what
+            return standin.build(manifest, base / str(next(numbers)), dev=dev)
+
+        yield build
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compares a text with tests/golden/NAME, or writes it there with --update-golden."""
+
+    def compare(name: str, text: str) -> None:
+        path = _GOLDEN / name
+        if request.config.getoption("--update-golden"):
+            path.write_text(text, "utf-8")
+        assert path.is_file(), f"no {path}: run pytest --update-golden and read what it wrote"
+        assert text == path.read_text("utf-8")
+
+    return compare

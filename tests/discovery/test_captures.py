@@ -1,0 +1,175 @@
+"""/sys of real machines, where they are beside the repo: each result was once checked by hand."""
+
+import json
+import tarfile
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from rdma_dp import config
+from rdma_dp.discovery import scan
+from rdma_dp.host import Host
+from rdma_dp.model import Inventory
+from rdma_dp.render import documents, tables
+from rdma_dp.selection import select
+
+REPO = Path(__file__).parents[2]
+CAPTURES = REPO.parent / "shared/captures"
+CONFIGS = REPO / "configs"
+
+pytestmark = pytest.mark.skipif(not CAPTURES.is_dir(), reason="no captures beside this repo")
+
+NO_VERBS = "no uverbs: the class infiniband_verbs is not there, as when ib_uverbs is not loaded"
+NAMES = {
+    "carbide-r750-cx7-udevnames": [
+        "ibp152s0f0", "ibp152s0f1", "ibp177s0f0", "ibp177s0f1", "ibp178s0f0", "ibp178s0f1",
+    ],
+    "gpud-h100-ib-bond": [*(f"mlx5_{n}" for n in (0, 1, 4, 5, 6, 7, 8, 9)), "mlx5_bond_0"],
+    "hwloc-pcidomain32": [],
+    "hwloc-qib-triplicated": ["qib0"],
+    "hwloc-qib-truescale": ["qib0"],
+    "nccl-4gpu-22hca": [f"mlx5_{n}" for n in range(6, 22)],
+    "nccl-hyperv-vf-random-domains": [f"mlx5_{n}" for n in range(8)],
+    "nccl-mi300x-cx7-baremetal": [f"mlx5_{n}" for n in range(8)],
+    "procfs-fixture-hfi1-mlx4-mlx5": ["hfi1_0", "mlx4_0", "mlx5_0"],
+    "udev-dgx-a100": [f"mlx5_{n}" for n in range(10)],
+    "udev-gb300-cx8-partial": [],
+    "udev-power8-cx3en": [],
+}  # fmt: skip
+WITH_VERBS = {"hwloc-qib-triplicated", "hwloc-qib-truescale", "udev-dgx-a100"}
+
+Capture = Callable[[str], Inventory]
+every_capture = pytest.mark.parametrize("name", sorted(NAMES))
+
+
+@pytest.fixture(scope="module")
+def capture(memory: Path) -> Iterator[Capture]:
+    @cache
+    def scanned(name: str) -> Inventory:
+        with tarfile.open(CAPTURES / f"{name}.tar.gz") as archive:
+            archive.extractall(memory / "captures", filter="tar")
+        return scan(Host(memory / "captures" / name))
+
+    yield scanned
+
+
+def addresses(inventory: Inventory) -> dict[str, str | None]:
+    return {h.name: h.function.address if h.function else None for h in inventory.hcas}
+
+
+def test_every_capture_is_read() -> None:
+    assert {path.name.removesuffix(".tar.gz") for path in CAPTURES.glob("*.tar.gz")} == set(NAMES)
+
+
+@every_capture
+def test_the_hcas_are_those_of_the_machine(name: str, capture: Capture) -> None:
+    inventory = capture(name)
+    assert [hca.name for hca in inventory.hcas] == NAMES[name]
+    reason = None if name in WITH_VERBS else NO_VERBS
+    assert {hca.unshareable for hca in inventory.hcas} <= {reason}
+
+
+@every_capture
+@pytest.mark.parametrize("seed", ["seed-ifnames", "seed-device-ids"])
+def test_a_dry_run_chooses_what_it_should(name: str, seed: str, capture: Capture) -> None:
+    inventory = capture(name)
+    (wanted,) = config.load(CONFIGS / f"{seed}.json").config.config_list
+    found = select(inventory, wanted)
+    takes_all = (name, seed) == ("udev-dgx-a100", "seed-device-ids")
+    assert [hca.name for hca in found.chosen] == (NAMES[name] if takes_all else [])
+    assert all(verdict.reasons for verdict in found.rejected)
+    document = documents.dry_run(inventory, [found], ())
+    assert json.loads(json.dumps(document)) == document
+    text = tables.plain(tables.dry_run(inventory, [found], ())) + tables.plain(
+        tables.discover(inventory)
+    )
+    assert all(len(line) <= 100 for line in text.splitlines())
+    assert ("next" in text) == (not takes_all)
+
+
+def test_a_dgx_a100_with_and_without_netdevs(capture: Capture) -> None:
+    inventory = capture("udev-dgx-a100")
+    found = {
+        hca.name: (hca.function.address if hca.function else None, [n.name for n in hca.netdevs])
+        for hca in inventory.hcas
+    }
+    assert found == {
+        "mlx5_0": ("0000:0c:00.0", ["enp12s0np0"]),
+        "mlx5_1": ("0000:12:00.0", ["enp18s0np0"]),
+        "mlx5_2": ("0000:4b:00.0", []),  # InfiniBand without IPoIB
+        "mlx5_3": ("0000:54:00.0", ["enp84s0np0"]),
+        "mlx5_4": ("0000:8d:00.0", ["enp141s0np0"]),
+        "mlx5_5": ("0000:94:00.0", ["enp148s0np0"]),
+        "mlx5_6": ("0000:ba:00.0", []),  # likewise
+        "mlx5_7": ("0000:cc:00.0", ["enp204s0np0"]),
+        "mlx5_8": ("0000:e1:00.0", ["enp225s0f0np0"]),
+        "mlx5_9": ("0000:e1:00.1", ["enp225s0f1np1"]),
+    }
+    assert all(hca.uverbs and hca.shareable and hca.numa_node is None for hca in inventory.hcas)
+    assert [other.function.address for other in inventory.others] == ["0000:e2:00.0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "numa"), [("hwloc-qib-truescale", 2), ("hwloc-qib-triplicated", 1)]
+)
+def test_one_truescale_hca_even_where_its_function_is_there_three_times(
+    name: str, numa: int, capture: Capture
+) -> None:
+    (qib,) = capture(name).hcas
+    assert qib.function is not None
+    assert (qib.function.address, qib.function.vendor) == ("0000:43:00.0", "1077")
+    assert (qib.numa_node, qib.link_types) == (numa, ("infiniband",))
+    assert [device.name for device in qib.char_devices] == ["uverbs0", "umad0", "issm0"]
+    assert [netdev.name for netdev in qib.netdevs] == ["ib0"]
+    (port,) = qib.ports
+    assert (port.state, port.rate) == ("ACTIVE", 40.0)
+
+
+def test_names_that_contradict_their_addresses(capture: Capture) -> None:
+    found = addresses(capture("carbide-r750-cx7-udevnames"))
+    assert found["ibp178s0f1"] == "0000:c1:00.1"
+    assert found["ibp152s0f0"] == "0000:98:00.0"
+
+
+def test_random_domains_of_a_virtual_machine(capture: Capture) -> None:
+    inventory = capture("nccl-hyperv-vf-random-domains")
+    assert addresses(inventory)["mlx5_1"] == "c7ca:00:00.0"
+    assert [hca.numa_node for hca in inventory.hcas] == [1, 0, 2, 2, 1, 3, 0, 3]
+
+
+def test_numa_nodes_of_an_mi300x(capture: Capture) -> None:
+    inventory = capture("nccl-mi300x-cx7-baremetal")
+    assert [hca.numa_node for hca in inventory.hcas] == [0] * 4 + [1] * 4
+    assert addresses(inventory)["mlx5_7"] == "0000:da:00.0"
+
+
+def test_a_class_directory_alone_tells_ports_and_nothing_of_functions(capture: Capture) -> None:
+    inventory = capture("gpud-h100-ib-bond")
+    assert set(addresses(inventory).values()) == {None}
+    layers = [(hca.ports[0].link_layer, hca.ports[0].rate) for hca in inventory.hcas]
+    assert layers == [("InfiniBand", 400.0)] * 8 + [("Ethernet", 200.0)]
+
+
+def test_ports_of_three_families(capture: Capture) -> None:
+    hfi, mlx4, mlx5 = capture("procfs-fixture-hfi1-mlx4-mlx5").hcas
+    assert [len(hca.ports) for hca in (hfi, mlx4, mlx5)] == [1, 2, 1]
+    assert [hca.ports[0].rate for hca in (hfi, mlx4, mlx5)] == [100.0, 40.0, 25.0]
+
+
+def test_connectx3_for_ethernet_only_says_why_there_is_nothing(capture: Capture) -> None:
+    others = {other.function.address: other for other in capture("udev-power8-cx3en").others}
+    connectx3 = others["0008:01:00.0"]
+    assert connectx3.netdevs == ("enP8p1s0", "enP8p1s0d1")
+    assert connectx3.reason == (
+        "driver mlx4_core made no HCA; whether mlx4_ib is loaded cannot be seen here"
+    )
+
+
+def test_connectx8_without_its_rdma_half(capture: Capture) -> None:
+    others = capture("udev-gb300-cx8-partial").others
+    assert [other.function.address for other in others if other.function.vendor == "15b3"] == [
+        "0001:03:00.0",
+        "0001:03:00.1",
+    ]

@@ -1,0 +1,147 @@
+"""A host that changes while one looks at it, and one that cannot be read."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from rdma_dp.discovery import scan
+from rdma_dp.host import Host, HostError
+from rdma_dp.model import Inventory
+
+from ..conftest import Fresh, Look, Sample
+
+
+class FailingHost(Host):
+    """A host on which one path answers with an error of the disk."""
+
+    def __init__(self, root: Path, bad: str) -> None:
+        super().__init__(root)
+        self._bad = bad
+
+    def _at(self, path: str) -> str:
+        if path == self._bad:
+            raise HostError(f"cannot read {path}: Input/output error")
+        return super()._at(path)
+
+
+class VanishingHost(Host):
+    """A host whose attributes answer as those of a device that is just going away."""
+
+    def __init__(self, root: Path, below: str, code: int) -> None:
+        super().__init__(root)
+        self._below, self._code = below, code
+
+    def read_bytes(self, path: str, limit: int) -> bytes | None:
+        if path.startswith(self._below):
+            error = OSError(self._code, "device gone")
+            return self._absent_or_raise(path, error, None)
+        return super().read_bytes(path, limit)
+
+
+def names(inventory: Inventory) -> list[str]:
+    return [hca.name for hca in inventory.hcas]
+
+
+def test_a_damaged_host_shows_what_is_left(look: Look) -> None:
+    inventory = look("damaged")
+    assert names(inventory) == ["mlx4_0", "mlx5_0", "mlx5_1", "mlx5_4"]
+    assert all(hca.shareable for hca in inventory.hcas)
+
+
+def test_missing_attributes_are_none(look: Look) -> None:
+    mlx5_0 = look("damaged").hcas[1]
+    (port,) = mlx5_0.ports
+    assert (port.rate, port.phys_state) == (None, None)
+    assert (port.state, port.link_layer) == ("ACTIVE", "Ethernet")
+    assert port.netdevs == ("enp24s0np0",)
+
+
+def test_attributes_without_a_newline_read_the_same(look: Look) -> None:
+    mlx5_1 = look("damaged").hcas[2]
+    (port,) = mlx5_1.ports
+    assert (port.state, port.link_layer) == ("ACTIVE", "Ethernet")
+    assert mlx5_1.link_types == ("ether",)  # from the link layer: the netdev has lost its type
+
+
+def test_no_numa_node_and_minus_one_are_both_none(look: Look) -> None:
+    found = {hca.name: hca.numa_node for hca in look("damaged").hcas}
+    assert found == {"mlx4_0": 0, "mlx5_0": 0, "mlx5_1": None, "mlx5_4": None}
+
+
+def test_a_pci_domain_may_have_five_digits(look: Look) -> None:
+    function = look("damaged").hcas[3].function
+    assert function is not None
+    assert function.address == "10000:e1:00.0"
+
+
+def test_stray_files_and_dangling_links_are_no_hcas(sample: Sample, look: Look) -> None:
+    below = sample("damaged") / "sys/class/infiniband"
+    assert {"stray", "mlx5_9"} <= {path.name for path in below.iterdir()}
+    assert not {"stray", "mlx5_9"} & set(names(look("damaged")))
+
+
+@pytest.mark.parametrize(
+    "code", [errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EINVAL, errno.EOPNOTSUPP]
+)
+def test_attributes_that_vanish_during_the_scan_are_none(code: int, sample: Sample) -> None:
+    host = VanishingHost(sample("seed"), "sys/class/infiniband/mlx5_0/ports", code)
+    first, second = scan(host).hcas
+    (port,) = first.ports
+    assert (port.state, port.phys_state, port.link_layer, port.rate) == (None, None, None, None)
+    assert second.ports[0].state == "ACTIVE"
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES, errno.EMFILE])
+def test_any_other_failure_is_reported(code: int, sample: Sample) -> None:
+    host = VanishingHost(sample("seed"), "sys/class/infiniband/mlx5_0/ports", code)
+    first, second = scan(host).hcas
+    assert first.unshareable is not None
+    assert first.unshareable.startswith("cannot read ")
+    assert second.shareable
+
+
+def test_an_hca_that_cannot_be_read_does_not_hide_the_others(sample: Sample) -> None:
+    bad = "sys/class/infiniband/mlx5_0/ports/1/state"
+    inventory = scan(FailingHost(sample("seed"), bad))
+    first, second = inventory.hcas
+    assert (first.name, first.shareable) == ("mlx5_0", False)
+    assert first.unshareable == f"cannot read {bad}: Input/output error"
+    assert second.shareable
+    assert inventory.others == ()  # its function has an HCA, if an unreadable one
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "sys/class/infiniband",
+        "sys/class/infiniband_verbs",
+        "sys/class/infiniband_mad",
+        "sys/class/net",
+        "sys/bus/pci/devices",
+    ],
+)
+def test_a_class_that_cannot_be_listed_is_never_an_empty_host(path: str, sample: Sample) -> None:
+    with pytest.raises(HostError, match=path):
+        scan(FailingHost(sample("seed"), path))
+
+
+def test_an_unplugged_hca_is_gone_and_its_function_says_why(fresh: Fresh) -> None:
+    host = fresh("seed")
+    host.unplug("mlx5_1")
+    inventory = scan(Host(host.root))
+    assert names(inventory) == ["mlx5_0"]
+    assert [other.reason for other in inventory.others] == ["no driver is bound"]
+    host.plug("mlx5_1")
+    assert names(scan(Host(host.root))) == ["mlx5_0", "mlx5_1"]
+
+
+def test_a_port_that_goes_down_says_so_at_the_next_scan(fresh: Fresh) -> None:
+    host = fresh("seed")
+    host.set_port("mlx5_0", 1, state="DOWN", phys_state="Disabled")
+    (port,) = scan(Host(host.root)).hcas[0].ports
+    assert (port.state, port.phys_state) == ("DOWN", "Disabled")
+
+
+def test_an_empty_root_is_an_empty_inventory(tmp_path: Path) -> None:
+    assert scan(Host(tmp_path)) == Inventory()

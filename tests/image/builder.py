@@ -1,0 +1,109 @@
+"""buildah without a daemon: a base from Debian's packages, then the project's own Dockerfile."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+BASE = "localhost/rdma-dp-test-base:latest"
+IMAGE = "localhost/rdma-dp:test"
+# What python:3.12-slim has and Debian's minimal variant lacks.
+BASE_PACKAGES = "python3,python3-venv,ca-certificates"
+# The builder's own: a build machine may reach its package index through a proxy of its own.
+CERTIFICATES = "/etc/ssl/certs"
+TIMEOUT = 1200.0  # seconds for any one step
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in a storage of its own, with one container of it."""
+
+    storage: Path
+    container: str
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """A command inside, without the ENTRYPOINT: as the operator's pod runs it."""
+        return _buildah(self.storage, "run", self.container, "--", *command, check=False)
+
+    def size(self, name: str) -> int:
+        """Bytes of an image, all layers."""
+        found = _buildah(
+            self.storage, "inspect", "--type", "image", "--format", "{{.FromImageID}}", name
+        )
+        mounted = _buildah(
+            self.storage, "from", "--pull-never", found.stdout.strip()
+        ).stdout.strip()
+        root = _buildah(self.storage, "mount", mounted).stdout.strip()
+        used = subprocess.run(["du", "-sb", root], capture_output=True, text=True, check=True)
+        return int(used.stdout.split()[0])
+
+
+def build(storage: Path, repository: Path) -> Image:
+    """Makes the base and builds the Dockerfile on it."""
+    tar = _base()
+    scratch = _buildah(storage, "from", "scratch").stdout.strip()
+    _buildah(storage, "add", "--quiet", scratch, str(tar), "/")
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    _buildah(storage, "config", "--env", f"PATH={path}", scratch)
+    _buildah(storage, "config", "--env", f"PIP_CERT={CERTIFICATES}/ca-certificates.crt", scratch)
+    _buildah(storage, "commit", "--quiet", scratch, BASE)
+    _buildah(
+        storage,
+        *("bud", "--pull-never", "--build-arg", f"BASE={BASE}", "--tag", IMAGE),
+        *("--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro", str(repository)),
+    )
+    return Image(storage, _buildah(storage, "from", "--pull-never", IMAGE).stdout.strip())
+
+
+def remove(storage: Path) -> None:
+    """Everything that was built."""
+    _buildah(storage, "rm", "--all", check=False)
+    _buildah(storage, "rmi", "--all", "--force", check=False)
+    shutil.rmtree(storage, ignore_errors=True)
+
+
+def _base() -> Path:
+    """A tar of a minimal Debian, made once and kept outside the tree."""
+    cache = Path(os.environ.get("RDMA_DP_CACHE") or Path.home() / ".cache" / "rdma-dp") / "image"
+    tar = cache / "debian-base.tar"
+    if not tar.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        made = tar.with_suffix(".new.tar")
+        made.unlink(missing_ok=True)
+        command = ["mmdebstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", _codename()]
+        for attempt in range(3):
+            done = subprocess.run(
+                [*command, str(made)], capture_output=True, text=True, timeout=TIMEOUT, check=False
+            )
+            if done.returncode == 0:
+                break
+            if attempt == 2:
+                raise RuntimeError(f"mmdebstrap failed:\n{done.stderr[-3000:]}")
+        shutil.move(made, tar)
+    return tar
+
+
+def _codename() -> str:
+    lines = Path("/etc/os-release").read_text().splitlines()
+    fields = dict(line.split("=", 1) for line in lines if "=" in line)
+    return fields["VERSION_CODENAME"].strip('"')
+
+
+def _buildah(storage: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
+    where = ("--root", str(storage / "root"), "--runroot", str(storage / "run"))
+    done = subprocess.run(
+        ["buildah", *where, *command],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    if check and done.returncode != 0:
+        raise RuntimeError(
+            f"buildah {command[0]} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        )
+    return done

@@ -1,0 +1,25 @@
+"""The image is built once, on a base that mmdebstrap makes: nothing can be pulled here.
+
+Only `python -m tests.image` runs these tests: `make test` does not build images.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.image.builder import Image, build, remove
+
+if "RDMA_DP_TEST_IMAGE" not in os.environ:
+    collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.fixture(scope="session")
+def image() -> Iterator[Image]:
+    storage = Path(tempfile.mkdtemp(prefix="rdma-dp-image-"))
+    try:
+        yield build(storage, Path(__file__).parents[2])
+    finally:
+        remove(storage)

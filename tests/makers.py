@@ -1,0 +1,111 @@
+"""HCAs, inventories and resources for tests of the pure core; `hypothesis` strategies for them."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from rdma_dp.config import Resource, Selectors
+from rdma_dp.model import (
+    CharDevice,
+    DeviceNumber,
+    Hca,
+    Inventory,
+    NetDevice,
+    PciFunction,
+    Port,
+    System,
+)
+from rdma_dp.pool import Pool, make_pool
+from rdma_dp.selection import Selection, select
+
+RDMA_CM = CharDevice("rdma_cm", DeviceNumber(10, 122))
+SYSTEM = System("shared", RDMA_CM)
+
+
+def hca(
+    number: int = 0,
+    *,
+    netdev: str | None = None,
+    device: str = "101b",
+    state: str = "ACTIVE",
+    unshareable: str | None = None,
+    **changes: Any,
+) -> Hca:
+    """mlx5_N on 0000:NN:00.0 with one Ethernet port, uverbsN and umadN."""
+    name = netdev or f"eth{number}"
+    usual: dict[str, Any] = {
+        "name": f"mlx5_{number}",
+        "functions": (
+            PciFunction(f"0000:{number:02x}:00.0", "15b3", device, 0x020000, "mlx5_core"),
+        ),
+        "ports": (Port(1, state, "LinkUp", "Ethernet", 200.0, (name,)),),
+        "netdevs": (NetDevice(name, "ether"),),
+        "uverbs": CharDevice(f"uverbs{number}", DeviceNumber(231, 192 + number)),
+        "umads": (CharDevice(f"umad{number}", DeviceNumber(231, number)),),
+        "unshareable": unshareable,
+    }
+    return Hca(**{**usual, **changes})
+
+
+def resource(slots: int = 3, name: str = "hca", **selectors: Any) -> Resource:
+    """A resource with selectors in the config's spelling; without any it takes every HCA."""
+    found = Selectors.model_validate(selectors)
+    return Resource(resource_name=name, rdma_hca_max=slots, selectors=found)
+
+
+def selection(*hcas: Hca, of: Resource | None = None) -> Selection:
+    return select(Inventory(hcas, (), SYSTEM), of or resource())
+
+
+def pool(*hcas: Hca, of: Resource | None = None, before: Pool | None = None) -> Pool:
+    return make_pool(selection(*hcas, of=of), SYSTEM, before)
+
+
+# --- strategies ---------------------------------------------------------------------------------
+
+VENDORS, DEVICES = ("15b3", "8086", "14e4"), ("101b", "1021", "1592")
+DRIVERS, NETDEVS, LINK_TYPES = (
+    ("mlx5_core", "ice"),
+    ("eth0", "ib0", "bond0"),
+    ("ether", "infiniband"),
+)
+
+
+def _some(values: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(values), max_size=2, unique=True)
+
+
+all_selectors = st.fixed_dictionaries(
+    {
+        "vendors": _some(VENDORS),
+        "deviceIDs": _some(DEVICES),
+        "drivers": _some(DRIVERS),
+        "ifNames": _some(NETDEVS),
+        "linkTypes": _some(LINK_TYPES),
+    }
+)
+
+_functions = st.builds(
+    PciFunction,
+    st.sampled_from(("0000:01:00.0", "0000:01:00.1")),
+    st.none() | st.sampled_from(VENDORS),
+    st.none() | st.sampled_from(DEVICES),
+    st.just(0x020000),
+    st.none() | st.sampled_from(DRIVERS),
+)
+_netdevs = st.builds(NetDevice, st.sampled_from(NETDEVS), st.none() | st.sampled_from(LINK_TYPES))
+
+
+@st.composite
+def hca_lists(draw: st.DrawFn) -> tuple[Hca, ...]:
+    """Up to five HCAs, some of them not to be shared."""
+    reasons = st.none() | st.sampled_from(("no uverbs", "switch management"))
+    return tuple(
+        hca(
+            number,
+            functions=tuple(draw(st.lists(_functions, max_size=2))),
+            netdevs=tuple(draw(st.lists(_netdevs, max_size=2))),
+            unshareable=draw(reasons),
+        )
+        for number in range(draw(st.integers(0, 5)))
+    )

@@ -1,0 +1,183 @@
+"""Tables: what a person sees, and that it always fits."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rdma_dp import config
+from rdma_dp.model import (
+    Hca,
+    IdleFunction,
+    Inventory,
+    NetDevice,
+    PciFunction,
+    Port,
+    Subfunction,
+    System,
+)
+from rdma_dp.render import tables
+from rdma_dp.selection import Selection, select
+from rdma_dp.standin.host import sample_names
+
+from ..conftest import Look
+from ..makers import SYSTEM, all_selectors, hca, hca_lists, resource
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").iterdir())
+
+
+def discovered(*hcas: Hca, others: tuple[IdleFunction, ...] = (), wide: bool = False) -> list[str]:
+    shown = tables.discover(Inventory(hcas, others, SYSTEM), wide=wide)
+    return tables.plain(shown, tables.WIDE if wide else tables.WIDTH).splitlines()
+
+
+def dry_run(inventory: Inventory, *selections: Selection, warnings: tuple[str, ...] = ()) -> str:
+    return tables.plain(tables.dry_run(inventory, selections, warnings))
+
+
+# --- it fits ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sample_names())
+def test_every_sample_with_every_config_fits_a_hundred_columns(name: str, look: Look) -> None:
+    inventory = look(name)
+    texts = [tables.plain(tables.discover(inventory))]
+    for path in CONFIGS:
+        loaded = config.load(path).config.config_list
+        selections = [select(inventory, resource) for resource in loaded]
+        texts.append(dry_run(inventory, *selections))
+    for text in texts:
+        assert "\x1b" not in text
+        assert all(len(line) <= 100 for line in text.splitlines())
+        assert "None" not in text
+
+
+@pytest.mark.parametrize("name", sample_names())
+def test_every_sample_fits_two_hundred_columns_when_wide(name: str, look: Look) -> None:
+    text = tables.plain(tables.discover(look(name), wide=True), tables.WIDE)
+    assert all(len(line) <= 200 for line in text.splitlines())
+    assert all(hca.name in text for hca in look(name).hcas)
+
+
+@given(hca_lists(), all_selectors, st.text(max_size=300))
+def test_any_hcas_and_any_reason_fit(
+    hcas: tuple[Hca, ...], selectors: dict[str, Any], reason: str
+) -> None:
+    told = tuple(replace(each, unshareable=each.unshareable and reason) for each in hcas)
+    inventory = Inventory(told, (), SYSTEM)
+    found = select(inventory, resource(**selectors))
+    text = tables.plain(tables.discover(inventory)) + dry_run(inventory, found)
+    assert all(len(line) <= 100 for line in text.splitlines() if line.isascii())
+
+
+# --- discover -----------------------------------------------------------------------------------
+
+
+def test_one_line_tells_an_hca() -> None:
+    header, line, *_ = discovered(hca(netdev="ens1f0np0"))
+    assert header.split() == ["HCA", "PCI", "DEVICE", "NUMA", "PORTS", "NETDEVS", "SHARE"]
+    assert line.split() == [
+        "mlx5_0", "0000:00:00.0", "15b3:101b", "-", "ACTIVE", "Eth", "200G", "ens1f0np0", "yes",
+    ]  # fmt: skip
+
+
+def test_each_port_stands_beside_its_netdev() -> None:
+    two = hca(
+        ports=(
+            Port(1, "ACTIVE", "LinkUp", "InfiniBand", 40.0, ("ib0",)),
+            Port(2, "DOWN", "Disabled", "Ethernet", 40.0, ("eth1",)),
+        ),
+        netdevs=(NetDevice("ib0"), NetDevice("eth1")),
+    )
+    _, first, second, *_ = discovered(two)
+    assert "1: ACTIVE IB 40G  ib0" in first
+    assert second.split() == ["2:", "DOWN", "Eth", "40G", "eth1"]
+
+
+def test_ports_without_a_difference_share_a_line() -> None:
+    ports = tuple(Port(number, "ACTIVE", None, "InfiniBand", 800.0) for number in range(1, 5))
+    lines = discovered(hca(ports=ports, netdevs=()))
+    assert "1-4: ACTIVE IB 800G" in lines[1]
+    assert lines[2] == ""
+
+
+def test_a_netdev_of_no_known_port_is_not_lost() -> None:
+    ports = (Port(1, "ACTIVE"), Port(2, "DOWN"))
+    lines = discovered(hca(ports=ports, netdevs=(NetDevice("eth7"),)))
+    assert lines[3].split() == ["eth7"]
+
+
+def test_hcas_with_one_reason_are_told_in_one_line() -> None:
+    lines = discovered(*(hca(number, unshareable="no uverbs") for number in range(2)), hca(2))
+    assert "NOT SHARED      WHY" in lines
+    assert "mlx5_0, mlx5_1  no uverbs" in lines
+
+
+def test_a_function_that_tells_no_ids_has_a_dash() -> None:
+    nothing = IdleFunction(PciFunction("0000:1c:00.0"), (), "no driver is bound")
+    half = IdleFunction(PciFunction("0000:1d:00.0", "15b3"), ("eth0",), "broken", "fix it")
+    lines = discovered(others=(nothing, half))
+    assert any(line.split()[:2] == ["0000:1c:00.0", "-"] for line in lines if line)
+    assert any(line.split()[:3] == ["0000:1d:00.0", "15b3:?", "eth0"] for line in lines if line)
+    assert any(line.strip() == "try: fix it" for line in lines)
+
+
+def test_a_soft_hca_has_dashes_where_hardware_has_an_address() -> None:
+    _, line, *_ = discovered(hca(functions=(), ports=(), netdevs=()))
+    assert line.split() == ["mlx5_0", "-", "-", "-", "-", "-", "yes"]
+
+
+def test_wide_tells_the_number_that_the_administrator_gave_a_subfunction() -> None:
+    sf = hca(subfunction=Subfunction("mlx5_core.sf.2", 88))
+    unknown = hca(1, subfunction=Subfunction("mlx5_core.sf.3"))
+    _, first, second, *_ = discovered(sf, unknown, wide=True)
+    assert first.split()[-4:] == ["mlx5_core", "88", "uverbs0", "umad0"]
+    assert second.split()[-4:] == ["mlx5_core", "?", "uverbs1", "umad1"]
+
+
+def test_the_last_line_is_about_the_node() -> None:
+    missing = System("exclusive", None, {"ib_umad": False, "ib_core": True})
+    text = tables.plain(tables.discover(Inventory((), (), missing)))
+    assert text.splitlines()[-1] == (
+        "netns mode: exclusive   rdma_cm: missing   modules not loaded: ib_umad"
+    )
+
+
+# --- dry-run ------------------------------------------------------------------------------------
+
+
+def test_what_a_container_gets_is_in_the_order_that_people_count_in() -> None:
+    hcas = (hca(2), hca(10))
+    inventory = Inventory(hcas, (), SYSTEM)
+    text = dry_run(inventory, select(inventory, resource()))
+    assert "/dev/infiniband: rdma_cm umad2 umad10 uverbs2 uverbs10" in text
+    assert "RDMA_DP_HCA_HCAS=mlx5_2,mlx5_10" in text
+
+
+def test_warnings_of_the_config_come_last() -> None:
+    inventory = Inventory((hca(),), (), SYSTEM)
+    text = dry_run(inventory, select(inventory, resource()), warnings=("look here",))
+    assert text.splitlines()[-1] == "warning  look here"
+
+
+def test_resources_are_set_apart_by_an_empty_line() -> None:
+    inventory = Inventory((hca(),), (), SYSTEM)
+    one, two = (select(inventory, resource(name=name)) for name in ("one", "two"))
+    lines = dry_run(inventory, one, two).splitlines()
+    assert lines[0] == "rdma/one  3 slots"
+    assert lines[lines.index("rdma/two  3 slots") - 1] == ""
+
+
+def test_slots_that_are_not_healthy_are_told() -> None:
+    inventory = Inventory((hca(state="DOWN"),), (), SYSTEM)
+    text = dry_run(inventory, select(inventory, resource()))
+    assert text.startswith("rdma/hca  3 slots, 0 healthy\n")
+    assert "port 1 is DOWN" in text
+
+
+@pytest.mark.parametrize("name", ["eth[1]", "[red]eth", "[/red]", "a:cd:b"])
+def test_names_are_shown_as_they_are(name: str) -> None:
+    assert any(name in line for line in discovered(hca(netdev=name)))

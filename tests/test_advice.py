@@ -1,0 +1,127 @@
+from types import MappingProxyType
+
+from rdma_dp.advice import next_steps, node_warnings, resource_warnings
+from rdma_dp.config import Resource
+from rdma_dp.model import CharDevice, Hca, IdleFunction, Inventory, PciFunction, System
+from rdma_dp.selection import select
+
+from .makers import RDMA_CM, SYSTEM, hca, resource, selection
+
+
+def idle(
+    reason: str, remedy: str | None = None, netdevs: tuple[str, ...] = (), number: int = 0
+) -> IdleFunction:
+    function = PciFunction(f"0000:05:00.{number}", "15b3", "1021", driver="mlx5_core")
+    return IdleFunction(function, netdevs, reason, remedy)
+
+
+def steps(of: Resource, *hcas: Hca, others: tuple[IdleFunction, ...] = ()) -> tuple[str, ...]:
+    inventory = Inventory(hcas, others, SYSTEM)
+    return next_steps(select(inventory, of), inventory)
+
+
+def modules(**loaded: bool) -> System:
+    return System("shared", RDMA_CM, MappingProxyType(loaded))
+
+
+# --- what to do next ----------------------------------------------------------------------------
+
+
+def test_a_resource_with_an_hca_needs_no_step() -> None:
+    assert steps(resource(ifNames=["eth0"]), hca()) == ()
+
+
+def test_the_nearest_hca_misses_the_fewest_selectors() -> None:
+    (step,) = steps(
+        resource(deviceIDs=["1021"], ifNames=["eth1"]), hca(0), hca(1), hca(2, unshareable="x")
+    )
+    assert step.startswith("the nearest is mlx5_1: deviceIDs wants 1021; it has 101b.")
+
+
+def test_among_equals_the_nearest_is_what_looks_like_a_slip_of_the_pen() -> None:
+    (step,) = steps(
+        resource(ifNames=["ens1f0np0"]), hca(0, netdev="ibp24s0"), hca(1, netdev="ens1f1np1")
+    )
+    assert step.startswith("the nearest is mlx5_1: ifNames wants ens1f0np0; it has ens1f1np1.")
+
+
+def test_an_hca_that_matches_but_cannot_be_shared_is_the_point() -> None:
+    (step,) = steps(
+        resource(ifNames=["eth0", "eth1"]),
+        hca(0, unshareable="no uverbs"), hca(1, unshareable="no uverbs"), hca(2),
+    )  # fmt: skip
+    assert step == "mlx5_0, mlx5_1 would match, but cannot be shared: no uverbs"
+
+
+def test_a_function_that_the_selectors_mean_is_named_with_what_it_lacks() -> None:
+    (step,) = steps(
+        resource(ifNames=["ens1f0np0"], linkTypes=["ether"]),
+        hca(netdev="eth9"),
+        others=(idle("mlx5_ib is not loaded", "modprobe mlx5_ib", ("ens1f0np0",)),),
+    )
+    assert step == (
+        "0000:05:00.0 would match, but has no HCA: mlx5_ib is not loaded: try `modprobe mlx5_ib`"
+    )
+
+
+def test_link_types_alone_mean_no_function() -> None:
+    (step,) = steps(resource(linkTypes=["infiniband"]), hca(), others=(idle("broken"),))
+    assert step.startswith("the nearest is mlx5_0: linkTypes wants infiniband; it has ether.")
+
+
+def test_a_node_without_hcas_is_told_where_they_could_come_from() -> None:
+    others = tuple(idle("mlx5_ib is not loaded", "modprobe mlx5_ib", number=n) for n in range(2))
+    found = steps(resource(vendors=["8086"]), others=others)
+    assert found == ("mlx5_ib is not loaded: try `modprobe mlx5_ib`",)
+
+
+def test_a_node_without_rdma_hardware_is_told_so() -> None:
+    (step,) = steps(resource(vendors=["8086"]), others=(idle("driver e1000e has no RDMA"),))
+    assert step == "no network function of this node does RDMA; `rdma-dp discover` lists them"
+
+
+def test_a_tree_without_any_hardware_is_probably_the_wrong_one() -> None:
+    assert "is /sys the host's?" in steps(resource(vendors=["15b3"]))[0]
+
+
+# --- warnings -----------------------------------------------------------------------------------
+
+
+def test_a_good_resource_has_no_warning() -> None:
+    assert resource_warnings(selection(hca()), modules(ib_umad=True)) == ()
+
+
+def test_a_resource_without_hcas_is_not_warned_about_details() -> None:
+    assert resource_warnings(selection(), System()) == ()
+
+
+def test_missing_modules_are_named_with_what_will_fail() -> None:
+    warnings = resource_warnings(
+        selection(hca()), System("shared", None, MappingProxyType({"ib_umad": False}))
+    )
+    assert [w.partition(":")[0] for w in warnings] == ["no rdma_cm", "no umad"]
+    assert "`modprobe rdma_ucm`" in warnings[0]
+    assert "`modprobe ib_umad`" in warnings[1]
+
+
+def test_a_node_that_containers_do_not_get_is_named() -> None:
+    umad = CharDevice("umad0", None, checked=True, fault="/dev/infiniband/umad0 is missing")
+    (warning,) = resource_warnings(selection(hca(umads=(umad,))), SYSTEM)
+    assert warning == "/dev/infiniband/umad0 is missing; containers do not get it"
+
+
+def test_an_hca_without_an_active_port_is_named() -> None:
+    (warning,) = resource_warnings(selection(hca(0), hca(1, state="DOWN")), SYSTEM)
+    assert "no active port" in warning
+    assert "mlx5_1" in warning
+    assert "port 1 is DOWN" in warning
+
+
+def test_an_hca_in_two_resources_is_said_once() -> None:
+    inventory = Inventory((hca(0), hca(1)), (), SYSTEM)
+    one = select(inventory, resource(name="one", ifNames=["eth0"]))
+    two = select(inventory, resource(name="two", vendors=["15b3"]))
+    assert node_warnings(inventory, [one, two]) == (
+        "mlx5_0 is in several resources: rdma/one, rdma/two",
+    )
+    assert node_warnings(inventory, [one]) == ()

@@ -1,0 +1,58 @@
+from rdma_dp.changes import describe
+from rdma_dp.model import CharDevice
+from rdma_dp.pool import Pool
+
+from .makers import hca, pool, resource
+
+
+def lines(before: Pool | None, now: Pool) -> list[str]:
+    return list(describe(before, now))
+
+
+def test_the_first_look_says_what_there_is() -> None:
+    (line,) = lines(None, pool(hca(0), hca(1)))
+    assert line == "rdma/hca: 3 of 3 slots healthy, HCAs mlx5_0, mlx5_1"
+
+
+def test_the_first_look_says_why_there_is_nothing() -> None:
+    (line,) = lines(None, pool())
+    assert line == "rdma/hca: 0 of 0 slots healthy: the node has no RDMA device"
+
+
+def test_a_look_that_finds_nothing_new_says_nothing() -> None:
+    before = pool(hca())
+    assert lines(before, pool(hca(), before=before)) == []
+
+
+def test_lost_and_found_hcas_are_named() -> None:
+    before = pool(hca(0), hca(1))
+    (line,) = lines(before, pool(hca(1), hca(2), before=before))
+    assert line == (
+        "rdma/hca: 3 of 3 slots healthy, HCAs mlx5_1, mlx5_2 (lost mlx5_0; found mlx5_2)"
+    )
+
+
+def test_the_loss_of_the_last_hca_says_why() -> None:
+    before = pool(hca())
+    (line,) = lines(before, pool(hca(unshareable="no uverbs"), before=before))
+    assert line == "rdma/hca: 0 of 3 slots healthy: mlx5_0: no uverbs (lost mlx5_0)"
+
+
+def test_another_reason_for_the_same_emptiness_is_said() -> None:
+    before = pool()
+    (line,) = lines(before, pool(hca(unshareable="no uverbs"), before=before))
+    assert line == "rdma/hca: still no usable HCA: mlx5_0: no uverbs"
+
+
+def test_other_nodes_for_the_same_hcas_are_said() -> None:
+    before = pool(hca())
+    moved = pool(hca(uverbs=CharDevice("uverbs7", None)), before=before)
+    (line,) = lines(before, moved)
+    nodes = line.removeprefix("rdma/hca: device nodes are now ").split(", ")
+    assert nodes == [f"/dev/infiniband/{name}" for name in ("rdma_cm", "umad0", "uverbs7")]
+
+
+def test_another_number_of_slots_is_said() -> None:
+    before = pool(hca(), of=resource(3))
+    (line,) = lines(before, pool(hca(), of=resource(2), before=before))
+    assert line == "rdma/hca: 2 of 3 slots healthy, HCAs mlx5_0"
