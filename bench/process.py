@@ -54,6 +54,12 @@ class Child:
         tasks = (self._proc / "task").iterdir()
         return {task.name: usage for task in tasks if (usage := _usage(task)) is not None}
 
+    def tell(self, data: bytes) -> None:
+        """Writes to its standard input."""
+        if self.process.stdin is None:
+            raise BenchError("the process was started without standard input")
+        self.process.stdin.write(data)
+
     async def ended(self) -> int:
         """The exit code, once it has ended by itself."""
         return await asyncio.wait_for(self.process.wait(), PATIENCE)
@@ -78,7 +84,11 @@ async def running(
     """
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, stdout=output, stderr=output, env=environment
+            *(sys.executable, *arguments),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            env=environment,
         )
     try:
         yield Child(process)

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -21,6 +21,10 @@ from rdma_dp.standin.kubelet import ListReceived, Registered, StandinKubelet
 
 Json = dict[str, Any]
 
+Known = Callable[[StandinKubelet], bool]
+"""Whether kubelet knows something."""
+
+_DAEMON = ("-m", "rdma_dp", "run")
 _REPOSITORY = Path(__file__).parent.parent
 _FEW_SLOTS, _MANY_SLOTS = 63, 1000  # as the Go plugin was measured, up to 8 HCAs and above
 
@@ -29,15 +33,23 @@ _FEW_SLOTS, _MANY_SLOTS = 63, 1000  # as the Go plugin was measured, up to 8 HCA
 class Daemon:
     """The daemon, registered, and all that is around it. Times are in seconds.
 
-    `host` is None on the machine's own /sys.
+    `complete` is whether kubelet knows all that it should.
     """
 
     child: Child
     kubelet: StandinKubelet
-    host: StandinHost | None
     resources: tuple[str, ...]
+    complete: Known
     start_to_registered: float
     log: Path
+
+    def first_gone(self, kubelet: StandinKubelet) -> bool:
+        """Whether kubelet knows that nothing is left of the first resource."""
+        return kubelet.allocatable(self.resources[0]) == 0
+
+    async def until(self, known: Known) -> None:
+        """Until kubelet knows that. Raises BenchError where it never will."""
+        await _until(known, self.kubelet, self.child, self.log)
 
     @property
     def socket(self) -> Path:
@@ -105,19 +117,22 @@ class Workshop:
         way: str = "device-plugins",
         environment: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Daemon]:
-        """The daemon on a host with `hcas` HCAs, which its resources share evenly.
+        """The daemon on `host(hcas)`, whose HCAs its resources share evenly.
 
         The context begins when kubelet holds the full list of every resource.
         """
-        config, slots = _config(hcas, resources), _slots(hcas)
+        command = (*_DAEMON, "--root", str(self.host(hcas).root), "--registration", way)
+        config, complete = _config(hcas, resources), _complete(hcas, resources)
+        async with self._run(config, command, complete, environment or {}) as started:
+            yield started
 
-        def complete(kubelet: StandinKubelet) -> bool:
-            return all(kubelet.allocatable(name) == slots for name in _names(config))
-
-        host = self.host(hcas)
-        arguments = ("--root", str(host.root), "--registration", way)
-        async with self._run(config, arguments, complete, environment or {}) as started:
-            yield replace(started, host=host)
+    @asynccontextmanager
+    async def woken_daemon(self, hcas: int, *, resources: int) -> AsyncIterator[Daemon]:
+        """Likewise; each byte that its process is told is an event (see bench/woken.py)."""
+        command = ("-m", "bench.woken", "--root", str(self.host(hcas).root))
+        config, complete = _config(hcas, resources), _complete(hcas, resources)
+        async with self._run(config, command, complete, {}) as started:
+            yield started
 
     @asynccontextmanager
     async def daemon_here(self) -> AsyncIterator[Daemon]:
@@ -127,16 +142,16 @@ class Workshop:
         def listed(kubelet: StandinKubelet) -> bool:
             return any(isinstance(event, ListReceived) for event in kubelet.events)
 
-        arguments = ("--registration", "device-plugins")
-        async with self._run(config, arguments, listed, {}) as started:
+        command = (*_DAEMON, "--registration", "device-plugins")
+        async with self._run(config, command, listed, {}) as started:
             yield started
 
     @asynccontextmanager
     async def _run(
         self,
         config: Json,
-        arguments: tuple[str, ...],
-        ready: Callable[[StandinKubelet], bool],
+        command: tuple[str, ...],
+        complete: Known,
         environment: Mapping[str, str],
     ) -> AsyncIterator[Daemon]:
         directory = self.directory()
@@ -145,23 +160,21 @@ class Workshop:
         async with StandinKubelet(directory / "kubelet") as kubelet:
             begin = time.perf_counter()
             async with running(
-                *("-m", "rdma_dp", "run", *arguments),
+                *command,
                 *("--config-file", config_file, "--kubelet-root-dir", kubelet.root),
                 log=log,
                 environment={**self.environment, **environment},
             ) as child:
-                await _ready(kubelet, ready, child, log)
+                await _until(complete, kubelet, child, log)
                 taken = time.perf_counter() - begin
-                yield Daemon(child, kubelet, None, _names(config), taken, log)
+                yield Daemon(child, kubelet, _names(config), complete, taken, log)
 
 
-async def _ready(
-    kubelet: StandinKubelet, ready: Callable[[StandinKubelet], bool], child: Child, log: Path
-) -> None:
-    """Until kubelet is ready. Raises BenchError with the log where that cannot be any more."""
+async def _until(known: Known, kubelet: StandinKubelet, child: Child, log: Path) -> None:
+    """Raises BenchError with the log where that cannot be any more."""
 
     async def waited() -> str:
-        await kubelet.wait_until(ready, PATIENCE)
+        await kubelet.wait_until(known, PATIENCE)
         return ""
 
     async def ended() -> str:
@@ -194,6 +207,11 @@ def _config(hcas: int, resources: int) -> Json:
             for number in range(resources)
         ],
     }
+
+
+def _complete(hcas: int, resources: int) -> Known:
+    slots, names = _slots(hcas), _names(_config(hcas, resources))
+    return lambda kubelet: all(kubelet.allocatable(name) == slots for name in names)
 
 
 def _slots(hcas: int) -> int:

@@ -9,9 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 from bench.figures.allocate import allocate
+from bench.figures.burst import burst
+from bench.figures.change import change
 from bench.figures.idle import idle
 from bench.figures.imports import imports
 from bench.figures.memory import memory
+from bench.figures.restart import restart
 from bench.figures.scan import scan
 from bench.figures.start import start
 from bench.figures.stop import stop
@@ -22,5 +25,11 @@ from bench.workshop import Workshop
 Figure = Callable[[Workshop, Scale], Awaitable[list[Row]]]
 
 FIGURES: Mapping[str, Figure] = MappingProxyType(
-    {figure.__name__: figure for figure in (scan, imports, start, allocate, memory, idle, stop)}
+    {
+        figure.__name__: figure
+        for figure in (
+            *(scan, imports, start, allocate, memory),
+            *(change, restart, stop, burst, idle),
+        )
+    }
 )

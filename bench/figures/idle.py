@@ -15,8 +15,9 @@ _SETTLING = 2.0  # seconds after the start
 async def idle(workshop: Workshop, scale: Scale) -> list[Row]:
     """CPU time and voluntary context switches of all threads while nothing happens.
 
-    8 HCAs, four resources with their streams to kubelet open, no timer within the time. A bare
-    grpc.aio server with one client is watched in the same seconds: its wake-ups are gRPC's own.
+    8 HCAs, four resources with their streams to kubelet open. The looks every few seconds for
+    what makes no event are in it, and in 60 s one full scan by the timer. A bare grpc.aio server
+    with one client is watched in the same seconds: its wake-ups are gRPC's own.
     """
     async with workshop.daemon(8, resources=4) as daemon, echo(workshop, 1) as (bare, _):
         await asyncio.sleep(_SETTLING)
