@@ -1,1 +1,7 @@
 """Everything that speaks to kubelet."""
+
+import os
+
+# gRPC's own log would stand between our lines, unasked and in a form of its own; what goes wrong is
+# told by whoever called. It reads this when it is imported, which happens below here alone.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

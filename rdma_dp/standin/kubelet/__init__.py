@@ -5,6 +5,7 @@ pkg/kubelet/cm/devicemanager and pkg/kubelet/pluginmanager), and writes down eve
 contract that would have hurt on a node. Pods, topology hints and the checkpoint are not played.
 """
 
+import rdma_dp.kubelet  # noqa: F401 - quiets gRPC, before gRPC is imported
 from rdma_dp.standin.kubelet.admission import Allocation, UnexpectedAdmissionError
 from rdma_dp.standin.kubelet.events import (
     Allocated,
