@@ -16,6 +16,7 @@ from rdma_dp.kubelet import messages
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.plugin import Plugin
+from rdma_dp.kubelet.siblings import sibling_gone
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity
 from rdma_dp.latest import first_of
 
@@ -67,14 +68,20 @@ class DevicePluginsRegistration:
             await self._server.stop()
             self._plugin.forget_streams()
             await self._server.start()
-            await self._register()
+            restarted = await first_of(self._register(), self._made_anew(kubelet))
         except (SocketError, grpc.aio.AioRpcError) as error:
             self._say(_why_not(error))
             await self._pause(kubelet)
             return
+        if restarted:
+            return
         self._trouble = None
         logger.info("%s: registered with kubelet", self._plugin.resource)
-        reason = await first_of(self._made_anew(kubelet), self._stream_lost())
+        reason = await first_of(
+            self._made_anew(kubelet),
+            self._stream_lost(),
+            sibling_gone(self._server.path, self._watch, lambda: self._pause(kubelet)),
+        )
         logger.warning("%s: %s; registering again", self._plugin.resource, reason)
         if reason == _NEW_KUBELET:
             self._backoff.reset()

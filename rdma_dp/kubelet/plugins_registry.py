@@ -17,12 +17,18 @@ from rdma_dp.kubelet import messages
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc, pluginregistration_pb2_grpc
 from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
 from rdma_dp.kubelet.plugin import Plugin
-from rdma_dp.kubelet.sockets import SocketError, SocketServer
+from rdma_dp.kubelet.siblings import sibling_gone
+from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, is_dead
 from rdma_dp.latest import Latest, first_of
 
 logger = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
+
+# Seconds between two looks at a kubelet that is away, and how many in a row must find it there. Its
+# watcher dials what it finds in its directory within a second of its start.
+_LOOK = 0.5
+_LOOKS = 6
 
 # kubelet's name for this kind of plugin (staging/src/k8s.io/kubelet/pkg/apis/pluginregistration).
 _PLUGIN_TYPE = "DevicePlugin"
@@ -60,11 +66,15 @@ class _Introduction(pluginregistration_pb2_grpc.RegistrationServicer):
 
 
 class PluginsRegistryRegistration:
-    """Keeps one resource registered for as long as `run` runs."""
+    """Keeps one resource registered for as long as `run` runs.
 
-    def __init__(self, plugin: Plugin, socket: Path, watch: DirectoryWatch) -> None:
+    `kubelet` is kubelet's own socket: it tells a kubelet that was restarted from one that goes on.
+    """
+
+    def __init__(self, plugin: Plugin, socket: Path, kubelet: Path, watch: DirectoryWatch) -> None:
         self._plugin = plugin
         self._socket = socket
+        self._kubelet = kubelet
         self._watch = watch
         self._backoff = Backoff()
         self._trouble: str | None = None
@@ -106,7 +116,10 @@ class PluginsRegistryRegistration:
 
     async def _lost(self, introduction: _Introduction, server: SocketServer) -> str:
         return await first_of(
-            self._refused(introduction), self._stream_closed(), self._socket_gone(server)
+            self._refused(introduction),
+            self._stream_closed(),
+            self._socket_gone(server),
+            sibling_gone(server.path, self._watch, self._pause),
         )
 
     # Each way to lose it leaves the socket in place for a while: kubelet may come by itself.
@@ -121,10 +134,23 @@ class PluginsRegistryRegistration:
     async def _stream_closed(self) -> str:
         while True:
             await self._plugin.streams.until(bool)
+            kubelet = identity(self._kubelet)
             await self._plugin.streams.until(lambda count: count == 0)
             await self._pause()
+            if is_dead(self._kubelet) or identity(self._kubelet) != kubelet:
+                # One that is gone or new finds the socket by itself: a new one might be put in
+                # place at the very moment when it dials the old one.
+                await first_of(self._plugin.streams.until(bool), self._overlooked())
             if not self._plugin.streams.value:
                 return "kubelet closed ListAndWatch"
+
+    async def _overlooked(self) -> int:
+        """Until a kubelet has been there for a while without dialling."""
+        looks = 0
+        while looks < _LOOKS:
+            await asyncio.sleep(_LOOK)
+            looks = 0 if is_dead(self._kubelet) else looks + 1
+        return 0
 
     async def _socket_gone(self, server: SocketServer) -> str:
         await self._watch.changes.until(lambda _: not server.in_place)

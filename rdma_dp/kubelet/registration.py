@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from rdma_dp.directory_watch import DirectoryWatch
-from rdma_dp.kubelet.device_plugins import DevicePluginsRegistration
+from rdma_dp.kubelet.device_plugins import KUBELET_SOCKET, DevicePluginsRegistration
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.plugins_registry import PluginsRegistryRegistration
 from rdma_dp.kubelet.sockets import socket_name
@@ -63,7 +63,10 @@ async def keep_registered(plugin: Plugin, kubelet: Kubelet) -> None:
     directories = kubelet.directories
     if _begins_with_registry(kubelet):
         registration = PluginsRegistryRegistration(
-            plugin, directories.plugins_registry / name, kubelet.plugins_registry_watch
+            plugin,
+            directories.plugins_registry / name,
+            directories.device_plugins / KUBELET_SOCKET,
+            kubelet.plugins_registry_watch,
         )
         await registration.run(_PATIENCE if kubelet.way is Way.AUTO else None)
         logger.warning(

@@ -45,25 +45,27 @@ def socket_name(resource: str, instance: str) -> str:
 def identity(path: Path) -> tuple[int, int] | None:
     """What tells this file from one made later under its name; None when there is none.
 
-    The inode number alone does not: kubelet's new socket often gets that of the old one.
+    The inode number alone does not: kubelet's new socket often gets that of the old one. A socket's
+    mtime is when it was made; its ctime changes with each chmod or link.
     """
     try:
         found = path.stat(follow_symlinks=False)
     except FileNotFoundError:
         return None
-    return found.st_ino, found.st_ctime_ns
+    return found.st_ino, found.st_mtime_ns
 
 
 def remove_stale(directory: Path) -> list[str]:
     """Removes what a killed rdma-dp left in a directory; returns the names of it."""
     names = [*directory.glob(f"{_MARK}*.sock"), *directory.glob(f".{_MARK}*.sock")]
-    stale = [path for path in names if _nobody_listens(path)]
+    stale = [path for path in names if is_dead(path)]
     for path in stale:
         path.unlink(missing_ok=True)
     return [path.name for path in stale]
 
 
-def _nobody_listens(path: Path) -> bool:
+def is_dead(path: Path) -> bool:
+    """Whether this is a socket on which nobody listens any more."""
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             return False

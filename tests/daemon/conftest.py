@@ -1,0 +1,37 @@
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from rdma_dp.standin.kubelet import StandinKubelet
+
+from .process import Node
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    """On a short path: the name of a unix socket has room for 107 bytes."""
+    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"
+    directory = Path(tempfile.mkdtemp(prefix="d-", dir=base))
+    yield Node(directory)
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+async def kubelet(node: Node) -> AsyncIterator[StandinKubelet]:
+    """A kubelet that runs, and that nobody may have hurt by the end."""
+    async with StandinKubelet(node.kubelet_root) as running:
+        yield running
+    assert running.violations == []
+
+
+@pytest.fixture
+async def no_kubelet(node: Node) -> AsyncIterator[StandinKubelet]:
+    """A kubelet for the test to start."""
+    kubelet = StandinKubelet(node.kubelet_root)
+    yield kubelet
+    await kubelet.stop()
+    assert kubelet.violations == []
