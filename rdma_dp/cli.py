@@ -10,6 +10,7 @@ import errno
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -209,6 +210,8 @@ def _go_bool(text: str) -> bool:
 
 def _run(options: argparse.Namespace) -> int:
     """Run the device plugin: advertise the HCAs to kubelet until SIGTERM."""
+    # Until the daemon has handlers of its own: as a container's first process it has no defaults.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))
     from rdma_dp import daemon, log
     from rdma_dp.kubelet.registration import KubeletDirectories, Way
 

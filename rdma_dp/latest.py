@@ -49,8 +49,12 @@ async def first_of(*waits: Coroutine[Any, Any, R]) -> R:
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return next(task for task in tasks if task in done).result()
+        first = next(task for task in tasks if task in done).result()
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception):  # what a loser failed with while it cleaned up
+            raise end
+    return first

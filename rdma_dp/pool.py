@@ -105,16 +105,16 @@ def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
     pod's status.
     """
     name = pool.resource.full_name
+    if not pool.hcas:
+        raise EmptyPoolError(
+            f"{name} has no usable HCA on this node: {pool.why_empty}",
+            "the node's administrator sees more with `rdma-dp dry-run`",
+        )
     unknown = [wanted for wanted in ids if not _is_listed(pool, wanted)]
     if unknown:
         raise UnknownSlotError(
             f"{name} has no slot {', '.join(map(repr, unknown[:5]))} on this node",
             "the resource was probably reconfigured meanwhile; delete the pod to try again",
-        )
-    if not pool.hcas:
-        raise EmptyPoolError(
-            f"{name} has no usable HCA on this node: {pool.why_empty}",
-            "the node's administrator sees more with `rdma-dp dry-run`",
         )
     return grant(pool)
 

@@ -44,6 +44,4 @@ def differs(host: Host, before: Glimpse, inventory: Inventory) -> bool:
 
 
 def _glimpse(host: Host) -> Glimpse:
-    return Glimpse(
-        host.entries(CLASS_INFINIBAND), host.entries(CLASS_VERBS), host.read(NETNS_MODE)
-    )
+    return Glimpse(host.entries(CLASS_INFINIBAND), host.entries(CLASS_VERBS), host.read(NETNS_MODE))

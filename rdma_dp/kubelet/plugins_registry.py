@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-# Seconds between two looks at a kubelet that is away, and how many in a row must find it there. Its
-# watcher dials what it finds in its directory within a second of its start.
+# Seconds between two looks at whether a kubelet is there, and seconds in which one that is there
+# has dialled what is in its directory: its watcher does so within a second of its start.
 _LOOK = 0.5
-_LOOKS = 6
+_DIALS = 3.0
 
 # kubelet's name for this kind of plugin (staging/src/k8s.io/kubelet/pkg/apis/pluginregistration).
 _PLUGIN_TYPE = "DevicePlugin"
@@ -82,7 +82,8 @@ class PluginsRegistryRegistration:
     async def run(self, patience: float | None = None) -> None:
         """Serves, and serves anew whenever kubelet has lost the socket.
 
-        Returns only if `patience` seconds pass without kubelet's having asked for anything.
+        Returns only with `patience`: if a kubelet is there for so many seconds without having asked
+        for anything, or if no socket can be made here.
         """
         while True:
             introduction = _Introduction(self._plugin.resource)
@@ -90,13 +91,15 @@ class PluginsRegistryRegistration:
             self._plugin.forget_streams()
             try:
                 await server.start()
-                if patience is not None and not await _asked(introduction, patience):
+                if patience is not None and not await self._asked(introduction, patience):
                     return
                 patience = None  # it did ask: this is the right way, whatever happens later
                 reason = await self._lost(introduction, server)
                 self._say(f"{reason}; making a new socket", again=introduction.registered)
             except SocketError as error:
                 self._say(str(error))
+                if patience is not None:
+                    return
                 await self._pause()
             finally:
                 await server.stop()
@@ -140,17 +143,24 @@ class PluginsRegistryRegistration:
             if is_dead(self._kubelet) or identity(self._kubelet) != kubelet:
                 # One that is gone or new finds the socket by itself: a new one might be put in
                 # place at the very moment when it dials the old one.
-                await first_of(self._plugin.streams.until(bool), self._overlooked())
+                await first_of(self._plugin.streams.until(bool), self._overlooked(_DIALS))
             if not self._plugin.streams.value:
                 return "kubelet closed ListAndWatch"
 
-    async def _overlooked(self) -> int:
-        """Until a kubelet has been there for a while without dialling."""
-        looks = 0
-        while looks < _LOOKS:
+    async def _asked(self, introduction: _Introduction, patience: float) -> bool:
+        return await first_of(introduction.asked.until(bool), self._overlooked(patience))
+
+    async def _overlooked(self, seconds: float) -> bool:
+        """Until a kubelet has been there for so long; False, as it has not dialled."""
+        there = 0.0
+        while there < seconds:
             await asyncio.sleep(_LOOK)
-            looks = 0 if is_dead(self._kubelet) else looks + 1
-        return 0
+            if identity(self._kubelet) is None or is_dead(self._kubelet):
+                self._say(f"waiting for kubelet: nobody answers on {self._kubelet}")
+                there = 0.0
+            else:
+                there += _LOOK
+        return False
 
     async def _socket_gone(self, server: SocketServer) -> str:
         await self._watch.changes.until(lambda _: not server.in_place)
@@ -165,12 +175,3 @@ class PluginsRegistryRegistration:
         if again or trouble != self._trouble:
             logger.warning("%s: %s", self._plugin.resource, trouble)
             self._trouble = trouble
-
-
-async def _asked(introduction: _Introduction, patience: float) -> bool:
-    try:
-        async with asyncio.timeout(patience):
-            await introduction.asked.until(bool)
-    except TimeoutError:
-        return False
-    return True

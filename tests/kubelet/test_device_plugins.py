@@ -1,7 +1,7 @@
 """Register, with a kubelet that answers it in every way that gRPC knows."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ REFUSALS = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
 class ScriptedKubelet(rpc.RegistrationServicer):
     """Answers each Register with the next of its codes, then hangs."""
 
-    def __init__(self, codes: list[grpc.StatusCode]) -> None:
+    def __init__(self, codes: Iterable[grpc.StatusCode]) -> None:
         self._codes = iter(codes)
         self.asked: list[pb.RegisterRequest] = []
         self.over = asyncio.Event()
