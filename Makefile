@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint unit test-vm test-image bench image api lock clean
+.PHONY: run test lint unit test-vm test-soak test-image bench image api lock clean
 
 ## run: the demo: the real daemon on a sample host, without HCAs, kubelet or root
 run: $(VENV)/.runtime
@@ -26,6 +26,10 @@ unit: $(VENV)/.development
 ## test-vm: the daemon on a real kernel with Soft-RoCE HCAs, in a virtual machine
 test-vm: $(VENV)/.development
 	$(BIN)/python -m tests.vm
+
+## test-soak: 1,000 kubelet restarts and 10,000 inventory changes in one process
+test-soak: $(VENV)/.development
+	$(BIN)/python -m tests.soak
 
 ## test-image: the image, built without a container daemon and looked at from inside
 test-image: $(VENV)/.development

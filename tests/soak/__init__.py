@@ -1,0 +1,1 @@
+"""One daemon for a long time: kubelet restarts and inventory changes by the thousand."""
