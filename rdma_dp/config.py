@@ -263,14 +263,18 @@ class Loaded:
 
 def load(path: Path) -> Loaded:
     """Read a config file. Raises ConfigMissing while there is none, else ConfigError."""
+    return parse(config_reader.decode(read(path)))
+
+
+def read(path: Path) -> bytes:
+    """What a config file holds, as far as it can be one. Raises ConfigMissing or ConfigError."""
     try:
         with path.open("rb") as file:
-            raw = file.read(config_reader.MAX_BYTES + 1)
+            return file.read(config_reader.MAX_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigMissing("there is no such file") from None
     except OSError as error:
         raise ConfigError([Problem("", f"cannot be read: {error.strerror}")]) from error
-    return parse(config_reader.decode(raw))
 
 
 def parse(text: str) -> Loaded:

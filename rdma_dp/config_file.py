@@ -8,7 +8,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from rdma_dp import config
+from rdma_dp import config, config_reader
 from rdma_dp.config import Config, ConfigError, ConfigMissing, Loaded
 from rdma_dp.directory_watch import DirectoryWatch
 from rdma_dp.latest import Latest, first_of
@@ -19,6 +19,10 @@ logger = logging.getLogger(__name__)
 # ConfigMap mount does not, it swaps a link.
 _STEADY = 0.1
 
+# What the file holds at one moment, or why that is nothing. Read once: what was compared is what is
+# parsed, whoever writes meanwhile.
+Content = bytes | ConfigError
+
 
 class ConfigFile:
     """Reads one file, again and again."""
@@ -28,7 +32,7 @@ class ConfigFile:
         self._watch = watch
         self._demands = Latest(0)
         self._met = (-1, 0)  # the changes of the directory and the demands of the last reading
-        self._seen: str | None = None
+        self._seen: bytes | str | None = None
         self._said: list[str] = []
 
     def demand(self) -> None:
@@ -43,7 +47,7 @@ class ConfigFile:
             except ConfigMissing as missing:
                 self._say(logging.WARNING, missing, "waiting for a config")
             except ConfigError:
-                if await self._steady_content() == self._seen:
+                if _told(await self._steady_content()) == self._seen:
                     raise
 
     async def next(self) -> Config:
@@ -69,23 +73,24 @@ class ConfigFile:
             # The first one is taken as it is: a node's pods wait for their HCAs after a reboot.
             at_once = demanded or self._seen is None
             content = self._content() if at_once else await self._steady_content()
-            if content != self._seen or demanded:
-                self._seen = content
-                return config.load(self._path)
+            if demanded:
+                self._said = []
+            if _told(content) != self._seen or demanded:
+                self._seen = _told(content)
+                return _loaded(content)
 
-    async def _steady_content(self) -> str:
+    async def _steady_content(self) -> Content:
         before = None
-        while (content := self._content()) != before:
-            before = content
+        while _told(content := self._content()) != before:
+            before = _told(content)
             await asyncio.sleep(_STEADY)
         return content
 
-    def _content(self) -> str:
-        """The file as far as a comparison needs it; a file that cannot be read is a content too."""
+    def _content(self) -> Content:
         try:
-            return self._path.read_bytes()[: config.MAX_BYTES + 1].decode("latin-1")
-        except OSError as error:
-            return f"\0{error.strerror}"
+            return config.read(self._path)
+        except ConfigError as error:
+            return error
 
     def _accepted(self, loaded: Loaded) -> Config:
         self._said = []
@@ -101,3 +106,14 @@ class ConfigFile:
                 logger.log(level, "%s", line)
             logger.log(level, "%s", consequence)
         self._said = lines
+
+
+def _told(content: Content) -> bytes | str:
+    """What tells one content from another."""
+    return str(content) if isinstance(content, ConfigError) else content
+
+
+def _loaded(content: Content) -> Loaded:
+    if isinstance(content, ConfigError):
+        raise content
+    return config.parse(config_reader.decode(content))

@@ -15,26 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from rdma_dp.backoff import Backoff
 from rdma_dp.config_file import ConfigFile
 from rdma_dp.directory_watch import DirectoryWatch
-from rdma_dp.discovery import kernel_events, quiet
+from rdma_dp.discovery import kernel_events
 from rdma_dp.discovery.debounce import Debounce
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host import Host
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.registration import Kubelet, KubeletDirectories, Way, keep_registered
 from rdma_dp.kubelet.sockets import remove_stale
-from rdma_dp.latest import first_of
+from rdma_dp.latest import Latest, first_of
 from rdma_dp.links import LinkKeeper, set_up
-from rdma_dp.model import Inventory
+from rdma_dp.node import Node
 from rdma_dp.pools import Pools
 
 logger = logging.getLogger(__name__)
-
-# Seconds between two cheap looks for what makes no event. Reading the state of an mlx5 port is a
-# command to its firmware: not more often than this.
-_QUIET_LOOK = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,10 @@ def _first_leaf(group: BaseException) -> BaseException:
 
 
 class Daemon:
-    """Keeps kubelet's lists what the node and the config say."""
+    """Keeps kubelet's lists what the node and the config say.
+
+    `looks` counts the looks at the node that have come to their effect on the lists.
+    """
 
     def __init__(self, settings: Settings) -> None:
         directories = settings.directories
@@ -92,7 +90,9 @@ class Daemon:
         )
         self._config_watch = DirectoryWatch(settings.config_file.parent)
         self.config_file = ConfigFile(settings.config_file, self._config_watch)
-        self._look_again = Debounce()
+        self.look_again = Debounce()
+        self.looks = Latest(0)
+        self._node = Node(self._host)
         self._pools = Pools()
         self._links = LinkKeeper(set_up)
         self._registrations: dict[str, asyncio.Task[NoReturn]] = {}
@@ -108,42 +108,27 @@ class Daemon:
             ):
                 _start(tasks, "watch of kubelet's directory", watch.run())
             if self._host.live:
-                events = kernel_events.follow(self._look_again.wake)
+                events = kernel_events.follow(self.look_again.wake)
                 _start(tasks, "kernel events", events)
             self._config = await self.config_file.first()
-            inventory = await self._scan()
             _start(tasks, "config", self._follow_config())
             while True:
-                await self._apply(inventory, tasks)
-                await self._until_next_look(inventory)
-                inventory = await self._scan()
+                await self._node.look()
+                await self._apply(tasks)
+                self.looks.set(self.looks.value + 1)
+                await self._until_next_look()
 
     async def _follow_config(self) -> None:
         while True:
             self._config = await self.config_file.next()
-            self._look_again.wake_at_once()
+            self.look_again.wake_at_once()
 
-    async def _scan(self) -> Inventory:
-        """One scan; one that fails is tried again, while the last lists stay in force."""
-        backoff = Backoff()
-        while True:
-            try:
-                glimpse, inventory = await asyncio.to_thread(quiet.scan_with_glimpse, self._host)
-            except RdmaDpError as error:
-                delay = backoff.delay()
-                logger.error(
-                    "the scan failed, the last lists stay in force, again in %.1f s: %s",
-                    delay,
-                    error,
-                )
-                await asyncio.sleep(delay)
-            else:
-                self._glimpse = glimpse
-                return inventory
-
-    async def _apply(self, inventory: Inventory, tasks: asyncio.TaskGroup) -> None:
+    async def _apply(self, tasks: asyncio.TaskGroup) -> None:
         """Makes what kubelet sees follow: pools first, then who is registered."""
-        self._pools.update(self._config, inventory, asyncio.get_running_loop().time())
+        if self._node.inventory is None:
+            return  # nothing is known yet, and a guess would be a wrong list
+        now = asyncio.get_running_loop().time()
+        self._pools.update(self._config, self._node.inventory, now)
         pools = self._pools.served
         gone = [self._registrations.pop(name) for name in {*self._registrations} - {*pools}]
         for task in gone:
@@ -162,27 +147,17 @@ class Daemon:
             if not self._host.live:
                 return
             if await asyncio.to_thread(self._links.look, self._pools.hcas):
-                self._look_again.wake()
+                self.look_again.wake()
 
-    async def _until_next_look(self, inventory: Inventory) -> None:
+    async def _until_next_look(self) -> None:
         """An event, the timer, a quiet change, or a pool whose grace is over."""
-        waits: list[Coroutine[Any, Any, None]] = [
-            self._look_again.settled(),
-            self._quiet_change(inventory),
-        ]
+        waits: list[Coroutine[Any, Any, None]] = [self.look_again.settled(), self._node.due()]
         if self._config.periodic_update_interval:
             waits.append(asyncio.sleep(self._config.periodic_update_interval))
         if (overdue_at := self._pools.overdue_at) is not None:
             left = overdue_at - asyncio.get_running_loop().time()
             waits.append(asyncio.sleep(max(left, 0)))
         await first_of(*waits)
-
-    async def _quiet_change(self, inventory: Inventory) -> None:
-        """Until something changed that makes no event."""
-        changed = False
-        while not changed:
-            await asyncio.sleep(_QUIET_LOOK)
-            changed = await asyncio.to_thread(quiet.differs, self._host, self._glimpse, inventory)
 
     def _remove_stale_sockets(self) -> None:
         directories = self._kubelet.directories
@@ -197,7 +172,13 @@ def _start(
     """A task that is to run for as long as the daemon does."""
 
     async def guarded() -> NoReturn:
-        await work
+        try:
+            await work
+        except asyncio.CancelledError:
+            if task.cancelling():
+                raise
+            # Cancelled by nobody: gRPC does that, and a TaskGroup would let it pass in silence.
         raise RuntimeError(f"{name} ended unexpectedly")
 
-    return tasks.create_task(guarded(), name=name)
+    task = tasks.create_task(guarded(), name=name)
+    return task

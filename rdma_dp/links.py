@@ -26,16 +26,12 @@ class LinkKeeper:
 
     def __init__(self, set_up: SetUp) -> None:
         self._set_up = set_up
-        self._seen: set[tuple[str, int]] = set()
+        self._seen: set[int | str] = set()
 
     def look(self, hcas: Iterable[Hca]) -> bool:
         """Sets the down netdevs up that are here for the first time; whether there was one."""
         changed = False
-        netdevs = {
-            (netdev.name, _index(netdev.name)): (netdev, hca)
-            for hca in hcas
-            for netdev in hca.netdevs
-        }
+        netdevs = {_identity(netdev.name): (netdev, hca) for hca in hcas for netdev in hca.netdevs}
         for key, (netdev, hca) in netdevs.items():
             if key not in self._seen and netdev.admin_up is False:
                 changed |= self._try(netdev.name, hca.name)
@@ -70,9 +66,9 @@ def set_up(netdev: str) -> None:
         raise LinkError(str(error)) from error
 
 
-def _index(netdev: str) -> int:
-    """The interface's index: the same name may be another netdev later. 0 when it is gone."""
+def _identity(netdev: str) -> int | str:
+    """The interface's index: it outlives a new name, and the name may be another netdev later."""
     try:
         return socket.if_nametoindex(netdev)
     except OSError:
-        return 0
+        return netdev

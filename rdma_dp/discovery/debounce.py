@@ -29,15 +29,23 @@ class Debounce:
     async def settled(self) -> None:
         """Returns after the first wake, once all is quiet or the longest wait is over."""
         await self._woken.wait()
+        try:
+            await self._quiet_or_overdue()
+        except asyncio.CancelledError:
+            # Whoever looks now may be too early for what has just begun to happen.
+            self._woken.set()
+            raise
+        # Whatever comes from here on is news for the next look.
+        self._woken.clear()
+        self._at_once = False
+
+    async def _quiet_or_overdue(self) -> None:
         deadline = asyncio.get_running_loop().time() + self._longest
         while not self._at_once:
             self._woken.clear()
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0 or not await self._woken_within(min(self._quiet, left)):
                 break
-        # Whatever comes from here on is news for the next look.
-        self._woken.clear()
-        self._at_once = False
 
     async def _woken_within(self, seconds: float) -> bool:
         try:

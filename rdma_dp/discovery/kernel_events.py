@@ -7,38 +7,49 @@ and an overrun socket (ENOBUFS) has lost some. All of it means one full scan.
 import asyncio
 import errno
 import logging
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 logger = logging.getLogger(__name__)
 
-# What can add, remove or rename an HCA, its nodes or its netdevs.
-_SUBSYSTEMS = ("infiniband", "infiniband_verbs", "infiniband_mad", "net", "pci", "auxiliary")
+# What can add, remove or rename an HCA, its nodes or its netdevs; rdma_cm is a misc device.
+_SUBSYSTEMS = (
+    "infiniband",
+    "infiniband_verbs",
+    "infiniband_mad",
+    "misc",
+    "net",
+    "pci",
+    "auxiliary",
+)
 
 _RTMGRP_LINK = 1  # kernel include/uapi/linux/rtnetlink.h: links made, removed, changed
 _LARGEST_DATAGRAM = 65536  # bytes; what does not fit is cut off, and nobody reads it anyway
 
 Wake = Callable[[], None]
+Broken = asyncio.Future[None]  # of a source that was open
 
 
 async def follow(wake: Wake) -> None:
     """Calls `wake` at every event for as long as it runs.
 
     A source that cannot be opened (no uevents in a user namespace, no netlink) is logged once;
-    timers find out later what it would have told.
+    timers find out later what it would have told. Raises OSError when one breaks later.
     """
+    broken = asyncio.get_running_loop().create_future()
     with ExitStack() as stack:
         for name, source in (("uevents", _uevents), ("link events", _link_events)):
             try:
-                stack.enter_context(source(wake))
+                stack.enter_context(source(wake, broken))
             except (OSError, ImportError) as error:
                 logger.warning("no %s: %s; changes are seen by the timer only", name, error)
-        await asyncio.Event().wait()
+        await broken
 
 
 @contextmanager
-def _uevents(wake: Wake) -> Iterator[None]:
+def _uevents(wake: Wake, broken: Broken) -> Iterator[None]:
     # pyudev needs libudev, which a minimal image may lack: ImportError is one of the answers.
     import pyudev  # noqa: PLC0415
 
@@ -48,29 +59,45 @@ def _uevents(wake: Wake) -> Iterator[None]:
         monitor.filter_by(subsystem)
     monitor.start()
 
-    def read() -> None:
-        if _drained(lambda: monitor.poll(timeout=0) is not None):
-            wake()
-
-    with _reader(monitor.fileno(), read):
+    with (
+        socket.socket(fileno=os.dup(monitor.fileno())) as events,
+        _reader(events, lambda: monitor.poll(timeout=0) is not None, wake, broken),
+    ):
         yield
 
 
 @contextmanager
-def _link_events(wake: Wake) -> Iterator[None]:
+def _link_events(wake: Wake, broken: Broken) -> Iterator[None]:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as link:
         link.setblocking(False)
         link.bind((0, _RTMGRP_LINK))
 
-        def read() -> None:
-            if _drained(lambda: bool(link.recv(_LARGEST_DATAGRAM))):
-                wake()
-
-        with _reader(link.fileno(), read):
+        with _reader(link, lambda: bool(link.recv(_LARGEST_DATAGRAM)), wake, broken):
             yield
 
 
-def _drained(read_one: Callable[[], bool]) -> bool:
+@contextmanager
+def _reader(
+    events: socket.socket, read_one: Callable[[], bool], wake: Wake, broken: Broken
+) -> Iterator[None]:
+    def read() -> None:
+        try:
+            if _drained(events, read_one):
+                wake()
+        except OSError as error:
+            loop.remove_reader(events)
+            if not broken.done():
+                broken.set_exception(error)
+
+    loop = asyncio.get_running_loop()
+    loop.add_reader(events, read)
+    try:
+        yield
+    finally:
+        loop.remove_reader(events)
+
+
+def _drained(events: socket.socket, read_one: Callable[[], bool]) -> bool:
     """Reads until nothing is left; whether anything was there."""
     found = False
     while True:
@@ -80,17 +107,13 @@ def _drained(read_one: Callable[[], bool]) -> bool:
         except BlockingIOError:
             return found
         except OSError as error:
-            if error.errno != errno.ENOBUFS:
+            if not _overrun(events, error):
                 raise
             logger.info("the kernel's events came faster than they were read; looking again")
         found = True
 
 
-@contextmanager
-def _reader(descriptor: int, read: Callable[[], None]) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    loop.add_reader(descriptor, read)
-    try:
-        yield
-    finally:
-        loop.remove_reader(descriptor)
+def _overrun(events: socket.socket, error: OSError) -> bool:
+    # pyudev only says that something is wrong, and says so again until somebody fetches the error.
+    pending = events.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    return errno.ENOBUFS in (error.errno, pending)

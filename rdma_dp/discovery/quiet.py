@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 from rdma_dp.discovery.ports import read_state
 from rdma_dp.discovery.scan import scan
-from rdma_dp.host import CLASS_INFINIBAND, CLASS_VERBS, NETNS_MODE, Host, HostError
+from rdma_dp.host import (
+    CLASS_INFINIBAND,
+    CLASS_MAD,
+    CLASS_VERBS,
+    NETNS_MODE,
+    RDMA_CM,
+    Host,
+    HostError,
+)
 from rdma_dp.model import Inventory
 
 
@@ -19,6 +27,8 @@ class Glimpse:
 
     hcas: tuple[str, ...]
     uverbs: tuple[str, ...]
+    umads: tuple[str, ...]
+    rdma_cm: bool
     netns_mode: str | None
 
 
@@ -28,7 +38,7 @@ def scan_with_glimpse(host: Host) -> tuple[Glimpse, Inventory]:
 
 
 def differs(host: Host, before: Glimpse, inventory: Inventory) -> bool:
-    """Whether a new scan would find other HCAs, uverbs or port states, or another mode.
+    """Whether a new scan would find other HCAs, nodes or port states, or another mode.
 
     The states are compared with those of the scan itself, so that no change falls between.
     """
@@ -44,4 +54,10 @@ def differs(host: Host, before: Glimpse, inventory: Inventory) -> bool:
 
 
 def _glimpse(host: Host) -> Glimpse:
-    return Glimpse(host.entries(CLASS_INFINIBAND), host.entries(CLASS_VERBS), host.read(NETNS_MODE))
+    return Glimpse(
+        hcas=host.entries(CLASS_INFINIBAND),
+        uverbs=host.entries(CLASS_VERBS),
+        umads=host.entries(CLASS_MAD),
+        rdma_cm=host.is_directory(RDMA_CM),
+        netns_mode=host.read(NETNS_MODE),
+    )

@@ -68,20 +68,16 @@ class DevicePluginsRegistration:
             await self._server.stop()
             self._plugin.forget_streams()
             await self._server.start()
-            restarted = await first_of(self._register(), self._made_anew(kubelet))
+            # All from before the registration on: what happens during it is no less of a loss.
+            reason = await first_of(
+                self._registered(),
+                self._made_anew(kubelet),
+                sibling_gone(self._server.path, self._watch, lambda: self._pause(kubelet)),
+            )
         except (SocketError, grpc.aio.AioRpcError) as error:
             self._say(_why_not(error))
             await self._pause(kubelet)
             return
-        if restarted:
-            return
-        self._trouble = None
-        logger.info("%s: registered with kubelet", self._plugin.resource)
-        reason = await first_of(
-            self._made_anew(kubelet),
-            self._stream_lost(),
-            sibling_gone(self._server.path, self._watch, lambda: self._pause(kubelet)),
-        )
         logger.warning("%s: %s; registering again", self._plugin.resource, reason)
         if reason == _NEW_KUBELET:
             self._backoff.reset()
@@ -101,6 +97,13 @@ class DevicePluginsRegistration:
                 return found
             self._say(f"waiting for kubelet: there is no {self._kubelet}")
         raise AssertionError("watch() never ends")
+
+    async def _registered(self) -> str:
+        """Registers; returns when that is lost again."""
+        await self._register()
+        self._trouble = None
+        logger.info("%s: registered with kubelet", self._plugin.resource)
+        return await self._stream_lost()
 
     async def _register(self) -> None:
         request = pb.RegisterRequest(

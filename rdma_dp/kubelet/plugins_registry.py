@@ -77,6 +77,7 @@ class PluginsRegistryRegistration:
         self._kubelet = kubelet
         self._watch = watch
         self._backoff = Backoff()
+        self._sibling_backoff = Backoff()  # its own: a kubelet that restarts often is no rival
         self._trouble: str | None = None
 
     async def run(self, patience: float | None = None) -> None:
@@ -122,7 +123,7 @@ class PluginsRegistryRegistration:
             self._refused(introduction),
             self._stream_closed(),
             self._socket_gone(server),
-            sibling_gone(server.path, self._watch, self._pause),
+            sibling_gone(server.path, self._watch, self._pause_for_sibling),
         )
 
     # Each way to lose it leaves the socket in place for a while: kubelet may come by itself.
@@ -146,6 +147,7 @@ class PluginsRegistryRegistration:
                 await first_of(self._plugin.streams.until(bool), self._overlooked(_DIALS))
             if not self._plugin.streams.value:
                 return "kubelet closed ListAndWatch"
+            self._backoff.reset()  # it found the socket by itself
 
     async def _asked(self, introduction: _Introduction, patience: float) -> bool:
         return await first_of(introduction.asked.until(bool), self._overlooked(patience))
@@ -169,6 +171,9 @@ class PluginsRegistryRegistration:
 
     async def _pause(self) -> None:
         await asyncio.sleep(self._backoff.delay())
+
+    async def _pause_for_sibling(self) -> None:
+        await asyncio.sleep(self._sibling_backoff.delay())
 
     def _say(self, trouble: str, again: bool = False) -> None:
         """One line per trouble, not one per attempt."""

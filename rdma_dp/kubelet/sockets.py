@@ -10,8 +10,9 @@ import hashlib
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -113,8 +114,7 @@ class SocketServer:
             add(self._server)
         try:
             self._server.add_insecure_port(f"unix:{self._hidden}")
-            # Shielded: a server that is cancelled half-started cannot be stopped any more.
-            await asyncio.shield(self._server.start())
+            await _uninterrupted(self._server.start())
             self._appear()
         except (RuntimeError, OSError) as error:
             reason = _why(self.path, error)
@@ -132,9 +132,23 @@ class SocketServer:
             self.path.unlink(missing_ok=True)
         self._inode = None  # from here on, the number may become another file's
         if self._server is not None:
-            await self._server.stop(_GRACE)
+            await _uninterrupted(self._server.stop(_GRACE))
             self._server = None
             self._hidden.unlink(missing_ok=True)  # gRPC leaves it where the server never started
+
+
+async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
+    """Finishes `work`, and only then is cancelled.
+
+    gRPC's server takes no interruption: to stop one that is half-started is a segmentation fault
+    (grpc_server_start after grpc_server_shutdown_and_notify), and its stop() swallows a
+    cancellation that comes at its end (asyncio.wait_for does, before Python 3.12).
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    finally:
+        await asyncio.wait([task])
 
 
 def _why(path: Path, error: Exception) -> str:

@@ -19,7 +19,7 @@ log = logging.getLogger("test-vm")
 SUITE = "tests/vm/inside"
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Installed on the host, whose root the VM shares.
-PACKAGES = ("qemu-system-x86", "ibverbs-utils", "ibverbs-providers", "iproute2")
+PACKAGES = ("qemu-system-x86", "ibverbs-utils", "ibverbs-providers", "iproute2", "kmod")
 TIMEOUT = 900.0
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

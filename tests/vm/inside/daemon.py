@@ -1,17 +1,14 @@
 """The daemon as a process, with its log, below a kubelet directory of its own."""
 
 import asyncio
-import json
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 RDMA_DP = str(Path(sys.executable).with_name("rdma-dp"))
-Resource = Mapping[str, Any]  # one entry of configList
-
 DEADLINE = 60.0  # seconds; software emulation is slow, and only a failure waits that long
 
 
@@ -21,6 +18,7 @@ class Daemon:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._log: list[str] = []
+        self._heard = 0
         self._grown = asyncio.Condition()
 
     @property
@@ -39,14 +37,32 @@ class Daemon:
         await task
 
     async def says(self, text: str) -> str:
-        """The first line of the log with `text` in it, once there is one."""
+        """The next line of the log with `text` in it, once there is one.
 
-        async def said() -> None:
-            async with asyncio.timeout(DEADLINE), self._grown:
-                await self._grown.wait_for(lambda: self._first(text))
+        Lines up to the one that the last call returned are behind us.
+        """
 
-        await self.meanwhile(said())
-        return self._first(text) or ""
+        async def said() -> bool:
+            return self._next(text) is not None
+
+        await self.meanwhile(self.log_grows_until(said))
+        found = self._next(text)
+        assert found is not None
+        self._heard = found + 1
+        return self._log[found]
+
+    async def log_grows_until(self, reached: Callable[[], Awaitable[bool]]) -> None:
+        """Asks once, and again after each line. Raises TimeoutError."""
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                length = len(self._log)
+                if await reached():
+                    return
+                await self._grown_beyond(length)
+
+    def has_said(self, text: str) -> int:
+        """How many lines of the log so far have `text` in them."""
+        return sum(text in line for line in self._log)
 
     async def read_log(self) -> None:
         """Take in the log to its end."""
@@ -68,19 +84,32 @@ class Daemon:
         if self.alive:
             self._process.kill()
 
-    def _first(self, text: str) -> str | None:
-        return next((line for line in self._log if text in line), None)
+    def pause(self) -> None:
+        """Let it stand still until `resume`; the kernel's events pile up."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    async def _grown_beyond(self, length: int) -> None:
+        async with self._grown:
+            await self._grown.wait_for(lambda: len(self._log) > length)
+
+    def _next(self, text: str) -> int | None:
+        numbers = range(self._heard, len(self._log))
+        return next((number for number in numbers if text in self._log[number]), None)
 
 
 @asynccontextmanager
 async def running_daemon(
-    root: Path, registration: str, *resources: Resource
+    root: Path, config_file: Path, flags: Sequence[str] = (), wrapper: Sequence[str] = ()
 ) -> AsyncIterator[Daemon]:
-    """The daemon with these resources; kubelet's directories are below `root`."""
-    config = root / "config.json"
-    config.write_text(json.dumps({"periodicUpdateInterval": 1, "configList": resources}))
+    """The daemon with this config; kubelet's directories are below `root`.
+
+    `wrapper` is a command in front of it, which becomes it.
+    """
     process = await asyncio.create_subprocess_exec(
-        *(RDMA_DP, "run", "--config-file", str(config), "--registration", registration),
+        *(*wrapper, RDMA_DP, "run", "--config-file", str(config_file), *flags),
         *("--kubelet-root-dir", str(root), "--device-plugins-dir", str(root / "device-plugins")),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -1,14 +1,16 @@
 """The VM's HCAs: Soft-RoCE on virtual netdevs, with numbers of nodes that are not their own."""
 
 import os
+import socket
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 RDMA_CM = "/dev/infiniband/rdma_cm"
+IFF_UP = 0x1  # kernel include/uapi/linux/if.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +24,20 @@ class SoftHca:
     @property
     def nodes(self) -> set[str]:
         """Every node that the kernel has for it just now: rxe gets a uverbs, a umad and an issm."""
-        owners = Path("/sys/class").glob("infiniband_*/*/ibdev")
-        names = [path.parent.name for path in owners if path.read_text().strip() == self.name]
-        assert len(names) == 3, names
-        return {f"/dev/infiniband/{name}" for name in names}
+        nodes = self._nodes("infiniband_*")
+        assert len(nodes) == 3, nodes
+        return nodes
 
     @property
     def uverbs(self) -> str:
         """The node for verbs."""
-        return next(node for node in self.nodes if "uverbs" in node)
+        [node] = self._nodes("infiniband_verbs")
+        return node
+
+    def _nodes(self, kind: str) -> set[str]:
+        owners = Path("/sys/class").glob(f"{kind}/*/ibdev")
+        names = [path.parent.name for path in owners if path.read_text().strip() == self.name]
+        return {f"/dev/infiniband/{name}" for name in names}
 
 
 # One end of a veth pair, and two dummies.
@@ -39,18 +46,28 @@ FABRIC_A = SoftHca("rxe1", "fabric0", "10.0.1.1")
 FABRIC_B = SoftHca("rxe2", "fabric1", "10.0.2.1")
 HCAS = (STORAGE, FABRIC_A, FABRIC_B)
 
+# Not there until a test makes them: on dummies, by `netdevs`.
+EXTRA_A = SoftHca("rxe3", "extra0", "10.0.3.1")
+EXTRA_B = SoftHca("rxe4", "extra1", "10.0.4.1")
+
 
 def build() -> None:
-    """Make them all. Number 0 goes to an HCA that is gone again: rxe1 has uverbs2."""
+    """Make them all."""
     run("ip", "link", "add", "spare", "type", "dummy")
-    run("rdma", "link", "add", "rxe_spare", "type", "rxe", "netdev", "spare")
     run("ip", "link", "add", STORAGE.netdev, "type", "veth", "peer", "name", "storage0-peer")
-    run("ip", "link", "set", "storage0-peer", "up")
+    set_up("storage0-peer")
     for hca in (FABRIC_A, FABRIC_B):
         run("ip", "link", "add", hca.netdev, "type", "dummy")
     for hca in HCAS:
         run("ip", "address", "add", f"{hca.address}/24", "dev", hca.netdev)
-        run("ip", "link", "set", hca.netdev, "up")
+        set_up(hca.netdev)
+    plug_all()
+
+
+def plug_all() -> None:
+    """Let them appear. Number 0 goes to an HCA that is gone again: rxe1 has uverbs2."""
+    run("rdma", "link", "add", "rxe_spare", "type", "rxe", "netdev", "spare")
+    for hca in HCAS:
         plug(hca)
     run("rdma", "link", "delete", "rxe_spare")
 
@@ -63,6 +80,80 @@ def plug(hca: SoftHca) -> None:
 def unplug(hca: SoftHca) -> None:
     """Let it vanish, its nodes with it."""
     run("rdma", "link", "delete", hca.name)
+
+
+@contextmanager
+def netdevs(*hcas: SoftHca, up: bool = True) -> Iterator[None]:
+    """Netdevs for more HCAs. An HCA that is on one at the end goes with it."""
+    with ExitStack() as made:
+        for hca in hcas:
+            run("ip", "link", "add", hca.netdev, "type", "dummy")
+            index = socket.if_nametoindex(hca.netdev)
+            made.callback(_delete_link, index)
+            if up:
+                set_up(hca.netdev)
+        yield
+
+
+def _delete_link(index: int) -> None:
+    run("ip", "link", "delete", socket.if_indextoname(index))  # it may have another name now
+
+
+def set_up(netdev: str) -> None:
+    run("ip", "link", "set", netdev, "up")
+
+
+def set_down(netdev: str) -> None:
+    run("ip", "link", "set", netdev, "down")
+
+
+def is_up(netdev: str) -> bool:
+    """Whether somebody set it up, whatever becomes of its carrier."""
+    return bool(int(_flags(netdev).read_text(), 16) & IFF_UP)
+
+
+def turn(netdev: str, *, up: bool) -> None:
+    """Set it up or down without the time that starting a program takes."""
+    flags = int(_flags(netdev).read_text(), 16)
+    _flags(netdev).write_text(hex(flags | IFF_UP if up else flags & ~IFF_UP))
+
+
+def _flags(netdev: str) -> Path:
+    return Path("/sys/class/net", netdev, "flags")
+
+
+def rename(netdev: str, name: str) -> None:
+    """Rename a netdev, for which it has to be down (until kernel 6.2)."""
+    set_down(netdev)
+    run("ip", "link", "set", netdev, "name", name)
+    set_up(name)
+
+
+@contextmanager
+def bond(name: str, *slaves: str) -> Iterator[None]:
+    """A bond over netdevs, which are up again when it is broken."""
+    run("ip", "link", "add", name, "type", "bond", "mode", "active-backup", "miimon", "100")
+    try:
+        for slave in slaves:
+            set_down(slave)  # or it cannot be enslaved
+            run("ip", "link", "set", slave, "master", name)
+        set_up(name)
+        yield
+    finally:
+        run("ip", "link", "delete", name)
+        for slave in slaves:
+            set_up(slave)
+
+
+def unload(*modules: str) -> None:
+    """Remove kernel modules, in this order."""
+    run("rmmod", *modules)
+
+
+def load(*modules: str) -> None:
+    """Load kernel modules, in this order. The VM's init has left them there."""
+    for module in modules:
+        run("insmod", f"/run/modules/{module}.ko")
 
 
 @contextmanager
@@ -92,6 +183,14 @@ def node_replaced(node: str, number: int | None) -> Iterator[None]:
         yield
     finally:
         aside.replace(path)
+
+
+def plug_and_unplug(hca: SoftHca, times: int) -> None:
+    """So often, as fast as programs start; it is there at the end."""
+    # Not `rdma -batch`, which knows only the HCAs that were there when it began.
+    add = f"rdma link add {hca.name} type rxe netdev {hca.netdev}"
+    delete = f"rdma link delete {hca.name}"
+    run("sh", "-e", "-c", "\n".join([add, delete] * times + [add]))
 
 
 def run(*command: str) -> str:

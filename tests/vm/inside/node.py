@@ -1,13 +1,23 @@
 """A node: kubelet's stand-in and the daemon, side by side."""
 
+import json
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from rdma_dp.standin.kubelet import Allocation, ListReceived, StandinKubelet
-from tests.vm.inside.daemon import DEADLINE, Daemon, Resource, running_daemon
+from rdma_dp.standin.kubelet import (
+    Allocation,
+    Event,
+    ListReceived,
+    StandinKubelet,
+    UnexpectedAdmissionError,
+)
+from tests.vm.inside.daemon import DEADLINE, Daemon, running_daemon
+
+Resource = Mapping[str, Any]  # one entry of configList
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,27 +32,90 @@ class Node:
         wanted = ["Healthy"] * healthy + ["Unhealthy"] * unhealthy
 
         def reached(kubelet: StandinKubelet) -> bool:
-            received = any(
-                isinstance(event, ListReceived) and event.resource == resource
-                for event in kubelet.events
+            return (
+                self.lists_received(resource) > 0
+                and sorted(kubelet.devices(resource).values()) == wanted
             )
-            return received and sorted(kubelet.devices(resource).values()) == wanted
 
         await self.daemon.meanwhile(self.kubelet.wait_until(reached, timeout=DEADLINE))
 
+    async def hands_out(self, resource: str, nodes: Collection[str]) -> None:
+        """Returns once a container would get exactly these nodes.
+
+        It asks again whenever the daemon has logged something, as it does at each change of them.
+        """
+        handed_out: list[str] = []
+
+        async def reached() -> bool:
+            handed_out[:] = await self._handed_out(resource)
+            return handed_out == sorted(nodes)
+
+        try:
+            await self.daemon.meanwhile(self.daemon.log_grows_until(reached))
+        except TimeoutError:
+            raise AssertionError(f"{resource} hands out {handed_out}, not {nodes}") from None
+
+    async def _handed_out(self, resource: str) -> list[str]:
+        try:
+            # Slot 0 whatever kubelet thinks of it: this is about the answer, not about the list.
+            allocation = await self.kubelet.allocate(resource, ids=["0"])
+        except UnexpectedAdmissionError:
+            return []
+        self.kubelet.release(allocation)
+        return host_paths(allocation)
+
+    def events(self, resource: str) -> Iterator[Event]:
+        """Everything that kubelet noted about a resource: registrations, streams, lists."""
+        return (
+            event for event in self.kubelet.events if getattr(event, "resource", None) == resource
+        )
+
+    def lists_received(self, resource: str) -> int:
+        """How many lists of a resource kubelet was ever sent."""
+        return sum(isinstance(event, ListReceived) for event in self.events(resource))
+
 
 @asynccontextmanager
-async def running_node(*resources: Resource, registration: str = "auto") -> AsyncIterator[Node]:
-    """Starts both and, when the test is through, ends both; kubelet must have had no complaint."""
+async def running_node(
+    *resources: Resource, flags: Sequence[str] = (), wrapper: Sequence[str] = (), **settings: Any
+) -> AsyncIterator[Node]:
+    """Starts both with a config of these resources and, when the test is through, ends both.
+
+    `settings` are the config's other keys, `flags` and `wrapper` as for `running_daemon`.
+    """
+    with _file_with(config(*resources, **settings)) as config_file:
+        async with running_node_with(config_file, flags, wrapper) as node:
+            yield node
+
+
+@contextmanager
+def _file_with(text: str) -> Iterator[Path]:
+    """In a directory of its own, which is what the daemon watches."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory, "config.json")
+        file.write_text(text)
+        yield file
+
+
+@asynccontextmanager
+async def running_node_with(
+    config_file: Path, flags: Sequence[str] = (), wrapper: Sequence[str] = ()
+) -> AsyncIterator[Node]:
+    """Likewise, with a config that is there already. kubelet must have had no complaint."""
     # pytest's tmp_path is too long: a socket's path has to stay below 108 bytes.
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         async with (
             StandinKubelet(root) as kubelet,
-            running_daemon(root, registration, *resources) as daemon,
+            running_daemon(root, config_file, flags, wrapper) as daemon,
         ):
             yield Node(kubelet, daemon)
             assert kubelet.violations == []
+
+
+def config(*resources: Resource, **settings: Any) -> str:
+    """A config file without timer: only what the kernel tells can change a list."""
+    return json.dumps({"periodicUpdateInterval": 0, "configList": resources, **settings})
 
 
 def host_paths(allocation: Allocation) -> list[str]:

@@ -39,7 +39,7 @@ WAYS = {"device-plugins": Way.REGISTER, "plugins-registry": Way.WATCHER}
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=WAYS)
 async def node(request: pytest.FixtureRequest) -> AsyncIterator[Node]:
     resources = (BY_NAME, BY_LINK_TYPE, OF_NOBODY)
-    async with running_node(*resources, registration=request.param) as node:
+    async with running_node(*resources, flags=("--registration", request.param)) as node:
         await node.lists("rdma/rdma_shared_device_a", healthy=3)
         await node.lists("rdma/roce", healthy=2)
         await node.lists("rdma/infiniband")
