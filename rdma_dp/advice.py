@@ -20,6 +20,7 @@ def resource_warnings(selection: Selection, system: System) -> tuple[str, ...]:
         *_missing_modules(system),
         *_faulty_nodes(nodes if system.rdma_cm is None else [*nodes, system.rdma_cm]),
         *_inactive_ports(selection.chosen),
+        *(f"{hca.name}: {hca.doubt}" for hca in selection.chosen if hca.doubt is not None),
     )
 
 

@@ -25,9 +25,10 @@ from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.registration import Kubelet, KubeletDirectories, Way, keep_registered
 from rdma_dp.kubelet.sockets import remove_stale
 from rdma_dp.latest import Latest, first_of
-from rdma_dp.links import LinkKeeper, set_up
-from rdma_dp.node import Node
+from rdma_dp.links import LinkKeeper, index_of, set_up
+from rdma_dp.node import EAGER_LOOK, QUIET_LOOK, Node
 from rdma_dp.pools import Pools
+from rdma_dp.threads import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class Daemon:
         self.looks = Latest(0)
         self._node = Node(self._host)
         self._pools = Pools()
-        self._links = LinkKeeper(set_up)
+        self._links = LinkKeeper(set_up, index_of)
         self._registrations: dict[str, asyncio.Task[NoReturn]] = {}
 
     async def run(self) -> None:
@@ -146,12 +147,15 @@ class Daemon:
         if self._may_set_links_up if wanted is None else wanted:
             if not self._host.live:
                 return
-            if await asyncio.to_thread(self._links.look, self._pools.hcas):
+            if await in_thread(self._links.look, self._pools.hcas):
                 self.look_again.wake()
 
     async def _until_next_look(self) -> None:
         """An event, the timer, a quiet change, or a pool whose grace is over."""
-        waits: list[Coroutine[Any, Any, None]] = [self.look_again.settled(), self._node.due()]
+        waits: list[Coroutine[Any, Any, None]] = [
+            self.look_again.settled(),
+            self._node.due(EAGER_LOOK if self._pools.waiting else QUIET_LOOK),
+        ]
         if self._config.periodic_update_interval:
             waits.append(asyncio.sleep(self._config.periodic_update_interval))
         if (overdue_at := self._pools.overdue_at) is not None:

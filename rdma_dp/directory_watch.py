@@ -5,6 +5,7 @@ Like every event, a change carries no state: it only says that it is time to loo
 """
 
 import asyncio
+import errno
 import logging
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from rdma_dp.latest import Latest
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two looks without an event: for a directory that is not there yet, or that was
-# itself replaced, and for systems whose inotify instances are used up.
+# Seconds between two looks without an event, for a directory that was replaced as a whole.
 _SLOW_LOOK = 5.0
+
+# Likewise for a directory that is not there yet, and where inotify's instances are used up.
+_UNWATCHED_LOOK = 0.5
 
 # A ConfigMap mount renames its ..data link; an editor may write a file in place. A mount or a
 # rename can replace the directory itself.
@@ -37,6 +40,7 @@ class DirectoryWatch:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self.changes = Latest(0)
+        self._said = False
 
     async def run(self) -> None:
         """Watches for as long as the daemon runs."""
@@ -46,9 +50,21 @@ class DirectoryWatch:
                     inotify.add_watch(self._directory, _EVENTS)
                     await self._follow(inotify)
             except OSError as error:
-                logger.debug("cannot watch %s: %s", self._directory, error)
-                await asyncio.sleep(_SLOW_LOOK)
+                self._say(error)
+                await asyncio.sleep(_UNWATCHED_LOOK)
             self._tick()
+
+    def _say(self, error: OSError) -> None:
+        if error.errno == errno.ENOENT or self._said:
+            return  # a directory that is not there yet is no trouble of the watch
+        self._said = True
+        logger.warning(
+            "cannot watch %s: %s; looking every %.1f s instead (the sysctl"
+            " fs.inotify.max_user_instances may be too low)",
+            self._directory,
+            error.strerror,
+            _UNWATCHED_LOOK,
+        )
 
     async def _follow(self, inotify: Inotify) -> None:
         """Until the directory itself goes away."""

@@ -28,6 +28,9 @@ DEV = "dev"
 # sysfs hands out at most a page per attribute (kernel fs/sysfs/file.c, sysfs_kf_seq_show).
 _PAGE = 4096
 
+# How often a slow read that fails is tried.
+_ATTEMPTS = 3
+
 T = TypeVar("T")
 
 # What a kernel answers when a device goes away in the middle of a read (ENODEV, ENXIO), when the
@@ -46,20 +49,30 @@ _GONE = frozenset(
 )
 
 
+# What says something of us, not of the host.
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+
+
 class HostError(RdmaDpError):
     """A read that failed for another reason than "it is not there (any more)"."""
+
+
+class ExhaustedError(RdmaDpError):
+    """We have run out of descriptors or memory: nothing that we read now is to be believed."""
 
 
 class Host:
     """Reads below one root. Every method answers None or () for what is not there.
 
-    Raises HostError for anything else: a failure never looks like an empty host.
+    Raises HostError for anything else, ExhaustedError when the failure is our own: neither ever
+    looks like an empty host.
     """
 
     def __init__(self, root: Path | str = "/") -> None:
         self.root = Path(root).absolute()
         self._prefix = str(self.root).rstrip("/")
         self._unchanging: dict[tuple[str, int], bytes | None] = {}
+        self._failures: dict[tuple[str, int], list[HostError]] = {}
 
     @property
     def live(self) -> bool:
@@ -86,6 +99,20 @@ class Host:
         except ValueError:
             return None
 
+    def read_fact(self, path: str) -> str | None:
+        """As `read`, but None also when the read fails: for what nothing else depends on."""
+        try:
+            return self.read(path)
+        except HostError:
+            return None
+
+    def read_fact_int(self, path: str, base: int = 10) -> int | None:
+        """As `read_int`, but None also when the read fails."""
+        try:
+            return self.read_int(path, base)
+        except HostError:
+            return None
+
     def read_bytes(self, path: str, limit: int) -> bytes | None:
         """At most `limit` bytes of a file."""
         try:
@@ -100,17 +127,23 @@ class Host:
     def read_unchanging(self, path: str, limit: int) -> bytes | None:
         """As read_bytes, but read once for as long as the file exists (its inode tells).
 
-        For what is slow to read and burnt into the hardware. None also without permission.
+        For what is slow to read and burnt into the hardware. A read that fails is tried again a
+        few times, then its HostError is remembered too: it may be as slow.
         """
         try:
             key = (path, os.stat(self._at(path)).st_ino)
         except OSError as error:
             return self._absent_or_raise(path, error, None)
-        if key not in self._unchanging:
-            try:
-                self._unchanging[key] = self.read_bytes(path, limit)
-            except HostError:
-                self._unchanging[key] = None
+        if key in self._unchanging:
+            return self._unchanging[key]
+        failures = self._failures.setdefault(key, [])
+        if len(failures) >= _ATTEMPTS:
+            raise failures[-1]
+        try:
+            self._unchanging[key] = self.read_bytes(path, limit)
+        except HostError as error:
+            failures.append(error)
+            raise
         return self._unchanging[key]
 
     def follow(self, path: str) -> str | None:
@@ -146,7 +179,10 @@ class Host:
 
         A tree without /dev (a capture) cannot be checked: its nodes are named from sysfs alone.
         """
-        number = _device_number(self.read(f"{sysfs_path}/dev"))
+        try:
+            number = _device_number(self.read(f"{sysfs_path}/dev"))
+        except HostError as error:
+            return CharDevice(name, None, fault=str(error))
         if not self.is_directory(DEV):
             return CharDevice(name, number)
         device = CharDevice(name, number, checked=True)
@@ -157,8 +193,8 @@ class Host:
         try:
             node = os.stat(self._at(device.path.lstrip("/")))
         except OSError as error:
-            self._absent_or_raise(device.path, error, None)
-            return f"{device.path} is missing"
+            gone = error.errno in _GONE
+            return f"{device.path} {'is missing' if gone else f'cannot be used: {error.strerror}'}"
         if not stat.S_ISCHR(node.st_mode):
             return f"{device.path} is not a character device"
         found = DeviceNumber(os.major(node.st_rdev), os.minor(node.st_rdev))
@@ -172,6 +208,8 @@ class Host:
     def _absent_or_raise(self, path: str, error: OSError, absent: T) -> T:
         if error.errno in _GONE:
             return absent
+        if error.errno in _EXHAUSTED:
+            raise ExhaustedError(f"cannot read {self._at(path)}: {error.strerror}") from error
         hint = "run as root" if error.errno in (errno.EACCES, errno.EPERM) else None
         raise HostError(f"cannot read {self._at(path)}: {error.strerror}", hint) from error
 

@@ -15,6 +15,7 @@ from rdma_dp.model import Hca
 logger = logging.getLogger(__name__)
 
 SetUp = Callable[[str], None]
+IndexOf = Callable[[str], int | None]
 
 
 class LinkError(RdmaDpError):
@@ -22,20 +23,26 @@ class LinkError(RdmaDpError):
 
 
 class LinkKeeper:
-    """Remembers which netdevs it has seen, so that each is set up once."""
+    """Remembers which netdevs it has seen, so that each is set up once.
 
-    def __init__(self, set_up: SetUp) -> None:
+    A netdev is known by its index: it outlives a new name, a name may be another netdev later, and
+    no index is used twice. So an HCA that leaves a resource for a while has no new netdevs.
+    """
+
+    def __init__(self, set_up: SetUp, index_of: IndexOf) -> None:
         self._set_up = set_up
-        self._seen: set[int | str] = set()
+        self._index_of = index_of
+        self._seen: set[int] = set()
 
     def look(self, hcas: Iterable[Hca]) -> bool:
         """Sets the down netdevs up that are here for the first time; whether there was one."""
         changed = False
-        netdevs = {_identity(netdev.name): (netdev, hca) for hca in hcas for netdev in hca.netdevs}
-        for key, (netdev, hca) in netdevs.items():
-            if key not in self._seen and netdev.admin_up is False:
-                changed |= self._try(netdev.name, hca.name)
-        self._seen = set(netdevs)
+        for hca in hcas:
+            for netdev in hca.netdevs:
+                index = self._index_of(netdev.name)
+                if index is not None and index not in self._seen:
+                    self._seen.add(index)
+                    changed |= netdev.admin_up is False and self._try(netdev.name, hca.name)
         return changed
 
     def _try(self, netdev: str, hca: str) -> bool:
@@ -66,9 +73,9 @@ def set_up(netdev: str) -> None:
         raise LinkError(str(error)) from error
 
 
-def _identity(netdev: str) -> int | str:
-    """The interface's index: it outlives a new name, and the name may be another netdev later."""
+def index_of(netdev: str) -> int | None:
+    """The index of a netdev; None when it is gone."""
     try:
         return socket.if_nametoindex(netdev)
     except OSError:
-        return netdev
+        return None

@@ -113,7 +113,8 @@ class Hca:
 
     `functions` has the function that the HCA sits on first; behind it come, for a RoCE bond, the
     functions whose ports it took over. Empty for a virtual HCA (rxe, siw).
-    `unshareable` says in words why no pod may have it; None for an HCA to share.
+    `unshareable` says in words why no pod may have it; None for an HCA to share. `doubt` is what
+    speaks against sharing it, but could not be seen.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Hca:
     umads: tuple[CharDevice, ...] = ()
     issms: tuple[CharDevice, ...] = ()
     unshareable: str | None = None
+    doubt: str | None = None
 
     @property
     def shareable(self) -> bool:

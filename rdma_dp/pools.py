@@ -36,6 +36,12 @@ class Pools:
         return tuple({hca.name: hca for hca in hcas}.values())
 
     @property
+    def waiting(self) -> bool:
+        """Whether some resource has HCAs and waits for one of their ports."""
+        pools = (latest.value for latest in self.served.values())
+        return any(pool.hcas and pool.health.reason is not None for pool in pools)
+
+    @property
     def overdue_at(self) -> float | None:
         """When the next pool turns Unhealthy if nothing else happens, on the caller's clock."""
         deadlines = (latest.value.health.overdue_at for latest in self.served.values())
@@ -73,4 +79,6 @@ class Pools:
         for warning in warnings:
             if warning not in self._said:
                 logger.warning("%s", warning)
+        for warning in self._said - {*warnings}:
+            logger.info("no longer: %s", warning)
         self._said = frozenset(warnings)

@@ -29,11 +29,20 @@ class Sources:
         self.links = NetLinks(host)
         self.char_devices = read_char_devices(host)
         self.parents = _parents_of_hcas(host)
+        self._told = {
+            netdev: device.name
+            for device in netlink.devices.values()
+            for netdev in device.netdevs.values()
+        }
         self._by_parent: dict[Parent, list[str]] = defaultdict(list)
         for name, parent in self.parents.items():
             if parent is not None:
                 self._by_parent[parent].append(name)
         self.busy_addresses = frozenset(parent.address for parent in self._by_parent)
+
+    def may_have(self, hca: str, link: NetLink) -> bool:
+        """Whether netlink does not say that a netdev belongs to another HCA."""
+        return self._told.get(link.name, hca) == hca
 
     def companions(self, hca: str) -> list[str]:
         """The other HCAs on the same function or subfunction."""
@@ -87,7 +96,7 @@ def _port_links(
         for number, netdev in netlink.netdevs.items()
         if (link := sources.links.named(netdev)) is not None
     ]
-    own = _own_links(sources, name)
+    own = [link for link in _own_links(sources, name) if sources.may_have(name, link)]
     guids = read_port_guids(sources.host, name, ports) if _any_ipoib(own) else {}
     links = assign_netdevs(ports, own, told, guids)
     for port in ports:

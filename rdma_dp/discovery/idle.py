@@ -1,7 +1,7 @@
 """Network functions without an HCA, and why, as far as the node shows it."""
 
 from rdma_dp.discovery.hcas import Sources
-from rdma_dp.host import MODULES, PCI_DEVICES, PCI_DRIVERS
+from rdma_dp.host import MODULES, PCI_DEVICES, PCI_DRIVERS, HostError
 from rdma_dp.model import Hca, IdleFunction, PciFunction
 
 # The module that makes HCAs on top of each Ethernet or core driver (kernel drivers/infiniband/hw).
@@ -46,19 +46,28 @@ def idle_functions(
     """The network functions that no HCA sits on, in the order of their addresses."""
     joined = {f.address: _joined_reason(hca) for hca in hcas for f in hca.functions[1:]}
     unplaced = [name for name, parent in sources.parents.items() if parent is None]
-    found = []
-    for function in sources.functions.network():
-        if function.address in sources.busy_addresses:
-            continue
-        netdevs = tuple(link.name for link in sources.links.below(function.address))
-        joined_reason = joined.get(function.address)
-        reason, remedy = (
-            (joined_reason, None)
-            if joined_reason
-            else _reason(sources, function, netns_mode, unplaced)
-        )
-        found.append(IdleFunction(function, netdevs, reason, remedy))
-    return tuple(found)
+    return tuple(
+        _idle_function(sources, address, joined.get(address), netns_mode, unplaced)
+        for address in sources.functions.network()
+        if address not in sources.busy_addresses
+    )
+
+
+def _idle_function(
+    sources: Sources,
+    address: str,
+    joined: str | None,
+    netns_mode: str | None,
+    unplaced: list[str],
+) -> IdleFunction:
+    netdevs = sources.links.names_below(address)
+    try:
+        function = sources.functions.at(address, f"{PCI_DEVICES}/{address}")
+        if joined is not None:
+            return IdleFunction(function, netdevs, joined)
+        return IdleFunction(function, netdevs, *_reason(sources, function, netns_mode, unplaced))
+    except HostError as error:
+        return IdleFunction(PciFunction(address), netdevs, error.message, error.hint)
 
 
 def _joined_reason(hca: Hca) -> str:

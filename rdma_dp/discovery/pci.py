@@ -54,18 +54,17 @@ class Functions:
             self._read[address] = self._read_function(address, path)
         return self._read[address]
 
-    def network(self) -> list[PciFunction]:
-        """Every function of a network class, whatever drives it."""
+    def network(self) -> list[str]:
+        """The addresses of every function of a network class, whatever drives it."""
         found = []
         for address in self._host.entries(PCI_DEVICES):
-            path = f"{PCI_DEVICES}/{address}"
-            pci_class = self._host.read_int(f"{path}/class", 16)
+            pci_class = self._host.read_fact_int(f"{PCI_DEVICES}/{address}/class", 16)
             if pci_class is not None and _is_network(pci_class):
-                found.append(self.at(address, path))
+                found.append(address)
         return found
 
     def _read_function(self, address: str, path: str) -> PciFunction:
-        numa_node = self._host.read_int(f"{path}/numa_node")
+        numa_node = self._host.read_fact_int(f"{path}/numa_node")
         return PciFunction(
             address=address,
             vendor=_hex_id(self._host.read(f"{path}/vendor")),

@@ -5,8 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from rdma_dp.discovery.netdevs import NetLink, NetLinks
-from rdma_dp.host import CLASS_INFINIBAND, Host
+from rdma_dp.host import CLASS_INFINIBAND, Host, HostError
 from rdma_dp.model import Port
+
+# A port's state where the driver answers with an error: a firmware that does not respond, say.
+UNREADABLE = "UNREADABLE"
 
 # No port has this number: they count from 1.
 UNKNOWN_PORT = 0
@@ -21,17 +24,25 @@ def read_ports(host: Host, hca: str) -> tuple[Port, ...]:
 
 def read_state(host: Host, hca: str, number: int) -> str | None:
     """The state of one port alone: "ACTIVE"."""
-    return _word(host.read(f"{CLASS_INFINIBAND}/{hca}/ports/{number}/state"))
+    return _state(host, f"{CLASS_INFINIBAND}/{hca}/ports/{number}")
 
 
 def _read_port(host: Host, path: str, number: int) -> Port:
     return Port(
         number=number,
-        state=_word(host.read(f"{path}/state")),
-        phys_state=_word(host.read(f"{path}/phys_state")),
-        link_layer=host.read(f"{path}/link_layer") or None,
-        rate=_rate(host.read(f"{path}/rate")),
+        state=_state(host, path),
+        phys_state=_word(host.read_fact(f"{path}/phys_state")),
+        link_layer=host.read_fact(f"{path}/link_layer") or None,
+        rate=_rate(host.read_fact(f"{path}/rate")),
     )
+
+
+def _state(host: Host, path: str) -> str | None:
+    """A state that cannot be read is no reason to lose the HCA, nor a port to count on."""
+    try:
+        return _word(host.read(f"{path}/state"))
+    except HostError:
+        return UNREADABLE
 
 
 def _word(text: str | None) -> str | None:

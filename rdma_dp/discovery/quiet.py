@@ -32,12 +32,17 @@ class Glimpse:
     netns_mode: str | None
 
 
-def scan_with_glimpse(host: Host) -> tuple[Glimpse, Inventory]:
-    """A full scan, and the glimpse that was taken before it began. Raises HostError."""
-    return _glimpse(host), scan(host)
+def scan_with_glimpse(host: Host) -> tuple[Glimpse | None, Inventory]:
+    """A full scan, and a glimpse that fits it; None if the host changed meanwhile.
+
+    Two glimpses, since what vanishes during a scan may be back soon, and nothing would seem to have
+    changed since the first. Raises HostError.
+    """
+    before, inventory, after = _glimpse(host), scan(host), _glimpse(host)
+    return (after if after == before else None), inventory
 
 
-def differs(host: Host, before: Glimpse, inventory: Inventory) -> bool:
+def differs(host: Host, before: Glimpse | None, inventory: Inventory) -> bool:
     """Whether a new scan would find other HCAs, nodes or port states, or another mode.
 
     The states are compared with those of the scan itself, so that no change falls between.
@@ -59,5 +64,5 @@ def _glimpse(host: Host) -> Glimpse:
         uverbs=host.entries(CLASS_VERBS),
         umads=host.entries(CLASS_MAD),
         rdma_cm=host.is_directory(RDMA_CM),
-        netns_mode=host.read(NETNS_MODE),
+        netns_mode=host.read_fact(NETNS_MODE),
     )

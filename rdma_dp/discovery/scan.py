@@ -7,7 +7,7 @@ from rdma_dp.discovery.chardevs import read_rdma_cm
 from rdma_dp.discovery.hcas import Sources, read_hca
 from rdma_dp.discovery.idle import RDMA_MODULE_OF_DRIVER, idle_functions
 from rdma_dp.discovery.netlink_view import NldevView
-from rdma_dp.discovery.sharing import why_unshareable
+from rdma_dp.discovery.sharing import why_doubtful, why_unshareable
 from rdma_dp.host import MODULES, NETNS_MODE, Host, HostError
 from rdma_dp.model import Hca, Inventory, System, natural_key
 
@@ -19,8 +19,8 @@ def scan(host: Host, netlink: NldevView | None = None) -> Inventory:
     """Reads the whole host.
 
     `netlink` is what RDMA netlink says; on a live host it is asked for. Raises HostError when a
-    class cannot be read; an HCA that cannot be read is in the inventory, unshareable, with the
-    error as its reason, and does not hide the others.
+    class directory cannot be read; an HCA, a function or a node that cannot be read is in the
+    inventory with the error as its reason, and does not hide the others.
     """
     if netlink is None:
         netlink = _ask_netlink() if host.live else NldevView()
@@ -45,14 +45,18 @@ def _ask_netlink() -> NldevView:
 def _judged_hca(sources: Sources, name: str, netns_mode: str | None) -> Hca:
     try:
         hca = read_hca(sources, name)
-        return replace(hca, unshareable=why_unshareable(sources, hca, netns_mode))
+        return replace(
+            hca,
+            unshareable=why_unshareable(sources, hca, netns_mode),
+            doubt=why_doubtful(sources, hca),
+        )
     except HostError as error:
         return Hca(name, unshareable=str(error))
 
 
 def _netns_mode(host: Host) -> str | None:
     # ib_core's parameter netns_mode (kernel drivers/infiniband/core/device.c): Y is shared.
-    return {"Y": "shared", "N": "exclusive"}.get(host.read(NETNS_MODE) or "")
+    return {"Y": "shared", "N": "exclusive"}.get(host.read_fact(NETNS_MODE) or "")
 
 
 def _modules(host: Host, hcas: tuple[Hca, ...]) -> dict[str, bool]:

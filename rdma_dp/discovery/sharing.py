@@ -2,7 +2,7 @@
 
 from rdma_dp.discovery.hcas import Sources
 from rdma_dp.discovery.vpd import READ_LIMIT, is_switch_management
-from rdma_dp.host import CLASS_INFINIBAND, CLASS_VERBS, MODULES, PCI_DEVICES
+from rdma_dp.host import CLASS_INFINIBAND, CLASS_VERBS, MODULES, PCI_DEVICES, HostError
 from rdma_dp.model import Hca
 
 _MELLANOX = "15b3"
@@ -18,7 +18,7 @@ def why_unshareable(sources: Sources, hca: Hca, netns_mode: str | None) -> str |
     """The first reason against sharing, the most lasting one first; None to share it."""
     return (
         _without_verbs(sources, hca)
-        or _switch_management(sources, hca)
+        or _known_switch_management(sources, hca)
         or _raw_ethernet(sources, hca)
         or (hca.uverbs.fault if hca.uverbs else None)
         or (EXCLUSIVE_NETNS if netns_mode == "exclusive" else None)
@@ -38,6 +38,22 @@ def _without_verbs(sources: Sources, hca: Hca) -> str | None:
     if sources.host.is_directory(MODULES):
         return "no uverbs: the module ib_uverbs is not loaded; `modprobe ib_uverbs` loads it"
     return "no uverbs: the class infiniband_verbs is not there, as when ib_uverbs is not loaded"
+
+
+def why_doubtful(sources: Sources, hca: Hca) -> str | None:
+    """What speaks against sharing it, but cannot be seen from here; None if nothing does."""
+    try:
+        _switch_management(sources, hca)
+    except HostError as error:
+        return f"it may be an NVLink switch's management function: {error}"
+    return None
+
+
+def _known_switch_management(sources: Sources, hca: Hca) -> str | None:
+    try:
+        return _switch_management(sources, hca)
+    except HostError:
+        return None  # many virtual machines show no VPD: a doubt, not a verdict
 
 
 def _switch_management(sources: Sources, hca: Hca) -> str | None:

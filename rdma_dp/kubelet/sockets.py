@@ -5,6 +5,7 @@ or when nobody listens on it and its name is of our making.
 """
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import os
@@ -51,18 +52,24 @@ def identity(path: Path) -> tuple[int, int] | None:
     """
     try:
         found = path.stat(follow_symlinks=False)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_ino, found.st_mtime_ns
 
 
 def remove_stale(directory: Path) -> list[str]:
-    """Removes what a killed rdma-dp left in a directory; returns the names of it."""
+    """Removes what a killed rdma-dp left in a directory; returns the names of it.
+
+    What cannot be removed stays: it is in nobody's way.
+    """
     names = [*directory.glob(f"{_MARK}*.sock"), *directory.glob(f".{_MARK}*.sock")]
-    stale = [path for path in names if is_dead(path)]
-    for path in stale:
-        path.unlink(missing_ok=True)
-    return [path.name for path in stale]
+    stale = []
+    for path in names:
+        if is_dead(path):
+            with contextlib.suppress(OSError):
+                path.unlink()
+                stale.append(path.name)
+    return stale
 
 
 def is_dead(path: Path) -> bool:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rdma_dp.discovery import scan
-from rdma_dp.host import Host, HostError
+from rdma_dp.health import has_active_port
+from rdma_dp.host import ExhaustedError, Host, HostError
 from rdma_dp.model import Inventory
 
 from ..conftest import Fresh, Look, Sample
@@ -17,7 +18,11 @@ class FailingHost(Host):
 
     def __init__(self, root: Path, bad: str) -> None:
         super().__init__(root)
-        self._bad = bad
+        self._bad: str | None = bad
+
+    def mend(self) -> None:
+        """From here on the path can be read."""
+        self._bad = None
 
     def _at(self, path: str) -> str:
         if path == self._bad:
@@ -92,23 +97,80 @@ def test_attributes_that_vanish_during_the_scan_are_none(code: int, sample: Samp
     assert second.ports[0].state == "ACTIVE"
 
 
-@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES, errno.EMFILE])
-def test_any_other_failure_is_reported(code: int, sample: Sample) -> None:
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES, errno.ETIMEDOUT])
+def test_a_port_that_cannot_be_read_is_not_active_and_its_hca_stays(
+    code: int, sample: Sample
+) -> None:
     host = VanishingHost(sample("seed"), "sys/class/infiniband/mlx5_0/ports", code)
     first, second = scan(host).hcas
-    assert first.unshareable is not None
-    assert first.unshareable.startswith("cannot read ")
-    assert second.shareable
+    assert first.shareable
+    assert [port.state for port in first.ports] == ["UNREADABLE"]
+    assert not has_active_port(first)
+    assert second.ports[0].state == "ACTIVE"
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_a_failure_of_our_own_is_no_news_of_the_host(code: int, sample: Sample) -> None:
+    with pytest.raises(ExhaustedError):
+        scan(VanishingHost(sample("seed"), "sys/class/infiniband/mlx5_0/ports", code))
+
+
+def vendor_of(root: Path, hca: str) -> str:
+    """The attribute's real path, as the scan reads it."""
+    return str(
+        (root / "sys/class/infiniband" / hca).resolve().parents[1].relative_to(root) / "vendor"
+    )
 
 
 def test_an_hca_that_cannot_be_read_does_not_hide_the_others(sample: Sample) -> None:
-    bad = "sys/class/infiniband/mlx5_0/ports/1/state"
-    inventory = scan(FailingHost(sample("seed"), bad))
+    root = sample("seed")
+    bad = vendor_of(root, "mlx5_0")
+    inventory = scan(FailingHost(root, bad))
     first, second = inventory.hcas
     assert (first.name, first.shareable) == ("mlx5_0", False)
     assert first.unshareable == f"cannot read {bad}: Input/output error"
     assert second.shareable
     assert inventory.others == ()  # its function has an HCA, if an unreadable one
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "sys/class/infiniband_verbs/uverbs1/ibdev",
+        "sys/class/infiniband_verbs/uverbs1/dev",
+        "sys/class/infiniband_mad/umad1/ibdev",
+        "sys/class/infiniband_mad/umad1/dev",
+        "sys/class/misc/rdma_cm/dev",
+        "sys/module/ib_core/parameters/netns_mode",
+        "sys/bus/pci/devices/0000:3b:00.1/class",
+        "sys/class/net/ens1f1np1/type",
+    ],
+)
+def test_one_attribute_that_cannot_be_read_costs_the_other_hca_nothing(
+    bad: str, sample: Sample
+) -> None:
+    hcas = {hca.name: hca for hca in scan(FailingHost(sample("seed"), bad)).hcas}
+    assert hcas["mlx5_0"].shareable
+    assert hcas["mlx5_0"].char_devices
+
+
+def test_an_idle_function_that_cannot_be_read_says_so(sample: Sample) -> None:
+    bad = "sys/bus/pci/devices/0000:00:1f.6/vendor"
+    others = {o.function.address: o for o in scan(FailingHost(sample("empty"), bad)).others}
+    assert others["0000:00:1f.6"].reason == f"cannot read {bad}: Input/output error"
+    assert "no RDMA" in others["0000:00:03.0"].reason
+
+
+def test_a_vpd_that_cannot_be_read_is_a_doubt_and_is_tried_again(sample: Sample) -> None:
+    vpd = "sys/bus/pci/devices/0000:05:00.0/vpd"
+    host = FailingHost(sample("dgx-b200"), vpd)
+    first = scan(host).hcas[0]
+    assert first.shareable
+    assert first.doubt is not None
+    assert "NVLink switch" in first.doubt
+    host.mend()
+    mended = scan(host).hcas[0]
+    assert (mended.shareable, mended.doubt) == (False, None)
 
 
 @pytest.mark.parametrize(

@@ -57,13 +57,21 @@ def cut_by_grpc() -> bool:
     return task is not None and not task.cancelling()
 
 
+def inode_of(socket: Path) -> int | None:
+    """What tells one socket from the next under its name; None when it is gone."""
+    try:
+        return socket.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 class PluginClient:
     """One connection to a plugin of `resource` on `socket`."""
 
     def __init__(self, resource: str, socket: Path, channel: grpc.aio.Channel) -> None:
         self.resource = resource
         self.socket = socket
-        self.inode = socket.stat().st_ino
+        self.inode = inode_of(socket)
         self.stub = rpc.DevicePluginStub(channel)
         self._channel = channel
         self._closing = False

@@ -64,6 +64,11 @@ class DeviceTable:
         """kubelet starts: the names of the resources are all that it remembers."""
         self.lists = {resource: DeviceList() for resource in self.lists}
 
+    def forget_ids(self) -> None:
+        """From now on, only ids that are listed now can vanish."""
+        self._ever_listed = {name: set(devices.order) for name, devices in self.lists.items()}
+        self._missing = {}
+
     def free(self, resource: str) -> list[str]:
         """The healthy ids that nobody has, in the order of the list."""
         devices = self.lists[resource]

@@ -124,6 +124,10 @@ class StandinKubelet:
         """The resources that the node's status names."""
         return tuple(self._devices.lists)
 
+    def forget_ids(self) -> None:
+        """Miss no id but those listed now: a new process of a plugin knows its own ids only."""
+        self._devices.forget_ids()
+
     def allocated(self, resource: str) -> frozenset[str]:
         """The ids that containers hold."""
         return self._devices.allocated(resource)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
-from rdma_dp.standin.kubelet.client import PluginClient, dial
+from rdma_dp.standin.kubelet.client import PluginClient, dial, inode_of
 from rdma_dp.standin.kubelet.devices import DeviceTable
 from rdma_dp.standin.kubelet.events import (
     Disconnected,
@@ -145,15 +145,8 @@ class DeviceManager:
 
     def _look_for_needless_registration(self, resource: str, socket: Path) -> None:
         client = self._current.get(resource)
-        if client and client.socket == socket and client.inode == _inode(socket):
+        if client and client.socket == socket and client.inode == inode_of(socket):
             self._violated(f"{resource}: it registered again while its stream was open")
 
     def _violated(self, text: str) -> None:
         self._journal.record(Violated(text))
-
-
-def _inode(socket: Path) -> int | None:
-    try:
-        return socket.stat().st_ino
-    except FileNotFoundError:
-        return None
