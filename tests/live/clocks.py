@@ -1,0 +1,57 @@
+"""Event loops whose time is not the wall's."""
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+Ready = list[tuple[selectors.SelectorKey, int]]
+
+
+class _JumpingSelector(selectors.SelectSelector):
+    """Where nothing happens, it is later at once."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> Ready:
+        ready = super().select(0)
+        if not ready:
+            assert timeout is not None, "everybody waits and nothing will ever happen"
+            self.now += timeout
+        return ready
+
+
+class _VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._clock = _JumpingSelector()
+        super().__init__(self._clock)
+
+    def time(self) -> float:
+        return self._clock.now
+
+
+def run_in_virtual_time(work: Coroutine[Any, Any, R]) -> R:
+    """Runs what waits for nothing but time; an hour of it passes at once."""
+    with asyncio.Runner(loop_factory=_VirtualLoop) as runner:
+        return runner.run(work)
+
+
+class _HurriedSelector(selectors.DefaultSelector):
+    def __init__(self, speed: float) -> None:
+        super().__init__()
+        self._speed = speed
+
+    def select(self, timeout: float | None = None) -> Ready:
+        return super().select(timeout if timeout is None else timeout / self._speed)
+
+
+class HurriedLoop(asyncio.SelectorEventLoop):
+    """A loop on which `speed` seconds pass in one: waits are short, and still in their order."""
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
+        super().__init__(_HurriedSelector(speed))
+
+    def time(self) -> float:
+        return super().time() * self._speed
