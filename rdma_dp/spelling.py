@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
-from rdma_dp.problems import Location, Problem, path_of, shown
+from rdma_dp.problems import Location, Problem, Refused, path_of, shown
 
 _EDITOR_KEYS = ("$schema",)  # belongs to the editor; no reason to warn
 _LONGEST_GUESSED = 64  # characters; nearest matches cost the square of the length
@@ -49,10 +49,23 @@ class _Walk:
             return self._object(value, kind, location)
         if get_origin(kind) is tuple and isinstance(value, list):
             of = get_args(kind)[0]
-            return [self._item(item, of, (*location, i)) for i, item in enumerate(value)]
+            items = [self._item(item, of, (*location, i)) for i, item in enumerate(value)]
+            return self._without_odd_ones(items, of, location)
         if kind is str and isinstance(value, str):
             return self._text(value, notes, location)
         return value
+
+    def _without_odd_ones(self, items: list[object], kind: Any, location: Location) -> list[object]:
+        """What would be refused is dropped beside a good value: in Go it merely matches nothing."""
+        refusals = [_refusal(item, kind) for item in items]
+        if all(refused or not item for item, refused in zip(items, refusals, strict=True)):
+            return items
+        for index, refused in enumerate(refusals):
+            if refused is not None:
+                message = f"{shown(items[index])} {refused.message}; it matches nothing"
+                self._warn((*location, index), message, refused.hint)
+                items[index] = ""
+        return items
 
     def _object(
         self, data: dict[str, object], model: type[BaseModel], location: Location
@@ -102,6 +115,20 @@ class _Walk:
 
     def _warn(self, location: Location, message: str, hint: str) -> None:
         self.warnings.append(Problem(path_of(location), message, hint))
+
+
+def _refusal(item: object, kind: Any) -> Refused | None:
+    """What the validators of a string type say against a value."""
+    bare, notes = _peeled(kind)
+    if bare is not str or not isinstance(item, str) or not item:
+        return None
+    try:
+        for note in notes:
+            if isinstance(note, AfterValidator):
+                note.func(item)  # type: ignore[call-arg]  # ours take the value alone
+    except Refused as refused:
+        return refused
+    return None
 
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:

@@ -137,6 +137,23 @@ def test_a_blank_beside_a_value_is_dropped(blank: str) -> None:
     assert "matches nothing" in warned(config)["configList[0].selectors.vendors[0]"]
 
 
+@pytest.mark.parametrize(
+    ("selector", "good", "odd"),
+    [
+        ("vendors", "15b3", "mellanox"),
+        ("deviceIDs", "101b", "MT4123"),
+        ("linkTypes", "ether", "lo"),
+    ],
+)
+def test_a_value_that_can_match_nothing_is_dropped_beside_a_good_one(
+    selector: str, good: str, odd: str
+) -> None:
+    config = text(entry(selectors={selector: [odd, good]}))
+    alone = text(entry(selectors={selector: [good]}))
+    assert accepted(config).config == accepted(alone).config
+    assert "matches nothing" in warned(config)[f"configList[0].selectors.{selector}[0]"]
+
+
 @pytest.mark.parametrize("selectors", [None, {}, {"vendors": []}, {"vendors": [], "ifNames": []}])
 def test_devices_becomes_if_names_also_beside_empty_selectors(
     selectors: dict[str, list[str]] | None,
