@@ -1,13 +1,12 @@
 """One complete look at a host: host -> Inventory. No state, nothing kept between two scans."""
 
-from dataclasses import replace
 from types import MappingProxyType
 
 from rdma_dp.discovery.chardevs import read_rdma_cm
 from rdma_dp.discovery.hcas import Sources, read_hca
 from rdma_dp.discovery.idle import RDMA_MODULE_OF_DRIVER, idle_functions
 from rdma_dp.discovery.netlink_view import NldevView
-from rdma_dp.discovery.sharing import why_doubtful, why_unshareable
+from rdma_dp.discovery.sharing import judged
 from rdma_dp.host import MODULES, NETNS_MODE, Host, HostError
 from rdma_dp.model import Hca, Inventory, System, natural_key
 
@@ -44,12 +43,7 @@ def _ask_netlink() -> NldevView:
 
 def _judged_hca(sources: Sources, name: str, netns_mode: str | None) -> Hca:
     try:
-        hca = read_hca(sources, name)
-        return replace(
-            hca,
-            unshareable=why_unshareable(sources, hca, netns_mode),
-            doubt=why_doubtful(sources, hca),
-        )
+        return judged(sources, read_hca(sources, name), netns_mode)
     except HostError as error:
         return Hca(name, unshareable=str(error))
 

@@ -1,5 +1,7 @@
 """Whether an HCA is one to share at all, and if not, why, in words for the person who asks."""
 
+from dataclasses import replace
+
 from rdma_dp.discovery.hcas import Sources
 from rdma_dp.discovery.vpd import READ_LIMIT, is_switch_management
 from rdma_dp.host import CLASS_INFINIBAND, CLASS_VERBS, MODULES, PCI_DEVICES, HostError
@@ -14,15 +16,17 @@ EXCLUSIVE_NETNS = (
 )
 
 
-def why_unshareable(sources: Sources, hca: Hca, netns_mode: str | None) -> str | None:
-    """The first reason against sharing, the most lasting one first; None to share it."""
-    return (
+def judged(sources: Sources, hca: Hca, netns_mode: str | None) -> Hca:
+    """The HCA with the first reason against sharing it, the most lasting one first, or a doubt."""
+    manages, doubt = _switch_management(sources, hca)
+    unshareable = (
         _without_verbs(sources, hca)
-        or _known_switch_management(sources, hca)
+        or manages
         or _raw_ethernet(sources, hca)
         or (hca.uverbs.fault if hca.uverbs else None)
         or (EXCLUSIVE_NETNS if netns_mode == "exclusive" else None)
     )
+    return replace(hca, unshareable=unshareable, doubt=doubt)
 
 
 def _without_verbs(sources: Sources, hca: Hca) -> str | None:
@@ -40,23 +44,8 @@ def _without_verbs(sources: Sources, hca: Hca) -> str | None:
     return "no uverbs: the class infiniband_verbs is not there, as when ib_uverbs is not loaded"
 
 
-def why_doubtful(sources: Sources, hca: Hca) -> str | None:
-    """What speaks against sharing it, but cannot be seen from here; None if nothing does."""
-    try:
-        _switch_management(sources, hca)
-    except HostError as error:
-        return f"it may be an NVLink switch's management function: {error}"
-    return None
-
-
-def _known_switch_management(sources: Sources, hca: Hca) -> str | None:
-    try:
-        return _switch_management(sources, hca)
-    except HostError:
-        return None  # many virtual machines show no VPD: a doubt, not a verdict
-
-
-def _switch_management(sources: Sources, hca: Hca) -> str | None:
+def _switch_management(sources: Sources, hca: Hca) -> tuple[str | None, str | None]:
+    """The reason against an NVLink switch's manager, or the doubt whether it is one."""
     function = hca.function
     if (
         function is None
@@ -64,11 +53,14 @@ def _switch_management(sources: Sources, hca: Hca) -> str | None:
         or (function.pci_class or 0) >> 8 != _CLASS_INFINIBAND_CONTROLLER
         or function.physfn is not None
     ):
-        return None
-    vpd = sources.host.read_unchanging(f"{PCI_DEVICES}/{function.address}/vpd", READ_LIMIT)
+        return None, None
+    try:
+        vpd = sources.host.read_unchanging(f"{PCI_DEVICES}/{function.address}/vpd", READ_LIMIT)
+    except HostError as error:  # many virtual machines show no VPD: a doubt, not a verdict
+        return None, f"it may be an NVLink switch's management function: {error}"
     if vpd is None or not is_switch_management(vpd):
-        return None
-    return "management function of an NVLink switch (VPD says SMDL=SW_MNG), not a network HCA"
+        return None, None
+    return "management function of an NVLink switch (VPD says SMDL=SW_MNG), not a network HCA", None
 
 
 def _raw_ethernet(sources: Sources, hca: Hca) -> str | None:

@@ -188,6 +188,29 @@ def test_a_class_that_cannot_be_listed_is_never_an_empty_host(path: str, sample:
         scan(FailingHost(sample("seed"), path))
 
 
+class SlowVpd(Host):
+    """A host whose VPDs fail, as slowly as cards do, and which counts the attempts."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.attempts = 0
+
+    def read_bytes(self, path: str, limit: int) -> bytes | None:
+        if path.endswith("/0000:05:00.0/vpd"):
+            self.attempts += 1
+            raise HostError("cannot read the VPD")
+        return super().read_bytes(path, limit)
+
+
+def test_a_vpd_that_fails_is_read_once_a_scan_and_given_up_after_three(sample: Sample) -> None:
+    host = SlowVpd(sample("dgx-b200"))
+    attempts = []
+    for _ in range(5):
+        assert scan(host).hcas[0].doubt is not None
+        attempts.append(host.attempts)
+    assert attempts == [1, 2, 3, 3, 3]
+
+
 def test_an_unplugged_hca_is_gone_and_its_function_says_why(fresh: Fresh) -> None:
     host = fresh("seed")
     host.unplug("mlx5_1")
