@@ -50,7 +50,7 @@ _GONE = frozenset(
 
 
 # What says something of us, not of the host.
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class HostError(RdmaDpError):
@@ -208,7 +208,7 @@ class Host:
     def _absent_or_raise(self, path: str, error: OSError, absent: T) -> T:
         if error.errno in _GONE:
             return absent
-        if error.errno in _EXHAUSTED:
+        if error.errno in EXHAUSTED:
             raise ExhaustedError(f"cannot read {self._at(path)}: {error.strerror}") from error
         hint = "run as root" if error.errno in (errno.EACCES, errno.EPERM) else None
         raise HostError(f"cannot read {self._at(path)}: {error.strerror}", hint) from error

@@ -6,6 +6,7 @@ Names are the kernel's and the field's. `None` always means "the node does not s
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 
 CHAR_DEVICE_DIRECTORY = "/dev/infiniband"
@@ -63,6 +64,7 @@ class PciFunction:
     driver: str | None = None
     numa_node: int | None = None  # None also where the firmware gave no affinity (-1)
     physfn: str | None = None  # address of the PF, for a VF
+    vf: int | None = None  # which of the PF's VFs, from 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,26 @@ class NetDevice:
 
     `link_type` is named as iproute2 and the Go plugin name it: "ether" or "infiniband".
     `bond` is the bonding master that it is enslaved to. `admin_up` is whether somebody set it up
-    (IFF_UP), which says nothing about its cable.
+    (IFF_UP), which says nothing about its cable. `altnames` are further names that it answers to.
     """
 
     name: str
     link_type: str | None = None
     bond: str | None = None
     admin_up: bool | None = None
+    altnames: tuple[str, ...] = ()
+
+
+class FunctionType(StrEnum):
+    """What kind of function an HCA sits on.
+
+    A VF that was passed through to a virtual machine is a PF there: nothing tells it apart.
+    """
+
+    PF = "pf"
+    VF = "vf"
+    SF = "sf"
+    VIRTUAL = "virtual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +128,14 @@ class Hca:
 
     `functions` has the function that the HCA sits on first; behind it come, for a RoCE bond, the
     functions whose ports it took over. Empty for a virtual HCA (rxe, siw).
+    `pf_names` are the netdevs of its PF: its own for a PF, the parent's for a VF or SF.
     `unshareable` says in words why no pod may have it; None for an HCA to share. `doubt` is what
     speaks against sharing it, but could not be seen.
     """
 
     name: str
     functions: tuple[PciFunction, ...] = ()
+    pf_names: tuple[str, ...] = ()
     subfunction: Subfunction | None = None
     protocol: str | None = None  # "ib", "roce", "iw", "opa": as NLDEV names it
     ports: tuple[Port, ...] = ()
@@ -138,6 +155,37 @@ class Hca:
     def function(self) -> PciFunction | None:
         """The PCI function that the HCA sits on; an SF's parent; None for a virtual HCA."""
         return self.functions[0] if self.functions else None
+
+    @property
+    def function_type(self) -> FunctionType:
+        """What it sits on."""
+        if self.function is None:
+            return FunctionType.VIRTUAL
+        if self.subfunction is not None:
+            return FunctionType.SF
+        return FunctionType.PF if self.function.physfn is None else FunctionType.VF
+
+    @property
+    def index(self) -> int | None:
+        """The number of the VF or SF on its PF; None for the others."""
+        if self.subfunction is not None:
+            return self.subfunction.sfnum
+        return self.function.vf if self.function else None
+
+    @property
+    def stable_key(self) -> str:
+        """What names the hardware, whatever the kernel calls the HCA after the next reboot.
+
+        The PCI address, for an SF with its sfnum, for a virtual HCA its name. HCAs with a function
+        in common have the key in common.
+        """
+        if self.function is None:
+            return self.name
+        if self.subfunction is None:
+            return self.function.address
+        sfnum = self.subfunction.sfnum
+        number = self.subfunction.name if sfnum is None else f"sf{sfnum}"
+        return f"{self.function.address}-{number}"
 
     @property
     def numa_node(self) -> int | None:

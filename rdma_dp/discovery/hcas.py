@@ -1,12 +1,12 @@
 """One HCA put together from its sources: functions, ports, netdevs, character devices."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from rdma_dp.discovery.chardevs import read_char_devices
 from rdma_dp.discovery.netdevs import NetLink, NetLinks
-from rdma_dp.discovery.netlink_view import NldevDevice, NldevView
+from rdma_dp.discovery.netlink_view import NetlinkView, NldevDevice
 from rdma_dp.discovery.pci import Functions, Parent, parent_of
 from rdma_dp.discovery.ports import (
     UNKNOWN_PORT,
@@ -22,7 +22,7 @@ from rdma_dp.model import Hca, PciFunction, Port, Subfunction
 class Sources:
     """Everything that one scan reads for all HCAs together, each class directory once."""
 
-    def __init__(self, host: Host, netlink: NldevView) -> None:
+    def __init__(self, host: Host, netlink: NetlinkView) -> None:
         self.host = host
         self.netlink = netlink
         self.functions = Functions(host)
@@ -71,9 +71,11 @@ def read_hca(sources: Sources, name: str) -> Hca:
         for number in sorted(found, key=lambda number: (number == UNKNOWN_PORT, number))
     }
     netdevs = list({link.name: link for own in links.values() for link in own}.values())
+    functions = _functions(sources, parent, netdevs)
     return Hca(
         name=name,
-        functions=_functions(sources, parent, netdevs),
+        functions=functions,
+        pf_names=_pf_names(sources, parent, functions),
         subfunction=_subfunction(host, parent),
         protocol=netlink.protocol,
         ports=tuple(
@@ -84,6 +86,23 @@ def read_hca(sources: Sources, name: str) -> Hca:
         uverbs=sources.char_devices.uverbs.get(name),
         umads=tuple(sources.char_devices.umads.get(name, ())),
         issms=tuple(sources.char_devices.issms.get(name, ())),
+    )
+
+
+def netdevs_of(hcas: Iterable[Hca]) -> tuple[str, ...]:
+    """The names of the netdevs of HCAs and of their PFs, each once."""
+    names = (n for hca in hcas for n in (*(netdev.name for netdev in hca.netdevs), *hca.pf_names))
+    return tuple(dict.fromkeys(names))
+
+
+def with_altnames(hca: Hca, altnames: Mapping[str, Sequence[str]]) -> Hca:
+    """The HCA, its netdevs and those of its PF with their further names."""
+    return replace(
+        hca,
+        pf_names=tuple(n for name in hca.pf_names for n in (name, *altnames.get(name, ()))),
+        netdevs=tuple(
+            replace(netdev, altnames=tuple(altnames.get(netdev.name, ()))) for netdev in hca.netdevs
+        ),
     )
 
 
@@ -157,6 +176,16 @@ def _functions(
     joined = [f for netdev in netdevs if (f := _joined(sources, parent, netdev)) is not None]
     own = sources.functions.at(parent.address, parent.path)
     return tuple(dict.fromkeys([own, *joined]))
+
+
+def _pf_names(
+    sources: Sources, parent: Parent | None, functions: tuple[PciFunction, ...]
+) -> tuple[str, ...]:
+    """The netdevs of the PF: of all PFs whose ports the HCA has; of an SF's parent alone."""
+    if parent is not None and parent.subfunction is not None:
+        return sources.links.own_names(parent.address)
+    pfs = dict.fromkeys(function.physfn or function.address for function in functions)
+    return tuple(name for pf in pfs for name in sources.links.own_names(pf))
 
 
 def _subfunction(host: Host, parent: Parent | None) -> Subfunction | None:

@@ -48,8 +48,7 @@ def idle_functions(
     unplaced = [name for name, parent in sources.parents.items() if parent is None]
     return tuple(
         _idle_function(sources, address, joined.get(address), netns_mode, unplaced)
-        for address in sources.functions.network()
-        if address not in sources.busy_addresses
+        for address in sources.functions.network(besides=sources.busy_addresses)
     )
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from rdma_dp.discovery.pci import parent_of
-from rdma_dp.host import CLASS_NET, Host
+from rdma_dp.host import CLASS_NET, Host, HostError
 from rdma_dp.model import NetDevice
 
 _IFF_UP = 0x1  # of net/IF/flags (kernel include/uapi/linux/if.h)
@@ -52,6 +52,7 @@ class NetLinks:
         self._host = host
         self._read: dict[str, NetLink | None] = {}
         self._below: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+        self._own: dict[str, tuple[str, ...]] = {}
         self._parents: dict[str, tuple[str, str | None]] = {}
         self._virtual: list[str] = []
         self._over: dict[int, list[str]] | None = None
@@ -73,6 +74,20 @@ class NetLinks:
         """The netdevs that hang on a PCI function, or on one subfunction of it."""
         links = [self.named(name) for name in self._below.get((address, subfunction), ())]
         return [link for link in links if link is not None]
+
+    def own_names(self, address: str) -> tuple[str, ...]:
+        """The names of a PCI function's netdevs without its representors, looked up once."""
+        if address not in self._own:
+            names = self.names_below(address)
+            self._own[address] = tuple(name for name in names if self._is_own(name))
+        return self._own[address]
+
+    def _is_own(self, name: str) -> bool:
+        try:
+            link = self.named(name)
+        except HostError:  # a matter of the HCA that has the netdev, not of all VFs beside it
+            return False
+        return link is not None and not link.representor
 
     def named(self, name: str) -> NetLink | None:
         """The netdev of that name; None when it is not there."""

@@ -1,4 +1,4 @@
-"""What RDMA netlink says of a host, as values. `nldev` asks for them."""
+"""What netlink says of a host, as values. `nldev` and `altnames` ask for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,8 +17,9 @@ class NldevDevice:
 
 
 @dataclass(frozen=True, slots=True)
-class NldevView:
-    """Everything that netlink said."""
+class NetlinkView:
+    """Everything that netlink said. `altnames` maps netdevs to the further names that they have."""
 
     netns_mode: str | None = None
     devices: Mapping[str, NldevDevice] = field(default_factory=lambda: MappingProxyType({}))
+    altnames: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))

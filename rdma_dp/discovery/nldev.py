@@ -14,7 +14,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.marshal import Marshal
 from pyroute2.netlink.nlsocket import NetlinkSocket
 
-from rdma_dp.discovery.netlink_view import NldevDevice, NldevView
+from rdma_dp.discovery.netlink_view import NetlinkView, NldevDevice
 
 NETLINK_RDMA = 20
 _CLIENT_NLDEV = 5 << 10  # RDMA_NL_GET_TYPE: the client in the upper bits, the command below
@@ -52,7 +52,7 @@ class _NldevSocket(NetlinkSocket):  # type: ignore[misc]  # likewise
         self.set_marshal(_NldevMarshal())
 
 
-def query() -> NldevView | None:
+def query() -> NetlinkView | None:
     """Asks the kernel; None when it has no RDMA netlink. Needs no capability."""
     try:
         with _NldevSocket() as socket:
@@ -62,10 +62,10 @@ def query() -> NldevView | None:
         return None
 
 
-def _view(socket: Any) -> NldevView:
+def _view(socket: Any) -> NetlinkView:
     modes = [message.get_attr("SYS_NETNS_MODE") for message in _ask(socket, _SYS_GET)]
     devices = [_device(socket, message) for message in _ask(socket, _GET, dump=True)]
-    return NldevView(
+    return NetlinkView(
         netns_mode=next((_NETNS_MODES[mode] for mode in modes if mode in _NETNS_MODES), None),
         devices=MappingProxyType({device.name: device for device in devices}),
     )

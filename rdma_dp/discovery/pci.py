@@ -3,12 +3,15 @@
 import re
 from dataclasses import dataclass
 
-from rdma_dp.host import PCI_DEVICES, Host
+from rdma_dp.host import PCI_DEVICES, Host, HostError
 from rdma_dp.model import PciFunction
 
 # Domains have more than four digits behind VMD and on some hypervisors.
 _ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 _SUBFUNCTION = re.compile(r"mlx5_core\.sf\.\d+")
+
+# A PF's link to its VF with that number, from 0 (kernel drivers/pci/iov.c, pci_iov_sysfs_link).
+_VIRTFN = re.compile(r"virtfn(\d+)")
 
 # PCI class codes, upper 16 bits (pci.ids): a network function has base class 02; old InfiniBand
 # adapters (qib) say "serial bus, InfiniBand" instead.
@@ -47,6 +50,7 @@ class Functions:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._read: dict[str, PciFunction] = {}
+        self._vfs: dict[str, dict[str, int]] = {}
 
     def at(self, address: str, path: str) -> PciFunction:
         """The function whose attributes stand in the directory `path`."""
@@ -54,16 +58,19 @@ class Functions:
             self._read[address] = self._read_function(address, path)
         return self._read[address]
 
-    def network(self) -> list[str]:
-        """The addresses of every function of a network class, whatever drives it."""
+    def network(self, *, besides: frozenset[str]) -> list[str]:
+        """The addresses of all other functions of a network class, whatever drives them."""
         found = []
         for address in self._host.entries(PCI_DEVICES):
+            if address in besides:
+                continue
             pci_class = self._host.read_fact_int(f"{PCI_DEVICES}/{address}/class", 16)
             if pci_class is not None and _is_network(pci_class):
                 found.append(address)
         return found
 
     def _read_function(self, address: str, path: str) -> PciFunction:
+        physfn = self._host.link_name(f"{path}/physfn")
         numa_node = self._host.read_fact_int(f"{path}/numa_node")
         return PciFunction(
             address=address,
@@ -72,8 +79,23 @@ class Functions:
             pci_class=self._host.read_int(f"{path}/class", 16),
             driver=self._host.link_name(f"{path}/driver"),
             numa_node=None if numa_node is None or numa_node < 0 else numa_node,
-            physfn=self._host.link_name(f"{path}/physfn"),
+            physfn=physfn,
+            vf=None if physfn is None else self._vf_numbers(physfn).get(address),
         )
+
+    def _vf_numbers(self, pf: str) -> dict[str, int]:
+        """The PF's VFs by their addresses. Nothing depends on them but their numbers."""
+        if pf not in self._vfs:
+            try:
+                self._vfs[pf] = self._read_vf_numbers(f"{PCI_DEVICES}/{pf}")
+            except HostError:
+                self._vfs[pf] = {}
+        return self._vfs[pf]
+
+    def _read_vf_numbers(self, path: str) -> dict[str, int]:
+        links = [found for entry in self._host.entries(path) if (found := _VIRTFN.fullmatch(entry))]
+        vfs = ((self._host.link_name(f"{path}/{link[0]}"), int(link[1])) for link in links)
+        return {address: number for address, number in vfs if address is not None}
 
 
 def _is_network(pci_class: int) -> bool:

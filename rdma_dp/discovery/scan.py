@@ -2,10 +2,11 @@
 
 from types import MappingProxyType
 
+from rdma_dp.discovery.altnames import query_altnames
 from rdma_dp.discovery.chardevs import read_rdma_cm
-from rdma_dp.discovery.hcas import Sources, read_hca
+from rdma_dp.discovery.hcas import Sources, netdevs_of, read_hca, with_altnames
 from rdma_dp.discovery.idle import RDMA_MODULE_OF_DRIVER, idle_functions
-from rdma_dp.discovery.netlink_view import NldevView
+from rdma_dp.discovery.netlink_view import NetlinkView
 from rdma_dp.discovery.sharing import judged
 from rdma_dp.host import MODULES, NETNS_MODE, Host, HostError
 from rdma_dp.model import Hca, Inventory, System, natural_key
@@ -14,19 +15,22 @@ from rdma_dp.model import Hca, Inventory, System, natural_key
 _CORE_MODULES = ("ib_core", "ib_uverbs", "ib_umad", "rdma_ucm")
 
 
-def scan(host: Host, netlink: NldevView | None = None) -> Inventory:
+def scan(host: Host, netlink: NetlinkView | None = None) -> Inventory:
     """Reads the whole host.
 
-    `netlink` is what RDMA netlink says; on a live host it is asked for. Raises HostError when a
+    `netlink` is what netlink says; on a live host it is asked for. Raises HostError when a
     class directory cannot be read; an HCA, a function or a node that cannot be read is in the
     inventory with the error as its reason, and does not hide the others.
     """
+    ask = netlink is None and host.live
     if netlink is None:
-        netlink = _ask_netlink() if host.live else NldevView()
+        netlink = _ask_rdma_netlink() if ask else NetlinkView()
     sources = Sources(host, netlink)
     netns_mode = netlink.netns_mode or _netns_mode(host)
     names = sorted(sources.parents, key=natural_key)
-    hcas = tuple(_judged_hca(sources, name, netns_mode) for name in names)
+    read = [_judged_hca(sources, name, netns_mode) for name in names]
+    altnames = query_altnames(netdevs_of(read)) if ask else netlink.altnames
+    hcas = tuple(with_altnames(hca, altnames) if altnames else hca for hca in read)
     return Inventory(
         hcas=hcas,
         others=idle_functions(sources, hcas, netns_mode),
@@ -34,11 +38,11 @@ def scan(host: Host, netlink: NldevView | None = None) -> Inventory:
     )
 
 
-def _ask_netlink() -> NldevView:
+def _ask_rdma_netlink() -> NetlinkView:
     # Imported here: pyroute2 costs 75 ms, and only a live host has a kernel to ask.
     from rdma_dp.discovery import nldev  # noqa: PLC0415
 
-    return nldev.query() or NldevView()
+    return nldev.query() or NetlinkView()
 
 
 def _judged_hca(sources: Sources, name: str, netns_mode: str | None) -> Hca:

@@ -10,7 +10,8 @@ from .process import CONFIGS, DEADLINE, MODULE, REPO, environment, rdma_dp
 
 HCA = {
     "name", "pciAddress", "subfunction", "vendor", "deviceID", "driver", "numaNode", "netdevs",
-    "linkTypes", "ports", "uverbs", "umad", "issm", "shareable", "reason",
+    "linkTypes", "ports", "uverbs", "umad", "issm", "shareable", "reason", "functionType", "vf",
+    "pfNames", "altNames",
 }  # fmt: skip
 PORT = {"number", "state", "physState", "linkLayer", "rate", "netdevs"}
 OTHER = {"pciAddress", "vendor", "deviceID", "driver", "netdevs", "reason"}
@@ -44,6 +45,10 @@ def test_the_document_of_a_plain_server(sample: Sample) -> None:
         "issm": [],
         "shareable": True,
         "reason": None,
+        "functionType": "pf",
+        "vf": None,
+        "pfNames": ["ens1f0np0"],
+        "altNames": [],
     }  # fmt: skip
     assert document["others"] == []
     assert document["system"]["netnsMode"] == "shared"
@@ -67,6 +72,14 @@ def test_a_subfunction_is_named_by_its_auxiliary_device(sample: Sample) -> None:
     found = {hca["name"]: hca["subfunction"] for hca in document["hcas"]}
     assert found["mlx5_2"] == "mlx5_core.sf.2"
     assert found["mlx5_0"] is None
+
+
+def test_a_vf_has_its_number_and_the_name_of_its_pf(sample: Sample) -> None:
+    document = rdma_dp("discover", "--root", sample("sriov"), "-o", "json").document
+    found = [(hca["functionType"], hca["vf"], hca["pfNames"]) for hca in document["hcas"]]
+    assert found == [
+        (*kind, ["ens3f0np0"]) for kind in (("pf", None), ("vf", 0), ("vf", 1), ("vf", 4))
+    ]
 
 
 def test_a_host_without_rdma_is_no_failure(sample: Sample) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from rdma_dp.discovery import scan
 from rdma_dp.host import Host
-from rdma_dp.standin.host import generate, sample_names
+from rdma_dp.standin.host import Manifest, generate, sample_names
 
 from ..conftest import Fresh, Sample
 
@@ -87,6 +87,39 @@ def test_no_file_of_a_plain_host_is_read_twice(sample: Sample, watch: Watch) -> 
 def test_netdevs_of_pods_are_listed_and_not_read(sample: Sample, watch: Watch) -> None:
     watched_scan(watch, sample("seed"))
     assert not [path for path in watch.opened if "/net/lo/" in path]
+
+
+def switchdev(*vfs: str) -> Manifest:
+    """A PF without HCA in switchdev mode, with a hundred representors; `vfs` are those of VFs."""
+    pf = "0000:08:00.0"
+    switch = {"switch_id": "04038a0003c288a0"}
+    representors = {f"rep{n}": {"port_name": f"pf0vf{n}", **switch} for n in range(100)}
+    net = {"uplink": {"port_name": "p0", **switch}, **representors}
+    functions: dict[str, Any] = {pf: {"id": "15b3:101d", "rdma": False, "net": net}}
+    for function, hca in enumerate(vfs, start=1):
+        functions[f"0000:08:00.{function}"] = {"id": "15b3:101e", "physfn": pf, "hcas": [hca]}
+    return Manifest.model_validate({"title": "switchdev", "functions": functions})
+
+
+def test_representors_that_nothing_needs_are_listed_and_not_read(
+    fresh: Fresh, watch: Watch
+) -> None:
+    watched_scan(watch, fresh(switchdev()).root)
+    assert not [path for path in watch.opened if "/net/rep" in path]
+
+
+def test_representors_beside_vfs_are_read_once_for_all_of_them(fresh: Fresh, watch: Watch) -> None:
+    watched_scan(watch, fresh(switchdev("mlx5_0", "mlx5_1", "mlx5_2")).root)
+    read = {path: n for path, n in watch.opened.items() if "/net/rep" in path}
+    assert read
+    assert set(read.values()) == {1}
+
+
+def test_a_pf_is_listed_once_for_all_its_vfs(fresh: Fresh, watch: Watch) -> None:
+    root = fresh(generate(8, vfs=True)).root
+    watched_scan(watch, root)
+    pfs = [path for path in watch.listed if path.startswith(f"{root}/sys/bus/pci/devices/")]
+    assert [watch.listed[path] for path in pfs] == [1]
 
 
 def test_eight_times_the_hcas_cost_about_eight_times_as_much(fresh: Fresh) -> None:

@@ -1,7 +1,7 @@
 """RDMA netlink fills in what sysfs lacks, and is believed where both speak."""
 
 from rdma_dp.discovery import scan
-from rdma_dp.discovery.netlink_view import NldevDevice, NldevView
+from rdma_dp.discovery.netlink_view import NetlinkView, NldevDevice
 from rdma_dp.host import Host
 from rdma_dp.model import Hca
 
@@ -9,7 +9,7 @@ from ..conftest import Sample
 
 
 def hcas(sample: Sample, name: str, *told: NldevDevice, mode: str | None = None) -> dict[str, Hca]:
-    view = NldevView(mode, {device.name: device for device in told})
+    view = NetlinkView(mode, {device.name: device for device in told})
     return {hca.name: hca for hca in scan(Host(sample(name)), view).hcas}
 
 
@@ -72,10 +72,10 @@ def test_an_smi_companion_whose_served_hca_is_not_to_be_seen(sample: Sample) -> 
 
 
 def test_netlinks_netns_mode_goes_before_the_modules_parameter(sample: Sample) -> None:
-    inventory = scan(Host(sample("seed")), NldevView("exclusive"))
+    inventory = scan(Host(sample("seed")), NetlinkView("exclusive"))
     assert inventory.system.netns_mode == "exclusive"
     assert not any(hca.shareable for hca in inventory.hcas)
-    inventory = scan(Host(sample("exclusive-netns")), NldevView("shared"))
+    inventory = scan(Host(sample("exclusive-netns")), NetlinkView("shared"))
     assert all(hca.shareable for hca in inventory.hcas)
 
 

@@ -162,8 +162,9 @@ class Function(Holder):
     `id` is vendor:device, `class` the four (or six) digits of the class. `driver` is "auto" (by
     id), "none" or a name. `numa` is -1 where the firmware says nothing, "none" for no such file.
     `bridges` are the addresses above it from the root port down (default: one root port on the bus
-    before), `root` the host bridge's path below sys/devices. `rdma: false` tells that the driver
-    offers no RDMA half (the second PF of a LAG), `multiport` that two PFs share one HCA.
+    before), `root` the host bridge's path below sys/devices. `physfn` makes it a VF, with the
+    number `vf` on its PF (default: the next free one, by address). `rdma: false` tells that the
+    driver offers no RDMA half (the second PF of a LAG), `multiport` that two PFs share one HCA.
     `vpd` is what its Vital Product Data say; `name` is their identifier string.
     """
 
@@ -174,6 +175,7 @@ class Function(Holder):
     root: InsidePath | None = None
     bridges: tuple[Address, ...] = ()
     physfn: Address | None = None
+    vf: Number | None = None
     rdma: bool = True
     multiport: bool = False
     vpd: dict[Annotated[str, StringConstraints(pattern=r"^(name|[A-Z0-9]{2})$")], str] = {}
@@ -237,6 +239,11 @@ def _doubles(manifest: Manifest) -> Iterator[str]:
         "uverbs number": [hca.uverbs for _, hca in hcas if isinstance(hca.uverbs, int)],
         "umad number": [n for _, hca in hcas if isinstance(hca.umad, tuple) for n in hca.umad],
         "subfunction": [sf for f in manifest.functions.values() for sf in f.subfunctions],
+        "VF": [
+            f"{function.vf} of {function.physfn}"
+            for function in manifest.functions.values()
+            if function.physfn is not None and function.vf is not None
+        ],
     }
     for kind, found in names.items():
         doubled = (name for name, times in Counter(found).items() if times > 1)

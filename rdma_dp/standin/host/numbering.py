@@ -1,4 +1,4 @@
-"""The numbers that the kernel gives out in the order of appearance: uverbs, umad, ifindex, adev.
+"""The numbers that the kernel gives out in the order of appearance: uverbs, umad, ifindex, VFs.
 
 They are dealt once for the whole manifest, so that an HCA that comes back finds its own again.
 """
@@ -15,12 +15,13 @@ _WITH_UMAD: frozenset[Protocol] = frozenset({"ib", "opa", "roce"})
 
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """By name: uverbs number of an HCA, its umad number per port, a netdev's ifindex, a site's
-    index among the auxiliary devices of its driver."""
+    """By name: uverbs number of an HCA, its umad number per port, a netdev's ifindex, a VF's
+    number on its PF (by address), a site's index among the auxiliary devices of its driver."""
 
     uverbs: Mapping[str, int]
     umads: Mapping[str, Mapping[int, int]]
     ifindex: Mapping[str, int]
+    vfs: Mapping[str, int]
     auxiliary: Mapping[str, int]
 
 
@@ -33,6 +34,7 @@ def number(manifest: Manifest) -> Numbering:
         _uverbs([(name, hca) for _, name, hca in hcas]),
         _umads(hcas),
         {name: index for index, name in enumerate(netdevs, start=1)},
+        _vfs(manifest),
         _auxiliary(sites),
     )
 
@@ -59,6 +61,18 @@ def _umads(hcas: list[tuple[Site, str, Hca]]) -> dict[str, dict[int, int]]:
         elif hca.umad == "auto":
             ports = [n for n in hca.ports if port_protocol(site, hca, n) in _WITH_UMAD]
             dealt[name] = {n: next(free) for n in ports}
+    return dealt
+
+
+def _vfs(manifest: Manifest) -> dict[str, int]:
+    by_pf: dict[str, list[tuple[str, int | None]]] = {}
+    for address, function in sorted(manifest.functions.items()):
+        if function.physfn is not None:
+            by_pf.setdefault(function.physfn, []).append((address, function.vf))
+    dealt: dict[str, int] = {}
+    for vfs in by_pf.values():
+        free = _free({asked for _, asked in vfs if asked is not None})
+        dealt |= {address: next(free) if asked is None else asked for address, asked in vfs}
     return dealt
 
 

@@ -72,9 +72,9 @@ def _bind(tree: Tree, bus: str, directory: str, driver: str, module: str) -> Non
 
 def _virtual_functions(tree: Tree, scene: Scene, site: Site) -> None:
     own = scene.virtual_functions.get(site.address or "", ())
-    for index, vf in enumerate(own):
+    for vf in own:
         tree.link(f"{vf.directory}/physfn", site.directory)
-        tree.link(f"{site.directory}/virtfn{index}", vf.directory)
+        tree.link(f"{site.directory}/virtfn{scene.numbers.vfs[vf.name]}", vf.directory)
     if own:
         limits = {"sriov_numvfs": len(own), "sriov_totalvfs": max(_SRIOV_LIMIT, len(own))}
         tree.attributes(site.directory, limits)

@@ -51,6 +51,14 @@ def test_lists_of_names_are_short_for_mappings() -> None:
             "physfn of 0000:18:00.0: 0000:19:00.0 is no function",
         ),
         (
+            (
+                "{title: x, functions: {0000:18:00.0: {id: 15b3:1021},"
+                " 0000:18:00.1: {id: 15b3:101e, physfn: 0000:18:00.0, vf: 3},"
+                " 0000:18:00.2: {id: 15b3:101e, physfn: 0000:18:00.0, vf: 3}}}"
+            ),
+            "VF 3 of 0000:18:00.0 is there twice",
+        ),
+        (
             "title: x\nfunctions: {0000:18:00.0: {id: 15b3:1021, hcas: [a]}}\nvirtual: {hcas: [a]}",
             "HCA a is there twice",
         ),
@@ -133,7 +141,8 @@ KEYS = st.sampled_from(
     [
         "title", "functions", "virtual", "bonds", "hcas", "net", "ports", "id", "class", "driver",
         "numa", "uverbs", "umad", "slaves", "subfunctions", "mlx5_core.sf.1", "sfnum", "files",
-        "remove", "physfn", "0000:18:00.0", "mlx5_0", "eth0", "bond0", "1", "child_of", "smi_of",
+        "remove", "physfn", "vf", "0000:18:00.0", "mlx5_0", "eth0", "bond0", "1", "child_of",
+        "smi_of",
     ]
 )  # fmt: skip
 NESTED = st.recursive(

@@ -183,6 +183,29 @@ def test_physical_and_virtual_functions_point_at_each_other(root: Path) -> None:
     assert not (vfs[3] / "driver").exists()
 
 
+def test_vfs_count_by_address_around_those_that_have_numbers_of_their_own(root: Path) -> None:
+    written = """
+        title: VFs
+        functions:
+          0000:18:00.3: {id: 15b3:101e, physfn: 0000:18:00.0}
+          0000:18:00.2: {id: 15b3:101e, physfn: 0000:18:00.0}
+          0000:18:00.1: {id: 15b3:101e, physfn: 0000:18:00.0, vf: 1}
+          0000:18:00.0: {id: 15b3:1021}
+          0000:3b:00.0: {id: 15b3:1021}
+          0000:3b:00.1: {id: 15b3:101e, physfn: 0000:3b:00.0}
+        """
+    host.build(host.parse(written, "here"), root)
+    assert vfs_of(root, "0000:18:00.0") == {
+        "virtfn0": "0000:18:00.2", "virtfn1": "0000:18:00.1", "virtfn2": "0000:18:00.3",
+    }  # fmt: skip
+    assert vfs_of(root, "0000:3b:00.0") == {"virtfn0": "0000:3b:00.1"}
+
+
+def vfs_of(root: Path, pf: str) -> dict[str, str]:
+    found = links(root, f"sys/bus/pci/devices/{pf}")
+    return {link.name: link.resolve().name for link in found if link.name.startswith("virtfn")}
+
+
 def test_a_subfunction_has_its_own_directory_without_pci_attributes(root: Path) -> None:
     built("subfunctions", root)
     sf = (root / "sys/class/infiniband/mlx5_2/device").resolve()
