@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
+from typing import Any
 
 from rdma_dp.config import Selectors
 from rdma_dp.health import describe_ports, has_active_port
-from rdma_dp.model import CharDevice, Hca, Inventory, NetDevice, System
-from rdma_dp.selection import Mismatch, Selection, Verdict, mismatches, some
+from rdma_dp.model import CharDevice, Hca, IdleFunction, Inventory, NetDevice, System
+from rdma_dp.selection import Mismatch, Selection, Verdict, grouped, mismatches, some
 
 _SHOWN = 3  # nobody reads further; `discover` has the rest
+
+# Selectors of what a function without an HCA does not show: they say nothing about it.
+_OF_HCAS_ONLY: dict[str, Any] = {"link_types": (), "rdma_devices": (), "pf_names": ()}
 
 
 def resource_warnings(selection: Selection, system: System) -> tuple[str, ...]:
@@ -79,19 +83,28 @@ def _shared_hcas(inventory: Inventory, selections: Sequence[Selection]) -> Itera
 
 def _idle_matches(selectors: Selectors, inventory: Inventory) -> tuple[str, ...]:
     """Functions that the selectors mean, but that have no HCA yet."""
-    told = selectors.model_copy(update={"link_types": ()})  # only an HCA has link types
-    if told == Selectors():
-        return ()
-    addresses: dict[str, list[str]] = {}
-    for other in inventory.others:
-        netdevs = tuple(NetDevice(name) for name in other.netdevs)
-        if not mismatches(Hca("", (other.function,), netdevs=netdevs), told):
-            remedy = f": try `{other.remedy}`" if other.remedy else ""
-            addresses.setdefault(f"{other.reason}{remedy}", []).append(other.function.address)
-    return tuple(
-        f"{some(tuple(alike), _SHOWN)} would match, but has no HCA: {reason}"
-        for reason, alike in list(addresses.items())[:_SHOWN]
+    told = selectors.model_copy(
+        update={**_OF_HCAS_ONLY, "exclude": selectors.exclude.model_copy(update=_OF_HCAS_ONLY)}
     )
+    if told == Selectors(exclude=told.exclude):
+        return ()
+    matching = grouped(
+        (other.function.address, _lack(other))
+        for other in inventory.others
+        if not mismatches(_as_hca(other), told)
+    )
+    return tuple(
+        f"{some(addresses, _SHOWN)} would match, but has no HCA: {lack}"
+        for addresses, lack in matching[:_SHOWN]
+    )
+
+
+def _as_hca(idle: IdleFunction) -> Hca:
+    return Hca("", (idle.function,), netdevs=tuple(map(NetDevice, idle.netdevs)))
+
+
+def _lack(idle: IdleFunction) -> str:
+    return idle.reason + (f": try `{idle.remedy}`" if idle.remedy else "")
 
 
 def _where_hcas_should_come_from(inventory: Inventory) -> tuple[str, ...]:
@@ -104,12 +117,10 @@ def _where_hcas_should_come_from(inventory: Inventory) -> tuple[str, ...]:
 
 
 def _unshareable(hcas: Sequence[Hca]) -> tuple[str, ...]:
-    by_reason: dict[str, list[str]] = {}
-    for hca in hcas:
-        by_reason.setdefault(hca.unshareable or "", []).append(hca.name)
+    by_reason = grouped((hca.name, hca.unshareable) for hca in hcas)
     return tuple(
-        f"{some(tuple(names), _SHOWN)} would match, but cannot be shared: {reason}"
-        for reason, names in list(by_reason.items())[:_SHOWN]
+        f"{some(names, _SHOWN)} would match, but cannot be shared: {reason}"
+        for names, reason in by_reason[:_SHOWN]
     )
 
 
@@ -126,5 +137,7 @@ def _distance(verdict: Verdict) -> tuple[int, bool, float]:
 
 
 def _likeness(mismatch: Mismatch) -> float:
+    if mismatch.excludes:
+        return 0.0  # what matches word for word there is no slip of the pen
     pairs = ((wanted, found) for wanted in mismatch.wanted for found in mismatch.found)
     return max((SequenceMatcher(None, *pair).ratio() for pair in pairs), default=0.0)

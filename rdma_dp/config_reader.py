@@ -6,6 +6,7 @@ case makes no difference, the last one wins, two objects are merged, and null ch
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
@@ -69,6 +70,20 @@ def decode(raw: bytes) -> str:
 def whole_number(digits: str) -> int:
     """The number; one with more digits than anybody needs is cut, and stays absurdly large."""
     return int(digits[:_MAX_DIGITS])
+
+
+def number(value: object) -> object:
+    """The text of an unquoted YAML scalar as a number, if JSON would read it as a whole one."""
+    if isinstance(value, Unquoted) and re.fullmatch(r"-?(0|[1-9][0-9]*)", value):
+        return whole_number(value)
+    return value
+
+
+def flag(value: object) -> object:
+    """The text of an unquoted YAML scalar as a truth value, if it is spelt as in JSON."""
+    if isinstance(value, Unquoted) and value in ("true", "false"):
+        return value == "true"
+    return value
 
 
 def _check_size(size: int) -> None:

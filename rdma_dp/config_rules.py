@@ -7,6 +7,8 @@ fields are refused, and then skip whatever does not have the right shape.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from rdma_dp.config_reader import flag, number
+from rdma_dp.list_size import LONGEST_KEY, MESSAGE_LIMIT, MOST_SLOTS, most_slots
 from rdma_dp.names import DEFAULT_PREFIX, hcas_variable
 from rdma_dp.problems import Location, Problem, path_of
 
@@ -16,40 +18,56 @@ Rule = Callable[[list[Entry]], Iterator[Problem]]
 
 def errors(data: object) -> Iterator[Problem]:
     """Every broken rule."""
-    for rule in (one_way_to_select, names_differ):
+    for rule in (one_way_to_select, each_selector_once, names_differ, slots_fit):
         yield from rule(_entries(data))
 
 
 def warnings(data: object) -> Iterator[Problem]:
     """What works, and is better written otherwise."""
-    for rule in (devices_is_an_old_name, variables_differ):
+    for rule in (devices_is_an_old_name, only_with_slots_per_hca, variables_differ):
         yield from rule(_entries(data))
 
 
 def one_way_to_select(entries: list[Entry]) -> Iterator[Problem]:
     """Selectors or devices. Selectors without a value count as none, as in the Go plugin."""
     for place, entry in entries:
-        selectors = entry.get("selectors")
-        selects = any(selectors.values()) if isinstance(selectors, dict) else bool(selectors)
-        if selects and entry.get("devices"):
+        selectors, extra, devices = (
+            entry.get(key) for key in ("selectors", "extraSelectors", "devices")
+        )
+        if devices and (_takes(selectors) or _leaves_out(selectors)):
             yield Problem(
                 path_of((*place, "devices")),
                 'cannot be used together with "selectors"',
                 'move the names to "selectors.ifNames"',
             )
-        if not selects and not entry.get("devices"):
-            yield Problem(
-                path_of((*place, "selectors")),
-                "does not say which HCAs to take",
-                'for every NVIDIA/Mellanox HCA: "selectors": {"vendors": ["15b3"]}',
-            )
+        if not (devices or _takes(selectors) or _takes(extra)):
+            hint = 'for every NVIDIA/Mellanox HCA: "selectors": {"vendors": ["15b3"]}'
+            if _leaves_out(selectors) or _leaves_out(extra):
+                hint = f"exclude only leaves out; add what it leaves them out of, {hint}"
+            path = path_of((*place, "selectors"))
+            yield Problem(path, "does not say which HCAs to take", hint)
+
+
+def each_selector_once(entries: list[Entry]) -> Iterator[Problem]:
+    """What extraSelectors adds must not be there already: which of the two would count?"""
+    for place, entry in entries:
+        extra = _given(entry.get("extraSelectors"))
+        taken = dict.fromkeys(_given(entry.get("selectors")), "selectors")
+        if entry.get("devices"):
+            taken.setdefault("ifNames", "devices")
+        for name in extra:
+            if name in taken and name != "exclude":
+                yield _again((*place, "extraSelectors", name), taken[name])
+        excluded = _given(_given(entry.get("selectors")).get("exclude"))
+        for name in _given(extra.get("exclude")):
+            if name in excluded:
+                yield _again((*place, "extraSelectors", "exclude", name), "selectors.exclude")
 
 
 def names_differ(entries: list[Entry]) -> Iterator[Problem]:
     """kubelet knows one plugin per full name."""
     first: dict[str, Location] = {}
-    for place, prefix, name in _named(entries):
-        full_name = f"{prefix}/{name}"
+    for place, full_name, _ in _named(entries):
         if full_name in first:
             yield Problem(
                 path_of((*place, "resourceName")),
@@ -57,6 +75,21 @@ def names_differ(entries: list[Entry]) -> Iterator[Problem]:
                 "choose another name, or another resourcePrefix",
             )
         first.setdefault(full_name, place)
+
+
+def slots_fit(entries: list[Entry]) -> Iterator[Problem]:
+    """Longer ids and NUMA nodes leave room for fewer slots; at least one HCA's must fit."""
+    for place, entry in entries:
+        slots, per_hca = number(entry.get("rdmaHcaMax")), entry.get("slotsPer") == "hca"
+        topology = flag(entry.get("topology", per_hca)) is True
+        most = most_slots(LONGEST_KEY if per_hca else 0, topology)
+        if isinstance(slots, int) and most < slots <= MOST_SLOTS:
+            each = "the slots of one HCA" if per_hca else "slots with a NUMA node"
+            yield Problem(
+                path_of((*place, "rdmaHcaMax")),
+                f"{slots} must be at most {most}",
+                f"a list of {each} must not be above {MESSAGE_LIMIT} bytes for kubelet",
+            )
 
 
 def devices_is_an_old_name(entries: list[Entry]) -> Iterator[Problem]:
@@ -70,19 +103,40 @@ def devices_is_an_old_name(entries: list[Entry]) -> Iterator[Problem]:
             )
 
 
+def only_with_slots_per_hca(entries: list[Entry]) -> Iterator[Problem]:
+    """Settings that a slot of a whole resource has no use for."""
+    for place, entry in entries:
+        for key in ("preference", "deviceInfo"):
+            wanted = key in entry and flag(entry[key]) is not False
+            if wanted and entry.get("slotsPer") != "hca":
+                yield Problem(
+                    path_of((*place, key)),
+                    "has no effect without slots per HCA",
+                    f'add "slotsPer": "hca", or remove {key}',
+                )
+
+
 def variables_differ(entries: list[Entry]) -> Iterator[Problem]:
     """In a container with both resources only one of two equal variables would be seen."""
     first: dict[str, tuple[Location, str]] = {}
-    for place, prefix, name in _named(entries):
-        full_name, variable = f"{prefix}/{name}", hcas_variable(name)
-        earlier, other = first.setdefault(variable, (place, full_name))
-        if other != full_name:
-            yield Problem(
-                path_of((*place, "resourceName")),
-                f"has the environment variable {variable} in common with {path_of(earlier)}",
-                "a container with both sees only one of them; choose names that differ in more "
-                "than case, -, _, . and prefix",
-            )
+    for place, full_name, entry in _named(entries):
+        own = hcas_variable(entry["resourceName"])
+        paths = {own: (*place, "resourceName")}
+        paths |= {variable: (*place, "env", variable) for variable in _given(entry.get("env"))}
+        for variable, path in paths.items():
+            earlier, other = first.setdefault(variable, (place, full_name))
+            if other != full_name:
+                way_out = (
+                    "choose names that differ in more than case, -, _, . and prefix"
+                    if variable == own
+                    else "choose another variable if a container may have both"
+                )
+                yield Problem(
+                    path_of(path),
+                    f"has the environment variable {variable} in common with {path_of(earlier)}",
+                    "a container with both sees only one of them, and kubelet takes either, in "
+                    f"random order; {way_out}",
+                )
 
 
 def _entries(data: object) -> list[Entry]:
@@ -91,8 +145,31 @@ def _entries(data: object) -> list[Entry]:
     return [(("configList", i), entry) for i, entry in entries if isinstance(entry, dict)]
 
 
-def _named(entries: list[Entry]) -> Iterator[tuple[Location, str, str]]:
+def _named(entries: list[Entry]) -> Iterator[tuple[Location, str, dict[str, Any]]]:
+    """Those that have a name, with their full names."""
     for place, entry in entries:
         prefix, name = entry.get("resourcePrefix") or DEFAULT_PREFIX, entry.get("resourceName")
         if isinstance(prefix, str) and isinstance(name, str):
-            yield place, prefix, name
+            yield place, f"{prefix}/{name}", entry
+
+
+def _given(value: object) -> dict[str, Any]:
+    """The members of an object that hold something."""
+    members = value.items() if isinstance(value, dict) else ()
+    return {key: member for key, member in members if member}
+
+
+def _takes(selectors: object) -> bool:
+    """Whether HCAs are named that the resource takes; what has the wrong shape may mean some."""
+    if isinstance(selectors, dict):
+        return any(key != "exclude" for key in _given(selectors))
+    return bool(selectors)
+
+
+def _leaves_out(selectors: object) -> bool:
+    exclude = _given(selectors).get("exclude")
+    return bool(_given(exclude) if isinstance(exclude, dict) else exclude)
+
+
+def _again(location: Location, earlier: str) -> Problem:
+    return Problem(path_of(location), f'is given in "{earlier}" as well', "keep one")

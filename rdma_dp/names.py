@@ -8,6 +8,7 @@ import re
 from difflib import get_close_matches
 from types import MappingProxyType
 
+from rdma_dp.model import FunctionType
 from rdma_dp.problems import Refused
 
 DEFAULT_PREFIX = "rdma"
@@ -35,6 +36,22 @@ _LINK_TYPE_ALIASES = MappingProxyType(
         **dict.fromkeys(("ib", "ipoib"), "infiniband"),
     }
 )
+
+# What an HCA sits on (model.FunctionType).
+FUNCTION_TYPES = tuple(FunctionType)
+_FUNCTION_TYPE_ALIASES = MappingProxyType(
+    {
+        **dict.fromkeys(("physical", "physical function", "physfn"), FunctionType.PF),
+        **dict.fromkeys(("virtual function", "virtfn"), FunctionType.VF),
+        **dict.fromkeys(("subfunction", "scalable", "scalable function"), FunctionType.SF),
+        **dict.fromkeys(("rxe", "siw", "software"), FunctionType.VIRTUAL),
+    }
+)
+
+# The environment variables of a container: what every version of Kubernetes takes in a pod
+# (kubernetes apimachinery validation.IsEnvVarName).
+VARIABLE_PATTERN = r"[-._a-zA-Z][-._a-zA-Z0-9]*"
+_OWN_VARIABLE = re.compile(r"RDMA_DP_[A-Z0-9_]*_HCAS")
 
 # pci.ids, for people who write the maker's name.
 _VENDOR_IDS = MappingProxyType(
@@ -94,6 +111,21 @@ def hcas_variable(name: str) -> str:
     return f"RDMA_DP_{re.sub(r'[^A-Za-z0-9]', '_', name).upper()}_HCAS"
 
 
+def checked_variable(name: str) -> str:
+    """An environment variable for the HCAs beside our own."""
+    if _OWN_VARIABLE.fullmatch(name):
+        raise Refused(
+            "is a variable that every container gets anyway",
+            "name the one that the program in the container reads, such as NCCL_IB_HCA",
+        )
+    if not re.fullmatch(VARIABLE_PATTERN, name) or name == "." or name.startswith(".."):
+        raise Refused(
+            "is no environment variable that Kubernetes accepts",
+            "letters, digits, _ - . and no digit first, as in NCCL_IB_HCA",
+        )
+    return name
+
+
 def usual_hex_id(text: str) -> str:
     """A PCI vendor or device id as sysfs has it: "0X15B3" -> "15b3", "0x3f" -> "003f"."""
     digits = text.lower().removeprefix("0x")
@@ -137,3 +169,16 @@ def checked_link_type(link_type: str) -> str:
         "is no link type of an HCA",
         f'did you mean "{near[0]}"?' if near else f"one of {', '.join(LINK_TYPES)}",
     )
+
+
+def usual_function_type(text: str) -> str:
+    """What an HCA sits on, in short: "PF" -> "pf", "physical" -> "pf"."""
+    folded = text.lower()
+    return _FUNCTION_TYPE_ALIASES.get(folded, folded if folded in FUNCTION_TYPES else text)
+
+
+def checked_function_type(function_type: str) -> str:
+    """A usual type of function: pf, vf, sf or virtual."""
+    if function_type in FUNCTION_TYPES:
+        return function_type
+    raise Refused("is no type of function", f"one of {', '.join(FUNCTION_TYPES)}")

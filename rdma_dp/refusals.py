@@ -1,5 +1,6 @@
 """What pydantic says about a value, in the words of a config: path, message, example."""
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import get_args, get_origin
@@ -8,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rdma_dp.config_reader import Unquoted
-from rdma_dp.problems import Problem, Refused, path_of, shown
+from rdma_dp.problems import Location, Problem, Refused, path_of, shown
 
 # pydantic's error type -> message; what is in braces comes from the error's context.
 _MESSAGES = MappingProxyType(
@@ -19,8 +20,10 @@ _MESSAGES = MappingProxyType(
         "int_type": "must be a whole number, not {given}",
         "tuple_type": "must be a list, not {given}",
         "model_type": "must be an object, not {given}",
+        "dict_type": "must be an object, not {given}",
         "greater_than_equal": "must be at least {ge}, not {given}",
         "less_than_equal": "must be at most {le}, not {given}",
+        "enum": "must be one of {choices}, not {given}",
     }
 )
 
@@ -46,8 +49,9 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Prob
         yield _problem(detail, examples)
 
 
-def _problem(detail: ErrorDetails, examples: Mapping[str, str]) -> Problem:
-    path = path_of(detail["loc"])
+def _problem(detail: ErrorDetails, examples: Mapping[str | int, str]) -> Problem:
+    location = _location(detail)
+    path = path_of(location)
     context = detail.get("ctx", {})
     refused = context.get("error")
     if isinstance(refused, Refused):
@@ -56,9 +60,18 @@ def _problem(detail: ErrorDetails, examples: Mapping[str, str]) -> Problem:
         return Problem(path, f"{subject}{refused.message}", refused.hint)
     template = _MESSAGES.get(detail["type"], "{msg}")
     given = _described(detail["input"])
-    key = next((step for step in reversed(detail["loc"]) if isinstance(step, str)), "")
-    message = template.format(**context, msg=detail["msg"], given=given)
-    return Problem(path, message, examples.get(key))
+    choices = ", ".join(
+        shown(word) for word in re.findall("'([^']*)'", context.get("expected", ""))
+    )
+    message = template.format(**context, msg=detail["msg"], given=given, choices=choices)
+    known = (examples[step] for step in reversed(location) if step in examples)
+    return Problem(path, message, next(known, None))
+
+
+def _location(detail: ErrorDetails) -> Location:
+    """Where; pydantic marks a key of the user's own that is refused, and shows it as the input."""
+    location = detail["loc"]
+    return location[:-1] if location[-2:] == (detail["input"], "[key]") else location
 
 
 def _described(value: object) -> str:
@@ -71,7 +84,7 @@ def _shown(value: object) -> str:
     return text.replace('"', "") if isinstance(value, Unquoted) else text
 
 
-def _examples(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
+def _examples(model: type[BaseModel]) -> Iterator[tuple[str | int, str]]:
     """For each key of the config, how it is written."""
     for name, field in model.model_fields.items():
         alias = field.alias or name

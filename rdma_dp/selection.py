@@ -1,29 +1,35 @@
 """Which HCAs a resource takes, and for each other one the reasons why not. Pure.
 
 A selector matches when one of its values is among the HCA's (OR); an HCA is chosen when every
-selector matches (AND); a selector that is not there matches everything.
+selector matches (AND) and none below `exclude` does; a selector that is not there says nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, TypeVar
 
-from rdma_dp.config import Resource, Selectors
+from rdma_dp import globs, pci_addresses, pf_names
+from rdma_dp.config import Resource, Selectors, Traits
 from rdma_dp.model import Hca, Inventory
 
 Values = tuple[str, ...]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A selector that an HCA does not meet: what was wanted, what was found."""
+    """A selector that an HCA does not meet, or that leaves it out: what it says, what was found."""
 
     selector: str  # as the config spells it
     wanted: Values
     found: Values
+    excludes: bool = False
 
     def __str__(self) -> str:
+        verb = "leaves out" if self.excludes else "wants"
         found = ", ".join(self.found) or "none"
-        return f"{self.selector} wants {' or '.join(self.wanted)}; it has {found}"
+        return f"{self.selector} {verb} {' or '.join(self.wanted)}; it has {found}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +66,7 @@ class Selection:
     @property
     def rejections(self) -> tuple[tuple[Values, Values], ...]:
         """(names, reasons) of all other HCAs: those with the same reasons together."""
-        groups: dict[Values, Values] = {}
-        for verdict in self.rejected:
-            groups[verdict.reasons] = (*groups.get(verdict.reasons, ()), verdict.hca.name)
-        return tuple((names, reasons) for reasons, names in groups.items())
+        return grouped((verdict.hca.name, verdict.reasons) for verdict in self.rejected)
 
     @property
     def rejected(self) -> tuple[Verdict, ...]:
@@ -80,19 +83,67 @@ def select(inventory: Inventory, resource: Resource) -> Selection:
 
 
 def mismatches(hca: Hca, selectors: Selectors) -> tuple[Mismatch, ...]:
-    """The selectors that the HCA does not meet, in the order of the config's documentation."""
-    compared = ((name, wanted(selectors), found(hca)) for name, wanted, found in _SELECTORS)
-    return tuple(
-        Mismatch(name, wanted, found)
-        for name, wanted, found in compared
-        if wanted and not set(wanted) & set(found)
+    """The selectors that speak against the HCA, in the order of the config's documentation."""
+    unmet = (
+        Mismatch(trait.selector, _told(wanted), _told(found))
+        for trait, wanted, found in _compared(hca, selectors)
+        if not trait.matching(wanted, found)
     )
+    excluding = (
+        Mismatch(f"exclude.{trait.selector}", _told(matching), _told(found), excludes=True)
+        for trait, wanted, found in _compared(hca, selectors.exclude)
+        if (matching := trait.matching(wanted, found))
+    )
+    return (*unmet, *excluding)
 
 
 def some(names: Values, limit: int) -> str:
     """The first `limit` names, and how many are left: "mlx5_0, mlx5_1 and 6 more"."""
     left = len(names) - limit
     return ", ".join(names[:limit]) + (f" and {left} more" if left > 0 else "")
+
+
+def grouped(pairs: Iterable[tuple[str, _T]]) -> tuple[tuple[Values, _T], ...]:
+    """(name, reason) -> (names, reason): names with the same reason together, first come first."""
+    names: dict[_T, list[str]] = {}
+    for name, reason in pairs:
+        names.setdefault(reason, []).append(name)
+    return tuple((tuple(alike), reason) for reason, alike in names.items())
+
+
+# --- what the selectors look at -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Trait:
+    """One selector: where the config has its values, where the HCA has them, when two agree."""
+
+    field: str  # of Traits
+    found: Callable[[Hca], Sequence[Any]]
+    agree: Callable[[Any, Any], bool] | None = None  # None: when they are equal
+
+    @property
+    def selector(self) -> str:
+        """As the config spells it."""
+        return Traits.model_fields[self.field].alias or self.field
+
+    def matching(self, wanted: Sequence[Any], found: Sequence[Any]) -> list[Any]:
+        """Those of the wanted values that match one of the found ones."""
+        if self.agree is None:
+            return [value for value in wanted if value in found]
+        agree = self.agree
+        return [value for value in wanted if any(agree(value, one) for one in found)]
+
+
+def _compared(hca: Hca, traits: Traits) -> Iterable[tuple[_Trait, Sequence[Any], Sequence[Any]]]:
+    for trait in _TRAITS:
+        wanted = getattr(traits, trait.field)
+        if wanted:
+            yield trait, wanted, trait.found(hca)
+
+
+def _told(values: Sequence[object]) -> Values:
+    return tuple(map(str, values))
 
 
 def _of_functions(attribute: str) -> Callable[[Hca], Values]:
@@ -105,14 +156,27 @@ def _of_functions(attribute: str) -> Callable[[Hca], Values]:
     return values
 
 
-_SELECTORS: tuple[tuple[str, Callable[[Selectors], Values], Callable[[Hca], Values]], ...] = (
-    ("vendors", lambda selectors: selectors.vendors, _of_functions("vendor")),
-    ("deviceIDs", lambda selectors: selectors.device_ids, _of_functions("device")),
-    ("drivers", lambda selectors: selectors.drivers, _of_functions("driver")),
-    (
-        "ifNames",
-        lambda selectors: selectors.if_names,
-        lambda hca: tuple(netdev.name for netdev in hca.netdevs),
-    ),
-    ("linkTypes", lambda selectors: selectors.link_types, lambda hca: hca.link_types),
+def _interfaces(hca: Hca) -> Values:
+    return tuple(name for netdev in hca.netdevs for name in (netdev.name, *netdev.altnames))
+
+
+def _pf_functions(hca: Hca) -> tuple[pf_names.PfFunction, ...]:
+    return tuple(pf_names.PfFunction(name, hca.index) for name in hca.pf_names)
+
+
+def _numa_nodes(hca: Hca) -> tuple[int, ...]:
+    return () if hca.numa_node is None else (hca.numa_node,)
+
+
+_TRAITS = (
+    _Trait("vendors", _of_functions("vendor")),
+    _Trait("device_ids", _of_functions("device")),
+    _Trait("drivers", _of_functions("driver")),
+    _Trait("if_names", _interfaces, globs.matches),
+    _Trait("link_types", attrgetter("link_types")),
+    _Trait("rdma_devices", lambda hca: (hca.name,), globs.matches),
+    _Trait("pci_addresses", _of_functions("address"), pci_addresses.matches),
+    _Trait("pf_names", _pf_functions, pf_names.matches),
+    _Trait("function_types", lambda hca: (hca.function_type,)),
+    _Trait("numa_nodes", _numa_nodes),
 )

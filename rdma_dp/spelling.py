@@ -5,10 +5,11 @@ fields, brings plain data into that spelling and warns of each thing that it cha
 fails: what it does not understand it leaves for the models to refuse.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Annotated, Any, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
@@ -38,7 +39,9 @@ def tidy(data: object, model: type[BaseModel]) -> tuple[object, list[Problem]]:
 class _Walk:
     def __init__(self, root: type[BaseModel]) -> None:
         self.warnings: list[Problem] = []
-        self._homes = dict(_homes(root, ""))
+        self._homes: dict[str, str] = {}
+        for key, home in _homes(root, ""):
+            self._homes.setdefault(key, home)  # the same selector has a place in several objects
 
     def value(
         self, value: object, kind: Any, location: Location, notes: Sequence[object] = ()
@@ -51,9 +54,19 @@ class _Walk:
             of = get_args(kind)[0]
             items = [self._item(item, of, (*location, i)) for i, item in enumerate(value)]
             return self._without_odd_ones(items, of, location)
-        if kind is str and isinstance(value, str):
+        if get_origin(kind) is Mapping and isinstance(value, dict):
+            return self._table(value, get_args(kind)[1], location)
+        if _is_text(kind) and isinstance(value, str):
             return self._text(value, notes, location)
         return value
+
+    def _table(self, data: dict[str, object], of: Any, location: Location) -> dict[str, object]:
+        """Keys of the user's own; null and absent are the same in Go."""
+        return {
+            key: self.value(value, of, (*location, key))
+            for key, value in data.items()
+            if value is not None
+        }
 
     def _without_odd_ones(self, items: list[object], kind: Any, location: Location) -> list[object]:
         """What would be refused is dropped beside a good value: in Go it merely matches nothing."""
@@ -86,7 +99,7 @@ class _Walk:
 
     def _item(self, item: object, kind: Any, location: Location) -> object:
         """A member of a list. Go reads null as "", and both match nothing: dropped later."""
-        is_text = _peeled(kind)[0] is str
+        is_text = _is_text(_peeled(kind)[0])
         if is_text and (item is None or (isinstance(item, str) and not item.strip())):
             self._warn(location, "is blank and matches nothing", "remove it")
             return ""
@@ -96,8 +109,9 @@ class _Walk:
         usual = text.strip()
         for note in notes:
             usual = note.usual(usual) if isinstance(note, Spelling) else usual
-        if usual != text:
-            self._warn(location, f"{shown(text)} is read as {shown(usual)}", "write it so")
+        if usual == text:
+            return text
+        self._warn(location, f"{shown(text)} is read as {shown(usual)}", "write it so")
         return usual
 
     def _unknown_key(self, key: str, siblings: list[str], location: Location) -> None:
@@ -148,11 +162,18 @@ def _homes(model: type[BaseModel], path: str) -> Iterator[tuple[str, str]]:
 
 
 def _peeled(kind: Any, notes: Sequence[object] = ()) -> tuple[Any, Sequence[object]]:
-    """The bare type below Annotated, and all that was noted on it."""
+    """The bare type below `| None` and Annotated, and all that was noted on it."""
+    if get_origin(kind) in (Union, UnionType):
+        kind, *_ = (member for member in get_args(kind) if member is not NoneType)
     if get_origin(kind) is not Annotated:
         return kind, notes
     bare, *more = get_args(kind)
     return bare, [*more, *notes]
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether a bare type is that of strings, or of some strings (StrEnum)."""
+    return isinstance(kind, type) and issubclass(kind, str)
 
 
 def _nearest(key: str, names: list[str]) -> str | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from rdma_dp.config import Resource, Selectors
+from rdma_dp.config import Resource, Selectors, SlotsPer
 from rdma_dp.model import (
     CharDevice,
     DeviceNumber,
@@ -13,6 +13,7 @@ from rdma_dp.model import (
     NetDevice,
     PciFunction,
     Port,
+    Subfunction,
     System,
 )
 from rdma_dp.pool import Pool, make_pool
@@ -29,6 +30,7 @@ def hca(
     device: str = "101b",
     state: str = "ACTIVE",
     unshareable: str | None = None,
+    numa: int | None = None,
     **changes: Any,
 ) -> Hca:
     """mlx5_N on 0000:NN:00.0 with one Ethernet port, uverbsN and umadN."""
@@ -36,7 +38,7 @@ def hca(
     usual: dict[str, Any] = {
         "name": f"mlx5_{number}",
         "functions": (
-            PciFunction(f"0000:{number:02x}:00.0", "15b3", device, 0x020000, "mlx5_core"),
+            PciFunction(f"0000:{number:02x}:00.0", "15b3", device, 0x020000, "mlx5_core", numa),
         ),
         "ports": (Port(1, state, "LinkUp", "Ethernet", 200.0, (name,)),),
         "netdevs": (NetDevice(name, "ether"),),
@@ -51,6 +53,11 @@ def resource(slots: int = 3, name: str = "hca", **selectors: Any) -> Resource:
     """A resource with selectors in the config's spelling; without any it takes every HCA."""
     found = Selectors.model_validate(selectors)
     return Resource(resource_name=name, rdma_hca_max=slots, selectors=found)
+
+
+def per_hca(slots: int = 3, **changes: Any) -> Resource:
+    """A resource that takes every HCA, with slots for each."""
+    return resource(slots).model_copy(update={"slots_per": SlotsPer.HCA, **changes})
 
 
 def selection(*hcas: Hca, of: Resource | None = None) -> Selection:
@@ -69,9 +76,10 @@ DRIVERS, NETDEVS, LINK_TYPES = (
     ("eth0", "ib0", "bond0"),
     ("ether", "infiniband"),
 )
+ADDRESSES = ("0000:01:00.0", "0000:01:00.1")
 
 
-def _some(values: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
+def _some(values: tuple[Any, ...]) -> st.SearchStrategy[list[Any]]:
     return st.lists(st.sampled_from(values), max_size=2, unique=True)
 
 
@@ -80,20 +88,36 @@ all_selectors = st.fixed_dictionaries(
         "vendors": _some(VENDORS),
         "deviceIDs": _some(DEVICES),
         "drivers": _some(DRIVERS),
-        "ifNames": _some(NETDEVS),
+        "ifNames": _some((*NETDEVS, "eth*", "[ib]*")),
         "linkTypes": _some(LINK_TYPES),
+        "rdmaDevices": _some(("mlx5_0", "mlx5_[1-3]")),
+        "pciAddresses": _some((*ADDRESSES, "0000:*", "0000:01:00.1-7")),
+        "pfNames": _some((*NETDEVS, "*#0-1", "eth0#1")),
+        "functionTypes": _some(("pf", "vf", "sf", "virtual")),
+        "numaNodes": _some((0, 1)),
     }
 )
 
 _functions = st.builds(
     PciFunction,
-    st.sampled_from(("0000:01:00.0", "0000:01:00.1")),
+    st.sampled_from(ADDRESSES),
     st.none() | st.sampled_from(VENDORS),
     st.none() | st.sampled_from(DEVICES),
     st.just(0x020000),
     st.none() | st.sampled_from(DRIVERS),
+    st.none() | st.integers(0, 1),
+    st.none() | st.just("0000:01:00.0"),
+    st.none() | st.integers(0, 2),
 )
-_netdevs = st.builds(NetDevice, st.sampled_from(NETDEVS), st.none() | st.sampled_from(LINK_TYPES))
+_netdevs = st.builds(
+    NetDevice,
+    st.sampled_from(NETDEVS),
+    st.none() | st.sampled_from(LINK_TYPES),
+    altnames=st.just(()) | st.just(("ethernet0",)),
+)
+_subfunctions = st.none() | st.builds(
+    Subfunction, st.just("mlx5_core.sf.4"), st.none() | st.integers(0, 2)
+)
 
 
 @st.composite
@@ -105,7 +129,22 @@ def hca_lists(draw: st.DrawFn) -> tuple[Hca, ...]:
             number,
             functions=tuple(draw(st.lists(_functions, max_size=2))),
             netdevs=tuple(draw(st.lists(_netdevs, max_size=2))),
+            pf_names=tuple(draw(_some(NETDEVS))),
+            subfunction=draw(_subfunctions),
             unshareable=draw(reasons),
         )
         for number in range(draw(st.integers(0, 5)))
     )
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> list[Hca]:
+    """Up to eight HCAs of a board with up to three NUMA nodes; some may share a function."""
+    numbers = draw(st.lists(st.integers(0, 9), max_size=8, unique=True))
+    found: list[Hca] = []
+    for number in numbers:
+        one = hca(number, numa=draw(st.sampled_from((None, 0, 1, 2))))
+        if found and draw(st.integers(0, 3)) == 0:
+            one = hca(number, functions=found[-1].functions)
+        found.append(one)
+    return found

@@ -1,4 +1,7 @@
 from types import MappingProxyType
+from typing import Any
+
+import pytest
 
 from rdma_dp.advice import next_steps, node_warnings, resource_warnings
 from rdma_dp.config import Resource
@@ -11,7 +14,7 @@ from .makers import RDMA_CM, SYSTEM, hca, resource, selection
 def idle(
     reason: str, remedy: str | None = None, netdevs: tuple[str, ...] = (), number: int = 0
 ) -> IdleFunction:
-    function = PciFunction(f"0000:05:00.{number}", "15b3", "1021", driver="mlx5_core")
+    function = PciFunction(f"0000:05:00.{number}", "15b3", "1021", driver="mlx5_core", numa_node=1)
     return IdleFunction(function, netdevs, reason, remedy)
 
 
@@ -67,6 +70,56 @@ def test_a_function_that_the_selectors_mean_is_named_with_what_it_lacks() -> Non
 def test_link_types_alone_mean_no_function() -> None:
     (step,) = steps(resource(linkTypes=["infiniband"]), hca(), others=(idle("broken"),))
     assert step.startswith("the nearest is mlx5_0: linkTypes wants infiniband; it has ether.")
+
+
+@pytest.mark.parametrize(
+    "selectors",
+    [
+        {"pciAddresses": ["0000:05:00.0-7"]},
+        {"numaNodes": [1]},
+        {"functionTypes": ["pf"]},
+        {"ifNames": ["ens1*"], "pfNames": ["ens1f0np0"]},
+        {"vendors": ["15b3"], "rdmaDevices": ["mlx5_0"], "exclude": {"rdmaDevices": ["mlx5_1"]}},
+        {"vendors": ["15b3"], "exclude": {"linkTypes": ["ether"], "functionTypes": ["vf"]}},
+    ],
+)
+def test_a_function_is_meant_by_what_can_be_known_of_it(selectors: dict[str, Any]) -> None:
+    (step,) = steps(resource(**selectors), others=(idle("broken", netdevs=("ens1f0np0",)),))
+    assert step == "0000:05:00.0 would match, but has no HCA: broken"
+
+
+@pytest.mark.parametrize(
+    "selectors",
+    [
+        {"pciAddresses": ["0000:05:00.1-7"]},
+        {"numaNodes": [0]},
+        {"functionTypes": ["vf", "sf", "virtual"]},
+        {"vendors": ["15b3"], "exclude": {"ifNames": ["ens1f0*"]}},
+        {"rdmaDevices": ["mlx5_0"]},
+        {"pfNames": ["ens1f0np0"], "exclude": {"drivers": ["ice"]}},
+    ],
+)
+def test_other_functions_are_not_meant(selectors: dict[str, Any]) -> None:
+    (step,) = steps(resource(**selectors), others=(idle("broken", netdevs=("ens1f0np0",)),))
+    assert "would match" not in step
+
+
+def test_functions_that_lack_the_same_are_told_together() -> None:
+    others = (idle("a", "x"), idle("b", number=1), idle("a", "x", number=2), idle("a", number=3))
+    assert steps(resource(vendors=["15b3"]), others=others) == (
+        "0000:05:00.0, 0000:05:00.2 would match, but has no HCA: a: try `x`",
+        "0000:05:00.1 would match, but has no HCA: b",
+        "0000:05:00.3 would match, but has no HCA: a",
+    )
+
+
+def test_what_is_left_out_on_purpose_looks_less_like_a_slip_than_a_similar_name() -> None:
+    (step,) = steps(
+        resource(ifNames=["eth[01]", "ens1f0np0"], exclude={"ifNames": ["eth0"]}),
+        hca(0),
+        hca(5, netdev="ens1f1np1"),
+    )
+    assert step.startswith("the nearest is mlx5_5: ifNames wants eth[01] or ens1f0np0; it has ")
 
 
 def test_a_node_without_hcas_is_told_where_they_could_come_from() -> None:

@@ -115,6 +115,16 @@ def test_a_further_value_never_loses_an_hca(
 
 
 @given(hca_lists(), all_selectors, all_selectors)
+def test_exclude_leaves_out_what_any_of_its_selectors_matches(
+    hcas: tuple[Hca, ...], selectors: Selectors, excluded: Selectors
+) -> None:
+    matching = set().union(
+        *(chosen(hcas, {name: values}) for name, values in excluded.items() if values)
+    )
+    assert chosen(hcas, {**selectors, "exclude": excluded}) == chosen(hcas, selectors) - matching
+
+
+@given(hca_lists(), all_selectors, all_selectors)
 def test_a_further_selector_never_gains_an_hca(
     hcas: tuple[Hca, ...], selectors: Selectors, further: Selectors
 ) -> None:

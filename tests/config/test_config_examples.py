@@ -1,10 +1,11 @@
 """The files in configs/ are right, and say what their names promise."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from rdma_dp.config import Config, Selectors, load
+from rdma_dp.config import CdiMode, Config, EnvForm, Preference, Resource, Selectors, Traits, load
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 EXAMPLES = sorted(path.name for path in CONFIGS.iterdir())
@@ -27,7 +28,22 @@ def test_there_is_an_example_for_each_use() -> None:
         "several-resources.yaml",
         "other-vendors.yaml",
         "legacy-devices.json",
+        "per-hca.yaml",
+        "cdi.yaml",
+        "without-storage.yaml",
+        "per-numa-node.yaml",
+        "virtual-functions.yaml",
+        "by-name-or-address.yaml",
+        "network-operator-extra-selectors.json",
     }
+
+
+def test_every_selector_and_every_setting_has_an_example() -> None:
+    written = " ".join((CONFIGS / name).read_text() for name in EXAMPLES)
+    at_their_best = {"health", "topology", "setLinksUp"}  # few need another value
+    for model in (Config, Resource, Selectors):
+        keys = {field.alias or name for name, field in model.model_fields.items()}
+        assert not {key for key in keys - at_their_best if key not in written}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -72,3 +88,70 @@ def test_ids_in_yaml_examples_are_ids() -> None:
         ("14e4",),
         ("1d0f",),
     ]
+
+
+def test_the_example_with_slots_per_hca() -> None:
+    (compute,) = config("per-hca.yaml").config_list
+    assert compute.per_hca
+    assert compute.tells_topology
+    assert compute.preference is Preference.SPREAD
+    assert compute.device_info
+    assert compute.env == {"NCCL_IB_HCA": EnvForm.HCAS, "UCX_NET_DEVICES": EnvForm.PORTS}
+
+
+def test_the_example_with_cdi() -> None:
+    assert config("cdi.yaml").cdi is CdiMode.CRI
+
+
+@pytest.mark.parametrize(
+    ("name", "selectors"),
+    [
+        (
+            "without-storage.yaml",
+            [
+                Selectors(
+                    vendors=("15b3",),
+                    link_types=("infiniband",),
+                    exclude=Traits(if_names=("ibstor*",), pci_addresses=("0000:29:00.*",)),
+                )
+            ],
+        ),
+        (
+            "per-numa-node.yaml",
+            [
+                Selectors(vendors=("15b3",), function_types=("pf",), numa_nodes=(node,))
+                for node in (0, 1)
+            ],
+        ),
+        (
+            "virtual-functions.yaml",
+            [Selectors(pf_names=("ens1f0np0#0-3",)), Selectors(pf_names=("ens1f0np0#4-7,9",))],
+        ),
+        (
+            "by-name-or-address.yaml",
+            [
+                Selectors(rdma_devices=("mlx5_[0-3]", "mlx5_bond_0")),
+                Selectors(pci_addresses=("0000:18:00.0", "0000:3b:*", "0000:5e:00.2-0000:5e:01.1")),
+            ],
+        ),
+        (
+            "network-operator-extra-selectors.json",
+            [
+                Selectors(
+                    vendors=("15b3",), function_types=("pf",), exclude=Traits(if_names=("eno*",))
+                )
+            ],
+        ),
+    ],
+)
+def test_the_examples_of_further_selectors(name: str, selectors: list[Selectors]) -> None:
+    assert [resource.selectors for resource in config(name).config_list] == selectors
+
+
+def test_the_operators_webhook_takes_its_examples() -> None:
+    known = {"vendors", "deviceIDs", "drivers", "ifNames", "linkTypes"}
+    for name in EXAMPLES:
+        if name.startswith("network-operator"):
+            for entry in json.loads((CONFIGS / name).read_text())["configList"]:
+                assert entry["selectors"]
+                assert set(entry["selectors"]) <= known

@@ -17,6 +17,8 @@ from .texts import entry, text
 KEYS = [
     "periodicUpdateInterval", "configList", "resourceName", "resourcePrefix", "rdmaHcaMax",
     "selectors", "devices", "vendors", "deviceIDs", "drivers", "ifNames", "linkTypes",
+    "rdmaDevices", "pciAddresses", "pfNames", "functionTypes", "numaNodes", "exclude",
+    "extraSelectors", "slotsPer", "preference", "topology", "deviceInfo", "env", "cdi",
 ]  # fmt: skip
 
 # --- any text, any data ---
@@ -32,7 +34,7 @@ damaged = st.builds(
 )
 scalars = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9)
-    | st.sampled_from(["a", "15B3", " 0x15b3", "IB", "kubelet"])
+    | st.sampled_from(["a", "15B3", " 0x15b3", "IB", "kubelet", "18:00.0-7", "a#3-1", "HCA", "Off"])
 )  # fmt: skip
 keys = st.sampled_from([*KEYS, *map(str.upper, KEYS), "unknown", "vendor"])
 anything = st.recursive(
@@ -110,19 +112,33 @@ def several(values: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
     return st.lists(values, min_size=1, max_size=3, unique=True)
 
 
-selectors = st.fixed_dictionaries(
-    {},
-    optional={
-        "vendors": several(hex_ids),
-        "deviceIDs": several(hex_ids),
-        "drivers": several(words),
-        "ifNames": several(words),
-        "linkTypes": several(st.sampled_from(["ether", "infiniband"])),
-    },
-).filter(bool)
+traits: dict[Any, st.SearchStrategy[Any]] = {
+    "vendors": several(hex_ids),
+    "deviceIDs": several(hex_ids),
+    "drivers": several(words),
+    "ifNames": several(words),
+    "linkTypes": several(st.sampled_from(["ether", "infiniband"])),
+    "rdmaDevices": several(words),
+    "pciAddresses": several(st.sampled_from(["0000:18:00.0", "0000:3b:*", "0000:3b:00.2-7"])),
+    "pfNames": several(st.sampled_from(["ens1f0", "ens1*#0-3,7"])),
+    "functionTypes": several(st.sampled_from(["pf", "vf", "sf", "virtual"])),
+    "numaNodes": st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
+}
+selectors = st.fixed_dictionaries({}, optional=traits).filter(bool)
+excludes = st.fixed_dictionaries({}, optional={"exclude": selectors})
 entries = st.fixed_dictionaries(
-    {"resourceName": names, "rdmaHcaMax": st.integers(1, 1000), "selectors": selectors},
-    optional={"resourcePrefix": prefixes},
+    {
+        "resourceName": names,
+        "rdmaHcaMax": st.integers(1, 1000),
+        "selectors": st.builds(dict.__or__, selectors, excludes),
+        "slotsPer": st.just("hca"),
+    },
+    optional={
+        "resourcePrefix": prefixes,
+        "preference": st.sampled_from(["spread", "pack"]),
+        "topology": st.booleans(),
+        "deviceInfo": st.booleans(),
+    },
 )
 # Names that differ in letters and digits share no environment variable: no warning of that.
 configs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
@@ -134,7 +150,10 @@ configs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
             unique_by=lambda e: hcas_variable(str(e["resourceName"])),
         )
     },
-    optional={"periodicUpdateInterval": st.integers(0, 10**6)},
+    optional={
+        "periodicUpdateInterval": st.integers(0, 10**6),
+        "cdi": st.sampled_from(["off", "cri", "annotations", "both"]),
+    },
 )
 
 
@@ -143,6 +162,14 @@ def test_a_valid_config_is_taken_without_a_word_and_keeps_every_value(data: Any)
     loaded = parse(json.dumps(data))
     assert loaded.warnings == ()
     assert loaded.config.model_dump(by_alias=True, exclude_unset=True, mode="json") == data
+
+
+@given(configs)
+def test_selectors_and_extra_selectors_say_the_same(data: Any) -> None:
+    moved = json.loads(json.dumps(data))
+    for resource in moved["configList"]:
+        resource["extraSelectors"] = resource.pop("selectors")
+    assert parse(json.dumps(moved)) == parse(json.dumps(data))
 
 
 @given(configs)
@@ -190,6 +217,11 @@ DEFECTS: list[Defect] = [
     (lambda e: e["selectors"].update(deviceIDs=[1021]), "selectors.deviceIDs[0]"),
     (lambda e: e["selectors"].update(linkTypes="ether"), "selectors.linkTypes"),
     (lambda e: e["selectors"].update(drivers=[""]), "selectors.drivers"),
+    (lambda e: e["selectors"].update(pciAddresses=["x"]), "selectors.pciAddresses[0]"),
+    (lambda e: e["selectors"].update(exclude={"pfNames": ["#"]}), "selectors.exclude.pfNames[0]"),
+    (lambda e: e["selectors"].update(numaNodes=[-1]), "selectors.numaNodes[0]"),
+    (lambda e: e.update(slotsPer="x"), "slotsPer"),
+    (lambda e: e.update(env={"1": "hcas"}), "env.1"),
 ]
 
 

@@ -1,17 +1,20 @@
 """The JSON Schema that editors use knows every key and says what it is for."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel
 
-from rdma_dp.config import Config, Resource, Selectors, json_schema
+from rdma_dp.config import CdiMode, Config, Health, Resource, Selectors, Traits, json_schema
 from rdma_dp.list_size import MOST_SLOTS
 
 MODELS: list[tuple[type[BaseModel], list[str]]] = [
     (Config, []),
     (Resource, ["$defs", "Resource"]),
+    (Health, ["$defs", "Health"]),
     (Selectors, ["$defs", "Selectors"]),
+    (Traits, ["$defs", "Traits"]),
 ]
 
 
@@ -50,7 +53,28 @@ def test_it_states_the_limits_that_parse_enforces() -> None:
     assert nodes["resourcePrefix"]["default"] == "rdma"
     assert nodes["vendors"]["items"]["pattern"] == "^[0-9a-f]{4}$"
     assert nodes["linkTypes"]["items"]["enum"] == ["ether", "infiniband"]
+    assert nodes["functionTypes"]["items"]["enum"] == ["pf", "vf", "sf", "virtual"]
+    assert nodes["numaNodes"]["items"] == {"type": "integer", "minimum": 0}
+    assert nodes["slotsPer"]["enum"] == ["resource", "hca"]
+    assert nodes["preference"]["enum"] == ["spread", "pack"]
+    assert nodes["cdi"]["anyOf"][0]["enum"] == list(CdiMode)
+    assert list(nodes["env"]["patternProperties"].values()) == [{"enum": ["hcas", "ports"]}]
     assert nodes["devices"]["deprecated"] is True
+
+
+def test_it_knows_the_ways_to_select() -> None:
+    resource = json_schema()["$defs"]["Resource"]
+    ways = [way["required"] for way in resource["anyOf"]]
+    assert ways == [["selectors"], ["extraSelectors"], ["devices"]]
+    assert resource["not"] == {"required": ["selectors", "devices"]}
+
+
+def test_its_patterns_take_the_examples() -> None:
+    nodes = dict(properties())
+    for name in ("vendors", "deviceIDs", "pciAddresses", "pfNames"):
+        pattern = nodes[name]["items"]["pattern"]
+        for example in nodes[name]["examples"]:
+            assert all(re.search(pattern, value) for value in example), name
 
 
 def test_unknown_keys_stay_allowed_since_parse_only_warns_of_them() -> None:

@@ -189,6 +189,5 @@ def test_names_that_differ_only_in_what_a_variable_cannot_hold_are_warned_of() -
 def test_models_are_frozen_and_can_be_made_in_python() -> None:
     resource = Resource(resource_name="a", rdma_hca_max=63, selectors=Selectors(vendors=("15b3",)))
     assert Config(config_list=(resource,)) == accepted(text(ENTRY)).config
-    assert hash(resource) == hash(first(text(ENTRY)))
     with pytest.raises(ValueError, match="frozen"):
         resource.rdma_hca_max = 5  # type: ignore[misc]  # that it is refused is the point

@@ -1,0 +1,87 @@
+"""PCI addresses in a config: one, a glob over their text, or a range over their numbers.
+
+An address is domain:bus:device.function, as the kernel writes it (drivers/pci/probe.c: "%04x:%02x:
+%02x.%d"): five bits of device, three of function, and a domain of four hex digits or more. The VFs
+of a PF go on in the next device behind function 7, so a range is one of numbers, not of text.
+"""
+
+import re
+from functools import lru_cache
+
+from rdma_dp import globs
+from rdma_dp.problems import Refused
+
+PATTERN = r"[0-9a-f:.*?\[\]!-]+"
+
+_ADDRESS = re.compile(r"([0-9a-f]{4}|[1-9a-f][0-9a-f]{4,7}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])")
+_SHAPE = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]")
+_EXAMPLE = 'domain:bus:device.function as lspci -D shows it, such as "0000:18:00.0"'
+_BOUNDS = "the device is at most 1f, the function at most 7"
+
+Numbers = tuple[int, ...]
+
+
+def usual(text: str) -> str:
+    """With the domain, in lower case: "3B:00.0" -> "0000:3b:00.0"; the end of a range likewise."""
+    folded = text.lower()
+    if globs.is_glob(folded) or "-" not in folded:
+        return _with_domain(folded, "0000")
+    begin, _, end = (part.strip() for part in folded.partition("-"))
+    begin = _with_domain(begin, "0000")
+    return f"{begin}-{_with_domain(end, begin.partition(':')[0])}"
+
+
+def checked(text: str) -> str:
+    """A usual address, glob or range that an address can match."""
+    if globs.is_glob(text):
+        if not re.fullmatch(PATTERN, text):
+            raise Refused("matches no PCI address", f"{_EXAMPLE}; a glob of it: 0000:3b:*")
+    elif "-" in text:
+        _range(text)
+    else:
+        _checked_address(text)
+    return text
+
+
+def matches(wanted: str, address: str) -> bool:
+    """Whether a checked address, glob or range means the address."""
+    if globs.is_glob(wanted) or "-" not in wanted:
+        return globs.matches(wanted, address)
+    first, last = _range(wanted)
+    numbers = _numbers(address)
+    return numbers is not None and first <= numbers <= last
+
+
+def _with_domain(text: str, domain: str) -> str:
+    if text.count(":") == 1 and re.match(r"[0-9a-f]{2}:", text):
+        return f"{domain}:{text}"
+    return re.sub(r"^0{1,4}(?=[0-9a-f]{4,7}:)", "", text)  # as nvidia-smi writes it: 00000000:
+
+
+@lru_cache(maxsize=1024)
+def _range(text: str) -> tuple[Numbers, Numbers]:
+    """The first and the last address of "0000:3b:00.2-0000:3b:01.1" or "0000:3b:00.2-7"."""
+    begin, _, end = text.partition("-")
+    first = _checked_address(begin)
+    if ":" not in end:
+        if not re.fullmatch(r"[0-7]", end):
+            hint = "behind the dash an address, or a last function up to 7: 0000:3b:00.2-7"
+            raise Refused("is no range of PCI addresses", hint)
+        end = begin[:-1] + end
+    last = _checked_address(end)
+    if last < first:
+        raise Refused("is a range that runs backwards", f"turn it round: {end}-{begin}")
+    return first, last
+
+
+def _checked_address(text: str) -> Numbers:
+    numbers = _numbers(text)
+    if numbers is None:
+        raise Refused("is no PCI address", _BOUNDS if _SHAPE.fullmatch(text) else _EXAMPLE)
+    return numbers
+
+
+@lru_cache(maxsize=4096)  # the same few hundred at each scan
+def _numbers(address: str) -> Numbers | None:
+    parts = _ADDRESS.fullmatch(address)
+    return tuple(int(part, 16) for part in parts.groups()) if parts else None
