@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator
 
+from rdma_dp.allocation import grant
 from rdma_dp.pool import Pool
+from rdma_dp.selection import some
+
+_TOLD = 3  # reasons in one line
 
 
 def describe(previous: Pool | None, pool: Pool) -> Iterator[str]:
@@ -10,14 +14,13 @@ def describe(previous: Pool | None, pool: Pool) -> Iterator[str]:
     name = pool.resource.full_name
     if previous is None or _headline(previous) != _headline(pool):
         yield f"{name}: {_state(pool)}{_difference(previous, pool)}"
-    elif previous.why_empty != pool.why_empty:
+        return
+    if previous.why_empty != pool.why_empty:
         yield f"{name}: still no usable HCA: {pool.why_empty}"
-    elif previous.health.down_since is None and pool.health.overdue_at is not None:
-        yield f"{name}: {pool.health.reason}; Unhealthy in {pool.resource.health.down_seconds} s"
-    elif previous.health.overdue_at is not None and pool.health.down_since is None:
-        yield f"{name}: a port is ACTIVE again, the slots stay healthy"
-    elif _nodes(previous) != _nodes(pool):
-        yield f"{name}: device nodes are now {', '.join(sorted(_nodes(pool)))}"
+    yield from (f"{name}: {line}" for line in _grace(previous, pool))
+    devices = grant(pool).devices
+    if pool.hcas and grant(previous).devices != devices:
+        yield f"{name}: device nodes are now {', '.join(devices)}"
 
 
 def _headline(pool: Pool) -> tuple[int, int, list[str]]:
@@ -28,8 +31,8 @@ def _state(pool: Pool) -> str:
     counts = f"{pool.healthy} of {pool.listed} slots healthy"
     if not pool.hcas:
         return f"{counts}: {pool.why_empty}"
-    reason = "" if pool.health.healthy else f" ({pool.health.reason})"
-    return f"{counts}, HCAs {', '.join(_names(pool))}{reason}"
+    reasons = "" if pool.all_healthy else f" ({some(pool.reasons, _TOLD)})"
+    return f"{counts}, HCAs {', '.join(_names(pool))}{reasons}"
 
 
 def _difference(previous: Pool | None, pool: Pool) -> str:
@@ -42,12 +45,17 @@ def _difference(previous: Pool | None, pool: Pool) -> str:
     return f" ({'; '.join(parts)})" if parts else ""
 
 
+def _grace(previous: Pool, pool: Pool) -> Iterator[str]:
+    """Lost ports that do not count yet, and those that came back in time."""
+    for key, last in previous.shares.items():
+        share = pool.shares[key]
+        before, now = last.health, share.health
+        if before.down_since is None and now.overdue_at is not None:
+            yield f"{now.reason}; Unhealthy in {pool.resource.health.down_seconds} s"
+        elif before.overdue_at is not None and now.down_since is None:
+            of = f" of {', '.join(hca.name for hca in share.hcas)}" if key is not None else ""
+            yield f"a port{of} is ACTIVE again, the slots stay healthy"
+
+
 def _names(pool: Pool) -> list[str]:
     return [hca.name for hca in pool.hcas]
-
-
-def _nodes(pool: Pool) -> frozenset[str]:
-    nodes = [device for hca in pool.hcas for device in hca.char_devices]
-    if pool.rdma_cm is not None:
-        nodes.append(pool.rdma_cm)
-    return frozenset(device.path for device in nodes if device.usable)

@@ -20,13 +20,15 @@ from rdma_dp import __version__
 from rdma_dp.errors import RdmaDpError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from rdma_dp.config import ConfigError
+    from rdma_dp.config import Config, Loaded, Problem
     from rdma_dp.host import Host
+    from rdma_dp.model import Inventory
+    from rdma_dp.pool import Pool
 
 DEFAULT_CONFIG = Path("/k8s-rdma-shared-dev-plugin/config.json")  # where the operator mounts it
 DEFAULT_KUBELET_ROOT = Path("/var/lib/kubelet")
+DEFAULT_CDI_DIRECTORY = Path("/var/run/cdi")  # one of the two that runtimes read; gone at a reboot
+DEFAULT_DEVICE_INFO_DIRECTORY = Path("/var/run/k8s.cni.cncf.io/devinfo/dp")  # where Multus reads
 
 OK, FAILED, EMPTY_RESOURCE = 0, 1, 3
 INTERRUPTED = 128 + 2  # as a shell names an end by SIGINT
@@ -108,8 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_output(discover)
     dry_run = verb("dry-run", _dry_run)
     dry_run.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    _add_use_cdi(dry_run)
     _add_root(dry_run)
     _add_output(dry_run)
+    cdi = verb("cdi", _cdi)
+    cdi.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    _add_root(cdi)
     verb("check-config", _check_config).add_argument("file", type=Path, metavar="FILE")
     verb("schema", _schema)
     demo = verb("demo", _demo)
@@ -165,14 +171,21 @@ def _add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool
         default="auto",
         help="auto: plugins-registry if that directory exists, else Register on kubelet.sock",
     )
+    _add_use_cdi(parser)
     parser.add_argument(
-        *_one_dash_or_two("use-cdi"),
-        nargs="?",
-        const=True,
-        default=False,
-        type=_go_bool,
-        metavar="BOOL",
-        help="not implemented yet: containers get device nodes all the same",
+        *_one_dash_or_two("cdi-dir"),
+        type=Path,
+        default=DEFAULT_CDI_DIRECTORY,
+        metavar="DIR",
+        help="where CDI specs are written (default: %(default)s)",
+    )
+    parser.add_argument(
+        *_one_dash_or_two("device-info-dir"),
+        type=Path,
+        default=DEFAULT_DEVICE_INFO_DIRECTORY,
+        metavar="DIR",
+        help="where device-info files are written, for resources with deviceInfo"
+        " (default: %(default)s)",
     )
     parser.add_argument(
         *_one_dash_or_two("set-links-up"),
@@ -189,6 +202,19 @@ def _add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool
     )
     parser.add_argument(*_one_dash_or_two("log-format"), choices=("text", "json"), default="text")
     _add_root(parser)
+
+
+def _add_use_cdi(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        *_one_dash_or_two("use-cdi"),
+        nargs="?",
+        const=True,
+        default=False,
+        type=_go_bool,
+        metavar="BOOL",
+        help='give containers CDI names instead of device nodes, as "cdi": "cri" in the config,'
+        " which wins (default: %(default)s)",
+    )
 
 
 def _one_dash_or_two(name: str) -> tuple[str, str]:
@@ -218,14 +244,15 @@ def _run(options: argparse.Namespace) -> int:
     _host(options.root)  # a wrong --root is said before anything starts
     log.configure(options.log_level, options.log_format)
     logger.info("rdma-dp %s", __version__)
-    if options.use_cdi:
-        logger.warning("--use-cdi is not implemented yet: containers get device nodes instead")
     settings = daemon.Settings(
         config_file=options.config_file,
         directories=KubeletDirectories.below(options.kubelet_root_dir, options.device_plugins_dir),
         way=Way(options.registration),
         root=options.root,
         set_links_up=options.set_links_up,
+        use_cdi=options.use_cdi,
+        cdi_directory=options.cdi_dir,
+        device_info_directory=options.device_info_dir,
     )
     try:
         asyncio.run(daemon.run(settings))
@@ -258,55 +285,82 @@ def _discover(options: argparse.Namespace) -> int:
         from rdma_dp.render import tables
 
         wide = options.output == "wide"
-        _show(tables.discover(inventory, wide=wide), wide=wide)
+        tables.show(tables.discover(inventory, wide=wide), wide=wide)
     return OK
 
 
 def _dry_run(options: argparse.Namespace) -> int:
     """Show what a config would do on this node: HCAs, reasons, and what a container would get."""
-    from rdma_dp import config
     from rdma_dp.discovery import scan
-    from rdma_dp.selection import select
 
-    try:
-        loaded = config.load(options.config)
-    except config.ConfigError as error:
-        _complain_about(error, options.config)
+    loaded = _loaded(options.config)
+    if loaded is None:
         return FAILED
     inventory = scan(_host(options.root))
-    selections = [select(inventory, resource) for resource in loaded.config.config_list]
+    pools = _pools(loaded.config, inventory, use_cdi=options.use_cdi)
     warnings = [warning.in_file(options.config) for warning in loaded.warnings]
     if options.output == "json":
         from rdma_dp.render import documents
 
-        _print_json(documents.dry_run(inventory, selections, warnings))
+        _print_json(documents.dry_run(inventory, pools, warnings))
     else:
         from rdma_dp.render import tables
 
-        _show(tables.dry_run(inventory, selections, warnings), wide=options.output == "wide")
-    return OK if all(selection.chosen for selection in selections) else EMPTY_RESOURCE
+        tables.show(tables.dry_run(inventory, pools, warnings), wide=options.output == "wide")
+    return OK if all(pool.hcas for pool in pools) else EMPTY_RESOURCE
+
+
+def _cdi(options: argparse.Namespace) -> int:
+    """Print the CDI specs that a config makes on this node, by the names of their files."""
+    from rdma_dp import cdi
+    from rdma_dp.discovery import scan
+
+    loaded = _loaded(options.config)
+    if loaded is None:
+        return FAILED
+    pools = _pools(loaded.config, scan(_host(options.root)), use_cdi=True)
+    specs = {cdi.file_name(pool.resource): cdi.spec(pool) for pool in pools}
+    _print_json({name: spec for name, spec in specs.items() if spec is not None})
+    return OK if all(specs.values()) else EMPTY_RESOURCE
+
+
+def _pools(config: "Config", inventory: "Inventory", *, use_cdi: bool) -> "list[Pool]":
+    from rdma_dp.pool import make_pool
+    from rdma_dp.selection import select
+
+    mode = config.cdi_mode(use_cdi=use_cdi)
+    return [
+        make_pool(select(inventory, resource), inventory.system, cdi=mode)
+        for resource in config.config_list
+    ]
 
 
 def _check_config(options: argparse.Namespace) -> int:
     """Check a config file: one line per problem, as `file:path: message (hint)`."""
-    from rdma_dp import config
-
-    try:
-        loaded = config.load(options.file)
-    except config.ConfigError as error:
-        _complain_about(error, options.file)
+    loaded = _loaded(options.file)
+    if loaded is None:
         return FAILED
-    for warning in loaded.warnings:
-        _say(f"{warning.in_file(options.file)} [warning]")
+    _say_warnings(loaded.warnings, options.file)
     count = len(loaded.config.config_list)
     _say(f"{options.file}: good, {count} resource{'s' * (count != 1)}")
     return OK
 
 
-def _complain_about(error: "ConfigError", file: Path) -> None:
-    for problem in error.problems:
-        _say(problem.in_file(file))
-    for warning in error.warnings:
+def _loaded(file: Path) -> "Loaded | None":
+    """A config, or None when all that is wrong with it has been said."""
+    from rdma_dp import config
+
+    try:
+        return config.load(file)
+    except config.ConfigError as error:
+        for problem in error.problems:
+            _say(problem.in_file(file))
+        _say_warnings(error.warnings, file)
+        return None
+
+
+def _say_warnings(warnings: "Sequence[Problem]", file: Path) -> None:
+    for warning in warnings:
         _say(f"{warning.in_file(file)} [warning]")
 
 
@@ -324,12 +378,6 @@ def _demo(options: argparse.Namespace) -> int:
 
     asyncio.run(demo.run(options.host, options.config, say=_say))
     return OK
-
-
-def _show(shown: "RenderableType", *, wide: bool) -> None:
-    from rdma_dp.render import tables
-
-    tables.show(shown, wide=wide)
 
 
 def _print_json(document: dict[str, Any]) -> None:

@@ -10,11 +10,13 @@ import asyncio
 import logging
 import secrets
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from rdma_dp.backoff import Backoff
+from rdma_dp.config import SlotsPer
 from rdma_dp.config_file import ConfigFile
 from rdma_dp.directory_watch import DirectoryWatch
 from rdma_dp.discovery import kernel_events
@@ -28,9 +30,12 @@ from rdma_dp.latest import Latest, first_of
 from rdma_dp.links import LinkKeeper, index_of, set_up
 from rdma_dp.node import EAGER_LOOK, QUIET_LOOK, Node
 from rdma_dp.pools import Pools
+from rdma_dp.spec_files import SpecFiles
 from rdma_dp.threads import in_thread
 
 logger = logging.getLogger(__name__)
+
+_Registered = tuple[str, SlotsPer]  # kubelet asks for a plugin's options only when it registers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,12 @@ class Settings:
 
     config_file: Path
     directories: KubeletDirectories
+    cdi_directory: Path
+    device_info_directory: Path
     way: Way = Way.AUTO
     root: Path = Path("/")
     set_links_up: bool = False
+    use_cdi: bool = False
 
 
 async def run(settings: Settings) -> None:
@@ -82,6 +90,7 @@ class Daemon:
         directories = settings.directories
         self._host = Host(settings.root)
         self._may_set_links_up = settings.set_links_up
+        self._use_cdi = settings.use_cdi
         self._kubelet = Kubelet(
             directories=directories,
             way=settings.way,
@@ -95,8 +104,11 @@ class Daemon:
         self.looks = Latest(0)
         self._node = Node(self._host)
         self._pools = Pools()
+        self._spec_files = SpecFiles(settings.cdi_directory, settings.device_info_directory)
+        self._troubles: Mapping[str, str] = {}
+        self._backoff = Backoff()
         self._links = LinkKeeper(set_up, index_of)
-        self._registrations: dict[str, asyncio.Task[NoReturn]] = {}
+        self._registrations: dict[_Registered, asyncio.Task[NoReturn]] = {}
 
     async def run(self) -> None:
         """Runs until it is cancelled, or until something fails that no retry can mend."""
@@ -125,22 +137,34 @@ class Daemon:
             self.look_again.wake_at_once()
 
     async def _apply(self, tasks: asyncio.TaskGroup) -> None:
-        """Makes what kubelet sees follow: pools first, then who is registered."""
+        """Makes what containers and kubelet see follow the config and the node."""
         if self._node.inventory is None:
             return  # nothing is known yet, and a guess would be a wrong list
         now = asyncio.get_running_loop().time()
-        self._pools.update(self._config, self._node.inventory, now)
-        pools = self._pools.served
-        gone = [self._registrations.pop(name) for name in {*self._registrations} - {*pools}]
-        for task in gone:
-            logger.info("%s left the config", task.get_name())
-            task.cancel()
-        await asyncio.gather(*gone, return_exceptions=True)
-        for name, pool in pools.items():
-            if name not in self._registrations:
-                registration = keep_registered(Plugin(pool), self._kubelet)
-                self._registrations[name] = _start(tasks, name, registration)
+        cdi = self._config.cdi_mode(use_cdi=self._use_cdi)
+        plan = self._pools.plan(self._config, self._node.inventory, now, cdi)
+        # Files first: a container may be made the moment that kubelet hears of a slot.
+        self._troubles = await in_thread(self._spec_files.follow, plan.pools)
+        self._pools.publish(plan, self._troubles)
+        await self._register(tasks)
         await self._set_links_up()
+
+    async def _register(self, tasks: asyncio.TaskGroup) -> None:
+        """Who is registered: those in the config, anew when kubelet must ask for other options."""
+        wanted = {
+            (name, latest.value.resource.slots_per): latest
+            for name, latest in self._pools.served.items()
+        }
+        gone = {key: self._registrations.pop(key) for key in {*self._registrations} - {*wanted}}
+        for (name, _), task in gone.items():
+            if name not in self._pools.served:
+                logger.info("%s left the config", name)
+            task.cancel()
+        await asyncio.gather(*gone.values(), return_exceptions=True)
+        for key, latest in wanted.items():
+            if key not in self._registrations:
+                registration = keep_registered(Plugin(latest), self._kubelet)
+                self._registrations[key] = _start(tasks, key[0], registration)
 
     async def _set_links_up(self) -> None:
         wanted = self._config.set_links_up
@@ -156,6 +180,10 @@ class Daemon:
             self.look_again.settled(),
             self._node.due(EAGER_LOOK if self._pools.waiting else QUIET_LOOK),
         ]
+        if self._troubles:
+            waits.append(asyncio.sleep(self._backoff.delay()))
+        else:
+            self._backoff.reset()
         if self._config.periodic_update_interval:
             waits.append(asyncio.sleep(self._config.periodic_update_interval))
         if (overdue_at := self._pools.overdue_at) is not None:

@@ -22,7 +22,8 @@ from rdma_dp.errors import RdmaDpError
 from rdma_dp.host import Host
 from rdma_dp.latest import first_of
 from rdma_dp.model import Hca, natural_key
-from rdma_dp.selection import Selection, select
+from rdma_dp.pool import Pool, make_pool
+from rdma_dp.selection import select
 from rdma_dp.standin import host as standin_host
 from rdma_dp.standin.kubelet import StandinKubelet
 
@@ -53,8 +54,8 @@ async def run(host: str, config_file: Path | None, say: Say) -> None:
     with tempfile.TemporaryDirectory(prefix="rdma-dp-", dir=_memory()) as directory:
         stage = _set_stage(Path(directory), host, config_file)
         say(f"The host: {stage.title}")
-        for selection in stage.selections:
-            _introduce(selection, say)
+        for pool in stage.pools:
+            _introduce(pool, say)
         async with StandinKubelet(stage.kubelet_root) as kubelet, _daemon(stage, say) as daemon:
             await first_of(_play(stage, kubelet, daemon, say), daemon.must_not_end())
             await daemon.end()
@@ -63,11 +64,11 @@ async def run(host: str, config_file: Path | None, say: Say) -> None:
 
 async def _play(stage: "_Stage", kubelet: StandinKubelet, daemon: "_Daemon", say: Say) -> None:
     try:
-        for selection in stage.selections:
-            await _show_resource(kubelet, selection, say)
-        for selection in [s for s in stage.selections if s.chosen][:1]:
-            await _lose_one(stage, kubelet, daemon, selection, say)
-            await _lose_all(stage, kubelet, selection, say)
+        for pool in stage.pools:
+            await _show_resource(kubelet, pool, say)
+        for pool in [pool for pool in stage.pools if pool.hcas][:1]:
+            await _lose_one(stage, kubelet, daemon, pool, say)
+            await _lose_all(stage, kubelet, pool, say)
     except TimeoutError as error:
         raise RdmaDpError(f"the daemon did not get as far as it should: {error}") from error
 
@@ -90,9 +91,10 @@ def _wrapped(say: Say) -> Say:
 class _Stage:
     title: str
     root: Path
+    directory: Path
     config_file: Path
     kubelet_root: Path
-    selections: list[Selection]
+    pools: list[Pool]
     unplug: Callable[[str], None]
     plug: Callable[[str], None]
 
@@ -112,9 +114,13 @@ def _set_stage(directory: Path, host: str, config_file: Path | None) -> _Stage:
     return _Stage(
         title=title,
         root=root,
+        directory=directory,
         config_file=written,
         kubelet_root=directory / "kubelet",
-        selections=[select(inventory, resource) for resource in served.config_list],
+        pools=[
+            make_pool(select(inventory, resource), inventory.system)
+            for resource in served.config_list
+        ],
         unplug=unplug,
         plug=plug,
     )
@@ -197,6 +203,8 @@ async def _daemon(stage: _Stage, say: Say) -> AsyncIterator[_Daemon]:
         *(sys.executable, "-m", "rdma_dp", "run"),
         *("--root", stage.root, "--config-file", stage.config_file),
         *("--kubelet-root-dir", stage.kubelet_root),
+        *("--cdi-dir", stage.directory / "cdi"),
+        *("--device-info-dir", stage.directory / "devinfo"),
         stderr=asyncio.subprocess.PIPE,
     )
     if process.stderr is None:
@@ -215,57 +223,63 @@ async def _daemon(stage: _Stage, say: Say) -> AsyncIterator[_Daemon]:
 # --- the scenes ---------------------------------------------------------------------------------
 
 
-def _introduce(selection: Selection, say: Say) -> None:
-    resource = selection.resource
-    say(f"  {resource.full_name} takes {_list(selection.chosen) or 'none of its HCAs'}")
-    for verdict in selection.rejected:
+def _introduce(pool: Pool, say: Say) -> None:
+    say(f"  {pool.resource.full_name} takes {_list(pool.hcas) or 'none of its HCAs'}")
+    for verdict in pool.selection.rejected:
         say(f"    not {verdict.hca.name}: {'; '.join(verdict.reasons)}")
 
 
-async def _show_resource(kubelet: StandinKubelet, selection: Selection, say: Say) -> None:
-    name = selection.resource.full_name
-    expected = selection.resource.rdma_hca_max if selection.chosen else 0
+async def _show_resource(kubelet: StandinKubelet, pool: Pool, say: Say) -> None:
+    name = pool.resource.full_name
     await kubelet.wait_until(lambda k: name in k.resources(), _PATIENCE)
-    await kubelet.wait_for(name, lambda devices: _healthy(devices) == expected, _PATIENCE)
-    say(f"\nkubelet has registered {name}: {kubelet.allocatable(name)} allocatable")
-    if expected:
-        await _show_allocation(kubelet, name, say)
+    await kubelet.wait_for(name, lambda devices: _healthy(devices) == pool.healthy, _PATIENCE)
+    each = f", {pool.resource.rdma_hca_max} per HCA" if pool.resource.per_hca else ""
+    say(f"\nkubelet has registered {name}: {kubelet.allocatable(name)} allocatable{each}")
+    if pool.healthy:
+        await _show_allocation(kubelet, pool, say)
+    if pool.healthy and pool.resource.per_hca:
+        await _show_allocation(kubelet, pool, say, slots=min(4, len(pool.hcas)))
 
 
-async def _show_allocation(kubelet: StandinKubelet, name: str, say: Say) -> None:
-    allocation = await kubelet.allocate(name, 1)
+async def _show_allocation(kubelet: StandinKubelet, pool: Pool, say: Say, slots: int = 1) -> None:
+    name = pool.resource.full_name
+    allocation = await kubelet.allocate(name, slots)
     nodes = [d.container_path.rpartition("/")[2] for d in allocation.answer.devices]
-    say(f"a container asks for {name}: 1 and gets slot {', '.join(allocation.ids)}")
-    say(f"  in /dev/infiniband: {' '.join(sorted(nodes, key=natural_key))}")
-    for key, value in allocation.answer.envs.items():
+    ids = ", ".join(allocation.ids)
+    say(f"a container asks for {name}: {slots} and gets slot{'s' * (slots > 1)} {ids}")
+    if nodes:
+        say(f"  in /dev/infiniband: {' '.join(sorted(nodes, key=natural_key))}")
+    for device in allocation.answer.cdi_devices:
+        say(f"  CDI device {device.name}")
+    for key, value in sorted({**allocation.answer.annotations, **allocation.answer.envs}.items()):
         say(f"  {key}={value}")
     kubelet.release(allocation)
 
 
 async def _lose_one(
-    stage: _Stage, kubelet: StandinKubelet, daemon: _Daemon, selection: Selection, say: Say
+    stage: _Stage, kubelet: StandinKubelet, daemon: _Daemon, pool: Pool, say: Say
 ) -> None:
-    lost, name = selection.chosen[-1].name, selection.resource.full_name
+    lost, name = pool.hcas[-1].name, pool.resource.full_name
     say(f"\n{lost} is unplugged:")
     stage.unplug(lost)
     await daemon.logs(name, f"lost {lost}")
-    if len(selection.chosen) > 1:
-        await _show_allocation(kubelet, name, say)
+    if len(pool.hcas) > 1:
+        await _show_allocation(kubelet, pool, say)
     say(f"\n{lost} is plugged in again:")
     stage.plug(lost)
     await daemon.logs(name, f"found {lost}")
 
 
-async def _lose_all(stage: _Stage, kubelet: StandinKubelet, selection: Selection, say: Say) -> None:
-    name, slots = selection.resource.full_name, selection.resource.rdma_hca_max
+async def _lose_all(stage: _Stage, kubelet: StandinKubelet, pool: Pool, say: Say) -> None:
+    name = pool.resource.full_name
     say(f"\nEvery HCA of {name} is unplugged, then plugged in again:")
-    for hca in selection.chosen:
+    for hca in pool.hcas:
         stage.unplug(hca.name)
     await kubelet.wait_for(name, lambda devices: _healthy(devices) == 0, _PATIENCE)
     say(f"  kubelet counts {kubelet.allocatable(name)} of {kubelet.capacity(name)} healthy")
-    for hca in selection.chosen:
+    for hca in pool.hcas:
         stage.plug(hca.name)
-    await kubelet.wait_for(name, lambda devices: _healthy(devices) == slots, _PATIENCE)
+    await kubelet.wait_for(name, lambda devices: _healthy(devices) == pool.healthy, _PATIENCE)
     say(f"  kubelet counts {kubelet.allocatable(name)} of {kubelet.capacity(name)} healthy")
 
 

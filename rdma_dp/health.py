@@ -1,4 +1,4 @@
-"""Whether a resource's slots are Healthy: would Allocate hand out something that works? Pure.
+"""Whether slots are Healthy: would Allocate hand out something that works? Pure.
 
 Computed anew from the newest inventory at every scan, so it recovers by itself. Losing the last
 ACTIVE port counts only when it lasts; regaining one counts at once.
@@ -29,16 +29,17 @@ class Health:
 def assess(
     hcas: tuple[Hca, ...], rules: config.Health, previous: Health | None, now: float
 ) -> Health:
-    """The health of a pool of HCAs whose device nodes are all there.
+    """The health of slots that hand out these HCAs, whose device nodes are all there.
 
-    `previous` is the verdict before this one. A pool that begins without an ACTIVE port is not
+    `previous` is the verdict before this one. What begins without an ACTIVE port is not
     Healthy: there is nothing that it could lose.
     """
     if not hcas:
         return Health(healthy=False)
     if not rules.require_active_port or any(map(has_active_port, hcas)):
         return Health(healthy=True)
-    reason = f"no HCA has an ACTIVE port: {'; '.join(map(describe_ports, hcas))}"
+    nobody = "no HCA has an ACTIVE port" if len(hcas) > 1 else "no ACTIVE port"
+    reason = f"{nobody}: {'; '.join(map(describe_ports, hcas))}"
     if previous is None or not previous.healthy:
         return Health(healthy=False, reason=reason)
     since = now if previous.down_since is None else previous.down_since

@@ -1,92 +1,125 @@
-"""A resource's slots, and what a container gets for one. Pure.
+"""A resource at one moment: its shares, and what is to be said of them together. Pure."""
 
-One resource is one pool of `rdmaHcaMax` slots with the ids "0".."N-1": the ids of the Go plugin,
-so that it can be replaced under running pods. A slot is not tied to an HCA: each container gets
-the nodes of all HCAs in the pool.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from rdma_dp.config import Resource
-from rdma_dp.errors import RdmaDpError
-from rdma_dp.health import Health, assess
-from rdma_dp.model import CharDevice, Hca, System
-from rdma_dp.names import hcas_variable
+from rdma_dp.config import CdiMode, Resource
+from rdma_dp.health import Health
+from rdma_dp.model import CharDevice, Hca, System, natural_key
 from rdma_dp.selection import Selection, some
-
-PERMISSIONS = "rwm"
+from rdma_dp.shares import Key, Share, Slot, make_shares
 
 _TOLD = 3  # a pod's status and a line of the log have room for so many; `dry-run` tells them all
 
-
-class UnknownSlotError(RdmaDpError):
-    """Slots were asked for that this resource never listed. The text reaches the pod's owner."""
-
-
-class EmptyPoolError(RdmaDpError):
-    """The pool is empty right now. The text reaches the pod's owner."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A unit that kubelet counts and hands to one container."""
-
-    id: str
-    healthy: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What a container gets: device paths (the same inside and outside), environment, CDI names."""
-
-    devices: tuple[str, ...]
-    envs: Mapping[str, str]
-    cdi_devices: tuple[str, ...] = ()
+_NOTHING: Mapping[Key, Share] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The slots of one resource at one moment.
+    """The slots of one resource, and the selection of HCAs that they come from.
 
-    `listed` is how many ids kubelet was ever told, which never shrinks: kubelet crashes when an
-    id vanishes while its Allocate is under way. `why_empty` is why there is no HCA.
+    `cdi` is how containers get their devices.
     """
 
-    resource: Resource
-    hcas: tuple[Hca, ...]
+    selection: Selection
+    shares: Mapping[Key, Share]
     rdma_cm: CharDevice | None
-    listed: int
-    health: Health
-    why_empty: str | None = None
+    cdi: CdiMode = CdiMode.OFF
 
     @property
-    def healthy(self) -> int:
-        """How many of the listed ids are Healthy: the lowest ones."""
-        return self.resource.rdma_hca_max if self.health.healthy else 0
+    def resource(self) -> Resource:
+        """The resource of the config."""
+        return self.selection.resource
+
+    @property
+    def why_empty(self) -> str | None:
+        """Why there is no HCA; None when there is one."""
+        return None if self.selection.chosen else _why_empty(self.selection)
+
+    @property
+    def hcas(self) -> tuple[Hca, ...]:
+        """All HCAs that are handed out, in the order of their names."""
+        found = (hca for share in self.shares.values() for hca in share.hcas)
+        return tuple(sorted(found, key=lambda hca: natural_key(hca.name)))
 
     @property
     def slots(self) -> Iterator[Slot]:
-        """Every slot ever listed, the healthy ones first."""
-        return (Slot(str(number), number < self.healthy) for number in range(self.listed))
+        """Every slot ever listed."""
+        return (slot for share in self.shares.values() for slot in share.slots)
+
+    @property
+    def listing(self) -> tuple[tuple[Key, int, int, int | None], ...]:
+        """What kubelet is told of all slots, in short: equal listings are equal lists."""
+        return tuple(
+            (share.key, share.listed, share.healthy, share.numa_node)
+            for share in self.shares.values()
+        )
+
+    @property
+    def listed(self) -> int:
+        """How many slots kubelet counts as the node's capacity."""
+        return sum(share.listed for share in self.shares.values())
+
+    @property
+    def healthy(self) -> int:
+        """How many of them are Healthy."""
+        return sum(share.healthy for share in self.shares.values())
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why slots that have an HCA are not Healthy, or soon will not be."""
+        found = (share.health.reason for share in self.shares.values() if share.hcas)
+        return tuple(dict.fromkeys(reason for reason in found if reason is not None))
+
+    @property
+    def all_healthy(self) -> bool:
+        """Whether every HCA's slots can be used, and there is one."""
+        in_use = [share for share in self.shares.values() if share.hcas]
+        return bool(in_use) and all(share.health.healthy for share in in_use)
+
+    @property
+    def overdue_at(self) -> float | None:
+        """When the next share turns Unhealthy if nothing happens, on the caller's clock."""
+        deadlines = (share.health.overdue_at for share in self.shares.values())
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is not as the config wants it."""
+        wanted = self.resource.rdma_hca_max
+        sizes = [share.size for share in self.shares.values() if share.hcas]
+        if all(size >= wanted for size in sizes):
+            return ()
+        warning = (
+            f"{wanted} slots for each of {len(sizes)} HCAs do not fit into one message to kubelet:"
+            f" some have only {min(sizes)}; choose a smaller rdmaHcaMax"
+        )
+        return (warning,)
 
 
 def make_pool(
-    selection: Selection, system: System, previous: Pool | None = None, now: float = 0.0
+    selection: Selection,
+    system: System,
+    previous: Pool | None = None,
+    now: float = 0.0,
+    cdi: CdiMode = CdiMode.OFF,
 ) -> Pool:
     """The pool after a scan at `now`, in seconds. `previous` is what kubelet was told before."""
-    hcas = selection.chosen
-    size = selection.resource.rdma_hca_max
-    listed_before = 0 if previous is None else previous.listed
+    before = previous.shares if previous else _NOTHING
     return Pool(
-        resource=selection.resource,
-        hcas=hcas,
+        selection=selection,
+        shares=make_shares(selection.resource, selection.chosen, before, now),
         rdma_cm=system.rdma_cm,
-        listed=max(listed_before, size if hcas else 0),
-        health=assess(hcas, selection.resource.health, previous.health if previous else None, now),
-        why_empty=None if hcas else _why_empty(selection),
+        cdi=cdi,
     )
+
+
+def blocked(pool: Pool, reason: str) -> Pool:
+    """The pool with no slot Healthy, because of something that concerns all of them."""
+    unhealthy = Health(healthy=False, reason=reason)
+    shares = {key: replace(share, health=unhealthy) for key, share in pool.shares.items()}
+    return replace(pool, shares=MappingProxyType(shares))
 
 
 def _why_empty(selection: Selection) -> str:
@@ -96,45 +129,3 @@ def _why_empty(selection: Selection) -> str:
     left = len(selection.rejected) - sum(len(names) for names, _ in told)
     more = f" | and {left} more" if left else ""
     return " | ".join(f"{some(names, _TOLD)}: {'; '.join(why)}" for names, why in told) + more
-
-
-def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
-    """What one container gets for these slots.
-
-    Raises UnknownSlotError or EmptyPoolError, worded for the owner of the pod, who reads it in the
-    pod's status.
-    """
-    name = pool.resource.full_name
-    if not pool.hcas:
-        raise EmptyPoolError(
-            f"{name} has no usable HCA on this node: {pool.why_empty}",
-            "the node's administrator sees more with `rdma-dp dry-run`",
-        )
-    unknown = [wanted for wanted in ids if not _is_listed(pool, wanted)]
-    if unknown:
-        raise UnknownSlotError(
-            f"{name} has no slot {', '.join(map(repr, unknown[:5]))} on this node",
-            "the resource was probably reconfigured meanwhile; delete the pod to try again",
-        )
-    return grant(pool)
-
-
-def grant(pool: Pool) -> Grant:
-    """What any container gets from this pool at this moment."""
-    devices = {device.path for hca in pool.hcas for device in hca.char_devices if device.usable}
-    if pool.hcas and pool.rdma_cm is not None and pool.rdma_cm.usable:
-        devices.add(pool.rdma_cm.path)
-    names = ",".join(hca.name for hca in pool.hcas)
-    envs = {hcas_variable(pool.resource.resource_name): names} if names else {}
-    return Grant(tuple(sorted(devices)), MappingProxyType(envs))
-
-
-def _is_listed(pool: Pool, slot_id: str) -> bool:
-    # A slot's id is its number as str() writes it: "07" or "+7" is none.
-    return (
-        slot_id.isascii()
-        and slot_id.isdecimal()
-        and len(slot_id) < 10
-        and str(int(slot_id)) == slot_id
-        and int(slot_id) < pool.listed
-    )

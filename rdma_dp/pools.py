@@ -1,16 +1,26 @@
 """The newest pool of every resource, and what the log says about them."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from rdma_dp import changes
 from rdma_dp.advice import node_warnings, resource_warnings
-from rdma_dp.config import Config
+from rdma_dp.config import CdiMode, Config, Resource
 from rdma_dp.latest import Latest
-from rdma_dp.model import Hca, Inventory, System
-from rdma_dp.pool import Pool, make_pool
-from rdma_dp.selection import Selection, select
+from rdma_dp.model import Hca, Inventory
+from rdma_dp.pool import Pool, blocked, make_pool
+from rdma_dp.selection import select
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The pools that a config and an inventory make, before kubelet hears of them."""
+
+    inventory: Inventory
+    pools: tuple[Pool, ...]
 
 
 class Pools:
@@ -38,42 +48,61 @@ class Pools:
     @property
     def waiting(self) -> bool:
         """Whether some resource has HCAs and waits for one of their ports."""
-        pools = (latest.value for latest in self.served.values())
-        return any(pool.hcas and pool.health.reason is not None for pool in pools)
+        return any(latest.value.reasons for latest in self.served.values())
 
     @property
     def overdue_at(self) -> float | None:
-        """When the next pool turns Unhealthy if nothing else happens, on the caller's clock."""
-        deadlines = (latest.value.health.overdue_at for latest in self.served.values())
+        """When slots turn Unhealthy next if nothing else happens, on the caller's clock."""
+        deadlines = (latest.value.overdue_at for latest in self.served.values())
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
-    def update(self, config: Config, inventory: Inventory, now: float) -> None:
-        """Makes new pools of a config and an inventory, and logs what changed."""
-        selections = [select(inventory, resource) for resource in config.config_list]
-        for selection in selections:
-            self._update_pool(selection, inventory.system, now)
-        self._served = tuple(selection.resource.full_name for selection in selections)
-        self._warn(selections, inventory)
+    def plan(self, config: Config, inventory: Inventory, now: float, cdi: CdiMode) -> Plan:
+        """New pools of a config and an inventory; `cdi` is how containers get their devices."""
+        pools = tuple(
+            make_pool(select(inventory, resource), inventory.system, self._last(resource), now, cdi)
+            for resource in config.config_list
+        )
+        return Plan(inventory, pools)
 
-    def _update_pool(self, selection: Selection, system: System, now: float) -> None:
-        latest = self._newest.get(selection.resource.full_name)
-        previous = latest.value if latest else None
-        pool = make_pool(selection, system, previous, now)
-        for line in changes.describe(previous, pool):
-            logger.log(logging.INFO if pool.health.healthy else logging.WARNING, "%s", line)
+    def publish(self, plan: Plan, troubles: Mapping[str, str]) -> None:
+        """Lets kubelet hear of a plan, and logs what changed.
+
+        `troubles` has, by full names, why what belongs to a resource is not in place: its slots
+        are not Healthy then.
+        """
+        for pool in plan.pools:
+            trouble = troubles.get(pool.resource.full_name)
+            self._publish(pool if trouble is None else blocked(pool, trouble))
+        self._served = tuple(pool.resource.full_name for pool in plan.pools)
+        self._warn(plan)
+
+    def _last(self, resource: Resource) -> Pool | None:
+        latest = self._newest.get(resource.full_name)
+        return latest.value if latest else None
+
+    def _publish(self, pool: Pool) -> None:
+        latest = self._newest.get(pool.resource.full_name)
+        last = latest.value if latest else None
+        good = pool.all_healthy and (last is None or pool.healthy >= last.healthy)
+        for line in changes.describe(last, pool):
+            logger.log(logging.INFO if good else logging.WARNING, "%s", line)
         if latest:
             latest.set(pool)
         else:
             self._newest[pool.resource.full_name] = Latest(pool)
 
-    def _warn(self, selections: list[Selection], inventory: Inventory) -> None:
+    def _warn(self, plan: Plan) -> None:
         """Each warning once, until it goes away and comes back."""
+        selections = [pool.selection for pool in plan.pools]
         warnings = [
-            *node_warnings(inventory, selections),
+            *node_warnings(plan.inventory, selections),
             *(
-                f"{selection.resource.full_name}: {warning}"
-                for selection in selections
-                for warning in resource_warnings(selection, inventory.system)
+                f"{pool.resource.full_name}: {warning}"
+                for pool in plan.pools
+                for warning in (
+                    *resource_warnings(pool.selection, plan.inventory.system),
+                    *pool.warnings,
+                )
             ),
         ]
         for warning in warnings:

@@ -96,21 +96,20 @@ def test_init_without_a_subnet_manager_is_named_as_the_reason() -> None:
     waiting = hca(3, ports=(Port(1, "INIT", "LinkUp", "InfiniBand"),))
     (verdict,) = follow((0, waiting))
     assert verdict.reason == (
-        "no HCA has an ACTIVE port: mlx5_3 port 1 is INIT"
-        " (the cable is good, but no subnet manager answers)"
+        "no ACTIVE port: mlx5_3 port 1 is INIT (the cable is good, but no subnet manager answers)"
     )
 
 
 def test_init_on_ethernet_is_not_blamed_on_a_subnet_manager() -> None:
     (verdict,) = follow((0, hca(state="INIT")))
-    assert verdict.reason == "no HCA has an ACTIVE port: mlx5_0 port 1 is INIT"
+    assert verdict.reason == "no ACTIVE port: mlx5_0 port 1 is INIT"
 
 
 def test_an_administratively_down_link_is_named_as_the_reason() -> None:
     netdevs = (NetDevice("eth0", "ether", admin_up=False), NetDevice("bond0", admin_up=True))
     (verdict,) = follow((0, hca(state="DOWN", netdevs=netdevs)))
     assert verdict.reason == (
-        "no HCA has an ACTIVE port: mlx5_0 port 1 is DOWN"
+        "no ACTIVE port: mlx5_0 port 1 is DOWN"
         " (eth0 is administratively down: `ip link set eth0 up`)"
     )
 

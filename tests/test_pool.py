@@ -1,21 +1,16 @@
+"""The slots of a whole resource, and what is said of a pool whatever its shares."""
+
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdma_dp.model import CharDevice, Hca, System
-from rdma_dp.pool import (
-    PERMISSIONS,
-    EmptyPoolError,
-    Pool,
-    UnknownSlotError,
-    allocate,
-    grant,
-    make_pool,
-)
+from rdma_dp.list_size import MESSAGE_LIMIT, MOST_SLOTS, list_bytes
+from rdma_dp.model import Hca
+from rdma_dp.pool import Pool, blocked
 
-from .makers import SYSTEM, hca, hca_lists, pool, resource, selection
+from .makers import hca, hca_lists, per_hca, pool, resource
 
 
 def ids(of: Pool) -> list[str]:
@@ -63,77 +58,6 @@ def test_the_reasons_for_an_empty_pool_are_told_once_for_hcas_alike() -> None:
     assert alike.why_empty == "mlx5_0, mlx5_1, mlx5_2 and 2 more: no uverbs"
 
 
-def test_a_container_gets_the_nodes_of_every_hca_and_rdma_cm_once() -> None:
-    given_ = allocate(
-        pool(hca(0), hca(1), hca(2, device="1021"), of=resource(deviceIDs=["101b"])), ["0"]
-    )
-    assert given_.devices == (
-        "/dev/infiniband/rdma_cm",
-        "/dev/infiniband/umad0",
-        "/dev/infiniband/umad1",
-        "/dev/infiniband/uverbs0",
-        "/dev/infiniband/uverbs1",
-    )
-    assert given_.envs == {"RDMA_DP_HCA_HCAS": "mlx5_0,mlx5_1"}
-    assert given_.cdi_devices == ()
-    assert PERMISSIONS == "rwm"
-
-
-def test_the_environment_variable_carries_the_resources_name() -> None:
-    named = pool(hca(), of=resource(name="rdma_shared-device.a"))
-    assert dict(grant(named).envs) == {"RDMA_DP_RDMA_SHARED_DEVICE_A_HCAS": "mlx5_0"}
-
-
-def test_a_grant_is_the_same_whatever_slots_are_asked_for() -> None:
-    full = pool(hca(0), hca(1))
-    assert allocate(full, ["0"]) == allocate(full, ["2", "1"]) == grant(full)
-
-
-def test_umad_and_issm_come_along_where_they_exist() -> None:
-    alone = hca(umads=(), issms=(CharDevice("issm0", None),))
-    assert grant(pool(alone)).devices == (
-        "/dev/infiniband/issm0",
-        "/dev/infiniband/rdma_cm",
-        "/dev/infiniband/uverbs0",
-    )
-
-
-def test_a_node_that_is_not_what_the_kernel_says_is_left_out() -> None:
-    broken = CharDevice("umad0", None, checked=True, fault="/dev/infiniband/umad0 is missing")
-    assert "/dev/infiniband/umad0" not in grant(pool(hca(umads=(broken,)))).devices
-
-
-@pytest.mark.parametrize(
-    "rdma_cm", [None, CharDevice("rdma_cm", None, checked=True, fault="it is missing")]
-)
-def test_without_a_usable_rdma_cm_the_rest_is_given(rdma_cm: CharDevice | None) -> None:
-    without = make_pool(selection(hca()), System("shared", rdma_cm))
-    assert grant(without).devices == ("/dev/infiniband/umad0", "/dev/infiniband/uverbs0")
-
-
-def test_an_empty_pool_gives_nothing() -> None:
-    nothing = grant(pool())
-    assert nothing.devices == ()
-    assert nothing.envs == {}
-
-
-@pytest.mark.parametrize("wanted", ["3", "-1", "", "00", "+1", "1.0", "mlx5_0", "¹", "9" * 30])
-def test_an_id_that_was_never_listed_is_refused_by_name(wanted: str) -> None:
-    with pytest.raises(UnknownSlotError) as refusal:
-        allocate(pool(hca()), ["0", wanted])
-    assert repr(wanted) in refusal.value.message
-    assert "rdma/hca" in refusal.value.message
-    assert "delete the pod" in str(refusal.value)
-
-
-def test_an_empty_pool_says_why_and_whom_to_ask() -> None:
-    lost = pool(hca(unshareable="no uverbs"), before=pool(hca()))
-    with pytest.raises(EmptyPoolError) as refusal:
-        allocate(lost, ["0"])
-    assert refusal.value.message == "rdma/hca has no usable HCA on this node: mlx5_0: no uverbs"
-    assert "rdma-dp dry-run" in (refusal.value.hint or "")
-
-
 @given(st.lists(st.tuples(hca_lists(), st.integers(1, 9)), min_size=1, max_size=6))
 def test_ids_never_vanish_whatever_happens(history: Sequence[tuple[tuple[Hca, ...], int]]) -> None:
     before: Pool | None = None
@@ -149,22 +73,49 @@ def test_ids_never_vanish_whatever_happens(history: Sequence[tuple[tuple[Hca, ..
         before = now
 
 
-@given(hca_lists())
-def test_devices_are_sorted_without_doubles_and_with_one_rdma_cm(hcas: tuple[Hca, ...]) -> None:
-    devices = grant(pool(*hcas)).devices
-    assert list(devices) == sorted(set(devices))
-    shareable = [each for each in hcas if each.shareable]
-    assert devices.count("/dev/infiniband/rdma_cm") == bool(shareable)
-    assert all(d.path in devices for each in shareable for d in each.char_devices)
-    assert SYSTEM.rdma_cm is not None
-    assert len(devices) == 2 * len(shareable) + bool(shareable)
+def test_by_default_no_slot_carries_a_numa_node_as_in_the_go_plugin() -> None:
+    assert {slot.numa_node for slot in pool(hca(0, numa=1)).slots} == {None}
 
 
-@given(st.text(max_size=12))
-def test_an_id_is_accepted_exactly_when_it_was_listed(wanted: str) -> None:
-    full = pool(hca(), of=resource(12))
-    if wanted in ids(full):
-        assert allocate(full, [wanted]).devices
-    else:
-        with pytest.raises(UnknownSlotError):
-            allocate(full, [wanted])
+@pytest.mark.parametrize(("nodes", "told"), [((1, 1), 1), ((0, 1), None), ((0, None), None)])
+def test_asked_for_it_a_whole_resource_tells_the_node_that_its_hcas_share(
+    nodes: tuple[int | None, ...], told: int | None
+) -> None:
+    of = resource(2).model_copy(update={"topology": True})
+    hcas = [hca(number, numa=node) for number, node in enumerate(nodes)]
+    assert {slot.numa_node for slot in pool(*hcas, of=of).slots} == {told}
+
+
+def test_a_pool_that_is_blocked_keeps_its_slots_and_says_why_none_is_healthy() -> None:
+    stuck = blocked(pool(hca(0), hca(1), of=per_hca(2)), "no space left")
+    assert (stuck.listed, stuck.healthy, stuck.reasons) == (4, 0, ("no space left",))
+    assert pool(hca(0), hca(1), of=per_hca(2), before=stuck).healthy == 4
+
+
+def test_more_slots_than_one_message_holds_are_cut_for_all_hcas_alike_and_said() -> None:
+    full = pool(hca(0), hca(1), hca(2), of=per_hca(60_000))
+    sizes = {share.size for share in full.shares.values()}
+    assert len(sizes) == 1
+    (size,) = sizes
+    (warning,) = full.warnings
+    assert str(size) in warning
+    assert "smaller rdmaHcaMax" in warning
+    key = len("0000:00:00.0")
+    assert 3 * list_bytes(size, key, topology=True) <= MESSAGE_LIMIT
+    assert 3 * list_bytes(size + 1, key, topology=True) > MESSAGE_LIMIT
+
+
+def test_the_most_slots_that_a_config_may_ask_for_are_not_cut() -> None:
+    full = pool(hca(), of=resource(MOST_SLOTS))
+    assert (full.listed, full.warnings) == (MOST_SLOTS, ())
+
+
+def test_what_is_listed_stays_when_there_is_no_room_for_more() -> None:
+    before = pool(hca(0), of=per_hca(60_000))
+    now = pool(hca(0), hca(1), of=per_hca(60_000), before=before)
+    assert set(ids(before)) <= set(ids(now))
+    total = sum(
+        list_bytes(share.listed, len(share.key or ""), topology=True)
+        for share in now.shares.values()
+    )
+    assert total <= MESSAGE_LIMIT

@@ -110,7 +110,7 @@ class DevicePluginsRegistration:
             version=messages.API_VERSION,
             endpoint=self._server.path.name,
             resource_name=self._plugin.resource,
-            options=messages.options(),
+            options=self._plugin.options,
         )
         address = f"unix:{self._kubelet}"
         async with grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS) as channel:

@@ -5,11 +5,12 @@ from typing import Any
 
 import grpc
 
+from rdma_dp.allocation import NoHcaError, UnknownSlotError, allocate
 from rdma_dp.kubelet import messages
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.latest import Latest
-from rdma_dp.pool import EmptyPoolError, Pool, UnknownSlotError, allocate
+from rdma_dp.pool import Pool
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -26,13 +27,18 @@ class Plugin(rpc.DevicePluginServicer):
         self.resource = pool.value.resource.full_name
         self.streams = Latest(0)
 
+    @property
+    def options(self) -> pb.DevicePluginOptions:
+        """What kubelet should call."""
+        return messages.options(self._pool.value.resource)
+
     def forget_streams(self) -> None:
         """Counts anew: those of a server that has stopped end, but not necessarily at once."""
         self.streams = Latest(0)
 
     async def GetDevicePluginOptions(self, request: pb.Empty, context: Context) -> Any:
         """What kubelet should call."""
-        return messages.options()
+        return self.options
 
     async def ListAndWatch(self, request: pb.Empty, context: Context) -> AsyncIterator[Any]:
         """The whole newest list at once, then after each change, to every stream alike."""
@@ -41,7 +47,7 @@ class Plugin(rpc.DevicePluginServicer):
         try:
             sent = None
             async for pool in self._pool.watch():
-                if (listing := (pool.listed, pool.healthy)) != sent:
+                if (listing := pool.listing) != sent:
                     yield messages.device_list(pool)
                     sent = listing
         finally:
@@ -51,19 +57,19 @@ class Plugin(rpc.DevicePluginServicer):
         """The nodes and variables for each container; an error that its pod's owner can read."""
         pool = self._pool.value
         try:
-            return messages.allocate_response(
-                [allocate(pool, container.devices_ids) for container in request.container_requests]
-            )
+            grants = [allocate(pool, each.devices_ids) for each in request.container_requests]
         except UnknownSlotError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        except EmptyPoolError as error:
+        except NoHcaError as error:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        else:
+            return messages.allocate_response(grants, pool.cdi)
 
     async def GetPreferredAllocation(
         self, request: pb.PreferredAllocationRequest, context: Context
     ) -> Any:
-        """Never asked for by the options, answered all the same."""
-        return messages.any_preference(request)
+        """Which of the free slots each container should get."""
+        return messages.preferences(self._pool.value, request)
 
     async def PreStartContainer(
         self, request: pb.PreStartContainerRequest, context: Context

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from rdma_dp.advice import node_warnings, resource_warnings
+from rdma_dp.allocation import PERMISSIONS, Grant, example, granted
+from rdma_dp.cdi import delivered
 from rdma_dp.model import Hca, IdleFunction, Inventory, PciFunction, Port, System
-from rdma_dp.pool import PERMISSIONS, grant, make_pool
-from rdma_dp.selection import Selection
+from rdma_dp.pool import Pool
+from rdma_dp.shares import Share
 
 Document = dict[str, Any]
 
@@ -27,11 +29,12 @@ def discover(inventory: Inventory) -> Document:
 
 
 def dry_run(
-    inventory: Inventory, selections: Sequence[Selection], config_warnings: Sequence[str]
+    inventory: Inventory, pools: Sequence[Pool], config_warnings: Sequence[str]
 ) -> Document:
     """What the daemon would tell kubelet, and what a container would get."""
+    selections = [pool.selection for pool in pools]
     return {
-        "resources": [_resource(selection, inventory.system) for selection in selections],
+        "resources": [_resource(pool, inventory.system) for pool in pools],
         "warnings": [*config_warnings, *node_warnings(inventory, selections)],
     }
 
@@ -43,12 +46,16 @@ def _hca(hca: Hca) -> Document:
         "pciAddress": function.address or None,
         "subfunction": hca.subfunction.name if hca.subfunction else None,
         "sfnum": hca.subfunction.sfnum if hca.subfunction else None,
+        "functionType": hca.function_type.value,
+        "vf": function.vf,
+        "pfNames": list(hca.pf_names),
         "vendor": function.vendor,
         "deviceID": function.device,
         "driver": function.driver,
         "numaNode": function.numa_node,
         "protocol": hca.protocol,
         "netdevs": [netdev.name for netdev in hca.netdevs],
+        "altNames": [name for netdev in hca.netdevs for name in netdev.altnames],
         "linkTypes": list(hca.link_types),
         "ports": [_port(port) for port in hca.ports],
         "uverbs": hca.uverbs.name if hca.uverbs else None,
@@ -90,25 +97,45 @@ def _system(system: System) -> Document:
     }
 
 
-def _resource(selection: Selection, system: System) -> Document:
-    pool = make_pool(selection, system)
-    given = grant(pool)
+def _resource(pool: Pool, system: System) -> Document:
     return {
         "name": pool.resource.full_name,
+        "slotsPer": pool.resource.slots_per.value,
         "slots": pool.listed,
         "healthy": pool.healthy,
         "hcas": [hca.name for hca in pool.hcas],
         "rejected": [
             {"hca": verdict.hca.name, "reasons": list(verdict.reasons)}
-            for verdict in selection.rejected
+            for verdict in pool.selection.rejected
         ],
-        "allocate": {
-            "devices": [
-                {"hostPath": path, "containerPath": path, "permissions": PERMISSIONS}
-                for path in given.devices
-            ],
-            "envs": dict(given.envs),
-            "cdiDevices": list(given.cdi_devices),
-        },
-        "warnings": list(resource_warnings(selection, system)),
+        "allocate": _answer(pool, example(pool)),
+        "shares": [_share(pool, share) for share in pool.shares.values()],
+        "warnings": [*resource_warnings(pool.selection, system), *pool.warnings],
+    }
+
+
+def _share(pool: Pool, share: Share) -> Document:
+    """The slots that hand out the same HCAs; `key` is what their ids begin with."""
+    return {
+        "key": share.key,
+        "hcas": [hca.name for hca in share.hcas],
+        "slots": share.listed,
+        "healthy": share.healthy,
+        "numaNode": share.numa_node,
+        "reason": share.health.reason,
+        "allocate": _answer(pool, granted(pool, [share])),
+    }
+
+
+def _answer(pool: Pool, grant: Grant) -> Document:
+    """What a container with one slot gets."""
+    delivery = delivered(grant, pool.cdi)
+    return {
+        "devices": [
+            {"hostPath": path, "containerPath": path, "permissions": PERMISSIONS}
+            for path in delivery.devices
+        ],
+        "envs": dict(grant.envs),
+        "cdiDevices": list(delivery.cdi_devices),
+        "annotations": dict(delivery.annotations),
     }

@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rdma_dp.advice import next_steps, node_warnings, resource_warnings
+from rdma_dp.allocation import example
+from rdma_dp.cdi import delivered
 from rdma_dp.model import (
     CHAR_DEVICE_DIRECTORY,
     Hca,
@@ -22,8 +24,9 @@ from rdma_dp.model import (
     System,
     natural_key,
 )
-from rdma_dp.pool import Pool, grant, make_pool
-from rdma_dp.selection import Selection
+from rdma_dp.pool import Pool
+from rdma_dp.selection import Selection, grouped
+from rdma_dp.shares import slot_id
 
 WIDTH = 100  # columns
 WIDE = 200  # columns, into a pipe; a terminal is used as wide as it is
@@ -72,12 +75,13 @@ def discover(inventory: Inventory, *, wide: bool = False) -> RenderableType:
 
 
 def dry_run(
-    inventory: Inventory, selections: Sequence[Selection], config_warnings: Sequence[str]
+    inventory: Inventory, pools: Sequence[Pool], config_warnings: Sequence[str]
 ) -> RenderableType:
     """What the daemon would do with this config on this node, and what to do about it."""
     parts: list[RenderableType] = []
-    for selection in selections:
-        parts += [*([Text()] if parts else []), *_resource(selection, inventory)]
+    for pool in pools:
+        parts += [*([Text()] if parts else []), *_resource(pool, inventory)]
+    selections = [pool.selection for pool in pools]
     warnings = (*config_warnings, *node_warnings(inventory, selections))
     if warnings:
         rows = _labelled_rows()
@@ -99,7 +103,7 @@ def _plain_table(*columns: str) -> Table:
 
 def _hca_table(hcas: Iterable[Hca], *, wide: bool) -> Table:
     names = ("HCA", "PCI", "DEVICE", "NUMA", "PORTS", "NETDEVS", "SHARE")
-    table = _plain_table(*names, *(("DRIVER", "SF", "NODES") if wide else ()))
+    table = _plain_table(*names, *(("TYPE", "DRIVER", "NODES") if wide else ()))
     for hca in hcas:
         (ports, netdevs), *further = _ports_and_netdevs(hca)
         row: list[str | Text] = [
@@ -112,7 +116,7 @@ def _hca_table(hcas: Iterable[Hca], *, wide: bool) -> Table:
             Text("yes", "green") if hca.shareable else Text("no", "red"),
         ]
         if wide:
-            row += [_driver(hca), _subfunction(hca), _nodes(hca)]
+            row += [_function_type(hca), _driver(hca), _nodes(hca)]
         table.add_row(*row)
         for ports, netdevs in further:
             table.add_row("", "", "", "", ports, netdevs)
@@ -129,10 +133,9 @@ def _driver(hca: Hca) -> str:
     return _or_dash(hca.function.driver if hca.function else None)
 
 
-def _subfunction(hca: Hca) -> str:
-    if hca.subfunction is None:
-        return "-"
-    return "?" if hca.subfunction.sfnum is None else str(hca.subfunction.sfnum)
+def _function_type(hca: Hca) -> str:
+    """ "vf 3" for the fourth VF of its PF, "sf 88" by the sfnum."""
+    return hca.function_type if hca.index is None else f"{hca.function_type} {hca.index}"
 
 
 def _nodes(hca: Hca) -> str:
@@ -171,12 +174,10 @@ def _port(port: Port) -> Text:
 
 
 def _unshareable_table(hcas: Sequence[Hca]) -> Table:
-    names: dict[str, list[str]] = {}
-    for hca in hcas:
-        names.setdefault(hca.unshareable or "", []).append(hca.name)
+    names = grouped((hca.name, hca.unshareable or "") for hca in hcas)
     table = _plain_table("NOT SHARED", "WHY")
     table.columns[0].max_width = _NAMES_WIDTH
-    for reason, alike in names.items():
+    for alike, reason in names:
         table.add_row(Text(", ".join(alike), "red"), reason)
     return table
 
@@ -208,30 +209,63 @@ def _system_line(system: System) -> Text:
 # --- dry-run ------------------------------------------------------------------------------------
 
 
-def _resource(selection: Selection, inventory: Inventory) -> Iterator[RenderableType]:
-    pool = make_pool(selection, inventory.system)
-    slots = f"{pool.listed} slots"
-    if pool.healthy != pool.listed:
-        slots += f", {pool.healthy} healthy"
+def _resource(pool: Pool, inventory: Inventory) -> Iterator[RenderableType]:
     colour = "green" if pool.healthy else "red"
-    yield Text.assemble((pool.resource.full_name, "bold"), "  ", (slots, colour))
+    yield Text.assemble((pool.resource.full_name, "bold"), "  ", (_slots(pool), colour))
     rows = _labelled_rows()
     if pool.hcas:
-        rows.add_row("HCAs", Text(", ".join(hca.name for hca in pool.hcas), "green"))
+        rows.add_row("HCAs", _shares(pool) if pool.resource.per_hca else _hcas(pool))
         rows.add_row("container", _granted(pool))
-    if selection.rejected:
-        rows.add_row("not chosen", _rejections(selection))
-    for warning in resource_warnings(selection, inventory.system):
+    if pool.selection.rejected:
+        rows.add_row("not chosen", _rejections(pool.selection))
+    for warning in (*resource_warnings(pool.selection, inventory.system), *pool.warnings):
         rows.add_row(Text("warning", "yellow"), warning)
-    for step in next_steps(selection, inventory):
+    for step in next_steps(pool.selection, inventory):
         rows.add_row(Text("next", "bold"), Text(step, "bold"))
     yield Padding(rows, (0, 0, 0, 2))
 
 
+def _slots(pool: Pool) -> str:
+    text = f"{pool.listed} slots"
+    if pool.resource.per_hca and pool.hcas:
+        text += f", {pool.resource.rdma_hca_max} per HCA"
+    if pool.healthy != pool.listed:
+        text += f", {pool.healthy} healthy"
+    return text
+
+
+def _hcas(pool: Pool) -> Text:
+    return Text(", ".join(hca.name for hca in pool.hcas), "green")
+
+
+def _shares(pool: Pool) -> Table:
+    """One line per HCA: where its slots are, and whether they are any good."""
+    rows = [
+        (
+            Text(", ".join(hca.name for hca in share.hcas), "green" if share.healthy else "red"),
+            f"{slot_id(share.key, 0)}..{max(share.size - 1, 0)}",
+            "" if share.numa_node is None else f"NUMA {share.numa_node}",
+            "" if share.healthy else "not healthy",
+        )
+        for share in pool.shares.values()
+    ]
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for column in zip(*rows, strict=True):
+        table.add_column(min_width=min(max(map(len, column)), _NAMES_WIDTH), overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
 def _granted(pool: Pool) -> str:
-    given = grant(pool)
-    nodes = (path.removeprefix(f"{CHAR_DEVICE_DIRECTORY}/") for path in given.devices)
-    lines = [f"{CHAR_DEVICE_DIRECTORY}: {' '.join(sorted(nodes, key=natural_key))}"]
+    """What a container with one slot gets."""
+    given = example(pool)
+    delivery = delivered(given, pool.cdi)
+    lines = [f"CDI {name}" for name in delivery.cdi_devices]
+    lines += [f"annotation {key}: {value}" for key, value in delivery.annotations.items()]
+    if delivery.devices:
+        nodes = (path.removeprefix(f"{CHAR_DEVICE_DIRECTORY}/") for path in delivery.devices)
+        lines.append(f"{CHAR_DEVICE_DIRECTORY}: {' '.join(sorted(nodes, key=natural_key))}")
     return "\n".join([*lines, *(f"{key}={value}" for key, value in given.envs.items())])
 
 

@@ -36,6 +36,7 @@ def test_the_document_of_the_seed_case(sample: Sample) -> None:
             ],
             "envs": {"RDMA_DP_RDMA_SHARED_DEVICE_A_HCAS": "mlx5_0"},
             "cdiDevices": [],
+            "annotations": {},
         },
         "warnings": [],
     }
@@ -48,7 +49,7 @@ def test_a_resource_without_an_hca_is_exit_3_and_complete(sample: Sample) -> Non
     (found,) = ended.document["resources"]
     assert set(found) >= RESOURCE
     assert (found["slots"], found["hcas"], found["rejected"]) == (0, [], [])
-    assert found["allocate"] == {"devices": [], "envs": {}, "cdiDevices": []}
+    assert found["allocate"] == {"devices": [], "envs": {}, "cdiDevices": [], "annotations": {}}
 
 
 def test_one_empty_resource_among_several_is_exit_3(sample: Sample, tmp_path: Path) -> None:

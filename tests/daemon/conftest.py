@@ -12,12 +12,17 @@ from .process import Node
 
 
 @pytest.fixture
-def node() -> Iterator[Node]:
+def directory() -> Iterator[Path]:
     """On a short path: the name of a unix socket has room for 107 bytes."""
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"
-    directory = Path(tempfile.mkdtemp(prefix="d-", dir=base))
-    yield Node(directory)
-    shutil.rmtree(directory)
+    made = Path(tempfile.mkdtemp(prefix="d-", dir=base))
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def node(directory: Path) -> Node:
+    return Node(directory)
 
 
 @pytest.fixture

@@ -97,13 +97,16 @@ class Daemon:
 class Node:
     """A host with HCAs, kubelet's directories (made by kubelet or by a test), a config."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, host: standin_host.Manifest | None = None) -> None:
+        directory.mkdir(exist_ok=True)
         self.directory = directory
         self.kubelet_root = directory / "kubelet"
         self.device_plugins = self.kubelet_root / "device-plugins"
         self.plugins_registry = self.kubelet_root / "plugins_registry"
         self.config = directory / "config.json"
-        self.host: StandinHost = standin_host.build(_two_hcas(), directory / "host")
+        self.cdi = directory / "cdi"
+        self.device_info = directory / "devinfo"
+        self.host: StandinHost = standin_host.build(host or two_hcas(), directory / "host")
 
     @property
     def hcas(self) -> list[str]:
@@ -129,6 +132,7 @@ class Node:
         return [
             *("--root", str(self.host.root), "--config-file", str(self.config)),
             *("--kubelet-root-dir", str(self.kubelet_root)),
+            *("--cdi-dir", str(self.cdi), "--device-info-dir", str(self.device_info)),
         ]
 
     @asynccontextmanager
@@ -148,7 +152,8 @@ class Node:
         return sorted({path for path in names if _is_socket(path) and path.name != "kubelet.sock"})
 
 
-def _two_hcas() -> standin_host.Manifest:
+def two_hcas() -> standin_host.Manifest:
+    """mlx5_0 and mlx5_1, each on a function of its own."""
     return standin_host.generate(2, others=0)
 
 

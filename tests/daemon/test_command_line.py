@@ -58,13 +58,13 @@ def test_go_flags_have_one_dash_or_two_and_their_value_either_way(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--use-cdi"], ["-use-cdi"], ["-use-cdi=true"], ["--use-cdi=1"], ["--use-cdi=false"]],
+    [["--use-cdi"], ["-use-cdi"], ["-use-cdi=true"], ["--use-cdi=1"], ["--use-cdi=false"], []],
 )
 def test_the_switch_for_cdi_is_taken_as_go_takes_it(
     started: list[Settings], arguments: list[str]
 ) -> None:
     assert cli.compat_main(arguments) == 0
-    assert len(started) == 1
+    assert started[0].use_cdi == (arguments not in ([], ["--use-cdi=false"]))
 
 
 @pytest.mark.parametrize("flag", ["-v", "--version", "-version"])
@@ -95,7 +95,9 @@ async def test_the_operators_pod(node: Node, kubelet: StandinKubelet, cdi: list[
     arguments = [*node.arguments, *cdi]
     async with process(*arguments, entry_point="rdma_dp.cli:compat_main") as pod:
         await kubelet.wait_for(NAME, healthy(4))
-        assert (await kubelet.allocate(NAME)).answer.devices
+        answer = (await kubelet.allocate(NAME)).answer
+        assert bool(answer.devices) != bool(cdi)
+        assert bool(answer.cdi_devices) == bool(cdi)
         await pod.stop()
 
 

@@ -139,7 +139,8 @@ async def test_cancelled_in_process_it_leaves_neither_task_nor_socket(
 ) -> None:
     node.configure(entry("a"), entry("b"), entry("c"))
     directories = KubeletDirectories.below(node.kubelet_root)
-    settings = Settings(node.config, directories, way, node.host.root)
+    files = node.cdi, node.device_info
+    settings = Settings(node.config, directories, *files, way, node.host.root)
     before, descriptors = asyncio.all_tasks(), None
     for _ in range(3):
         running = asyncio.create_task(InProcess(settings).run())

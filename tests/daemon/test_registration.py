@@ -71,7 +71,7 @@ async def test_the_device_plugins_directory_may_be_elsewhere(
     """Some distributions move it, and only it."""
     elsewhere = node.directory / "elsewhere"
     elsewhere.symlink_to(node.device_plugins)
-    arguments = [*node.arguments[:-1], str(node.directory / "nowhere")]
+    arguments = [*node.arguments, "--kubelet-root-dir", str(node.directory / "nowhere")]
     node.configure()
     async with process("run", *arguments, "--device-plugins-dir", str(elsewhere)) as daemon:
         await kubelet.wait_for(NAME, healthy(4))

@@ -176,7 +176,7 @@ async def _drop(kubelet: StandinKubelet) -> None:
     """kubelet closes the plugin's connection without a restart."""
     running = kubelet._running
     assert running is not None
-    await running._manager.disconnect(NAME)
+    await running.manager.disconnect(NAME)
     await kubelet.wait_for(NAME, healthy(0, of=4))
 
 

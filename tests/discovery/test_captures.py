@@ -12,6 +12,7 @@ from rdma_dp import config
 from rdma_dp.discovery import scan
 from rdma_dp.host import Host
 from rdma_dp.model import Inventory
+from rdma_dp.pool import make_pool
 from rdma_dp.render import documents, tables
 from rdma_dp.selection import select
 
@@ -80,9 +81,10 @@ def test_a_dry_run_chooses_what_it_should(name: str, seed: str, capture: Capture
     takes_all = (name, seed) == ("udev-dgx-a100", "seed-device-ids")
     assert [hca.name for hca in found.chosen] == (NAMES[name] if takes_all else [])
     assert all(verdict.reasons for verdict in found.rejected)
-    document = documents.dry_run(inventory, [found], ())
+    pools = [make_pool(found, inventory.system)]
+    document = documents.dry_run(inventory, pools, ())
     assert json.loads(json.dumps(document)) == document
-    text = tables.plain(tables.dry_run(inventory, [found], ())) + tables.plain(
+    text = tables.plain(tables.dry_run(inventory, pools, ())) + tables.plain(
         tables.discover(inventory)
     )
     assert all(len(line) <= 100 for line in text.splitlines())

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from rdma_dp.allocation import grant
 from rdma_dp.discovery import scan
 from rdma_dp.host import Host
 from rdma_dp.model import Inventory
-from rdma_dp.pool import grant
 
 from ..conftest import Fresh
 from ..makers import pool

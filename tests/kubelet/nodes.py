@@ -10,13 +10,13 @@ from typing import Any
 import grpc
 from asyncinotify import Inotify, Mask
 
-from rdma_dp.config import parse
+from rdma_dp.config import CdiMode, parse
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.sockets import SocketServer
 from rdma_dp.latest import Latest
-from rdma_dp.model import CharDevice, DeviceNumber, Hca, Inventory, System
+from rdma_dp.model import CharDevice, DeviceNumber, Hca, Inventory, PciFunction, System
 from rdma_dp.pool import Pool, make_pool
 from rdma_dp.selection import select
 
@@ -28,19 +28,28 @@ RDMA_CM = CharDevice("rdma_cm", DeviceNumber(10, 58))
 def hca(number: int) -> Hca:
     return Hca(
         f"mlx5_{number}",
+        functions=(PciFunction(f"0000:{number:02x}:00.0", numa_node=number % 2),),
         uverbs=CharDevice(f"uverbs{number}", DeviceNumber(231, 192 + number)),
         umads=(CharDevice(f"umad{number}", DeviceNumber(231, number)),),
     )
 
 
-def pool(*numbers: int, slots: int = 4, name: str = "a", previous: Pool | None = None) -> Pool:
-    """The pool of `rdma/<name>` on a node with these HCAs."""
+def pool(
+    *numbers: int,
+    slots: int = 4,
+    name: str = "a",
+    previous: Pool | None = None,
+    cdi: CdiMode = CdiMode.OFF,
+    **settings: object,
+) -> Pool:
+    """The pool of `rdma/<name>` on a node with these HCAs; `settings` are those of the resource."""
     entry = {"resourceName": name, "rdmaHcaMax": slots, "selectors": {"drivers": ["mlx5_core"]}}
     resource = parse(json.dumps({"configList": [entry]})).config.config_list[0]
-    resource = resource.model_copy(update={"selectors": type(resource.selectors)()})
+    changes = {"selectors": type(resource.selectors)(), **settings}
+    resource = resource.model_copy(update=changes)
     system = System(rdma_cm=RDMA_CM)
     inventory = Inventory(hcas=tuple(hca(number) for number in numbers), system=system)
-    return make_pool(select(inventory, resource), system, previous)
+    return make_pool(select(inventory, resource), system, previous, cdi=cdi)
 
 
 @asynccontextmanager

@@ -1,11 +1,13 @@
 """Pools and grants as kubelet's messages, and as kubelet reads them."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rdma_dp.allocation import grant
+from rdma_dp.config import CdiMode, SlotsPer
 from rdma_dp.kubelet import messages
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
-from rdma_dp.pool import Grant, grant
 
 from .nodes import health, pool
 
@@ -37,7 +39,7 @@ def test_an_id_never_vanishes_whatever_happens_to_hardware_and_config(
 
 @given(st.sets(st.integers(0, 40), min_size=1))
 def test_a_container_gets_each_node_once_under_the_same_path_in_order(numbers: set[int]) -> None:
-    message = messages.allocate_response([grant(pool(*numbers))])
+    message = messages.allocate_response([grant(pool(*numbers))], CdiMode.OFF)
     (container,) = message.container_responses
     paths = [device.host_path for device in container.devices]
     assert paths == sorted(set(paths))
@@ -48,17 +50,46 @@ def test_a_container_gets_each_node_once_under_the_same_path_in_order(numbers: s
     assert not container.mounts
 
 
-def test_cdi_names_pass() -> None:
-    message = messages.allocate_response([Grant((), {}, ("rdma-dp.io/hca=mlx5_0",))])
-    assert [each.name for each in message.container_responses[0].cdi_devices] == [
-        "rdma-dp.io/hca=mlx5_0"
+@pytest.mark.parametrize(
+    ("cdi", "named", "annotated"),
+    [(CdiMode.CRI, True, False), (CdiMode.ANNOTATIONS, False, True), (CdiMode.BOTH, True, True)],
+)
+def test_with_cdi_a_container_gets_names_and_no_nodes(
+    cdi: CdiMode, named: bool, annotated: bool
+) -> None:
+    message = messages.allocate_response([grant(pool(0, 1))], cdi)
+    (container,) = message.container_responses
+    names = ["0000:00:00.0", "0000:01:00.0", "rdma_cm"]
+    assert not container.devices
+    assert dict(container.envs) == {"RDMA_DP_A_HCAS": "mlx5_0,mlx5_1"}
+    assert [each.name.partition("=")[2] for each in container.cdi_devices] == names * named
+    assert len(container.annotations) == annotated
+    for value in container.annotations.values():
+        assert [name.partition("=")[2] for name in value.split(",")] == names
+
+
+def test_a_slot_of_an_hca_tells_its_numa_node() -> None:
+    message = messages.device_list(pool(0, 1, slots=1, slots_per=SlotsPer.HCA))
+    assert [(each.ID, [node.ID for node in each.topology.nodes]) for each in message.devices] == [
+        ("0000:00:00.0-0", [0]),
+        ("0000:01:00.0-0", [1]),
     ]
 
 
-def test_kubelet_is_told_to_call_neither_hook() -> None:
-    options = messages.options()
-    assert not options.pre_start_required
-    assert not options.get_preferred_allocation_available
+def test_without_a_node_to_tell_there_is_no_topology_at_all() -> None:
+    """A hint without nodes, or for node -1, would be one that no policy can meet."""
+    for message in (
+        messages.device_list(pool(0)),
+        messages.device_list(pool(0, slots_per=SlotsPer.HCA, topology=False)),
+    ):
+        assert not any(each.HasField("topology") for each in message.devices)
+
+
+def test_kubelet_is_told_to_ask_for_a_preference_between_slots_of_hcas_only() -> None:
+    for slots_per in SlotsPer:
+        options = messages.options(pool(0, slots_per=slots_per).resource)
+        assert not options.pre_start_required
+        assert options.get_preferred_allocation_available == (slots_per is SlotsPer.HCA)
 
 
 @given(IDS, IDS, st.integers(-(2**31), 2**31 - 1))
@@ -69,7 +100,7 @@ def test_a_preference_for_any_request_is_what_it_must_have_then_what_there_is(
         available_deviceIDs=available, must_include_deviceIDs=must, allocation_size=size
     )
     request = pb.PreferredAllocationRequest(container_requests=[container, container])
-    first, second = messages.any_preference(request).container_responses
+    first, second = messages.preferences(pool(0), request).container_responses
     assert first == second
     chosen = list(first.deviceIDs)
     assert len(chosen) == len(set(chosen))
@@ -84,5 +115,5 @@ def test_a_preference_is_the_lowest_numbers() -> None:
         available_deviceIDs=["10", "9", "2", "1"], must_include_deviceIDs=["10"], allocation_size=3
     )
     request = pb.PreferredAllocationRequest(container_requests=[container])
-    answer = messages.any_preference(request)
+    answer = messages.preferences(pool(0), request)
     assert list(answer.container_responses[0].deviceIDs) == ["10", "1", "2"]

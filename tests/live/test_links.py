@@ -210,7 +210,9 @@ async def test_the_config_wins_over_the_command_line(
     in_config: bool | None, on_command_line: bool, tmp_path: Any
 ) -> None:
     directories = KubeletDirectories.below(tmp_path)
-    settings = Settings(tmp_path / "config.json", directories, set_links_up=on_command_line)
+    files = tmp_path / "cdi", tmp_path / "devinfo"
+    config = tmp_path / "config.json"
+    settings = Settings(config, directories, *files, set_links_up=on_command_line)
     running, links = Daemon(settings), _Recorder()
     entry = '{"resourceName": "a", "rdmaHcaMax": 1, "selectors": {"vendors": ["15b3"]}}'
     said = {None: "", True: '"setLinksUp": true,', False: '"setLinksUp": false,'}[in_config]
@@ -223,7 +225,9 @@ async def test_the_config_wins_over_the_command_line(
 async def test_under_another_root_no_link_of_this_machine_is_touched(tmp_path: Any) -> None:
     directories = KubeletDirectories.below(tmp_path)
     root = tmp_path / "root"
-    settings = Settings(tmp_path / "config.json", directories, root=root, set_links_up=True)
+    files = tmp_path / "cdi", tmp_path / "devinfo"
+    config = tmp_path / "config.json"
+    settings = Settings(config, directories, *files, root=root, set_links_up=True)
     running, links = Daemon(settings), _Recorder()
     entry = '{"resourceName": "a", "rdmaHcaMax": 1, "selectors": {"vendors": ["15b3"]}}'
     running._config = parse(f'{{"configList": [{entry}]}}').config

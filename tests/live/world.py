@@ -142,7 +142,8 @@ class World:
     def start_daemon(self) -> Daemon:
         """One more process, as far as one event loop has such."""
         directories = KubeletDirectories.below(self.kubelet.root)
-        settings = Settings(self.config, directories, self._way, self.host.root)
+        files = self.config.parent / "cdi", self.config.parent / "devinfo"
+        settings = Settings(self.config, directories, *files, self._way, self.host.root)
         daemon = Daemon(settings)
         self.model.process_began()
         self.daemons.append((daemon, asyncio.create_task(daemon.run(), name="daemon")))

@@ -7,8 +7,9 @@ import pytest
 
 from rdma_dp import config
 from rdma_dp.model import Inventory
+from rdma_dp.pool import Pool, make_pool
 from rdma_dp.render import documents, tables
-from rdma_dp.selection import Selection, select
+from rdma_dp.selection import select
 
 from ..conftest import Golden, Look
 
@@ -21,9 +22,13 @@ handful = pytest.mark.parametrize(
 )
 
 
-def selections(inventory: Inventory, seed: str) -> list[Selection]:
-    loaded = config.load(CONFIGS / f"{seed}.json").config
-    return [select(inventory, resource) for resource in loaded.config_list]
+def pools(inventory: Inventory, file: str) -> list[Pool]:
+    loaded = config.load(CONFIGS / file).config
+    cdi = loaded.cdi_mode(use_cdi=False)
+    return [
+        make_pool(select(inventory, resource), inventory.system, cdi=cdi)
+        for resource in loaded.config_list
+    ]
 
 
 def as_json(document: documents.Document) -> str:
@@ -44,7 +49,20 @@ def test_dry_run(name: str, look: Look, golden: Golden) -> None:
     inventory = look(name)
     shown = []
     for seed in SEEDS:
-        found = selections(inventory, seed)
+        found = pools(inventory, f"{seed}.json")
         shown.append(f"# {seed}\n{tables.plain(tables.dry_run(inventory, found, ()))}")
         golden(f"{name}.{seed}.json", as_json(documents.dry_run(inventory, found, ())))
     golden(f"{name}.dry-run.txt", "\n".join(shown))
+
+
+@pytest.mark.parametrize("file", ["per-hca", "cdi", "without-storage", "per-numa-node"])
+def test_sharing_that_fits_the_hardware(file: str, look: Look, golden: Golden) -> None:
+    inventory = look("dgx-h100")
+    found = pools(inventory, f"{file}.yaml")
+    golden(f"dgx-h100.{file}.txt", tables.plain(tables.dry_run(inventory, found, ())))
+
+
+def test_slots_per_hca_for_programs(look: Look, golden: Golden) -> None:
+    inventory = look("dgx-h100")
+    document = documents.dry_run(inventory, pools(inventory, "per-hca.yaml"), ())
+    golden("dgx-h100.per-hca.json", as_json(document))

@@ -19,6 +19,7 @@ from rdma_dp.model import (
     Subfunction,
     System,
 )
+from rdma_dp.pool import make_pool
 from rdma_dp.render import tables
 from rdma_dp.selection import Selection, select
 from rdma_dp.standin.host import sample_names
@@ -35,7 +36,8 @@ def discovered(*hcas: Hca, others: tuple[IdleFunction, ...] = (), wide: bool = F
 
 
 def dry_run(inventory: Inventory, *selections: Selection, warnings: tuple[str, ...] = ()) -> str:
-    return tables.plain(tables.dry_run(inventory, selections, warnings))
+    pools = [make_pool(selection, inventory.system) for selection in selections]
+    return tables.plain(tables.dry_run(inventory, pools, warnings))
 
 
 # --- it fits ------------------------------------------------------------------------------------
@@ -130,12 +132,21 @@ def test_a_soft_hca_has_dashes_where_hardware_has_an_address() -> None:
     assert line.split() == ["mlx5_0", "-", "-", "-", "-", "-", "yes"]
 
 
-def test_wide_tells_the_number_that_the_administrator_gave_a_subfunction() -> None:
-    sf = hca(subfunction=Subfunction("mlx5_core.sf.2", 88))
-    unknown = hca(1, subfunction=Subfunction("mlx5_core.sf.3"))
-    _, first, second, *_ = discovered(sf, unknown, wide=True)
-    assert first.split()[-4:] == ["mlx5_core", "88", "uverbs0", "umad0"]
-    assert second.split()[-4:] == ["mlx5_core", "?", "uverbs1", "umad1"]
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, "pf"),
+        ({"functions": (PciFunction("0000:3b:00.2", physfn="0000:3b:00.0", vf=3),)}, "vf 3"),
+        ({"functions": (PciFunction("0000:3b:00.2", physfn="0000:3b:00.0"),)}, "vf"),
+        ({"subfunction": Subfunction("mlx5_core.sf.2", 88)}, "sf 88"),  # the administrator's number
+        ({"subfunction": Subfunction("mlx5_core.sf.2")}, "sf"),
+        ({"functions": ()}, "virtual"),
+    ],
+)
+def test_wide_tells_what_an_hca_sits_on(changes: dict[str, Any], shown: str) -> None:
+    heads, line, *_ = discovered(hca(**changes), wide=True)
+    start, end = heads.index("TYPE"), heads.index("DRIVER")
+    assert line[start:end].rstrip() == shown
 
 
 def test_the_last_line_is_about_the_node() -> None:

@@ -63,7 +63,9 @@ class Soak:
         config = directory / "config.json"
         config.write_text(json.dumps(CONFIG))
         directories = KubeletDirectories.below(self.kubelet.root)
-        self.daemon = Daemon(Settings(config, directories, Way.DEVICE_PLUGINS, self._host.root))
+        files = directory / "cdi", directory / "devinfo"
+        root = self._host.root
+        self.daemon = Daemon(Settings(config, directories, *files, Way.DEVICE_PLUGINS, root))
 
     async def change(self) -> None:
         """One HCA comes or goes, or its port goes up or down."""

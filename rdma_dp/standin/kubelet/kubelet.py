@@ -124,6 +124,13 @@ class StandinKubelet:
         """The resources that the node's status names."""
         return tuple(self._devices.lists)
 
+    def prefers(self, resource: str) -> bool:
+        """Whether the plugin wants to be asked which slots a container should get."""
+        manager = self._running.manager if self._running else None
+        endpoint = manager.endpoints.get(resource) if manager else None
+        options = endpoint.options if endpoint else None
+        return bool(options and options.get_preferred_allocation_available)
+
     def forget_ids(self) -> None:
         """Miss no id but those listed now: a new process of a plugin knows its own ids only."""
         self._devices.forget_ids()
@@ -199,14 +206,14 @@ class _Running:
     ) -> None:
         self._kubelet = kubelet
         self._journal = journal
-        self._manager = DeviceManager(devices, journal, grace)
+        self.manager = DeviceManager(devices, journal, grace)
         self._server: RegistrationServer | None = None
         self._watcher: PluginWatcher | None = None
-        self.admission = Admission(self._manager, devices, journal)
+        self.admission = Admission(self.manager, devices, journal)
 
     async def start(self, registration: bool, watcher: bool) -> None:
-        common = (self._manager, self._journal, self._kubelet.faults)
-        self._manager.start()
+        common = (self.manager, self._journal, self._kubelet.faults)
+        self.manager.start()
         if registration:
             self._server = RegistrationServer(self._kubelet.device_plugins_dir, *common)
             await self._server.start()
@@ -221,4 +228,4 @@ class _Running:
             if self._server:
                 await self._server.stop()
         finally:
-            await self._manager.stop()
+            await self.manager.stop()

@@ -141,7 +141,7 @@ async def test_a_plugin_that_is_back_in_time_is_not_forgotten(
     plugin.end_streams()
     await kubelet.wait_until(lambda k: Disconnected(RESOURCE) in k.events)
     assert kubelet._running
-    timer = kubelet._running._manager._forgetting[RESOURCE]
+    timer = kubelet._running.manager._forgetting[RESOURCE]
     assert not timer.cancelled()
     await plugin.register(kubelet.socket, "a.sock")
     assert timer.cancelled()
