@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint unit test-vm test-soak test-image bench image api lock clean
+.PHONY: run test lint unit test-vm test-soak test-cdi test-image bench image api lock clean
 
 ## run: the demo: the real daemon on a sample host, without HCAs, kubelet or root
 run: $(VENV)/.runtime
@@ -30,6 +30,10 @@ test-vm: $(VENV)/.development
 ## test-soak: 1,000 kubelet restarts and 10,000 inventory changes in one process
 test-soak: $(VENV)/.development
 	$(BIN)/python -m tests.soak
+
+## test-cdi: the CDI specs before CDI's own library, which Go builds
+test-cdi: $(VENV)/.development
+	$(BIN)/python -m tests.cdi
 
 ## test-image: the image, built without a container daemon and looked at from inside
 test-image: $(VENV)/.development

@@ -1,0 +1,1 @@
+"""Our CDI specs in front of CDI's own library, the oldest that runtimes have and the newest."""

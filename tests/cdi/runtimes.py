@@ -1,0 +1,91 @@
+"""Stand-ins for container runtimes, around CDI's own library (see runtime/)."""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator
+
+DIRECTORY = "var/run/cdi"
+TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Container:
+    """What kubelet passes on for one container."""
+
+    names: Sequence[str] = ()
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
+class Node(BaseModel):
+    """A device node of a container, in its OCI spec."""
+
+    path: str
+    type: str
+    major: int
+    minor: int
+
+
+class Rule(BaseModel):
+    """What a container's cgroup lets it do with a device."""
+
+    allow: bool
+    type: str
+    major: int
+    minor: int
+    access: str
+
+
+class Made(BaseModel):
+    """A container's OCI spec, or why it was refused."""
+
+    refused: str
+    nodes: Annotated[list[Node], BeforeValidator(lambda nodes: nodes or [])]
+    rules: Annotated[list[Rule], BeforeValidator(lambda rules: rules or [])]
+
+
+class Answer(BaseModel):
+    """What the library says of the spec files of a host, and what it makes of them."""
+
+    errors: dict[str, list[str]]
+    schema_: dict[str, str]
+    devices: list[str]
+    made: list[Made]
+
+    @property
+    def complaints(self) -> dict[str, list[str]]:
+        """By file: the library's, and those of the JSON schema."""
+        found = {name: list(errors) for name, errors in self.errors.items()}
+        for name, error in self.schema_.items():
+            found.setdefault(name, []).append(f"schema: {error}")
+        return found
+
+
+def ask(library: str, root: Path, *containers: Container) -> Answer:
+    """Has the specs below `root` read, and containers made from them."""
+    request = {
+        "root": str(root),
+        "directory": f"/{DIRECTORY}",
+        "containers": [asdict(container) for container in containers],
+    }
+    done = subprocess.run(
+        [Path(os.environ["RDMA_DP_TEST_CDI"]) / library],
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    return Answer(
+        errors=answer["errors"],
+        schema_=answer["schema"],
+        devices=answer["devices"] or [],
+        made=answer["made"] or [],
+    )
