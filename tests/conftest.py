@@ -9,11 +9,16 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from rdma_dp.discovery import scan
 from rdma_dp.host import Host
 from rdma_dp.model import Inventory
 from rdma_dp.standin import host as standin
+
+# No test asserts a duration, hypothesis' own neither: these machines have other work as well.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 _MEMORY = Path("/dev/shm")
 _GOLDEN = Path(__file__).parent / "golden"

@@ -100,7 +100,7 @@ def virtualized(vfs: dict[str, tuple[str, int]]) -> Manifest:
     return Manifest(title="VFs", functions=pfs)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(vfs=vfs())
 def test_every_vf_has_its_own_number_on_its_own_pf(
     vfs: dict[str, tuple[str, int]], memory: Path

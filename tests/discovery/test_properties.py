@@ -71,7 +71,7 @@ def ground(memory: Path) -> Iterator[Path]:
         yield Path(directory)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(manifest=manifests())
 def test_any_host_is_scanned_without_an_error(manifest: Manifest, ground: Path) -> None:
     with tempfile.TemporaryDirectory(dir=ground) as directory:

@@ -221,7 +221,7 @@ async def test_the_options_want_neither_hook(asked: Asked) -> None:
 
 
 @given(IDS, IDS, st.integers(-(2**31), 2**31 - 1), st.integers(0, 3))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_question_gets_an_answer(
     one: list[str], other: list[str], size: int, containers: int
 ) -> None:

@@ -3,10 +3,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from ..daemon.conftest import kubelet, no_kubelet, node
+from ..daemon.conftest import directory, kubelet, no_kubelet, node
 from .logs import Log
 
-__all__ = ["kubelet", "no_kubelet", "node"]
+__all__ = ["directory", "kubelet", "no_kubelet", "node"]
 
 
 @pytest.fixture

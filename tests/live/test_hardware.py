@@ -318,7 +318,7 @@ async def test_a_failing_task_ends_the_daemon_with_the_reason(
 import sys
 from rdma_dp import cli, pools
 def fail(*_): raise ZeroDivisionError("a mistake of ours")
-pools.Pools.update = fail
+pools.Pools.publish = fail
 sys.exit(cli.main())
 """
     async with python(code, "run", *node.arguments) as daemon:

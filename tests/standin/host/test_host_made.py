@@ -9,7 +9,7 @@ from rdma_dp.standin import host
 from .trees import dangling, links, text
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(min_value=0, max_value=2000), st.booleans())
 def test_a_made_host_has_as_many_hcas_as_asked(count: int, vfs: bool) -> None:
     manifest = host.generate(count, vfs=vfs, others=5)

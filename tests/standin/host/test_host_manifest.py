@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rdma_dp.errors import RdmaDpError
@@ -115,7 +115,6 @@ def parses_or_explains(text: str) -> None:
         assert isinstance(manifest, host.Manifest)
 
 
-@settings(deadline=None)
 @given(st.text(string.printable + "é\0\ud800"))
 def test_any_text_is_a_manifest_or_a_clear_error(text: str) -> None:
     parses_or_explains(text)
@@ -150,7 +149,6 @@ NESTED = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(KEYS, NESTED, max_size=6))
 def test_any_structure_is_a_manifest_or_a_clear_error(content: object) -> None:
     parses_or_explains(yaml.safe_dump(content))

@@ -54,7 +54,7 @@ def shown(tree: Tree) -> dict[str, bytes | str | None]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(trees(), min_size=1, max_size=3))
 def test_the_disk_holds_exactly_the_newest_tree(history: list[Tree]) -> None:
     with tempfile.TemporaryDirectory() as directory:
