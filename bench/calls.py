@@ -1,14 +1,15 @@
-"""Allocate called as bytes, so that the client costs the same whoever answers."""
+"""Calls of a device plugin as bytes, so that the client costs the same whoever answers."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 
-from bench.echo import METHOD, SERVICE
+from bench.echo import SERVICE
 from bench.process import PATIENCE, Child, running
 from bench.workshop import Workshop
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
@@ -16,26 +17,51 @@ from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 Call = Callable[[], Awaitable[bytes]]
 Method = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
 
-_ONE_SLOT = pb.AllocateRequest(
-    container_requests=[pb.ContainerAllocateRequest(devices_ids=["0"])]
-).SerializeToString()
+_TURNS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What kubelet sends to one of a plugin's methods."""
+
+    method: str
+    content: bytes
+
+
+def allocate_of(*slots: str) -> Request:
+    """Allocate for one container."""
+    message = pb.AllocateRequest(
+        container_requests=[pb.ContainerAllocateRequest(devices_ids=slots)]
+    )
+    return Request("Allocate", message.SerializeToString())
+
+
+def preference_of(available: Sequence[str], size: int) -> Request:
+    """GetPreferredAllocation for one container."""
+    container = pb.ContainerPreferredAllocationRequest(
+        available_deviceIDs=available, allocation_size=size
+    )
+    message = pb.PreferredAllocationRequest(container_requests=[container])
+    return Request("GetPreferredAllocation", message.SerializeToString())
 
 
 @asynccontextmanager
-async def allocator(socket: Path) -> AsyncIterator[Call]:
-    """Calls Allocate for one container and one slot at whoever serves on `socket`.
+async def caller(socket: Path, request: Request) -> AsyncIterator[Call]:
+    """Sends the request, over and over, to whoever serves on `socket`.
 
     A connection of its own, as each plugin has to kubelet.
     """
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(f"unix:{socket}", options=options) as channel:
         await asyncio.wait_for(channel.channel_ready(), PATIENCE)
-        method: Method = channel.unary_unary(f"/{SERVICE}/{METHOD}")
-        yield lambda: method(_ONE_SLOT, timeout=PATIENCE)
+        method: Method = channel.unary_unary(f"/{SERVICE}/{request.method}")
+        yield lambda: method(request.content, timeout=PATIENCE)
 
 
 @asynccontextmanager
-async def echo(workshop: Workshop, size: int) -> AsyncIterator[tuple[Child, Call]]:
+async def echo(
+    workshop: Workshop, request: Request, size: int
+) -> AsyncIterator[tuple[Child, Call]]:
     """A bare grpc.aio server in its own process, whose answers have `size` bytes."""
     directory = workshop.directory()
     socket = directory / "echo.sock"
@@ -45,19 +71,38 @@ async def echo(workshop: Workshop, size: int) -> AsyncIterator[tuple[Child, Call
             log=directory / "log",
             environment=workshop.environment,
         ) as child,
-        allocator(socket) as call,
+        caller(socket, request) as call,
     ):
         yield child, call
+
+
+async def in_turns(
+    calls: Mapping[str, Call], count: int, at_once: int = 1
+) -> dict[str, list[float]]:
+    """How long `count` calls of each kind took, in seconds; all are warm before that.
+
+    They take turns, so that a noisy neighbour meets every one of them.
+    """
+    turn = count // _TURNS
+    for call in calls.values():
+        await timed(call, turn, at_once)
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(_TURNS):
+        for name, call in calls.items():
+            taken[name].extend(await timed(call, turn, at_once))
+    return taken
 
 
 async def timed(call: Call, count: int, at_once: int = 1) -> list[float]:
     """How long each of `count` calls took, in seconds; always `at_once` of them are under way."""
 
-    async def caller() -> list[float]:
+    async def one_by_one() -> list[float]:
         return [await _timed_once(call) for _ in range(count // at_once)]
 
     return [
-        taken for one in await asyncio.gather(*(caller() for _ in range(at_once))) for taken in one
+        taken
+        for one in await asyncio.gather(*(one_by_one() for _ in range(at_once)))
+        for taken in one
     ]
 
 

@@ -1,6 +1,6 @@
 """`python -m bench.echo SOCKET BYTES`: the least that a grpc.aio server can do.
 
-It answers every call of Allocate with the same bytes, which nobody serializes or parses.
+It answers every call with the same bytes, and looks at none: nobody parses or serializes anything.
 """
 
 import asyncio
@@ -9,7 +9,8 @@ from typing import Any
 
 import grpc
 
-SERVICE, METHOD = "v1beta1.DevicePlugin", "Allocate"
+SERVICE = "v1beta1.DevicePlugin"
+METHODS = ("Allocate", "GetPreferredAllocation")
 
 
 async def serve(socket: str, size: int) -> None:
@@ -20,7 +21,7 @@ async def serve(socket: str, size: int) -> None:
         return answer
 
     handler = grpc.method_handlers_generic_handler(
-        SERVICE, {METHOD: grpc.unary_unary_rpc_method_handler(echo)}
+        SERVICE, {method: grpc.unary_unary_rpc_method_handler(echo) for method in METHODS}
     )
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers((handler,))

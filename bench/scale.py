@@ -10,7 +10,8 @@ class Scale:
     hcas: tuple[int, ...]
     scans: int  # of each host
     starts: int  # of each kind
-    calls: int  # of Allocate, and of the echo beside it, for each host and concurrency
+    builds: int  # of what is made in the benchmark's own process: answers, lists, files
+    calls: int  # of each kind, and of the echo beside it, for each host and concurrency
     allocations: int  # between the first look at the memory and the last
     idle: float  # seconds
     changes: int  # of what one host has
@@ -22,6 +23,7 @@ FULL = Scale(
     hcas=(8, 64, 512),
     scans=9,
     starts=7,
+    builds=25,
     calls=3000,
     allocations=10_000,
     idle=60.0,
@@ -33,6 +35,7 @@ QUICK = Scale(
     hcas=(8, 64),
     scans=2,
     starts=1,
+    builds=2,
     calls=64,
     allocations=320,
     idle=1.0,

@@ -3,8 +3,11 @@
 import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from importlib.metadata import version
+from typing import Self
+
+from bench.samples import percentile
 
 _HEAD = ("figure", "case", "value", "ratio", "aim")
 _RIGHT_ALIGNED = 2  # the column of values
@@ -19,12 +22,21 @@ class Row:
     ratio: str = ""
     aim: str = ""
 
+    def aimed(self, aim: str) -> Self:
+        """The same with an aim."""
+        return replace(self, aim=aim)
+
 
 def milliseconds(seconds: float) -> str:
     """Three digits that mean something: "0.482 ms", "35.1 ms", "412 ms"."""
     value = seconds * 1000
     digits = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:.{digits}f} ms"
+
+
+def microseconds(seconds: float) -> str:
+    """For what happens thousands of times: "1.25 us"."""
+    return f"{seconds * 1e6:.2f} us"
 
 
 def megabytes(kibibytes: float) -> str:
@@ -35,6 +47,15 @@ def megabytes(kibibytes: float) -> str:
 def times(value: float, base: float, what: str) -> str:
     """The ratio of two values: "1.41 x echo"."""
     return f"{value / base:.2f} x {what}"
+
+
+def latency(
+    case: str, percent: int, samples: Sequence[float], base: Sequence[float], what: str
+) -> Row:
+    """A percentile of seconds, beside that of what they are compared with."""
+    value, base_value = percentile(samples, percent), percentile(base, percent)
+    ratio = times(value, base_value, f"{what} ({milliseconds(base_value)})")
+    return Row(f"{case}, p{percent}", milliseconds(value), ratio)
 
 
 def at_most(value: float, limit: float, shown: str) -> str:

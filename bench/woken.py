@@ -54,12 +54,14 @@ async def _tell_looks(daemon: Daemon) -> None:
 
 def _settings() -> Settings:
     parser = argparse.ArgumentParser(prog="python -m bench.woken")
-    for name in ("--root", "--config-file", "--kubelet-root-dir"):
-        parser.add_argument(name, type=Path, required=True)
+    for name in ("root", "config-file", "kubelet-root-dir", "cdi-dir", "device-info-dir"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
     options = parser.parse_args()
     return Settings(
         config_file=options.config_file,
         directories=KubeletDirectories.below(options.kubelet_root_dir),
+        cdi_directory=options.cdi_dir,
+        device_info_directory=options.device_info_dir,
         way=Way.DEVICE_PLUGINS,
         root=options.root,
     )

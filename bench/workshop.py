@@ -12,21 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from bench.process import PATIENCE, BenchError, Child, running
+from bench.sharing import Sharing
+from rdma_dp import config, discovery
+from rdma_dp.host import Host
 from rdma_dp.latest import first_of
+from rdma_dp.pool import Pool
+from rdma_dp.pools import Pools
 from rdma_dp.standin.host import StandinHost, build, generate
 from rdma_dp.standin.kubelet import ListReceived, Registered, StandinKubelet
-
-Json = dict[str, Any]
 
 Known = Callable[[StandinKubelet], bool]
 """Whether kubelet knows something."""
 
 _DAEMON = ("-m", "rdma_dp", "run")
 _REPOSITORY = Path(__file__).parent.parent
-_FEW_SLOTS, _MANY_SLOTS = 63, 1000  # as the Go plugin was measured, up to 8 HCAs and above
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Workshop:
 
     async def compile(self) -> None:
         """Starts each daemon once, so that every start that is measured finds bytecode."""
-        async with self.daemon(1), self.daemon_here():
+        async with self.daemon(Sharing(1)), self.daemon_here():
             pass
 
     def directory(self) -> Path:
@@ -108,66 +110,69 @@ class Workshop:
             self._hosts[hcas] = build(generate(hcas), self.directory() / "host")
         return self._hosts[hcas]
 
+    def pool(self, sharing: Sharing) -> Pool:
+        """The pool of the first resource, made in this process."""
+        inventory = discovery.scan(Host(self.host(sharing.hcas).root))
+        parsed = config.parse(json.dumps(sharing.config)).config
+        return Pools().plan(parsed, inventory, 0.0, sharing.cdi).pools[0]
+
     @asynccontextmanager
     async def daemon(
         self,
-        hcas: int,
+        sharing: Sharing,
         *,
-        resources: int = 1,
         way: str = "device-plugins",
         environment: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Daemon]:
-        """The daemon on `host(hcas)`, whose HCAs its resources share evenly.
+        """The daemon on `host(sharing.hcas)`.
 
         The context begins when kubelet holds the full list of every resource.
         """
-        command = (*_DAEMON, "--root", str(self.host(hcas).root), "--registration", way)
-        config, complete = _config(hcas, resources), _complete(hcas, resources)
-        async with self._run(config, command, complete, environment or {}) as started:
+        command = (*_DAEMON, "--root", str(self.host(sharing.hcas).root), "--registration", way)
+        async with self._run(sharing, command, sharing.complete, environment or {}) as started:
             yield started
 
     @asynccontextmanager
-    async def woken_daemon(self, hcas: int, *, resources: int) -> AsyncIterator[Daemon]:
+    async def woken_daemon(self, sharing: Sharing) -> AsyncIterator[Daemon]:
         """Likewise; each byte that its process is told is an event (see bench/woken.py)."""
-        command = ("-m", "bench.woken", "--root", str(self.host(hcas).root))
-        config, complete = _config(hcas, resources), _complete(hcas, resources)
-        async with self._run(config, command, complete, {}) as started:
+        command = ("-m", "bench.woken", "--root", str(self.host(sharing.hcas).root))
+        async with self._run(sharing, command, sharing.complete, {}) as started:
             yield started
 
     @asynccontextmanager
     async def daemon_here(self) -> AsyncIterator[Daemon]:
         """The daemon on this very machine, whatever HCAs it has, so that RDMA netlink is loaded."""
-        config = _config(8, 1)
 
         def listed(kubelet: StandinKubelet) -> bool:
             return any(isinstance(event, ListReceived) for event in kubelet.events)
 
         command = (*_DAEMON, "--registration", "device-plugins")
-        async with self._run(config, command, listed, {}) as started:
+        async with self._run(Sharing(8), command, listed, {}) as started:
             yield started
 
     @asynccontextmanager
     async def _run(
         self,
-        config: Json,
+        sharing: Sharing,
         command: tuple[str, ...],
         complete: Known,
         environment: Mapping[str, str],
     ) -> AsyncIterator[Daemon]:
         directory = self.directory()
         config_file, log = directory / "config.json", directory / "log"
-        config_file.write_text(json.dumps(config))
+        config_file.write_text(json.dumps(sharing.config))
         async with StandinKubelet(directory / "kubelet") as kubelet:
             begin = time.perf_counter()
             async with running(
                 *command,
                 *("--config-file", config_file, "--kubelet-root-dir", kubelet.root),
+                *("--cdi-dir", directory / "cdi", "--device-info-dir", directory / "devinfo"),
                 log=log,
                 environment={**self.environment, **environment},
             ) as child:
                 await _until(complete, kubelet, child, log)
                 taken = time.perf_counter() - begin
-                yield Daemon(child, kubelet, _names(config), complete, taken, log)
+                yield Daemon(child, kubelet, sharing.names, complete, taken, log)
 
 
 async def _until(known: Known, kubelet: StandinKubelet, child: Child, log: Path) -> None:
@@ -190,33 +195,3 @@ async def _until(known: Known, kubelet: StandinKubelet, child: Child, log: Path)
 
 def _read(log: Path) -> str:
     return log.read_text(errors="replace")
-
-
-def _config(hcas: int, resources: int) -> Json:
-    """One resource takes all HCAs; several take them in turn."""
-    return {
-        "periodicUpdateInterval": 60,
-        "configList": [
-            {
-                "resourceName": f"shared_{number}",
-                "rdmaHcaMax": _slots(hcas),
-                "selectors": {"ifNames": [f"eth{n}" for n in range(number, hcas, resources)]}
-                if resources > 1
-                else {"vendors": ["15b3"]},
-            }
-            for number in range(resources)
-        ],
-    }
-
-
-def _complete(hcas: int, resources: int) -> Known:
-    slots, names = _slots(hcas), _names(_config(hcas, resources))
-    return lambda kubelet: all(kubelet.allocatable(name) == slots for name in names)
-
-
-def _slots(hcas: int) -> int:
-    return _FEW_SLOTS if hcas <= 8 else _MANY_SLOTS
-
-
-def _names(config: Json) -> tuple[str, ...]:
-    return tuple(f"rdma/{resource['resourceName']}" for resource in config["configList"])

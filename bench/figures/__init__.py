@@ -13,9 +13,13 @@ from bench.figures.burst import burst
 from bench.figures.change import change
 from bench.figures.idle import idle
 from bench.figures.imports import imports
+from bench.figures.listing import listing
 from bench.figures.memory import memory
+from bench.figures.per_hca import per_hca
+from bench.figures.prefer import prefer
 from bench.figures.restart import restart
 from bench.figures.scan import scan
+from bench.figures.specs import specs
 from bench.figures.start import start
 from bench.figures.stop import stop
 from bench.scale import Scale
@@ -29,6 +33,7 @@ FIGURES: Mapping[str, Figure] = MappingProxyType(
         figure.__name__: figure
         for figure in (
             *(scan, imports, start, allocate, memory),
+            *(listing, per_hca, prefer, specs),
             *(change, restart, stop, burst, idle),
         )
     }

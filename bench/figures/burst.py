@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.scale import Scale
+from bench.sharing import Sharing
 from bench.table import Row, at_most, milliseconds
 from bench.woken import EVENT, looks
 from bench.workshop import Daemon, Known, Workshop
@@ -31,7 +32,7 @@ async def burst(workshop: Workshop, scale: Scale) -> list[Row]:
     follow. As in `change`, the daemon is woken where an event of the kernel would wake it.
     """
     rows = []
-    async with workshop.woken_daemon(8, resources=8) as daemon:
+    async with workshop.woken_daemon(Sharing(8, resources=8)) as daemon:
         for case, seconds in (("at once", 0.0), ("in 1 s", 1.0)):
             outcomes = await _bursts(daemon, workshop.host(8), scale.bursts, seconds)
             scans = max(outcome.scans for outcome in outcomes)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from bench.samples import percentile
 from bench.scale import Scale
+from bench.sharing import Sharing
 from bench.table import Row, at_most, milliseconds
 from bench.woken import EVENT
 from bench.workshop import Daemon, Known, Workshop
@@ -24,7 +25,7 @@ async def change(workshop: Workshop, scale: Scale) -> list[Row]:
     """
     host = workshop.host(8)
     gone, back = [], []
-    async with workshop.woken_daemon(8, resources=8) as daemon:
+    async with workshop.woken_daemon(Sharing(8, resources=8)) as daemon:
         for _ in range(scale.changes // 2):
             gone.append(await _seen(daemon, host.unplug, daemon.first_gone))
             back.append(await _seen(daemon, host.plug, daemon.complete))

@@ -2,9 +2,10 @@
 
 import asyncio
 
-from bench.calls import echo
+from bench.calls import allocate_of, echo
 from bench.process import Child, Usage, used_between
 from bench.scale import Scale
+from bench.sharing import Sharing
 from bench.table import Row, at_most, milliseconds, times
 from bench.workshop import Workshop
 
@@ -19,7 +20,10 @@ async def idle(workshop: Workshop, scale: Scale) -> list[Row]:
     what makes no event are in it, and in 60 s one full scan by the timer. A bare grpc.aio server
     with one client is watched in the same seconds: its wake-ups are gRPC's own.
     """
-    async with workshop.daemon(8, resources=4) as daemon, echo(workshop, 1) as (bare, _):
+    async with (
+        workshop.daemon(Sharing(8, resources=4)) as daemon,
+        echo(workshop, allocate_of("0"), 1) as (bare, _),
+    ):
         await asyncio.sleep(_SETTLING)
         ours, echos = await asyncio.gather(_used(daemon.child, scale.idle), _used(bare, scale.idle))
         threads = len(daemon.child.usages()), len(bare.usages())

@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.process import BenchError, running
 from bench.samples import median
 from bench.scale import Scale
+from bench.sharing import Sharing
 from bench.table import Row, milliseconds, times
 from bench.workshop import Workshop
 
@@ -58,7 +59,7 @@ def _why(statement: str, log: Path) -> str:
 
 
 async def _loaded(workshop: Workshop) -> Row:
-    async with workshop.daemon(8, environment={"PYTHONPROFILEIMPORTTIME": "1"}) as daemon:
+    async with workshop.daemon(Sharing(8), environment={"PYTHONPROFILEIMPORTTIME": "1"}) as daemon:
         await daemon.child.terminate()
     modules = _imported(daemon.log)
     unwanted = [name for name in _UNWANTED if name in modules]

@@ -1,7 +1,8 @@
 """What stays in memory."""
 
-from bench.calls import allocator, timed
+from bench.calls import allocate_of, caller, timed
 from bench.scale import Scale
+from bench.sharing import Sharing
 from bench.table import Row, at_most, megabytes, times
 from bench.workshop import Workshop
 
@@ -17,7 +18,10 @@ async def memory(workshop: Workshop, scale: Scale) -> list[Row]:
     added after it is growth, and should be none. On this machine's own /sys, whatever is there,
     the daemon has also loaded what listens and talks to the kernel, as on every real node.
     """
-    async with workshop.daemon(8) as daemon, allocator(daemon.socket) as call:
+    async with (
+        workshop.daemon(Sharing(8)) as daemon,
+        caller(daemon.socket, allocate_of("0")) as call,
+    ):
         begin = daemon.child.memory()
         rows = [_row("after the start", begin)]
         tenth = scale.allocations // 10

@@ -6,6 +6,7 @@ from itertools import cycle, islice
 
 from bench.samples import percentile
 from bench.scale import Scale
+from bench.sharing import Sharing
 from bench.table import Row, at_most, milliseconds
 from bench.workshop import Daemon, Workshop
 
@@ -29,7 +30,7 @@ async def restart(workshop: Workshop, scale: Scale) -> list[Row]:
     rows = []
     for way in _WAYS:
         for resources in (1, 4):
-            async with workshop.daemon(8, resources=resources, way=way) as daemon:
+            async with workshop.daemon(Sharing(8, resources=resources), way=way) as daemon:
                 absences = islice(cycle(_ABSENCES), scale.restarts)
                 samples = [await _back(daemon, absence) for absence in absences]
             rows += _rows(f"{way}, {resources} resource{'s' * (resources > 1)}", samples)

@@ -1,9 +1,8 @@
 """What one look at the host costs."""
 
-import time
 from itertools import pairwise
 
-from bench.samples import median
+from bench.samples import median, timed
 from bench.scale import Scale
 from bench.table import Row, at_most, milliseconds
 from bench.workshop import Workshop
@@ -34,10 +33,4 @@ def _growth(before: float, after: float, hcas: int) -> tuple[str, str]:
 
 def _median_scan(workshop: Workshop, hcas: int, count: int) -> float:
     host = Host(workshop.host(hcas).root)
-    return median([_timed(host) for _ in range(count)])
-
-
-def _timed(host: Host) -> float:
-    begin = time.perf_counter()
-    discovery.scan(host)
-    return time.perf_counter() - begin
+    return median([timed(lambda: discovery.scan(host)) for _ in range(count)])

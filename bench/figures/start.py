@@ -2,6 +2,7 @@
 
 from bench.samples import median
 from bench.scale import Scale
+from bench.sharing import Sharing
 from bench.table import Row, at_most, milliseconds, times
 from bench.workshop import Workshop
 
@@ -47,6 +48,6 @@ async def _start_here(workshop: Workshop, count: int) -> Row:
 async def _median_start(workshop: Workshop, hcas: int, way: str, count: int) -> float:
     samples = []
     for _ in range(count):
-        async with workshop.daemon(hcas, way=way) as daemon:
+        async with workshop.daemon(Sharing(hcas), way=way) as daemon:
             samples.append(daemon.start_to_registered)
     return median(samples)

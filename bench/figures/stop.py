@@ -4,6 +4,7 @@ import time
 
 from bench.samples import percentile
 from bench.scale import Scale
+from bench.sharing import Sharing
 from bench.table import Row, at_most, milliseconds
 from bench.workshop import Workshop
 
@@ -31,7 +32,7 @@ async def stop(workshop: Workshop, scale: Scale) -> list[Row]:
 
 
 async def _stopped(workshop: Workshop, resources: int) -> float:
-    async with workshop.daemon(8, resources=resources) as daemon:
+    async with workshop.daemon(Sharing(8, resources=resources)) as daemon:
         begin = time.perf_counter()
         await daemon.child.terminate()
         return time.perf_counter() - begin
