@@ -31,11 +31,11 @@ def documents(pool: Pool) -> Mapping[str, str]:
     resource = pool.resource
     if not (resource.per_hca and resource.device_info):
         return MappingProxyType({})
-    found: dict[str, str] = {}
+    begin, found = _begin(resource), dict[str, str]()
     for share in pool.shares.values():
         text = _text(share)
         if text is not None:
-            found |= {f"{_begin(resource)}{slot.id}{_END}": text for slot in share.slots}
+            found |= {f"{begin}{slot.id}{_END}": text for slot in share.slots}
     return MappingProxyType(found)
 
 

@@ -7,7 +7,7 @@ none: whatever is offered, the answer is made of it.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from heapq import nsmallest
+from heapq import heapify, heappop, heappush, nsmallest
 from types import MappingProxyType
 
 from rdma_dp.config import Preference
@@ -104,16 +104,21 @@ def _spread(offer: _Offer, needed: int) -> Counts:
     nodes = _nodes_for(offer, min(needed, len(offer.untouched)))
     within = [key for key in offer.free if offer.nodes[key] in nodes]
     counts: Counts = Counter()
+    turns = [_turn(offer, counts, key) for key in within]
+    heapify(turns)
     for _ in range(needed):
-        left = [key for key in within if counts[key] < offer.free[key]]
-        if not left:
-            return counts
-        counts[min(left, key=lambda key: _next_of_spread(offer, counts, key))] += 1
+        if not turns:
+            break
+        key = heappop(turns)[-1]
+        counts[key] += 1
+        if counts[key] < offer.free[key]:
+            heappush(turns, _turn(offer, counts, key))
     return counts
 
 
-def _next_of_spread(offer: _Offer, counts: Counts, key: Key) -> tuple[int, int, int]:
-    return offer.taken[key] + counts[key], counts[key] - offer.free[key], offer.rank[key]
+def _turn(offer: _Offer, counts: Counts, key: Key) -> tuple[int, int, int, Key]:
+    """Sorts by when a key's next slot is taken; ranks differ, so keys are never compared."""
+    return offer.taken[key] + counts[key], counts[key] - offer.free[key], offer.rank[key], key
 
 
 def _nodes_for(offer: _Offer, keys: int) -> set[Node]:

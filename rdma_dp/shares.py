@@ -72,8 +72,9 @@ def parsed_id(text: str) -> tuple[Key, int] | None:
     A slot's number is written as str() writes it: "07" or "+7" is none.
     """
     key, dash, number = text.rpartition("-")
-    canonical = number.isascii() and number.isdecimal() and len(number) < _LONGEST_NUMBER
-    if not canonical or str(int(number)) != number or bool(dash) != bool(key):
+    digits = number.isascii() and number.isdecimal() and len(number) < _LONGEST_NUMBER
+    padded = number.startswith("0") and number != "0"
+    if not digits or padded or bool(dash) != bool(key):
         return None
     return key or None, int(number)
 

@@ -21,12 +21,12 @@ def device_list(pool: Pool) -> pb.ListAndWatchResponse:
     """The whole list: every slot ever listed."""
     nodes = {share.numa_node for share in pool.shares.values()}
     topology = {node: _topology(node) for node in nodes}
-    return pb.ListAndWatchResponse(
-        devices=[
-            pb.Device(ID=slot.id, health=_HEALTH[slot.healthy], topology=topology[slot.numa_node])
-            for slot in pool.slots
-        ]
-    )
+    message = pb.ListAndWatchResponse()
+    for slot in pool.slots:  # added in place: a list of messages would be copied into this one
+        message.devices.add(
+            ID=slot.id, health=_HEALTH[slot.healthy], topology=topology[slot.numa_node]
+        )
+    return message
 
 
 def _topology(node: int | None) -> pb.TopologyInfo | None:
