@@ -60,7 +60,7 @@ class Loaded:
 
 def load(path: Path) -> Loaded:
     """Read a config file. Raises ConfigMissing while there is none, else ConfigError."""
-    return parse(config_reader.decode(read(path)))
+    return parse_bytes(read(path))
 
 
 def read(path: Path) -> bytes:
@@ -72,6 +72,11 @@ def read(path: Path) -> bytes:
         raise ConfigMissing("there is no such file") from None
     except OSError as error:
         raise ConfigError([Problem("", f"cannot be read: {error.strerror}")]) from error
+
+
+def parse_bytes(content: bytes) -> Loaded:
+    """Read what a config file held. Raises ConfigMissing or ConfigError."""
+    return parse(config_reader.decode(content))
 
 
 def parse(text: str) -> Loaded:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from rdma_dp import config, config_reader
+from rdma_dp import config
 from rdma_dp.config import Config, ConfigError, ConfigMissing, Loaded
 from rdma_dp.directory_watch import DirectoryWatch
 from rdma_dp.latest import Latest, first_of
@@ -116,4 +116,4 @@ def _told(content: Content) -> bytes | str:
 def _loaded(content: Content) -> Loaded:
     if isinstance(content, ConfigError):
         raise content
-    return config.parse(config_reader.decode(content))
+    return config.parse_bytes(content)

@@ -80,11 +80,11 @@ class PluginsRegistryRegistration:
         self._sibling_backoff = Backoff()  # its own: a kubelet that restarts often is no rival
         self._trouble: str | None = None
 
-    async def run(self, patience: float | None = None) -> None:
+    async def run(self, patience: float | None = None) -> str:
         """Serves, and serves anew whenever kubelet has lost the socket.
 
-        Returns only with `patience`: if a kubelet is there for so many seconds without having asked
-        for anything, or if no socket can be made here.
+        Returns only with `patience`, why this way leads nowhere: a kubelet is there for so many
+        seconds without having asked for anything, or no socket can be made here.
         """
         while True:
             introduction = _Introduction(self._plugin.resource)
@@ -93,14 +93,15 @@ class PluginsRegistryRegistration:
             try:
                 await server.start()
                 if patience is not None and not await self._asked(introduction, patience):
-                    return
+                    directory = self._socket.parent
+                    return f"kubelet did not look at {directory} within {patience:.0f} s"
                 patience = None  # it did ask: this is the right way, whatever happens later
                 reason = await self._lost(introduction, server)
                 self._say(f"{reason}; making a new socket", again=introduction.registered)
             except SocketError as error:
-                self._say(str(error))
                 if patience is not None:
-                    return
+                    return str(error)
+                self._say(str(error))
                 await self._pause()
             finally:
                 await server.stop()

@@ -68,13 +68,8 @@ async def keep_registered(plugin: Plugin, kubelet: Kubelet) -> None:
             directories.device_plugins / KUBELET_SOCKET,
             kubelet.plugins_registry_watch,
         )
-        await registration.run(_PATIENCE if kubelet.way is Way.AUTO else None)
-        logger.warning(
-            "%s: kubelet did not look at %s within %.0f s; calling Register instead",
-            plugin.resource,
-            directories.plugins_registry,
-            _PATIENCE,
-        )
+        why_not = await registration.run(_PATIENCE if kubelet.way is Way.AUTO else None)
+        logger.warning("%s: %s; calling Register instead", plugin.resource, why_not)
     await DevicePluginsRegistration(
         plugin, directories.device_plugins / name, kubelet.device_plugins_watch
     ).run()
