@@ -19,7 +19,10 @@ log = logging.getLogger("test-vm")
 SUITE = "tests/vm/inside"
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Installed on the host, whose root the VM shares.
-PACKAGES = ("qemu-system-x86", "ibverbs-utils", "ibverbs-providers", "iproute2", "kmod")
+PACKAGES = (
+    *("qemu-system-x86", "ibverbs-utils", "ibverbs-providers", "iproute2", "kmod"),
+    *("podman", "crun"),
+)
 TIMEOUT = 900.0
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -28,6 +31,7 @@ ENVIRONMENT = {
     "COLUMNS": "100",
     "PYTHONUNBUFFERED": "1",
     "RDMA_DP_IN_VM": "1",
+    "CONTAINERS_CONF": "/dev/null",  # podman runs as the suite says, not as the host has set it up
 }
 
 

@@ -1,47 +1,81 @@
-"""A container as a runtime makes one of an Allocate answer: a mount namespace with its own /dev."""
+"""Containers that a real runtime makes: podman, of device nodes or of CDI names."""
 
 import os
-import shlex
-import stat
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-# What runtimes put into every container (OCI runtime specification, "Default Devices").
-DEFAULT_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-DEADLINE = 60
+DEADLINE = 60  # seconds; then podman ends a container
+
+# On a tmpfs: an overlay's upper directory cannot be on another overlay, which the VM's root is.
+STATE = "/dev/shm/podman"
+
+# No image, no network of its own; and MKNOD, as in Kubernetes but not by podman's own default.
+PODMAN = (
+    *("podman", f"--root={STATE}/root", f"--runroot={STATE}/run", f"--tmpdir={STATE}/tmp"),
+    *("--storage-driver=vfs", "--events-backend=none", "--cgroup-manager=cgroupfs"),
+    *("run", "--rm", "--runtime=crun", "--log-driver=none", f"--timeout={DEADLINE}"),
+    *("--network=host", "--no-hosts", "--systemd=false", "--cap-add=MKNOD"),
+)
+ROOT = ("--rootfs", "/:O")  # the VM's files; what a container changes is gone with it
+
+# Arguments: path, major and minor number of each node.
+OPEN_EACH = """
+while [ $# -gt 0 ]; do
+    mknod /dev/made c "$2" "$3"
+    if (: < /dev/made) 2> /dev/null; then echo "$1"; fi
+    rm /dev/made
+    shift 3
+done
+"""
 
 
 class Container:
-    """Runs commands that see exactly `devices` and the default ones in /dev."""
+    """Runs commands, each in a new container that has exactly `devices`, as if it had restarted.
+
+    `devices` are those of an Allocate answer, paths of nodes or CDI names. It is podman that makes
+    of them the nodes, and the cgroup's rules for what can be opened.
+    """
 
     def __init__(self, devices: Iterable[str]) -> None:
-        nodes = [_make_node(Path(device)) for device in (*DEFAULT_DEVICES, *devices)]
-        self._set_up = "\n".join(["mount -t tmpfs tmpfs /dev", *nodes, 'exec "$@"'])
+        self._podman = (*PODMAN, *(f"--device={device}" for device in devices), *ROOT)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run to the end."""
         return subprocess.run(
-            self._wrapped(command),
+            (*self._podman, *command),
             capture_output=True,
             text=True,
             check=False,
-            timeout=DEADLINE,
+            timeout=2 * DEADLINE,
         )
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         """Start, with the output in a pipe."""
         return subprocess.Popen(
-            self._wrapped(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            (*self._podman, *command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
-    def _wrapped(self, command: tuple[str, ...]) -> list[str]:
-        return ["unshare", "--mount", "sh", "-e", "-c", self._set_up, "sh", *command]
+    def nodes(self) -> dict[str, int]:
+        """The nodes in its /dev/infiniband and their device numbers."""
+        shown = self._output("sh", "-c", "stat --format '%n %t %T' /dev/infiniband/*")
+        rows = (line.split() for line in shown.splitlines())
+        return {path: os.makedev(int(major, 16), int(minor, 16)) for path, major, minor in rows}
+
+    def opens(self, nodes: Collection[str]) -> set[str]:
+        """Which of the host's nodes it can open if it makes itself a node for each."""
+        arguments: list[str] = []
+        for path in nodes:
+            number = device_number(path)
+            arguments += (path, str(os.major(number)), str(os.minor(number)))
+        return set(self._output("sh", "-e", "-c", OPEN_EACH, "sh", *arguments).splitlines())
+
+    def _output(self, *command: str) -> str:
+        done = self.run(*command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
 
-def _make_node(path: Path) -> str:
-    status = path.stat()
-    assert stat.S_ISCHR(status.st_mode), path
-    number = f"{os.major(status.st_rdev)} {os.minor(status.st_rdev)}"
-    directory, node = shlex.quote(str(path.parent)), shlex.quote(str(path))
-    return f"mkdir -p {directory}; mknod -m 666 {node} c {number}"
+def device_number(path: str) -> int:
+    """The number of the host's character device."""
+    return Path(path).stat().st_rdev

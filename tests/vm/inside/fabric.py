@@ -59,9 +59,14 @@ def build() -> None:
     for hca in (FABRIC_A, FABRIC_B):
         run("ip", "link", "add", hca.netdev, "type", "dummy")
     for hca in HCAS:
-        run("ip", "address", "add", f"{hca.address}/24", "dev", hca.netdev)
+        give_address(hca)
         set_up(hca.netdev)
     plug_all()
+
+
+def give_address(hca: SoftHca) -> None:
+    """Give its netdev the address; without one there is no GID for it."""
+    run("ip", "address", "add", f"{hca.address}/24", "dev", hca.netdev)
 
 
 def plug_all() -> None:
@@ -127,6 +132,11 @@ def rename(netdev: str, name: str) -> None:
     set_down(netdev)
     run("ip", "link", "set", netdev, "name", name)
     set_up(name)
+
+
+def all_nodes() -> set[str]:
+    """Every node of every HCA, and the connection manager's."""
+    return {str(path) for path in Path("/dev/infiniband").iterdir()}
 
 
 @contextmanager

@@ -39,15 +39,24 @@ class Node:
 
         await self.daemon.meanwhile(self.kubelet.wait_until(reached, timeout=DEADLINE))
 
-    async def hands_out(self, resource: str, nodes: Collection[str]) -> None:
-        """Returns once a container would get exactly these nodes.
+    async def lists_unhealthy(self, resource: str, ids: Collection[str]) -> None:
+        """Returns once kubelet has a list in which exactly these slots are Unhealthy."""
+
+        def reached(kubelet: StandinKubelet) -> bool:
+            devices = kubelet.devices(resource)
+            return {slot for slot in devices if devices[slot] != "Healthy"} == set(ids)
+
+        await self.daemon.meanwhile(self.kubelet.wait_until(reached, timeout=DEADLINE))
+
+    async def hands_out(self, resource: str, nodes: Collection[str], slot: str = "0") -> None:
+        """Returns once a container would get exactly these nodes for this slot.
 
         It asks again whenever the daemon has logged something, as it does at each change of them.
         """
         handed_out: list[str] = []
 
         async def reached() -> bool:
-            handed_out[:] = await self._handed_out(resource)
+            handed_out[:] = await self._handed_out(resource, slot)
             return handed_out == sorted(nodes)
 
         try:
@@ -55,10 +64,10 @@ class Node:
         except TimeoutError:
             raise AssertionError(f"{resource} hands out {handed_out}, not {nodes}") from None
 
-    async def _handed_out(self, resource: str) -> list[str]:
+    async def _handed_out(self, resource: str, slot: str) -> list[str]:
         try:
-            # Slot 0 whatever kubelet thinks of it: this is about the answer, not about the list.
-            allocation = await self.kubelet.allocate(resource, ids=["0"])
+            # Whatever kubelet thinks of the slot: this is about the answer, not about the list.
+            allocation = await self.kubelet.allocate(resource, ids=[slot])
         except UnexpectedAdmissionError:
             return []
         self.kubelet.release(allocation)
@@ -121,3 +130,8 @@ def config(*resources: Resource, **settings: Any) -> str:
 def host_paths(allocation: Allocation) -> list[str]:
     """The nodes that a container got, in the order of the answer."""
     return [device.host_path for device in allocation.answer.devices]
+
+
+def cdi_names(allocation: Allocation) -> list[str]:
+    """The CDI names that a container got, in the order of the answer."""
+    return [device.name for device in allocation.answer.cdi_devices]
