@@ -48,7 +48,9 @@ class Grant:
             return MappingProxyType({})
         own = hcas_variable(self.resource.resource_name)
         wanted = {name: _FORMS[form](self.hcas) for name, form in self.resource.env.items()}
-        return MappingProxyType({own: _names(self.hcas), **wanted})
+        # An empty list of ports, of an HCA that shows none, would forbid what no list leaves open.
+        told = {name: value for name, value in wanted.items() if value}
+        return MappingProxyType({own: _names(self.hcas), **told})
 
 
 def _names(hcas: Sequence[Hca]) -> str:

@@ -1,12 +1,14 @@
 """The command line: verbs, their arguments and their exit codes.
 
 The only place that prints or exits. 0: all is well; 1: something is wrong, and a line on stderr
-says what; 2: the command line itself is wrong; 3: `dry-run` found a resource without an HCA.
+says what; 2: the command line itself is wrong; 3: `dry-run` or `cdi` found a resource without an
+HCA.
 """
 
 import argparse
 import asyncio
 import errno
+import io
 import json
 import logging
 import os
@@ -52,6 +54,9 @@ def compat_main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_verb(options: argparse.Namespace) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that a kernel or a config has may not be text; it must not end in a traceback.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = int(options.verb(options))
         if sys.stdout:  # None when the caller closed it
@@ -321,6 +326,11 @@ def _cdi(options: argparse.Namespace) -> int:
     pools = _pools(loaded.config, scan(_host(options.root)), use_cdi=True)
     specs = {cdi.file_name(pool.resource): cdi.spec(pool) for pool in pools}
     _print_json({name: spec for name, spec in specs.items() if spec is not None})
+    for warning in loaded.warnings:
+        _complain(f"{warning.in_file(options.config)} [warning]")
+    for pool in pools:
+        if pool.why_empty is not None:
+            _complain(f"{pool.resource.full_name} has no HCA, so no spec: {pool.why_empty}")
     return OK if all(specs.values()) else EMPTY_RESOURCE
 
 

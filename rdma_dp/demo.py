@@ -129,7 +129,7 @@ def _set_stage(directory: Path, host: str, config_file: Path | None) -> _Stage:
 def _quick(config_file: Path) -> str:
     """The user's config with a timer that suits a demo."""
     served = config.load(config_file).config.model_copy(update={"periodic_update_interval": 1})
-    return served.model_dump_json(by_alias=True, exclude={"config_list": {"__all__": {"devices"}}})
+    return served.model_dump_json(by_alias=True, exclude_defaults=True)
 
 
 Actions = tuple[str, Callable[[str], None], Callable[[str], None]]

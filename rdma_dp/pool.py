@@ -73,6 +73,11 @@ class Pool:
         return tuple(dict.fromkeys(reason for reason in found if reason is not None))
 
     @property
+    def slots_each(self) -> int:
+        """How many slots each share has that has an HCA: rdmaHcaMax, or as many as fit."""
+        return min((share.size for share in self.shares.values() if share.hcas), default=0)
+
+    @property
     def all_healthy(self) -> bool:
         """Whether every HCA's slots can be used, and there is one."""
         in_use = [share for share in self.shares.values() if share.hcas]
@@ -87,13 +92,12 @@ class Pool:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is not as the config wants it."""
-        wanted = self.resource.rdma_hca_max
-        sizes = [share.size for share in self.shares.values() if share.hcas]
-        if all(size >= wanted for size in sizes):
+        wanted, count = self.resource.rdma_hca_max, len(self.hcas)
+        if not count or self.slots_each >= wanted:
             return ()
         warning = (
-            f"{wanted} slots for each of {len(sizes)} HCAs do not fit into one message to kubelet:"
-            f" some have only {min(sizes)}; choose a smaller rdmaHcaMax"
+            f"{wanted} slots for each of {count} HCAs do not fit into one message to kubelet:"
+            f" each has {self.slots_each}; choose a smaller rdmaHcaMax"
         )
         return (warning,)
 

@@ -159,6 +159,13 @@ def test_variables_of_the_users_choice_have_the_form_that_their_reader_wants() -
     }
 
 
+def test_a_variable_with_nothing_to_say_is_left_out() -> None:
+    """UCX_NET_DEVICES= would allow nothing, where its absence allows everything."""
+    env = {"UCX_NET_DEVICES": EnvForm.PORTS}
+    envs = grant(pool(hca(0, ports=()), of=per_hca(1, env=env))).envs
+    assert set(envs) == {"RDMA_DP_HCA_HCAS"}
+
+
 # --- refusals -----------------------------------------------------------------------------------
 
 

@@ -123,3 +123,19 @@ def _entries(directory: Path) -> list[Path]:
 
 def _files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.rglob("*") if not path.is_symlink())
+
+
+@pytest.mark.parametrize("name", ["per-hca.yaml", "all-mellanox.yaml", "cdi.yaml"])
+async def test_the_daemon_of_the_demo_has_nothing_against_a_good_config(name: str) -> None:
+    code, lines = await shown("--config", str(CONFIGS / name))
+    assert code == 0
+    assert not [line for line in lines if "configList" in line]
+
+
+async def test_slots_per_hca() -> None:
+    code, lines = await shown("--config", str(CONFIGS / "per-hca.yaml"))
+    text = " ".join(" ".join(lines).split())
+    assert code == 0
+    assert "504 allocatable, 63 per HCA" in text
+    assert "RDMA_DP_COMPUTE_HCAS=mlx5_0,mlx5_3,mlx5_4,mlx5_5" in text
+    assert "441 of 504 slots healthy" in text

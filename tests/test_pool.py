@@ -98,7 +98,8 @@ def test_more_slots_than_one_message_holds_are_cut_for_all_hcas_alike_and_said()
     assert len(sizes) == 1
     (size,) = sizes
     (warning,) = full.warnings
-    assert str(size) in warning
+    assert full.slots_each == size
+    assert f"each has {size}" in warning
     assert "smaller rdmaHcaMax" in warning
     key = len("0000:00:00.0")
     assert 3 * list_bytes(size, key, topology=True) <= MESSAGE_LIMIT

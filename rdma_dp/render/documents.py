@@ -101,6 +101,8 @@ def _resource(pool: Pool, system: System) -> Document:
     return {
         "name": pool.resource.full_name,
         "slotsPer": pool.resource.slots_per.value,
+        "preference": pool.resource.preference.value,
+        "deviceInfo": pool.resource.device_info,
         "slots": pool.listed,
         "healthy": pool.healthy,
         "hcas": [hca.name for hca in pool.hcas],

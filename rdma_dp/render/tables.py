@@ -14,6 +14,7 @@ from rich.text import Text
 from rdma_dp.advice import next_steps, node_warnings, resource_warnings
 from rdma_dp.allocation import example
 from rdma_dp.cdi import delivered
+from rdma_dp.config import Preference
 from rdma_dp.model import (
     CHAR_DEVICE_DIRECTORY,
     Hca,
@@ -216,6 +217,8 @@ def _resource(pool: Pool, inventory: Inventory) -> Iterator[RenderableType]:
     if pool.hcas:
         rows.add_row("HCAs", _shares(pool) if pool.resource.per_hca else _hcas(pool))
         rows.add_row("container", _granted(pool))
+        if settings := list(_settings(pool)):
+            rows.add_row("slots", "; ".join(settings))
     if pool.selection.rejected:
         rows.add_row("not chosen", _rejections(pool.selection))
     for warning in (*resource_warnings(pool.selection, inventory.system), *pool.warnings):
@@ -228,10 +231,31 @@ def _resource(pool: Pool, inventory: Inventory) -> Iterator[RenderableType]:
 def _slots(pool: Pool) -> str:
     text = f"{pool.listed} slots"
     if pool.resource.per_hca and pool.hcas:
-        text += f", {pool.resource.rdma_hca_max} per HCA"
+        text += f", {pool.slots_each} per HCA"
     if pool.healthy != pool.listed:
         text += f", {pool.healthy} healthy"
     return text
+
+
+_PREFERRED = {
+    Preference.SPREAD: "several come from as many HCAs as possible",
+    Preference.PACK: "several come from as few HCAs as possible",
+}
+
+
+def _settings(pool: Pool) -> Iterator[str]:
+    """What else the config says of the slots, where that is not the Go plugin's way."""
+    resource = pool.resource
+    if resource.per_hca:
+        yield _PREFERRED[resource.preference]
+    elif resource.tells_topology:
+        nodes = {share.numa_node for share in pool.shares.values() if share.hcas}
+        told = [f"on NUMA node {node}" for node in nodes if node is not None]
+        yield told[0] if told else "the HCAs have no NUMA node in common to tell"
+    if resource.per_hca and not resource.tells_topology:
+        yield "no NUMA node told"
+    if resource.per_hca and resource.device_info:
+        yield "with device-info files"
 
 
 def _hcas(pool: Pool) -> Text:

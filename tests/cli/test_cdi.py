@@ -45,6 +45,7 @@ def test_a_resource_without_an_hca_has_no_spec_and_is_exit_3(sample: Sample) -> 
     arguments = ("--config", CONFIGS / "seed-ifnames.json", "--root", sample("empty"))
     ended = rdma_dp("cdi", *arguments)
     assert (ended.code, ended.document) == (3, {})
+    assert "rdma/rdma_shared_device_a has no HCA" in ended.err
 
 
 def test_a_bad_config_is_exit_1_with_its_problems(sample: Sample, tmp_path: Path) -> None:

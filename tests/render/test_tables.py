@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdma_dp import config
+from rdma_dp.config import Preference
 from rdma_dp.model import (
     Hca,
     IdleFunction,
@@ -25,7 +26,7 @@ from rdma_dp.selection import Selection, select
 from rdma_dp.standin.host import sample_names
 
 from ..conftest import Look
-from ..makers import SYSTEM, all_selectors, hca, hca_lists, resource
+from ..makers import SYSTEM, all_selectors, hca, hca_lists, per_hca, resource
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").iterdir())
 
@@ -192,3 +193,35 @@ def test_slots_that_are_not_healthy_are_told() -> None:
 @pytest.mark.parametrize("name", ["eth[1]", "[red]eth", "[/red]", "a:cd:b"])
 def test_names_are_shown_as_they_are(name: str) -> None:
     assert any(name in line for line in discovered(hca(netdev=name)))
+
+
+# --- slots per HCA ------------------------------------------------------------------------------
+
+
+def per_hca_lines(slots: int, **changes: object) -> str:
+    inventory = Inventory((hca(0, numa=0), hca(1, numa=1, state="DOWN")), (), SYSTEM)
+    return dry_run(inventory, select(inventory, per_hca(slots, **changes)))
+
+
+def test_slots_per_hca_are_told_with_their_hca_and_node() -> None:
+    lines = per_hca_lines(3).splitlines()
+    assert lines[0] == "rdma/hca  6 slots, 3 per HCA, 3 healthy"
+    assert "mlx5_0  0000:00:00.0-0..2  NUMA 0" in lines[1]
+    assert "mlx5_1  0000:01:00.0-0..2  NUMA 1  not healthy" in lines[2]
+
+
+def test_the_number_of_slots_is_what_fits() -> None:
+    first = per_hca_lines(60_000).splitlines()[0]
+    assert "60000" not in first
+
+
+def test_what_else_the_config_says_of_the_slots_is_told() -> None:
+    text = per_hca_lines(3, preference=Preference.PACK, topology=False, device_info=True)
+    assert "as few HCAs as possible; no NUMA node told; with device-info files" in text
+
+
+@pytest.mark.parametrize(("node", "told"), [(0, "on NUMA node 0"), (1, "no NUMA node in common")])
+def test_the_node_of_a_whole_resource_is_told_if_asked_for(node: int, told: str) -> None:
+    inventory = Inventory((hca(0, numa=0), hca(1, numa=node)), (), SYSTEM)
+    wanted = resource(3).model_copy(update={"topology": True})
+    assert told in dry_run(inventory, select(inventory, wanted))
