@@ -95,7 +95,7 @@ def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
             f"{name} has no usable HCA on this node: {pool.why_empty}",
             "the node's administrator sees more with `rdma-dp dry-run`",
         )
-    unknown = tuple(repr(slot) for slot, share in wanted.items() if share is None)
+    unknown = tuple(repr(slot) for slot, share in wanted.items() if _is_unknown(pool, share))
     if unknown:
         raise UnknownSlotError(
             f"{name} has no slot {some(unknown, _TOLD)} on this node",
@@ -130,6 +130,11 @@ def granted(pool: Pool, shares: Iterable[Share]) -> Grant:
     found = {hca.name: hca for share in shares for hca in share.hcas}
     hcas = tuple(found[name] for name in sorted(found, key=natural_key))
     return Grant(pool.resource, hcas, usable_rdma_cm(pool) if hcas else None)
+
+
+def _is_unknown(pool: Pool, share: Share | None) -> bool:
+    """Whether a slot means nothing under the config in force: never listed, or of another kind."""
+    return share is None or (not share.hcas and (share.key is not None) != pool.resource.per_hca)
 
 
 def _share_of(pool: Pool, slot: str) -> Share | None:

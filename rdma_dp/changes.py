@@ -17,20 +17,22 @@ def describe(previous: Pool | None, pool: Pool) -> Iterator[str]:
         return
     if previous.why_empty != pool.why_empty:
         yield f"{name}: still no usable HCA: {pool.why_empty}"
+    if pool.trouble is not None and previous.reasons != pool.reasons:
+        yield f"{name}: still no slot is healthy: {some(pool.reasons, _TOLD)}"
     yield from (f"{name}: {line}" for line in _grace(previous, pool))
     devices = grant(pool).devices
     if pool.hcas and grant(previous).devices != devices:
         yield f"{name}: device nodes are now {', '.join(devices)}"
 
 
-def _headline(pool: Pool) -> tuple[int, int, list[str]]:
-    return pool.healthy, pool.listed, _names(pool)
+def _headline(pool: Pool) -> tuple[object, ...]:
+    return pool.healthy, pool.listed, _places(pool), pool.trouble is None
 
 
 def _state(pool: Pool) -> str:
     counts = f"{pool.healthy} of {pool.listed} slots healthy"
     if not pool.hcas:
-        return f"{counts}: {pool.why_empty}"
+        return f"{counts}: {'; '.join(filter(None, (pool.why_empty, pool.trouble)))}"
     reasons = "" if pool.all_healthy else f" ({some(pool.reasons, _TOLD)})"
     return f"{counts}, HCAs {', '.join(_names(pool))}{reasons}"
 
@@ -38,10 +40,13 @@ def _state(pool: Pool) -> str:
 def _difference(previous: Pool | None, pool: Pool) -> str:
     if previous is None:
         return ""
-    before, now = _names(previous), _names(pool)
-    lost = [name for name in before if name not in now]
-    found = [name for name in now if name not in before]
-    parts = [f"lost {', '.join(lost)}"] * bool(lost) + [f"found {', '.join(found)}"] * bool(found)
+    before, now = _places(previous), _places(pool)
+    kinds = {
+        "lost": [name for name in before if name not in now],
+        "found": [name for name in now if name not in before],
+        "elsewhere now:": [name for name in now if before.get(name, now[name]) != now[name]],
+    }
+    parts = [f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names]
     return f" ({'; '.join(parts)})" if parts else ""
 
 
@@ -52,10 +57,15 @@ def _grace(previous: Pool, pool: Pool) -> Iterator[str]:
         before, now = last.health, share.health
         if before.down_since is None and now.overdue_at is not None:
             yield f"{now.reason}; Unhealthy in {pool.resource.health.down_seconds} s"
-        elif before.overdue_at is not None and now.down_since is None:
+        elif before.overdue_at is not None and now.down_since is None and share.hcas:
             of = f" of {', '.join(hca.name for hca in share.hcas)}" if key is not None else ""
             yield f"a port{of} is ACTIVE again, the slots stay healthy"
 
 
 def _names(pool: Pool) -> list[str]:
     return [hca.name for hca in pool.hcas]
+
+
+def _places(pool: Pool) -> dict[str, str]:
+    """Where each HCA sits: names may change places."""
+    return {hca.name: hca.stable_key for hca in pool.hcas}

@@ -157,6 +157,7 @@ class Resource(ConfigModel):
         "(mlx5_0:1,mlx5_1:1). If two resources of one container set the same variable, kubelet "
         "takes either, at random.",
         examples=[{"NCCL_IB_HCA": "hcas", "UCX_NET_DEVICES": "ports"}],
+        json_schema_extra={"additionalProperties": False},
     )
     health: Health = Field(
         default_factory=Health,

@@ -1,8 +1,9 @@
 """From the text of a config to plain data: dicts, lists, strings, numbers, None.
 
-This file knows JSON and YAML and nothing of what the keys mean. Doubled keys are treated as Go's
-encoding/json treats them, because a config that works in the Go plugin must mean the same here:
-case makes no difference, the last one wins, two objects are merged, and null changes nothing.
+This file knows JSON and YAML and nothing of what the keys mean, but for whose they are. Doubled
+keys are treated as Go's encoding/json treats them, because a config that works in the Go plugin
+must mean the same here: case makes no difference, the last one wins, two objects are merged, and
+null changes nothing. Where the keys are the user's own, case does make a difference.
 """
 
 import json
@@ -21,6 +22,8 @@ MAX_BYTES = 1024 * 1024
 MAX_VALUES = 20_000
 MAX_DEPTH = 32
 _MAX_DIGITS = 100  # of a number: Python refuses to read more than 4300, and nobody needs so many
+
+_OWN_KEYS = "env"  # below it the keys are names of environment variables
 
 _YAML = "tag:yaml.org,2002:"
 
@@ -153,7 +156,7 @@ def _parse_yaml(text: str) -> yaml.Node:
         mark = error.problem_mark or error.context_mark
         place = f"{mark.line + 1}:{mark.column + 1}" if mark else ""
         context = f"{error.context}: " if error.context else ""
-        _refuse(place, f"is not YAML: {context}{error.problem}")
+        _refuse(place, f"is not YAML: {context}{error.problem}", _yaml_hint(error))
     except yaml.reader.ReaderError as error:
         place = _line_column(text, error.position)
         _refuse(place, "is not YAML: a control character", "save the file as plain text")
@@ -162,6 +165,13 @@ def _parse_yaml(text: str) -> yaml.Node:
     if node is None:
         raise ConfigMissing("the config holds nothing but comments")
     return node
+
+
+def _yaml_hint(error: yaml.MarkedYAMLError) -> str | None:
+    """What begins with * is an alias to YAML; in a config it was meant for a glob."""
+    if "alias" in f"{error.context} {error.problem}":
+        return 'a glob that begins with * needs quotes: "*np0"'
+    return None
 
 
 # --- from the tree to plain data ----------------------------------------------------------------
@@ -224,8 +234,9 @@ class _Builder:
 
     def _without_doubles(self, pairs: _Pairs, location: Location) -> list[tuple[str, object]]:
         kept: dict[str, tuple[str, object]] = {}
+        users_own = bool(location) and str(location[-1]).casefold() == _OWN_KEYS
         for key, value in pairs:
-            folded = key.casefold()
+            folded = key if users_own else key.casefold()
             if folded not in kept:
                 kept[folded] = (key, value)
                 continue

@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from rdma_dp import config_reader, names, pci_addresses, pf_names
+from rdma_dp import config_reader, globs, names, pci_addresses, pf_names
 from rdma_dp.list_size import MOST_SLOTS, checked_slots
 from rdma_dp.problems import Refused
 from rdma_dp.spelling import Spelling
@@ -74,7 +74,7 @@ Slots = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_SLOTS}),
 ]
 Flag = Annotated[bool, Strict(), BeforeValidator(config_reader.flag)]
-Text = Annotated[str, Strict()]
+Text = Annotated[str, Strict(), AfterValidator(names.checked_text)]
 Several = Annotated[tuple[_T, ...], AfterValidator(_each_once)]
 
 ResourceName = Annotated[
@@ -104,7 +104,12 @@ FunctionTypeName = Annotated[
     _unless_blank(names.checked_function_type),
     enum(names.FUNCTION_TYPES),
 ]
-NumaNode = Annotated[WholeNumber, Field(ge=0), WithJsonSchema({"type": "integer", "minimum": 0})]
+GlobOfNames = Annotated[Text, _unless_blank(globs.checked_name), _pattern(globs.NAME_PATTERN)]
+NumaNode = Annotated[
+    WholeNumber,
+    Field(ge=0, le=names.HIGHEST_NUMA_NODE),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": names.HIGHEST_NUMA_NODE}),
+]
 PciAddresses = Annotated[
     Text,
     Spelling(pci_addresses.usual),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from rdma_dp.backoff import Backoff
-from rdma_dp.config import SlotsPer
+from rdma_dp.config import CdiMode, SlotsPer
 from rdma_dp.config_file import ConfigFile
 from rdma_dp.directory_watch import DirectoryWatch
 from rdma_dp.discovery import kernel_events
@@ -105,6 +105,8 @@ class Daemon:
         self._node = Node(self._host)
         self._pools = Pools()
         self._spec_files = SpecFiles(settings.cdi_directory, settings.device_info_directory)
+        self._cdi_watch = DirectoryWatch(settings.cdi_directory)
+        self._specs_watched = False
         self._troubles: Mapping[str, str] = {}
         self._backoff = Backoff()
         self._links = LinkKeeper(set_up, index_of)
@@ -147,7 +149,23 @@ class Daemon:
         self._troubles = await in_thread(self._spec_files.follow, plan.pools)
         self._pools.publish(plan, self._troubles)
         await self._register(tasks)
+        await in_thread(self._spec_files.tidy)
+        if cdi is not CdiMode.OFF:
+            self._watch_specs(tasks)
         await self._set_links_up()
+
+    def _watch_specs(self, tasks: asyncio.TaskGroup) -> None:
+        """From the first spec on: a directory that is not there costs two looks a second."""
+        if not self._specs_watched:
+            self._specs_watched = True
+            _start(tasks, "watch of the CDI directory", self._cdi_watch.run())
+            _start(tasks, "CDI specs", self._follow_specs())
+
+    async def _follow_specs(self) -> None:
+        """Looks again when somebody else changed our specs, as another rdma-dp in an update may."""
+        async for _ in self._cdi_watch.changes.watch():
+            if not await in_thread(self._spec_files.intact):
+                self.look_again.wake()
 
     async def _register(self, tasks: asyncio.TaskGroup) -> None:
         """Who is registered: those in the config, anew when kubelet must ask for other options."""

@@ -53,6 +53,10 @@ _FUNCTION_TYPE_ALIASES = MappingProxyType(
 VARIABLE_PATTERN = r"[-._a-zA-Z][-._a-zA-Z0-9]*"
 _OWN_VARIABLE = re.compile(r"RDMA_DP_[A-Z0-9_]*_HCAS")
 
+# The highest number of a NUMA node: the kernel's MAX_NUMNODES is at most 1024
+# (include/linux/numa.h, NODES_SHIFT up to 10 in arch/*/Kconfig).
+HIGHEST_NUMA_NODE = 1023
+
 # pci.ids, for people who write the maker's name.
 _VENDOR_IDS = MappingProxyType(
     {
@@ -64,6 +68,16 @@ _VENDOR_IDS = MappingProxyType(
         "microsoft": "1414",
     }
 )
+
+
+def checked_text(text: str) -> str:
+    """What can be shown as it is, on one line of a log or of a table."""
+    if not text.isprintable():
+        raise Refused(
+            "holds a character that cannot be printed",
+            "no line break, no control character, no half of a surrogate pair",
+        )
+    return text
 
 
 def checked_name(name: str) -> str:

@@ -8,7 +8,8 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +24,9 @@ _MODE = 0o644
 
 # Nobody takes these for specs: runtimes read *.json and *.yaml, Multus reads names that it knows.
 _TEMPORARY_BEGIN, _TEMPORARY_END = ".rdma-dp-", ".tmp"
+
+# Seconds after which nobody is still writing; during an update two of us do, side by side.
+_LEFT_OVER = 60.0
 
 _HINTS = MappingProxyType(
     {
@@ -52,47 +56,80 @@ class _State(NamedTuple):
 
 
 class OwnFiles:
-    """Our files in one directory."""
+    """Our files in one directory.
+
+    `write` and `clear` are two steps, so that something can happen between them. What fails is told
+    by file name, and the other files are right all the same; FileError is raised when the directory
+    cannot be used at all.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         # What holds which text, as we know: thousands of files are not read each time.
         self._known: dict[str, tuple[_State, str]] = {}
 
-    def keep(self, wanted: Mapping[str, str], is_ours: IsOurs) -> Mapping[str, FileError]:
-        """Leaves in the directory, of our files, those that are `wanted`: texts by file name.
-
-        Returns what could not be written or removed, by file name: the other files are right all
-        the same. Raises FileError when the directory cannot be used. It is made when it is needed.
-        """
-        with self._opened(make=bool(wanted)) as directory:
-            return {} if directory is None else self._keep(directory, wanted, is_ours)
-
-    def _keep(
-        self, directory: int, wanted: Mapping[str, str], is_ours: IsOurs
+    def write(
+        self, wanted: Mapping[str, str], is_ours: IsOurs, *, if_there: Collection[str] = ()
     ) -> Mapping[str, FileError]:
-        found = self._states(directory)
+        """Makes these files, texts by file name, and the directory if it is needed.
+
+        Those named in `if_there` are only brought up to date. An outdated file of ours that cannot
+        be written is removed: what it says is wrong.
+        """
+        with self._opened(make=any(name not in if_there for name in wanted)) as directory:
+            if directory is None:
+                return {}
+            found = self._states(directory)
+            texts = {n: text for n, text in wanted.items() if n in found or n not in if_there}
+            self._known = {name: self._known[name] for name in texts if name in self._known}
+            return self._each(
+                directory,
+                texts,
+                "write",
+                lambda name: self._put(directory, name, texts[name], found.get(name), is_ours),
+            )
+
+    def clear(self, wanted: Collection[str], is_ours: IsOurs) -> Mapping[str, FileError]:
+        """Removes the files of ours that are not wanted, and what killed processes left behind."""
+        with self._opened(make=False) as directory:
+            if directory is None:
+                return {}
+            others = {n: state for n, state in self._states(directory).items() if n not in wanted}
+            return self._each(
+                directory,
+                others,
+                "remove",
+                lambda name: _drop(directory, name, others[name], is_ours),
+            )
+
+    def intact(self) -> bool:
+        """Whether the files that we have written are as we left them, as far as a look can tell."""
+        try:
+            return all(
+                _state((self._directory / name).lstat()) == state
+                for name, (state, _) in list(self._known.items())
+            )
+        except OSError:
+            return False
+
+    def _each(
+        self, directory: int, names: Iterable[str], verb: str, act: Callable[[str], bool]
+    ) -> Mapping[str, FileError]:
+        """`act` on each name says whether it changed anything."""
         failures: dict[str, FileError] = {}
         changed = []
-        for name in sorted(found.keys() | wanted.keys()):
-            state = found.get(name)
+        for name in sorted(names):
             try:
-                if name in wanted:
-                    done = self._put(directory, name, wanted[name], state, is_ours)
-                else:
-                    done = _drop(directory, name, state, is_ours)
+                changed += [name] if act(name) else []
             except OSError as error:
-                failures[name] = self._failure(name, error)
+                failures[name] = self._failure(verb, name, error)
             except FileError as error:
                 failures[name] = error
-            else:
-                changed += [name] if done else []
-        self._known = {name: self._known[name] for name in wanted if name in self._known}
         try:
             if changed:
                 os.fsync(directory)
         except OSError as error:
-            failures |= {name: self._failure(name, error) for name in changed}
+            failures |= {name: self._failure(verb, name, error) for name in changed}
         return failures
 
     def _put(
@@ -107,7 +144,13 @@ class OwnFiles:
                 self._known[name] = (state, text)
                 return False
         self._known.pop(name, None)
-        self._known[name] = (_write(directory, name, content), text)
+        try:
+            written = _write(directory, name, content)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(name, dir_fd=directory)
+            raise
+        self._known[name] = (written, text)
         return True
 
     def _holds(
@@ -119,7 +162,10 @@ class OwnFiles:
             return False
         if not stat.S_ISREG(state.mode):
             raise FileError(f"cannot write {path}: it is no file", "remove it")
-        found = _read(directory, name)
+        try:
+            found = _read(directory, name)
+        except FileNotFoundError:
+            return False  # gone since we looked
         if found != content and not is_ours(name, lambda: found):
             raise FileError(
                 f"cannot write {path}: it holds something that is not rdma-dp's", "remove it"
@@ -135,11 +181,11 @@ class OwnFiles:
             directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError as error:
             if make:
-                raise self._failure("", error) from error
+                raise self._failure("use", "", error) from error
             yield None
             return
         except OSError as error:
-            raise self._failure("", error) from error
+            raise self._failure("use", "", error) from error
         try:
             yield directory
         finally:
@@ -148,27 +194,33 @@ class OwnFiles:
     def _states(self, directory: int) -> dict[str, _State]:
         try:
             with os.scandir(directory) as entries:
-                return {entry.name: _state(entry.stat(follow_symlinks=False)) for entry in entries}
+                return dict(_present(entries))
         except OSError as error:
-            raise self._failure("", error) from error
+            raise self._failure("read", "", error) from error
 
-    def _failure(self, name: str, error: OSError) -> FileError:
+    def _failure(self, verb: str, name: str, error: OSError) -> FileError:
         return FileError(
-            f"cannot write {self._directory / name}: {error.strerror}",
+            f"cannot {verb} {self._directory / name}: {error.strerror}",
             _HINTS.get(error.errno or 0),
         )
+
+
+def _present(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[str, _State]]:
+    for entry in entries:
+        with suppress(FileNotFoundError):  # somebody else's, renamed or removed since
+            yield entry.name, _state(entry.stat(follow_symlinks=False))
 
 
 def _state(status: os.stat_result) -> _State:
     return _State(status.st_mode, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
-def _drop(directory: int, name: str, state: _State | None, is_ours: IsOurs) -> bool:
+def _drop(directory: int, name: str, state: _State, is_ours: IsOurs) -> bool:
     """Removes a file that nobody wants any more, if it is ours. Whether it did."""
-    if state is None or not stat.S_ISREG(state.mode):
+    if not stat.S_ISREG(state.mode):
         return False
     try:
-        if not (_is_left_over(name) or is_ours(name, lambda: _read(directory, name))):
+        if not (_is_left_over(name, state) or is_ours(name, lambda: _read(directory, name))):
             return False
         os.unlink(name, dir_fd=directory)
     except FileNotFoundError:
@@ -176,9 +228,10 @@ def _drop(directory: int, name: str, state: _State | None, is_ours: IsOurs) -> b
     return True
 
 
-def _is_left_over(name: str) -> bool:
-    """Of a process that was killed while it wrote."""
-    return name.startswith(_TEMPORARY_BEGIN) and name.endswith(_TEMPORARY_END)
+def _is_left_over(name: str, state: _State) -> bool:
+    """Of a process that was killed while it wrote; not of one that writes beside us."""
+    temporary = name.startswith(_TEMPORARY_BEGIN) and name.endswith(_TEMPORARY_END)
+    return temporary and time.time() - state.modified / 1e9 > _LEFT_OVER
 
 
 def _read(directory: int, name: str) -> bytes:

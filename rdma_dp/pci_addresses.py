@@ -14,9 +14,20 @@ from rdma_dp.problems import Refused
 PATTERN = r"[0-9a-f:.*?\[\]!-]+"
 
 _ADDRESS = re.compile(r"([0-9a-f]{4}|[1-9a-f][0-9a-f]{4,7}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])")
+_DEVICE_AND_FUNCTION = re.compile(r"[01][0-9a-f]\.[0-7]")
 _SHAPE = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]")
 _EXAMPLE = 'domain:bus:device.function as lspci -D shows it, such as "0000:18:00.0"'
 _BOUNDS = "the device is at most 1f, the function at most 7"
+_GLOBS = 'a glob of an address begins at its domain or with *: "0000:3b:*", "*:3b:00.[0-3]"'
+_WHOLE = 'a range has two whole addresses: "0000:3b:00.2-0000:3b:01.1"'
+
+# The characters of each place of an address, by the digits of its domain.
+_HEX = "0123456789abcdef"
+_SHAPES = tuple(
+    (*[_HEX] * digits, ":", _HEX, _HEX, ":", "01", _HEX, ".", "01234567") for digits in range(4, 9)
+)
+# A bus in a glob: two characters, or what stands for one each.
+_BUS = re.compile(r"([0-9a-f?]|\[!?+\]?+[^\]]*\]){2}:")
 
 Numbers = tuple[int, ...]
 
@@ -34,8 +45,7 @@ def usual(text: str) -> str:
 def checked(text: str) -> str:
     """A usual address, glob or range that an address can match."""
     if globs.is_glob(text):
-        if not re.fullmatch(PATTERN, text):
-            raise Refused("matches no PCI address", f"{_EXAMPLE}; a glob of it: 0000:3b:*")
+        _check_glob(text)
     elif "-" in text:
         _range(text)
     else:
@@ -53,9 +63,22 @@ def matches(wanted: str, address: str) -> bool:
 
 
 def _with_domain(text: str, domain: str) -> str:
-    if text.count(":") == 1 and re.match(r"[0-9a-f]{2}:", text):
+    if text.count(":") == 1 and _BUS.match(text):
         return f"{domain}:{text}"
     return re.sub(r"^0{1,4}(?=[0-9a-f]{4,7}:)", "", text)  # as nvidia-smi writes it: 00000000:
+
+
+def _check_glob(text: str) -> None:
+    outside = globs.outside_brackets(text)
+    if "[" in outside:
+        raise Refused("has a [ without a ]", 'one of several characters: "0000:3b:00.[0-3]"')
+    if "-" in outside:
+        raise Refused("is a range with a glob in it", _WHOLE)
+    shapes = _SHAPES if re.fullmatch(PATTERN, text) else ()
+    if not any(globs.can_match(text, shape) for shape in shapes):
+        raise Refused("matches no PCI address", f"{_EXAMPLE}; {_GLOBS}")
+    if ":" not in outside and not outside.startswith("*"):
+        raise Refused("has no : and does not begin with *", _GLOBS)
 
 
 @lru_cache(maxsize=1024)
@@ -66,6 +89,8 @@ def _range(text: str) -> tuple[Numbers, Numbers]:
     if ":" not in end:
         if not re.fullmatch(r"[0-7]", end):
             hint = "behind the dash an address, or a last function up to 7: 0000:3b:00.2-7"
+            if _DEVICE_AND_FUNCTION.fullmatch(end):
+                hint = f"the end needs its bus: {begin}-{begin.rpartition(':')[0]}:{end}"
             raise Refused("is no range of PCI addresses", hint)
         end = begin[:-1] + end
     last = _checked_address(end)

@@ -11,9 +11,14 @@ from functools import lru_cache
 from rdma_dp import globs
 from rdma_dp.problems import Refused
 
-PATTERN = r"([^#]+|.+#[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*)"
+_MOST_DIGITS = 10  # an sfnum has 32 bits
+_NUMBERS = re.compile(rf"([0-9]{{1,{_MOST_DIGITS}}})(?:-([0-9]{{1,{_MOST_DIGITS}}}))?")
+_LONG_NUMBERS = re.compile(r"[0-9]+(-[0-9]+)?")
 
-_NUMBERS = re.compile(r"([0-9]{1,10})(?:-([0-9]{1,10}))?")  # 10: an sfnum has 32 bits
+# For JSON Schema, and without a look ahead, which Go's regular expressions do not know: a name that
+# is more than digits and dashes, or any name with numbers behind it.
+_SPAN = rf"[0-9]{{1,{_MOST_DIGITS}}}(-[0-9]{{1,{_MOST_DIGITS}}})?"
+PATTERN = rf"([^#,:{{}}]*[^#,:{{}}0-9-][^#,:{{}}]*|{globs.NAME_PATTERN}#{_SPAN}(,{_SPAN})*)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +64,22 @@ def matches(wanted: str, found: PfFunction) -> bool:
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> _Wanted:
     name, mark, numbers = text.rpartition("#")
-    if _NUMBERS.fullmatch(text):  # what YAML makes of [ens1f0#0,2-3] without quotes
+    if re.fullmatch(r"[0-9-]+", text):  # what YAML makes of [ens1f0#0,2-3] without quotes
         raise Refused("is no PF", 'numbers stand behind its name, in one string: "ens1f0np0#0,2-3"')
     if not mark:
-        return _Wanted(text, None)
+        return _Wanted(globs.checked_name(text), None)
     if not name:
         raise Refused("names no PF before the #", "such as ens1f0np0#0-3")
-    return _Wanted(name, tuple(_numbers(part) for part in numbers.split(",")))
+    return _Wanted(globs.checked_name(name), tuple(_numbers(part) for part in numbers.split(",")))
 
 
 def _numbers(part: str) -> tuple[int, int]:
     found = _NUMBERS.fullmatch(part)
+    if found is None and _LONG_NUMBERS.fullmatch(part):
+        raise Refused(
+            "has a number that is too long behind the #",
+            f"the number of a VF or SF has at most {_MOST_DIGITS} digits",
+        )
     if found is None:
         raise Refused(
             "has something else than numbers behind the #",

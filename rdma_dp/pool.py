@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from rdma_dp.config import CdiMode, Resource
-from rdma_dp.health import Health
 from rdma_dp.model import CharDevice, Hca, System, natural_key
 from rdma_dp.selection import Selection, some
 from rdma_dp.shares import Key, Share, Slot, make_shares
@@ -19,13 +18,15 @@ _NOTHING: Mapping[Key, Share] = MappingProxyType({})
 class Pool:
     """The slots of one resource, and the selection of HCAs that they come from.
 
-    `cdi` is how containers get their devices.
+    `cdi` is how containers get their devices. `trouble` is what keeps all of them from being handed
+    out, whatever their HCAs' health.
     """
 
     selection: Selection
     shares: Mapping[Key, Share]
     rdma_cm: CharDevice | None
     cdi: CdiMode = CdiMode.OFF
+    trouble: str | None = None
 
     @property
     def resource(self) -> Resource:
@@ -46,13 +47,20 @@ class Pool:
     @property
     def slots(self) -> Iterator[Slot]:
         """Every slot ever listed."""
-        return (slot for share in self.shares.values() for slot in share.slots)
+        slots = (slot for share in self.shares.values() for slot in share.slots)
+        return slots if self.trouble is None else (replace(slot, healthy=False) for slot in slots)
 
     @property
-    def listing(self) -> tuple[tuple[Key, int, int, int | None], ...]:
+    def listing(self) -> tuple[tuple[object, ...], ...]:
         """What kubelet is told of all slots, in short: equal listings are equal lists."""
         return tuple(
-            (share.key, share.listed, share.healthy, share.numa_node)
+            (
+                share.key,
+                share.listed,
+                share.healthy if self.trouble is None else 0,
+                share.size,
+                share.numa_node,
+            )
             for share in self.shares.values()
         )
 
@@ -64,13 +72,13 @@ class Pool:
     @property
     def healthy(self) -> int:
         """How many of them are Healthy."""
-        return sum(share.healthy for share in self.shares.values())
+        return sum(share.healthy for share in self.shares.values()) if self.trouble is None else 0
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why slots that have an HCA are not Healthy, or soon will not be."""
+        """Why slots are not Healthy, or soon will not be, besides that they have no HCA."""
         found = (share.health.reason for share in self.shares.values() if share.hcas)
-        return tuple(dict.fromkeys(reason for reason in found if reason is not None))
+        return tuple(dict.fromkeys(filter(None, (self.trouble, *found))))
 
     @property
     def slots_each(self) -> int:
@@ -81,7 +89,9 @@ class Pool:
     def all_healthy(self) -> bool:
         """Whether every HCA's slots can be used, and there is one."""
         in_use = [share for share in self.shares.values() if share.hcas]
-        return bool(in_use) and all(share.health.healthy for share in in_use)
+        return (
+            self.trouble is None and bool(in_use) and all(share.health.healthy for share in in_use)
+        )
 
     @property
     def overdue_at(self) -> float | None:
@@ -97,7 +107,8 @@ class Pool:
             return ()
         warning = (
             f"{wanted} slots for each of {count} HCAs do not fit into one message to kubelet:"
-            f" each has {self.slots_each}; choose a smaller rdmaHcaMax"
+            f" some have only {self.slots_each}; choose a smaller rdmaHcaMax, and restart rdma-dp"
+            " to forget the slots of HCAs that are gone"
         )
         return (warning,)
 
@@ -117,13 +128,6 @@ def make_pool(
         rdma_cm=system.rdma_cm,
         cdi=cdi,
     )
-
-
-def blocked(pool: Pool, reason: str) -> Pool:
-    """The pool with no slot Healthy, because of something that concerns all of them."""
-    unhealthy = Health(healthy=False, reason=reason)
-    shares = {key: replace(share, health=unhealthy) for key, share in pool.shares.items()}
-    return replace(pool, shares=MappingProxyType(shares))
 
 
 def _why_empty(selection: Selection) -> str:

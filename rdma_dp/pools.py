@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rdma_dp import changes
 from rdma_dp.advice import node_warnings, resource_warnings
 from rdma_dp.config import CdiMode, Config, Resource
 from rdma_dp.latest import Latest
 from rdma_dp.model import Hca, Inventory
-from rdma_dp.pool import Pool, blocked, make_pool
+from rdma_dp.pool import Pool, make_pool
 from rdma_dp.selection import select
 
 logger = logging.getLogger(__name__)
@@ -71,8 +71,7 @@ class Pools:
         are not Healthy then.
         """
         for pool in plan.pools:
-            trouble = troubles.get(pool.resource.full_name)
-            self._publish(pool if trouble is None else blocked(pool, trouble))
+            self._publish(replace(pool, trouble=troubles.get(pool.resource.full_name)))
         self._served = tuple(pool.resource.full_name for pool in plan.pools)
         self._warn(plan)
 

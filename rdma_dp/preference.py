@@ -11,7 +11,6 @@ from heapq import heapify, heappop, heappush, nsmallest
 from types import MappingProxyType
 
 from rdma_dp.config import Preference
-from rdma_dp.model import natural_key
 from rdma_dp.pool import Pool
 from rdma_dp.shares import Key, parsed_id, slot_id
 
@@ -38,7 +37,7 @@ def preferred(
         for key in sorted(counts, key=offer.rank.__getitem__)
         for number in nsmallest(counts[key], numbers[key])
     ]
-    return (must + chosen + sorted(strange, key=natural_key))[: max(size, 0)]
+    return (must + chosen + sorted(strange))[: max(size, 0)]
 
 
 def _sorted_out(pool: Pool, ids: Iterable[str]) -> tuple[Mapping[Key, list[int]], list[str]]:

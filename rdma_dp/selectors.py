@@ -2,12 +2,13 @@
 
 from typing import Any, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from rdma_dp.config_types import (
     ConfigModel,
     DeviceId,
     FunctionTypeName,
+    GlobOfNames,
     LinkType,
     NumaNode,
     PciAddresses,
@@ -19,7 +20,13 @@ from rdma_dp.config_types import (
 
 
 class Traits(ConfigModel):
-    """What HCAs can be known by. An absent list says nothing."""
+    """What HCAs can be known by. An absent list says nothing.
+
+    On its own it is what to leave out, and nothing in it is passed over: an HCA that somebody
+    meant to keep back would be handed out.
+    """
+
+    model_config = ConfigDict(extra="forbid")
 
     vendors: Several[VendorId] = Field(
         default=(),
@@ -49,7 +56,7 @@ class Traits(ConfigModel):
         description='"ether" (RoCE, iWARP) or "infiniband". Absent: any.',
         examples=[["infiniband"]],
     )
-    rdma_devices: Several[Text] = Field(
+    rdma_devices: Several[GlobOfNames] = Field(
         default=(),
         description="Names of the HCAs themselves, or globs of them; mind that a reboot can number "
         "mlx5_N anew. Absent: any.",
@@ -87,6 +94,8 @@ class Traits(ConfigModel):
 
 class Selectors(Traits):
     """Which HCAs a resource takes: all selectors must match, any value within one is enough."""
+
+    model_config = ConfigDict(extra="ignore")
 
     exclude: Traits = Field(
         default_factory=Traits,

@@ -36,7 +36,9 @@ class Share:
 
     `listed` is how many ids kubelet was ever told, which never shrinks: kubelet crashes when an id
     vanishes while its Allocate is under way. `size` is how many of them, the lowest ones, are in
-    use now. A share whose HCA is gone has no HCAs. `numa_node` is what the slots tell kubelet.
+    use now. A share whose HCA is gone has no HCAs. `numa_node` is what the slots in use tell
+    kubelet; the others tell none: to kubelet, one slot with a node is a resource with nodes, and
+    where no free slot has one, its topology manager admits no pod.
     """
 
     key: Key
@@ -56,7 +58,11 @@ class Share:
         """Every slot ever listed, the healthy ones first."""
         healthy = self.healthy
         return (
-            Slot(slot_id(self.key, number), number < healthy, self.numa_node)
+            Slot(
+                slot_id(self.key, number),
+                number < healthy,
+                self.numa_node if number < self.size else None,
+            )
             for number in range(self.listed)
         )
 
@@ -87,20 +93,21 @@ def make_shares(
     Those that are gone stay, without HCAs: their ids must not vanish.
     """
     groups = _GROUPINGS[resource.slots_per](hcas)
-    size = _affordable(resource, groups, before)
+    affordable = _affordable(resource, groups, before)
     shares: dict[Key, Share] = {
-        key: replace(share, hcas=(), size=0, health=Health(healthy=False))
+        key: replace(share, hcas=(), size=0, health=Health(healthy=False), numa_node=None)
         for key, share in before.items()
         if key not in groups
     }
     for key, members in groups.items():
         last = before.get(key)
-        used = size if members else 0
+        listed = last.listed if last else 0
+        size = max(affordable, min(listed, resource.rdma_hca_max)) if members else 0
         shares[key] = Share(
             key=key,
             hcas=members,
-            size=used,
-            listed=max(used, last.listed if last else 0),
+            size=size,
+            listed=max(size, listed),
             health=assess(members, resource.health, last.health if last else None, now),
             numa_node=_common_node(members) if resource.tells_topology else None,
         )
@@ -131,13 +138,18 @@ def _common_node(hcas: Iterable[Hca]) -> int | None:
 
 
 def _affordable(resource: Resource, groups: Groups, before: Mapping[Key, Share]) -> int:
-    """The slots that each share can have: as configured, or as many as kubelet's message holds."""
+    """The slots that a share can have that has not listed more before: as configured, or as many
+    as kubelet's message holds beside all that was ever listed.
+    """
     listed = {key: share.listed for key, share in before.items()}
     topology = resource.tells_topology
 
     def total(size: int) -> int:
         wanted = {**listed, **{key: max(size, listed.get(key, 0)) for key in groups}}
-        return sum(list_bytes(count, len(key or ""), topology) for key, count in wanted.items())
+        return sum(
+            list_bytes(count, len(key or ""), topology and key in groups)
+            for key, count in wanted.items()
+        )
 
     wanted = resource.rdma_hca_max
     if total(wanted) <= MESSAGE_LIMIT:

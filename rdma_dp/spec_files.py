@@ -4,6 +4,7 @@ They stay when the daemon stops: containers restart while it is away.
 """
 
 import logging
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -15,52 +16,57 @@ from rdma_dp.pool import Pool
 
 logger = logging.getLogger(__name__)
 
-Owns = Callable[[str, Resource], bool]
+Texts = Callable[[Pool], Mapping[str, str]]  # by file name
 
 
 class SpecFiles:
-    """Follows the pools of the config that is in force."""
+    """Follows the pools of the config that is in force.
+
+    `follow` belongs before kubelet hears of the pools and `tidy` behind it: what a container may be
+    told must be known to its runtime.
+    """
 
     def __init__(self, cdi_directory: Path, device_info_directory: Path) -> None:
-        self._cdi = OwnFiles(cdi_directory)
-        self._device_info = OwnFiles(device_info_directory)
-        # Every resource with slots per HCA since the process began: their files we can tell.
-        self._per_hca: dict[str, Resource] = {}
+        # With CDI off no spec is made, but one that is there is kept right: containers have names.
+        self._cdi = _Files(
+            cdi_directory, _spec, _is_our_spec, lambda pool: pool.cdi is not CdiMode.OFF
+        )
+        self._device_info = _Files(
+            device_info_directory,
+            device_info.documents,
+            self._is_our_device_info,
+            lambda pool: pool.resource.device_info,
+        )
+        # Every resource since the process began: theirs are the files that we can tell for ours.
+        self._resources: dict[str, Resource] = {}
 
     def follow(self, pools: Sequence[Pool]) -> Mapping[str, str]:
-        """Makes the files what these pools want, and removes those that none of them wants.
+        """Makes the files that these pools want.
 
-        Returns why the files of a resource could not be written, by its full name.
+        Returns why those of a resource could not be made, by its full name.
         """
-        troubles = [self._follow_cdi(pools), self._follow_device_info(pools)]
+        self._resources |= {pool.resource.full_name: pool.resource for pool in pools}
         found: dict[str, list[str]] = {}
-        for name, trouble in (item for each in troubles for item in each.items()):
-            found.setdefault(name, []).append(trouble)
+        for files in (self._cdi, self._device_info):
+            for name, trouble in files.write(pools).items():
+                found.setdefault(name, []).append(trouble)
         return MappingProxyType({name: "; ".join(reasons) for name, reasons in found.items()})
 
-    def _follow_cdi(self, pools: Sequence[Pool]) -> Mapping[str, str]:
-        """Specs of resources that left the config go: nobody would keep them from getting stale.
+    def tidy(self) -> None:
+        """Removes the files of ours that none of these pools wants.
 
-        With CDI off, the directory is not even looked at.
+        Specs of resources that left the config go: nobody would keep them from getting stale. Files
+        of resources of which we do not know can be another plugin's, and stay.
         """
-        concerned = [pool for pool in pools if pool.cdi is not CdiMode.OFF]
-        return _keep(self._cdi, concerned, _spec, _is_our_spec, _names_spec) if concerned else {}
+        self._cdi.clear()
+        self._device_info.clear()
 
-    def _follow_device_info(self, pools: Sequence[Pool]) -> Mapping[str, str]:
-        """Files of resources of which we do not know can be another plugin's, and stay."""
-        self._per_hca |= {
-            pool.resource.full_name: pool.resource for pool in pools if pool.resource.per_hca
-        }
-        if not self._per_hca:
-            return {}
+    def intact(self) -> bool:
+        """Whether nobody has touched our files since."""
+        return self._cdi.intact() and self._device_info.intact()
 
-        def is_ours(file_name: str, _read: Callable[[], bytes]) -> bool:
-            return any(device_info.is_ours(file_name, each) for each in self._per_hca.values())
-
-        concerned = [pool for pool in pools if pool.resource.device_info]
-        return _keep(
-            self._device_info, concerned, device_info.documents, is_ours, device_info.is_ours
-        )
+    def _is_our_device_info(self, file_name: str, _read: Callable[[], bytes]) -> bool:
+        return any(device_info.is_ours(file_name, each) for each in self._resources.values())
 
 
 def _spec(pool: Pool) -> Mapping[str, str]:
@@ -72,28 +78,54 @@ def _is_our_spec(file_name: str, read: Callable[[], bytes]) -> bool:
     return cdi.is_our_name(file_name) and cdi.is_ours(file_name, read())
 
 
-def _names_spec(file_name: str, resource: Resource) -> bool:
-    return file_name == cdi.file_name(resource)
+class _Files:
+    """The files of one kind, in one directory."""
+
+    def __init__(
+        self, directory: Path, texts: Texts, is_ours: IsOurs, makes: Callable[[Pool], bool]
+    ) -> None:
+        self._files = OwnFiles(directory)
+        self._texts = texts
+        self._is_ours = is_ours
+        self._makes = makes
+        self._wanted: Mapping[str, str] = {}
+        self._said: str | None = None
+
+    def write(self, pools: Sequence[Pool]) -> Mapping[str, str]:
+        """Returns why not all files of a resource that makes them are right, by its full name."""
+        made = {p.resource.full_name: self._texts(p) for p in pools if self._makes(p)}
+        if_there = [self._texts(pool) for pool in pools if not self._makes(pool)]
+        self._wanted = dict(ChainMap(*map(dict, [*made.values(), *if_there])))
+        try:
+            failures = self._files.write(
+                self._wanted, self._is_ours, if_there={name for each in if_there for name in each}
+            )
+        except FileError as error:
+            return {resource: str(error) for resource, texts in made.items() if texts}
+        troubles = {
+            resource: [str(failures[name]) for name in texts if name in failures]
+            for resource, texts in made.items()
+        }
+        return {resource: found[0] for resource, found in troubles.items() if found}
+
+    def clear(self) -> None:
+        """What cannot be removed is told once."""
+        try:
+            told = _told(self._files.clear(self._wanted, self._is_ours))
+        except FileError:
+            return  # whoever wants files there has been told by `write`
+        if told is not None and told != self._said:
+            logger.warning("%s", told)
+        self._said = told
+
+    def intact(self) -> bool:
+        """Whether nobody has touched the files since they were written."""
+        return self._files.intact()
 
 
-def _keep(
-    files: OwnFiles,
-    pools: Sequence[Pool],
-    documents: Callable[[Pool], Mapping[str, str]],
-    is_ours: IsOurs,
-    owns: Owns,
-) -> Mapping[str, str]:
-    """Brings a directory to what these pools want. Returns why not, by the resources' names."""
-    wanted = {name: text for pool in pools for name, text in documents(pool).items()}
-    try:
-        failures = files.keep(wanted, is_ours)
-    except FileError as error:
-        return {pool.resource.full_name: str(error) for pool in pools}
-    troubles: dict[str, str] = {}
-    for file_name, failure in failures.items():
-        owners = [pool.resource for pool in pools if owns(file_name, pool.resource)]
-        for resource in owners:
-            troubles.setdefault(resource.full_name, str(failure))
-        if not owners:
-            logger.warning("a file of a resource that is gone stays: %s", failure)
-    return troubles
+def _told(failures: Mapping[str, FileError]) -> str | None:
+    if not failures:
+        return None
+    first, *others = failures.values()
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{first}{more}; what it says is outdated"

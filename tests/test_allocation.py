@@ -184,6 +184,13 @@ def test_so_is_one_of_another_hca_or_of_the_whole_resource(wanted: str) -> None:
         allocate(pool(hca(0), of=per_hca(3)), [wanted])
 
 
+def test_a_slot_from_before_slots_belonged_to_hcas_is_refused_as_reconfigured() -> None:
+    before = pool(hca(0), of=resource(3))
+    now = pool(hca(0), of=per_hca(3), before=before)
+    with pytest.raises(UnknownSlotError, match="reconfigured"):
+        allocate(now, ["0"])
+
+
 def test_an_empty_pool_says_why_and_whom_to_ask() -> None:
     lost = pool(hca(unshareable="no uverbs"), before=pool(hca()))
     with pytest.raises(NoHcaError) as refusal:

@@ -41,7 +41,8 @@ def _raises(code: int) -> Callable[..., None]:
 
 
 def keep(files: OwnFiles, **wanted: str) -> Mapping[str, FileError]:
-    return files.keep({f"our-{name}.json": f"our {text}" for name, text in wanted.items()}, is_ours)
+    named = {f"our-{name}.json": f"our {text}" for name, text in wanted.items()}
+    return {**files.write(named, is_ours), **files.clear(named, is_ours)}
 
 
 def texts(directory: Path) -> dict[str, str]:
@@ -136,11 +137,54 @@ def test_no_directory_is_made_for_nothing(files: OwnFiles, directory: Path) -> N
     assert not directory.exists()
 
 
-def test_what_a_killed_process_left_goes(files: OwnFiles, directory: Path) -> None:
+def test_what_a_killed_process_left_goes_and_what_another_writes_stays(
+    files: OwnFiles, directory: Path
+) -> None:
     directory.mkdir(parents=True)
-    (directory / ".rdma-dp-0123456789abcdef.tmp").write_text("our ha")
+    left, fresh = (directory / f".rdma-dp-{digits * 8}.tmp" for digits in ("01", "23"))
+    for path in (left, fresh):
+        path.write_text("our ha")
+    os.utime(left, (0, 0))
     keep(files, a="1")
-    assert texts(directory) == {"our-a.json": "our 1"}
+    assert texts(directory) == {"our-a.json": "our 1", fresh.name: "our ha"}
+
+
+def test_a_file_of_somebody_else_that_vanishes_while_we_look_does_no_harm(
+    files: OwnFiles, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(files, a="1")
+    (directory / "nvidia.com-gpu.json.tmp").write_text("")
+    really = os.scandir
+
+    def scan(path: int) -> Any:
+        found = really(path)
+        (directory / "nvidia.com-gpu.json.tmp").unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(os, "scandir", scan)
+    assert keep(files, a="2") == {}
+    assert texts(directory) == {"our-a.json": "our 2"}
+
+
+def test_one_sees_whether_somebody_touched_the_files(files: OwnFiles, directory: Path) -> None:
+    keep(files, a="1")
+    assert files.intact()
+    (directory / "our-a.json").write_text("our 2")
+    assert not files.intact()
+    keep(files, a="1")
+    assert files.intact()
+    (directory / "our-a.json").unlink()
+    assert not files.intact()
+
+
+def test_files_that_are_only_kept_right_are_not_made(files: OwnFiles, directory: Path) -> None:
+    assert files.write({"our-a.json": "our 1"}, is_ours, if_there={"our-a.json"}) == {}
+    assert not directory.exists()
+    keep(files, a="1", b="1")
+    (directory / "our-b.json").unlink()
+    wanted = {"our-a.json": "our 2", "our-b.json": "our 2"}
+    assert files.write(wanted, is_ours, if_there=wanted) == {}
+    assert texts(directory) == {"our-a.json": "our 2"}
 
 
 # --- what others have there ---------------------------------------------------------------------
@@ -205,10 +249,9 @@ def test_what_is_no_file_in_our_place_is_told(
         ("fsync", errno.EIO),
         ("fsync", errno.ENOSPC),
         ("fchmod", errno.EPERM),
-        ("fdopen", errno.ENOMEM),
     ],
 )
-def test_a_write_that_fails_leaves_the_old_file_whole_and_nothing_beside_it(
+def test_an_outdated_file_that_cannot_be_written_goes_since_what_it_says_is_wrong(
     files: OwnFiles, directory: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int
 ) -> None:
     keep(files, a="1")
@@ -216,9 +259,24 @@ def test_a_write_that_fails_leaves_the_old_file_whole_and_nothing_beside_it(
         broken.setattr(os, call, _raises(code))
         failures = keep(files, a="2")
     assert os.strerror(code) in str(failures["our-a.json"])
-    assert texts(directory) == {"our-a.json": "our 1"}
+    assert texts(directory) == {}
     assert keep(files, a="2") == {}
     assert texts(directory) == {"our-a.json": "our 2"}
+
+
+@pytest.mark.parametrize("call", ["rename", "fsync"])
+def test_an_end_in_the_middle_leaves_the_old_file_whole_and_nothing_beside_it(
+    files: OwnFiles, directory: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def end(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    keep(files, a="1")
+    with monkeypatch.context() as ended:
+        ended.setattr(os, call, end)
+        with pytest.raises(KeyboardInterrupt):
+            keep(files, a="2")
+    assert texts(directory) == {"our-a.json": "our 1"}
 
 
 def test_one_file_that_fails_does_not_keep_the_others(files: OwnFiles, directory: Path) -> None:

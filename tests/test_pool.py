@@ -1,6 +1,7 @@
 """The slots of a whole resource, and what is said of a pool whatever its shares."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from rdma_dp.list_size import MESSAGE_LIMIT, MOST_SLOTS, list_bytes
 from rdma_dp.model import Hca
-from rdma_dp.pool import Pool, blocked
+from rdma_dp.pool import Pool
 
 from .makers import hca, hca_lists, per_hca, pool, resource
 
@@ -86,10 +87,30 @@ def test_asked_for_it_a_whole_resource_tells_the_node_that_its_hcas_share(
     assert {slot.numa_node for slot in pool(*hcas, of=of).slots} == {told}
 
 
-def test_a_pool_that_is_blocked_keeps_its_slots_and_says_why_none_is_healthy() -> None:
-    stuck = blocked(pool(hca(0), hca(1), of=per_hca(2)), "no space left")
+def test_a_pool_in_trouble_keeps_its_slots_and_says_why_none_is_healthy() -> None:
+    stuck = replace(pool(hca(0), hca(1), of=per_hca(2)), trouble="no space left")
     assert (stuck.listed, stuck.healthy, stuck.reasons) == (4, 0, ("no space left",))
+    assert not any(slot.healthy for slot in stuck.slots)
+    assert stuck.listing != pool(hca(0), hca(1), of=per_hca(2)).listing
     assert pool(hca(0), hca(1), of=per_hca(2), before=stuck).healthy == 4
+
+
+def test_trouble_does_not_take_the_grace_away_that_a_port_has() -> None:
+    stuck = replace(pool(hca(0), of=per_hca(2)), trouble="no space left")
+    flapping = pool(hca(0, state="DOWN"), of=per_hca(2), before=stuck)
+    assert flapping.healthy == 2
+    assert flapping.overdue_at is not None
+
+
+def test_an_hca_more_on_a_full_list_takes_nothing_from_the_others() -> None:
+    """Ids that are listed stay so: cutting their use would not make room for anybody."""
+    before = None
+    for count in range(1, 12):
+        now = pool(*(hca(n) for n in range(count)), of=per_hca(9_000), before=before)
+        assert before is None or now.healthy >= before.healthy
+        before = now
+    assert before is not None
+    assert before.warnings
 
 
 def test_more_slots_than_one_message_holds_are_cut_for_all_hcas_alike_and_said() -> None:
@@ -99,7 +120,7 @@ def test_more_slots_than_one_message_holds_are_cut_for_all_hcas_alike_and_said()
     (size,) = sizes
     (warning,) = full.warnings
     assert full.slots_each == size
-    assert f"each has {size}" in warning
+    assert f"only {size}" in warning
     assert "smaller rdmaHcaMax" in warning
     key = len("0000:00:00.0")
     assert 3 * list_bytes(size, key, topology=True) <= MESSAGE_LIMIT

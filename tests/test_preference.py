@@ -130,7 +130,7 @@ def test_the_answer_is_made_of_the_offer(
     hcas: list[Hca], policy: Preference, size: int, data: st.DataObject
 ) -> None:
     of = pool(*hcas, of=per_hca(3, preference=policy))
-    strange = ["7", "0000:ff:00.0-1", "", "x"]
+    strange = ["7", "0000:ff:00.0-1", "", "x", "9" * 5000]
     offered = data.draw(st.lists(st.sampled_from(ids(of) + strange), unique=True))
     must = data.draw(st.lists(st.sampled_from(offered), unique=True, max_size=3)) if offered else []
     answer = preferred(of, offered, must, size)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdma_dp.config import SlotsPer
+from rdma_dp.config import Resource, SlotsPer
 from rdma_dp.model import Hca, PciFunction, Subfunction
 from rdma_dp.pool import Pool
 from rdma_dp.shares import parsed_id, slot_id
@@ -60,6 +60,19 @@ def test_topology_false_switches_the_nodes_off() -> None:
     assert [slot.numa_node for slot in pool(hca(0, numa=1), of=of).slots] == [None]
 
 
+@pytest.mark.parametrize("then", [resource(2), per_hca(1, topology=False)])
+def test_without_nodes_to_tell_no_slot_has_one_whatever_was_before(then: Resource) -> None:
+    """kubelet looks at all slots for whether the resource has nodes, and at free ones for which."""
+    before = pool(hca(0, numa=0), hca(1, numa=1), of=per_hca(3))
+    assert {slot.numa_node for slot in pool(hca(0, numa=0), of=then, before=before).slots} == {None}
+
+
+def test_slots_that_are_not_in_use_any_more_tell_no_node() -> None:
+    before = pool(hca(0, numa=1), of=per_hca(3))
+    now = pool(hca(0, numa=1), of=per_hca(1), before=before)
+    assert [slot.numa_node for slot in now.slots] == [1, None, None]
+
+
 def test_the_health_of_a_slot_is_that_of_its_own_hca() -> None:
     board = pool(hca(0), hca(1, state="DOWN"), of=per_hca(2))
     assert [(slot.id, slot.healthy) for slot in board.slots] == [
@@ -71,11 +84,11 @@ def test_the_health_of_a_slot_is_that_of_its_own_hca() -> None:
     assert board.reasons == ("no ACTIVE port: mlx5_1 port 1 is DOWN",)
 
 
-def test_the_slots_of_an_hca_that_is_gone_stay_unhealthy_and_keep_their_node() -> None:
+def test_the_slots_of_an_hca_that_is_gone_stay_unhealthy_and_tell_no_node() -> None:
     before = pool(hca(0, numa=0), hca(1, numa=1), of=per_hca(1))
     now = pool(hca(1, numa=1), of=per_hca(1), before=before)
     assert [(slot.id, slot.healthy, slot.numa_node) for slot in now.slots] == [
-        ("0000:00:00.0-0", False, 0),
+        ("0000:00:00.0-0", False, None),
         ("0000:01:00.0-0", True, 1),
     ]
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from rdma_dp import cdi
 from rdma_dp.allocation import grant
 from rdma_dp.config import CdiMode, Resource
-from rdma_dp.model import Hca
+from rdma_dp.model import CharDevice, Hca
 from rdma_dp.pool import Pool, make_pool
 from rdma_dp.spec_files import SpecFiles
 
@@ -32,7 +32,9 @@ class Node:
         self.daemon = SpecFiles(self.cdi, self.device_info)
 
     def follow(self, *pools: Pool) -> dict[str, str]:
-        return dict(self.daemon.follow(pools))
+        troubles = dict(self.daemon.follow(pools))
+        self.daemon.tidy()
+        return troubles
 
     @property
     def specs(self) -> dict[str, str]:
@@ -84,16 +86,32 @@ def test_an_hca_in_two_resources_is_no_conflict(node: Node) -> None:
     assert cdi_model.resolved(both, node.specs.values()) == set(grant(one).devices)
 
 
-def test_without_cdi_the_directory_is_not_looked_at(node: Node, tmp_path: Path) -> None:
-    (tmp_path / "cdi").write_text("not even a directory")
+def test_without_cdi_nothing_is_made_and_nothing_is_wrong(
+    node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
     assert node.follow(pool(hca(), mode=CdiMode.OFF)) == {}
+    assert not node.cdi.exists()
+    node.cdi.write_text("not even a directory")
+    assert node.follow(pool(hca(), mode=CdiMode.OFF)) == {}
+    assert caplog.text == ""
 
 
-def test_with_cdi_switched_off_specs_stay_for_the_containers_that_have_names(node: Node) -> None:
-    node.follow(pool(hca()))
-    before = node.specs
-    node.follow(pool(hca(), mode=CdiMode.OFF))
-    assert node.specs == before
+def test_with_cdi_switched_off_specs_stay_right_for_the_containers_that_have_names(
+    node: Node,
+) -> None:
+    """A spec that nobody keeps would give a container that restarts another HCA's nodes."""
+    node.follow(pool(hca()), pool(hca(), name="b"))
+    node.follow(pool(hca(uverbs=CharDevice("uverbs7", None)), mode=CdiMode.OFF))
+    (spec,) = node.specs.values()
+    assert "uverbs7" in spec
+
+
+def test_a_spec_is_there_until_kubelet_has_heard_that_it_is_not_wanted(node: Node) -> None:
+    node.follow(pool(hca()), pool(hca(), name="b"))
+    node.daemon.follow([pool(hca())])
+    assert len(node.specs) == 2
+    node.daemon.tidy()
+    assert len(node.specs) == 1
 
 
 def test_a_resource_that_leaves_the_config_takes_its_spec_along(node: Node) -> None:
@@ -148,28 +166,23 @@ def test_a_directory_that_cannot_be_used_is_told_for_each_resource(
     node: Node, tmp_path: Path
 ) -> None:
     (tmp_path / "cdi").write_text("")
-    troubles = node.follow(pool(hca()), pool(name="b"))
+    troubles = node.follow(pool(hca()), pool(hca(), name="b"), pool(name="c"))
     assert troubles.keys() == {"rdma/a", "rdma/b"}
     assert all("something else stands" in trouble for trouble in troubles.values())
 
 
-def test_a_spec_that_cannot_be_removed_is_told_for_its_resource(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    full = pool(hca())
-    node.follow(full)
-    monkeypatch.setattr(os, "unlink", _read_only)
-    troubles = node.follow(pool(before=full), pool(hca(), name="b"))
-    assert troubles.keys() == {"rdma/a"}
-
-
-def test_a_spec_of_a_resource_that_left_is_told_to_the_log_when_it_cannot_be_removed(
+def test_what_cannot_be_removed_is_told_once_and_as_such(
     node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    node.follow(pool(hca()), pool(hca(), name="b"))
+    full = pool(hca())
+    node.follow(full, pool(hca(), name="b"))
     monkeypatch.setattr(os, "unlink", _read_only)
-    assert node.follow(pool(hca())) == {}
-    assert "rdma-dp-rdma_b.json: Read-only file system" in caplog.text
+    for _ in range(3):
+        assert node.follow(pool(before=full)) == {}
+    (line,) = caplog.messages
+    assert "cannot remove" in line
+    assert "rdma-dp-rdma_a.json: Read-only file system" in line
+    assert "and 1 more" in line
 
 
 def _read_only(*_: Any, **__: Any) -> None:

@@ -14,6 +14,7 @@ from rdma_dp.standin.kubelet import StandinKubelet
 from .process import NAME, Node, appears, entry, healthy, two_hcas
 
 FOREIGN = "nvidia.com-gpu.yaml"
+FIRST, _ = two_hcas().functions  # PCI addresses
 
 
 def devices(node: Node) -> dict[str, list[str]]:
@@ -79,11 +80,11 @@ async def test_the_specs_stay_when_the_daemon_stops_and_others_are_never_touched
     node.cdi.mkdir()
     (node.cdi / FOREIGN).write_text("cdiVersion: 0.5.0\n")
     node.configure(entry("a"), entry("b"), cdi="cri")
-    async with node.daemon() as daemon:
+    async with node.daemon():
         await kubelet.wait_for(NAME, healthy(4))
         await kubelet.wait_for("rdma/b", healthy(4))
         node.configure(entry("a"), cdi="cri")
-        await daemon.says("rdma/b left the config")
+        await appears(node.cdi, lambda: len(files(node)) == 2)
     left = sorted(path.name for path in files(node))
     assert left == [FOREIGN, "rdma-dp-rdma_a.json"]
     assert (node.cdi / FOREIGN).read_text() == "cdiVersion: 0.5.0\n"
@@ -94,13 +95,43 @@ def files(node: Node) -> list[Path]:
 
 
 async def test_a_lost_spec_is_written_again(node: Node, kubelet: StandinKubelet) -> None:
-    node.configure(entry(), cdi="cri")
+    """At once: no timer is set."""
+    node.configure(entry(), cdi="cri", periodicUpdateInterval=0)
     async with node.daemon():
         await kubelet.wait_for(NAME, healthy(4))
         (spec,) = files(node)
         spec.unlink()
         await appears(node.cdi, spec.exists)
         assert len(devices(node)) == 3
+
+
+async def test_a_spec_that_another_rdma_dp_overwrites_in_an_update_is_put_right(
+    node: Node, kubelet: StandinKubelet
+) -> None:
+    node.configure(entry(slotsPer="hca"), cdi="cri", periodicUpdateInterval=0)
+    async with node.daemon():
+        await kubelet.wait_for(NAME, healthy(8))
+        (spec,) = files(node)
+        right = spec.read_text()
+        document = json.loads(right)
+        document["devices"].pop(0)
+        other = node.cdi / ".other.tmp"
+        other.write_text(json.dumps(document))
+        other.rename(spec)
+        await appears(node.cdi, lambda: spec.read_text() == right)
+
+
+async def test_specs_stay_right_when_cdi_is_switched_off(
+    node: Node, kubelet: StandinKubelet
+) -> None:
+    """Containers that restart still look their names up."""
+    node.configure(entry(slotsPer="hca"), cdi="cri")
+    async with node.daemon() as daemon:
+        await kubelet.wait_for(NAME, healthy(8))
+        node.configure(entry(slotsPer="hca"))
+        await daemon.says("new config")
+        node.host.replace(_renumbered())
+        await appears(node.cdi, lambda: "uverbs1" in devices(node)["rdma-dp/rdma_a=" + FIRST][1])
 
 
 async def test_while_a_spec_cannot_be_written_no_slot_is_healthy(
