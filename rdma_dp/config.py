@@ -86,7 +86,7 @@ def parse(text: str) -> Loaded:
     warnings = (*reading.warnings, *respelt, *config_rules.warnings(data))
     broken = list(config_rules.errors(data))
     try:
-        config = Config.model_validate(data)
+        config = Config.model_validate(data, by_name=False)
     except ValidationError as error:
         raise ConfigError(_in_order([*problems_of(error, Config), *broken]), warnings) from None
     if broken:

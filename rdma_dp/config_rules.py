@@ -7,10 +7,15 @@ fields are refused, and then skip whatever does not have the right shape.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from rdma_dp import globs
 from rdma_dp.config_reader import flag, number
-from rdma_dp.list_size import LONGEST_KEY, MESSAGE_LIMIT, MOST_SLOTS, most_slots
+from rdma_dp.list_size import LONGEST_KEY, MESSAGE_LIMIT, MOST_SLOTS, PCI_KEY, most_slots
 from rdma_dp.names import DEFAULT_PREFIX, hcas_variable
-from rdma_dp.problems import Location, Problem, path_of
+from rdma_dp.problems import Location, Problem, path_of, shown
+
+# A device-info file is PREFIX-NAME-KEY-NUMBER-device.json (device_info.py).
+DEVICE_INFO_END = "-device.json"
+LONGEST_FILE_NAME = 255  # bytes: linux/limits.h, NAME_MAX
 
 Entry = tuple[Location, dict[str, Any]]
 Rule = Callable[[list[Entry]], Iterator[Problem]]
@@ -18,13 +23,25 @@ Rule = Callable[[list[Entry]], Iterator[Problem]]
 
 def errors(data: object) -> Iterator[Problem]:
     """Every broken rule."""
-    for rule in (one_way_to_select, each_selector_once, names_differ, slots_fit):
+    for rule in (
+        one_way_to_select,
+        each_selector_once,
+        exclude_is_plain,
+        names_differ,
+        slots_fit,
+        device_info_fits,
+    ):
         yield from rule(_entries(data))
 
 
 def warnings(data: object) -> Iterator[Problem]:
     """What works, and is better written otherwise."""
-    for rule in (devices_is_an_old_name, only_with_slots_per_hca, variables_differ):
+    for rule in (
+        devices_is_an_old_name,
+        interfaces_are_plain,
+        only_with_slots_per_hca,
+        variables_differ,
+    ):
         yield from rule(_entries(data))
 
 
@@ -40,7 +57,7 @@ def one_way_to_select(entries: list[Entry]) -> Iterator[Problem]:
                 'cannot be used together with "selectors"',
                 'move the names to "selectors.ifNames"',
             )
-        if not (devices or _takes(selectors) or _takes(extra)):
+        if not (_says_something(devices) or _takes(selectors) or _takes(extra)):
             hint = 'for every NVIDIA/Mellanox HCA: "selectors": {"vendors": ["15b3"]}'
             if _leaves_out(selectors) or _leaves_out(extra):
                 hint = f"exclude only leaves out; add what it leaves them out of, {hint}"
@@ -64,6 +81,24 @@ def each_selector_once(entries: list[Entry]) -> Iterator[Problem]:
                 yield _again((*place, "extraSelectors", "exclude", name), "selectors.exclude")
 
 
+def exclude_is_plain(entries: list[Entry]) -> Iterator[Problem]:
+    """A blank may be a name that a template did not fill in, and a glob may mean less than it says.
+
+    Elsewhere that takes an HCA too few, here it would hand out one that is to be kept back.
+    """
+    for place, entry in entries:
+        for key in ("selectors", "extraSelectors"):
+            for name, values in _given(_given(entry.get(key)).get("exclude")).items():
+                texts = _texts(values)
+                for at, value in texts:
+                    path = path_of((*place, key, "exclude", name, at))
+                    refused = globs.doubtful(value) if name == "ifNames" else None
+                    if not value and any(other for _, other in texts):
+                        yield Problem(path, "is blank and leaves nothing out", "remove it")
+                    elif refused is not None:
+                        yield Problem(path, f"{shown(value)} {refused.message}", refused.hint)
+
+
 def names_differ(entries: list[Entry]) -> Iterator[Problem]:
     """kubelet knows one plugin per full name."""
     first: dict[str, Location] = {}
@@ -78,18 +113,39 @@ def names_differ(entries: list[Entry]) -> Iterator[Problem]:
 
 
 def slots_fit(entries: list[Entry]) -> Iterator[Problem]:
-    """Longer ids and NUMA nodes leave room for fewer slots; at least one HCA's must fit."""
+    """Longer ids and NUMA nodes leave room for fewer slots; those of a PCI function must fit.
+
+    What has a longer key than a PCI address (an SF) gets fewer slots at run time.
+    """
     for place, entry in entries:
         slots, per_hca = number(entry.get("rdmaHcaMax")), entry.get("slotsPer") == "hca"
         topology = flag(entry.get("topology", per_hca)) is True
-        most = most_slots(LONGEST_KEY if per_hca else 0, topology)
+        most = most_slots(PCI_KEY if per_hca else 0, topology)
         if isinstance(slots, int) and most < slots <= MOST_SLOTS:
             each = "the slots of one HCA" if per_hca else "slots with a NUMA node"
             yield Problem(
                 path_of((*place, "rdmaHcaMax")),
                 f"{slots} must be at most {most}",
-                f"a list of {each} must not be above {MESSAGE_LIMIT} bytes for kubelet",
+                f"a longer list of {each} can be above the {MESSAGE_LIMIT} bytes that kubelet takes",
             )
+
+
+def device_info_fits(entries: list[Entry]) -> Iterator[Problem]:
+    """A slot whose device-info file cannot be written would never be Healthy."""
+    for place, full_name, entry in _named(entries):
+        slots = number(entry.get("rdmaHcaMax"))
+        wanted = entry.get("slotsPer") == "hca" and flag(entry.get("deviceInfo")) is True
+        if wanted and isinstance(slots, int) and slots <= MOST_SLOTS:
+            key, last = "k" * LONGEST_KEY, slots
+            longest = len(f"{full_name}-{key}-{last}{DEVICE_INFO_END}".encode(errors="replace"))
+            if longest > LONGEST_FILE_NAME:
+                yield Problem(
+                    path_of((*place, "deviceInfo")),
+                    f"makes file names of up to {longest} bytes, and {LONGEST_FILE_NAME} is the "
+                    "most that there can be",
+                    f"shorten resourcePrefix or resourceName by {longest - LONGEST_FILE_NAME}, or "
+                    "remove deviceInfo",
+                )
 
 
 def devices_is_an_old_name(entries: list[Entry]) -> Iterator[Problem]:
@@ -101,6 +157,19 @@ def devices_is_an_old_name(entries: list[Entry]) -> Iterator[Problem]:
                 'is the old name of "selectors.ifNames"',
                 'write "selectors": {"ifNames": [...]}',
             )
+
+
+def interfaces_are_plain(entries: list[Entry]) -> Iterator[Problem]:
+    """Globs of interfaces that mean less than they seem to; they are known from the Go plugin."""
+    for place, entry in entries:
+        for way in (("devices",), ("selectors", "ifNames"), ("extraSelectors", "ifNames")):
+            values: object = entry
+            for step in way:
+                values = values.get(step) if isinstance(values, dict) else None
+            for at, value in _texts(values):
+                if refused := globs.doubtful(value):
+                    path = path_of((*place, *way, at))
+                    yield Problem(path, f"{shown(value)} {refused.message}", refused.hint)
 
 
 def only_with_slots_per_hca(entries: list[Entry]) -> Iterator[Problem]:
@@ -160,10 +229,21 @@ def _given(value: object) -> dict[str, Any]:
 
 
 def _takes(selectors: object) -> bool:
-    """Whether HCAs are named that the resource takes; what has the wrong shape may mean some."""
+    """Whether HCAs are named that the resource takes."""
     if isinstance(selectors, dict):
-        return any(key != "exclude" for key in _given(selectors))
-    return bool(selectors)
+        return any(_says_something(selectors[key]) for key in selectors if key != "exclude")
+    return _says_something(selectors)
+
+
+def _says_something(value: object) -> bool:
+    """Whether a value names something; one of the wrong shape, 0 for [0], may mean to."""
+    return value not in (None, [], {})
+
+
+def _texts(values: object) -> list[tuple[int, str]]:
+    """The strings in a list, with their positions."""
+    listed = enumerate(values) if isinstance(values, list) else ()
+    return [(at, value) for at, value in listed if isinstance(value, str)]
 
 
 def _leaves_out(selectors: object) -> bool:

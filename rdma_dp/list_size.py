@@ -23,6 +23,7 @@ MESSAGE_LIMIT = 4 * 1024 * 1024  # bytes; grpc-go clientconn.go: defaultClientMa
 # What names an HCA in its slots' ids (model.Hca.stable_key): for an SF with all digits that the
 # kernel gives a PCI domain and an sfnum, and a name may be as long (IB_DEVICE_NAME_MAX is 64).
 LONGEST_KEY = 63
+PCI_KEY = len("0000:00:00.0")  # of nearly all that can be shared: PFs and VFs
 
 _LONGEST_HEALTH = len("Unhealthy")
 _LONGEST_NUMBER = 10  # bytes of an int64 as a varint, without the tag

@@ -1,5 +1,6 @@
 """The daemon's log on stderr: one line per change that matters, for people or for programs."""
 
+import asyncio
 import json
 import logging
 from datetime import UTC, datetime
@@ -9,7 +10,13 @@ def configure(level: str, form: str) -> None:
     """`level`: debug, info or warning. `form`: text, or json for one object a line."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Json() if form == "json" else logging.Formatter(_TEXT))
+    handler.addFilter(_is_news)
     logging.basicConfig(level=level.upper(), handlers=[handler])
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that a call was cancelled: gRPC tells so of streams that end because the daemon does."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 _TEXT = "%(asctime)s %(levelname)-7s %(message)s"

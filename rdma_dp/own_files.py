@@ -102,6 +102,11 @@ class OwnFiles:
                 lambda name: _drop(directory, name, others[name], is_ours),
             )
 
+    @property
+    def names(self) -> Collection[str]:
+        """The files that were right after the last `write`."""
+        return self._known.keys()
+
     def intact(self) -> bool:
         """Whether the files that we have written are as we left them, as far as a look can tell."""
         try:

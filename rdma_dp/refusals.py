@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from rdma_dp.config_reader import Unquoted
 from rdma_dp.problems import Location, Problem, Refused, path_of, shown
+from rdma_dp.spelling import unknown_key_hint
 
 # pydantic's error type -> message; what is in braces comes from the error's context.
 _MESSAGES = MappingProxyType(
@@ -26,6 +27,8 @@ _MESSAGES = MappingProxyType(
         "enum": "must be one of {choices}, not {given}",
     }
 )
+
+_UNKNOWN_KEY = "is no key of a config, and nothing is passed over here"
 
 _KINDS = MappingProxyType(
     {
@@ -46,7 +49,11 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Prob
     """Every refusal of the validation of `model`."""
     examples = dict(_examples(model))
     for detail in error.errors(include_url=False):
-        yield _problem(detail, examples)
+        if detail["type"] == "extra_forbidden":
+            hint = unknown_key_hint(detail["loc"], model)
+            yield Problem(path_of(detail["loc"]), _UNKNOWN_KEY, hint)
+        else:
+            yield _problem(detail, examples)
 
 
 def _problem(detail: ErrorDetails, examples: Mapping[str | int, str]) -> Problem:

@@ -16,6 +16,11 @@ from rdma_dp.model import Hca, Inventory
 Values = tuple[str, ...]
 _T = TypeVar("_T")
 
+# Of a mismatch in words: a config may hold 19,000 globs, a node has an HCA for each of 250 VFs, and
+# each HCA's line goes to the log and to the pods that are refused.
+_TOLD = 6
+_LONGEST_TOLD = 80  # characters
+
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
@@ -28,8 +33,8 @@ class Mismatch:
 
     def __str__(self) -> str:
         verb = "leaves out" if self.excludes else "wants"
-        found = ", ".join(self.found) or "none"
-        return f"{self.selector} {verb} {' or '.join(self.wanted)}; it has {found}"
+        wanted, found = _few(self.wanted, " or "), _few(self.found, ", ") or "none"
+        return f"{self.selector} {verb} {wanted}; it has {found}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +104,17 @@ def mismatches(hca: Hca, selectors: Selectors) -> tuple[Mismatch, ...]:
 
 def some(names: Values, limit: int) -> str:
     """The first `limit` names, and how many are left: "mlx5_0, mlx5_1 and 6 more"."""
+    return _joined(names, limit, ", ")
+
+
+def _few(values: Values, comma: str) -> str:
+    cut = (v if len(v) <= _LONGEST_TOLD else f"{v[:_LONGEST_TOLD]}..." for v in values[: _TOLD + 1])
+    return _joined((*cut, *values[_TOLD + 1 :]), _TOLD, comma)
+
+
+def _joined(names: Values, limit: int, comma: str) -> str:
     left = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {left} more" if left > 0 else "")
+    return comma.join(names[:limit]) + (f" and {left} more" if left > 0 else "")
 
 
 def grouped(pairs: Iterable[tuple[str, _T]]) -> tuple[tuple[Values, _T], ...]:

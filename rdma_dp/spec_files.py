@@ -89,17 +89,18 @@ class _Files:
         self._is_ours = is_ours
         self._makes = makes
         self._wanted: Mapping[str, str] = {}
+        self._ever: set[str] = set()  # what was there once comes back with its HCA
         self._said: str | None = None
 
     def write(self, pools: Sequence[Pool]) -> Mapping[str, str]:
         """Returns why not all files of a resource that makes them are right, by its full name."""
         made = {p.resource.full_name: self._texts(p) for p in pools if self._makes(p)}
-        if_there = [self._texts(pool) for pool in pools if not self._makes(pool)]
-        self._wanted = dict(ChainMap(*map(dict, [*made.values(), *if_there])))
+        kept = [self._texts(pool) for pool in pools if not self._makes(pool)]
+        if_there = {name for texts in kept for name in texts} - self._ever
+        self._wanted = dict(ChainMap(*map(dict, [*made.values(), *kept])))
         try:
-            failures = self._files.write(
-                self._wanted, self._is_ours, if_there={name for each in if_there for name in each}
-            )
+            failures = self._files.write(self._wanted, self._is_ours, if_there=if_there)
+            self._ever |= set(self._files.names)
         except FileError as error:
             return {resource: str(error) for resource, texts in made.items() if texts}
         troubles = {

@@ -106,6 +106,15 @@ def test_with_cdi_switched_off_specs_stay_right_for_the_containers_that_have_nam
     assert "uverbs7" in spec
 
 
+def test_with_cdi_switched_off_a_spec_comes_back_with_its_hca(node: Node) -> None:
+    node.follow(pool(hca()))
+    before = node.specs
+    node.follow(pool(mode=CdiMode.OFF))
+    assert node.specs == {}
+    node.follow(pool(hca(), mode=CdiMode.OFF))
+    assert node.specs == before
+
+
 def test_a_spec_is_there_until_kubelet_has_heard_that_it_is_not_wanted(node: Node) -> None:
     node.follow(pool(hca()), pool(hca(), name="b"))
     node.daemon.follow([pool(hca())])

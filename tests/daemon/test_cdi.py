@@ -21,7 +21,10 @@ def devices(node: Node) -> dict[str, list[str]]:
     """What every qualified name in the directory stands for, as a runtime reads it."""
     found = {}
     for path in node.cdi.glob("*.json"):
-        spec = json.loads(path.read_text())
+        try:
+            spec = json.loads(path.read_text())
+        except FileNotFoundError:
+            continue  # removed since: its HCAs are gone for a moment
         for device in spec["devices"]:
             nodes = [each["path"] for each in device["containerEdits"]["deviceNodes"]]
             found[f"{spec['kind']}={device['name']}"] = nodes
@@ -131,7 +134,8 @@ async def test_specs_stay_right_when_cdi_is_switched_off(
         node.configure(entry(slotsPer="hca"))
         await daemon.says("new config")
         node.host.replace(_renumbered())
-        await appears(node.cdi, lambda: "uverbs1" in devices(node)["rdma-dp/rdma_a=" + FIRST][1])
+        name = f"rdma-dp/rdma_a={FIRST}"
+        await appears(node.cdi, lambda: "/dev/infiniband/uverbs1" in devices(node).get(name, []))
 
 
 async def test_while_a_spec_cannot_be_written_no_slot_is_healthy(
