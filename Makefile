@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint unit test-vm test-soak test-cdi test-image bench image api lock clean
+.PHONY: run test lint unit test-vm test-node test-soak test-cdi test-deploy test-image bench image api docs lock clean
 
 ## run: the demo: the real daemon on a sample host, without HCAs, kubelet or root
 run: $(VENV)/.runtime
@@ -27,6 +27,10 @@ unit: $(VENV)/.development
 test-vm: $(VENV)/.development
 	$(BIN)/python -m tests.vm
 
+## test-node: the daemon under a real kubelet and containerd, in namespaces of their own
+test-node: $(VENV)/.development
+	$(BIN)/python -m tests.node
+
 ## test-soak: 1,000 kubelet restarts and 10,000 inventory changes in one process
 test-soak: $(VENV)/.development
 	$(BIN)/python -m tests.soak
@@ -34,6 +38,10 @@ test-soak: $(VENV)/.development
 ## test-cdi: the CDI specs before CDI's own library, which Go builds
 test-cdi: $(VENV)/.development
 	$(BIN)/python -m tests.cdi
+
+## test-deploy: deploy/, rendered by helm and kustomize, against the schemas of Kubernetes
+test-deploy: $(VENV)/.development
+	$(BIN)/python -m tests.deploy
 
 ## test-image: the image, built without a container daemon and looked at from inside
 test-image: $(VENV)/.development
@@ -50,6 +58,10 @@ image:
 ## api: the generated code below rdma_dp/kubelet/api, from protos/
 api: $(VENV)/.development
 	$(BIN)/python scripts/generate_api.py
+
+## docs: docs/configuration.md and the chart's values.schema.json, from the config's schema
+docs: $(VENV)/.development
+	$(BIN)/python scripts/generate_docs.py
 
 ## lock: the newest versions of all dependencies
 lock:

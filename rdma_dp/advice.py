@@ -1,18 +1,21 @@
 """What a person should know about a resource, and what to do when it has no HCA. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
+from itertools import product
 from typing import Any
 
 from rdma_dp.config import Selectors
 from rdma_dp.health import describe_ports, has_active_port
 from rdma_dp.model import CharDevice, Hca, IdleFunction, Inventory, NetDevice, System
-from rdma_dp.selection import Mismatch, Selection, Verdict, grouped, mismatches, some
+from rdma_dp.selection import Mismatch, Selection, Values, Verdict, grouped, mismatches, some
 
 _SHOWN = 3  # nobody reads further; `discover` has the rest
+_COMPARED = 20  # values of a selector, to find what looks most like a slip of the pen
+_LONGEST_COMPARED = 64  # characters; likeness costs the square of the length
 
-# Selectors of what a function without an HCA does not show: they say nothing about it.
-_OF_HCAS_ONLY: dict[str, Any] = {"link_types": (), "rdma_devices": (), "pf_names": ()}
+# Selectors of what a function without an HCA does not show: nobody knows whether they would match.
+_OF_HCAS_ONLY: dict[str, Any] = {"link_types": (), "rdma_devices": ()}
 
 
 def resource_warnings(selection: Selection, system: System) -> tuple[str, ...]:
@@ -75,36 +78,62 @@ def _inactive_ports(hcas: Sequence[Hca]) -> Iterator[str]:
 
 def _shared_hcas(inventory: Inventory, selections: Sequence[Selection]) -> Iterator[str]:
     chosen = {s.resource.full_name: {hca.name for hca in s.chosen} for s in selections}
-    for hca in inventory.hcas:
-        takers = [name for name, hcas in chosen.items() if hca.name in hcas]
-        if len(takers) > 1:
-            yield f"{hca.name} is in several resources: {', '.join(takers)}"
+    takers = (
+        (hca.name, tuple(name for name, hcas in chosen.items() if hca.name in hcas))
+        for hca in inventory.hcas
+    )
+    for names, resources in grouped(takers):
+        if len(resources) > 1:
+            are = "is" if len(names) == 1 else "are"
+            yield f"{some(names, 2)} {are} in several resources: {some(resources, 6)}"
 
 
 def _idle_matches(selectors: Selectors, inventory: Inventory) -> tuple[str, ...]:
-    """Functions that the selectors mean, but that have no HCA yet."""
+    """Functions that the selectors mean, or may mean, but that have no HCA yet."""
     told = selectors.model_copy(
         update={**_OF_HCAS_ONLY, "exclude": selectors.exclude.model_copy(update=_OF_HCAS_ONLY)}
     )
     if told == Selectors(exclude=told.exclude):
         return ()
+    sure = told == selectors
+    pf_names = _pf_names(inventory)
     matching = grouped(
-        (other.function.address, _lack(other))
-        for other in inventory.others
-        if not mismatches(_as_hca(other), told)
+        (idle.function.address, _lack(idle, sure))
+        for idle in inventory.others
+        if not mismatches(_as_hca(idle, pf_names), told)
     )
     return tuple(
-        f"{some(addresses, _SHOWN)} would match, but has no HCA: {lack}"
+        f"{some(addresses, _SHOWN)} {'would' if sure else 'may'} match, but has no HCA: {lack}"
         for addresses, lack in matching[:_SHOWN]
     )
 
 
-def _as_hca(idle: IdleFunction) -> Hca:
-    return Hca("", (idle.function,), netdevs=tuple(map(NetDevice, idle.netdevs)))
+def _pf_names(inventory: Inventory) -> Mapping[str, Values]:
+    """The names of each PF by its address; of a bond's HCA those of its first function only."""
+    found = {idle.function.address: idle.netdevs for idle in inventory.others}
+    others = {name for names in found.values() for name in names}
+    for hca in inventory.hcas:
+        if hca.function is not None:
+            own = tuple(name for name in hca.pf_names if name not in others)
+            found[hca.function.address] = own
+    return found
 
 
-def _lack(idle: IdleFunction) -> str:
-    return idle.reason + (f": try `{idle.remedy}`" if idle.remedy else "")
+def _as_hca(idle: IdleFunction, pf_names: Mapping[str, Values]) -> Hca:
+    """What the function would be with an HCA, as far as it can be known."""
+    pf = idle.function.physfn or idle.function.address
+    return Hca(
+        "",
+        (idle.function,),
+        pf_names=pf_names.get(pf, ()),
+        netdevs=tuple(map(NetDevice, idle.netdevs)),
+    )
+
+
+def _lack(idle: IdleFunction, sure: bool) -> str:
+    """What is missing, and the command for it, unless that may bind what nobody meant."""
+    to_type = idle.remedy if sure or idle.function.driver is not None else None
+    return idle.reason + (f": try `{to_type}`" if to_type else "")
 
 
 def _where_hcas_should_come_from(inventory: Inventory) -> tuple[str, ...]:
@@ -139,5 +168,9 @@ def _distance(verdict: Verdict) -> tuple[int, bool, float]:
 def _likeness(mismatch: Mismatch) -> float:
     if mismatch.excludes:
         return 0.0  # what matches word for word there is no slip of the pen
-    pairs = ((wanted, found) for wanted in mismatch.wanted for found in mismatch.found)
+    pairs = product(_compared(mismatch.wanted), _compared(mismatch.found))
     return max((SequenceMatcher(None, *pair).ratio() for pair in pairs), default=0.0)
+
+
+def _compared(values: Values) -> Values:
+    return tuple(value[:_LONGEST_COMPARED] for value in values[:_COMPARED])

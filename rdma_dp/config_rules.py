@@ -126,7 +126,7 @@ def slots_fit(entries: list[Entry]) -> Iterator[Problem]:
             yield Problem(
                 path_of((*place, "rdmaHcaMax")),
                 f"{slots} must be at most {most}",
-                f"a longer list of {each} can be above the {MESSAGE_LIMIT} bytes that kubelet takes",
+                f"a longer list of {each} can exceed the {MESSAGE_LIMIT} bytes that kubelet takes",
             )
 
 

@@ -104,17 +104,16 @@ def mismatches(hca: Hca, selectors: Selectors) -> tuple[Mismatch, ...]:
 
 def some(names: Values, limit: int) -> str:
     """The first `limit` names, and how many are left: "mlx5_0, mlx5_1 and 6 more"."""
-    return _joined(names, limit, ", ")
+    return ", ".join(names[:limit]) + _and_more(len(names) - limit)
 
 
 def _few(values: Values, comma: str) -> str:
-    cut = (v if len(v) <= _LONGEST_TOLD else f"{v[:_LONGEST_TOLD]}..." for v in values[: _TOLD + 1])
-    return _joined((*cut, *values[_TOLD + 1 :]), _TOLD, comma)
+    cut = (v if len(v) <= _LONGEST_TOLD else f"{v[:_LONGEST_TOLD]}..." for v in values[:_TOLD])
+    return comma.join(cut) + _and_more(len(values) - _TOLD)
 
 
-def _joined(names: Values, limit: int, comma: str) -> str:
-    left = len(names) - limit
-    return comma.join(names[:limit]) + (f" and {left} more" if left > 0 else "")
+def _and_more(left: int) -> str:
+    return f" and {left} more" if left > 0 else ""
 
 
 def grouped(pairs: Iterable[tuple[str, _T]]) -> tuple[tuple[Values, _T], ...]:

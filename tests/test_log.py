@@ -10,29 +10,36 @@ import pytest
 from rdma_dp import log
 
 
-@pytest.fixture(params=["text", "json"])
-def form(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Iterator[str]:
-    root = logging.getLogger()
-    before, root.handlers = root.handlers, []
-    log.configure("info", request.param)
-    yield request.param
-    root.handlers = before
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    """The root logger without pytest's own handlers."""
+    logger = logging.getLogger()
+    before, logger.handlers = logger.handlers, []
+    yield logger
+    logger.handlers = before
 
 
-def tell(error: BaseException) -> None:
+def told(
+    root: logging.Logger, form: str, error: BaseException, capsys: pytest.CaptureFixture[str]
+) -> str:
+    root.handlers = []
+    log.configure("info", form)
     logging.getLogger("grpc").error("an exception", exc_info=error)
+    return capsys.readouterr().err
 
 
-def test_an_exception_is_told_with_its_traceback(
-    form: str, capsys: pytest.CaptureFixture[str]
+def test_an_exception_is_told_with_what_it_is(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell(ZeroDivisionError("a mistake"))
-    shown = capsys.readouterr().err
-    told = json.loads(shown)["exception"] if form == "json" else shown
-    assert "ZeroDivisionError: a mistake" in told
+    mistake = ZeroDivisionError("a mistake")
+    assert "ZeroDivisionError: a mistake" in told(root, "text", mistake, capsys)
+    line = json.loads(told(root, "json", mistake, capsys))
+    assert (line["level"], line["message"]) == ("error", "an exception")
+    assert "ZeroDivisionError: a mistake" in line["exception"]
 
 
-@pytest.mark.usefixtures("form")
-def test_a_call_that_ends_with_the_daemon_is_no_news(capsys: pytest.CaptureFixture[str]) -> None:
-    tell(asyncio.CancelledError())
-    assert capsys.readouterr().err == ""
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_call_that_ends_with_the_daemon_is_no_news(
+    root: logging.Logger, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert told(root, form, asyncio.CancelledError(), capsys) == ""

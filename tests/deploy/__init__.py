@@ -1,0 +1,1 @@
+"""What deploy/ makes, rendered by real helm and kustomize and held against the APIs' schemas."""

@@ -1,0 +1,153 @@
+"""Every command in the docs: ours are run, the others name files and objects that exist."""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ..cli.process import rdma_dp
+from ..conftest import Sample
+from .pages import REPO, Command, commands
+
+COMMANDS = commands()
+CONFIG = REPO / "configs" / "network-operator.json"
+DEPLOY = REPO / "deploy"
+
+READS_THE_NODE = ("discover", "dry-run", "cdi")
+READS_A_CONFIG = ("dry-run", "cdi")
+
+# Of kubectl and oc: the verbs that the docs use, and the flags of each.
+VERBS = {
+    "apply": {"-f", "-k"},
+    "delete": {"-f", "-k", "--cascade"},
+    "describe": set(),
+    "exec": {"--"},
+    "get": {"-o", "-l"},
+    "logs": {"-l", "--prefix", "-f"},
+    "patch": {"--type", "--patch-file"},
+    "rollout": set(),
+}
+FILES = ("-f", "-k", "--patch-file")
+KINDS = {
+    "ds": "daemonset",
+    "daemonset": "daemonset",
+    "configmap": "configmap",
+    "pod": "pod",
+    "nicclusterpolicy": "nicclusterpolicy",
+}
+# The Go plugin's own.
+FOREIGN = {("daemonset", "rdma-shared-dp-ds"), ("configmap", "rdma-devices")}
+
+typed = partial(pytest.mark.parametrize, "command", ids=str)
+
+
+def beginning(*programs: str) -> list[Command]:
+    return [command for command in COMMANDS if Path(command.words[0]).name in programs]
+
+
+def inner(command: Command) -> list[str]:
+    """What `kubectl exec` runs inside."""
+    words = command.words
+    return words[words.index("--") + 1 :] if "--" in words else []
+
+
+def outer(command: Command) -> list[str]:
+    """What kubectl itself is told, without the namespace, which must be one of ours."""
+    words = command.words[1 : len(command.words) - len(inner(command))]
+    if words[0] == "-n":
+        assert words[1] in namespaces()
+        return words[2:]
+    return words
+
+
+OURS = [(str(each), each.words[1:]) for each in beginning("rdma-dp")]
+OURS += [(str(each), inner(each)[1:]) for each in beginning("kubectl") if inner(each)]
+
+
+def test_every_command_is_of_a_kind_that_is_checked() -> None:
+    known = beginning("rdma-dp", "make", "kubectl", "helm")
+    assert [str(each) for each in COMMANDS if each not in known] == []
+    assert len(known) > 30
+
+
+@pytest.mark.parametrize(("where", "words"), OURS, ids=[where for where, _ in OURS])
+def test_ours_run(where: str, words: list[str], sample: Sample, tmp_path: Path) -> None:
+    verb, *rest = words
+    if verb == "demo":  # tests/test_demo.py plays them all
+        return
+    files = {"FILE": CONFIG, "config.json": CONFIG, "DIR": sample("dgx-h100")}
+    arguments: list[str | Path] = [files.get(word, word) for word in rest]
+    if verb in READS_A_CONFIG and "--config" not in arguments:
+        arguments += ["--config", CONFIG]
+    if verb in READS_THE_NODE and "--root" not in arguments:
+        arguments += ["--root", sample("dgx-h100")]
+    ended = rdma_dp(verb, *arguments)
+    assert ended.code in (0, 3), ended.out + ended.err  # 3: another node has these HCAs
+    assert ended.err == ""
+
+
+@typed(argvalues=beginning("make"))
+def test_make_knows_the_target(command: Command) -> None:
+    makefile = (REPO / "Makefile").read_text()
+    targets = [word for word in command.words[1:] if "=" not in word]
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+@typed(argvalues=beginning("kubectl"))
+def test_kubectl_is_used_as_it_can_be(command: Command) -> None:
+    verb, *rest = outer(command)
+    flags = {word.partition("=")[0] for word in rest if word.startswith("-")}
+    assert flags <= VERBS[verb]
+    for flag, value in pairwise(rest):
+        if flag in FILES:
+            assert (REPO / value).exists(), value
+
+
+@typed(argvalues=beginning("kubectl"))
+def test_kubectl_names_what_deploy_makes(command: Command) -> None:
+    assert {*named(outer(command))} <= objects() | FOREIGN
+
+
+def named(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Kind and name of the objects in a command: KIND/NAME, VERB KIND NAME, logs NAME."""
+    verb, *rest = words
+    for kind, _, name in (word.partition("/") for word in rest):
+        if kind in KINDS and name:
+            yield KINDS[kind], name
+    match [verb, *(word for word in rest if not word.startswith("-"))]:
+        case ["logs", name, *_] if "-l" not in rest:
+            yield "pod", name
+        case [_, kind, name, *_] if kind in KINDS:
+            yield KINDS[kind], name
+
+
+def test_objects_are_found_in_commands() -> None:
+    assert [*named(["exec", "ds/rdma-dp"])] == [("daemonset", "rdma-dp")]
+    assert [*named(["describe", "pod", "rdma-test"])] == [("pod", "rdma-test")]
+    assert [*named(["logs", "-f", "rdma-test"])] == [("pod", "rdma-test")]
+    assert [*named(["logs", "-l", "a=b"])] == [*named(["get", "pods", "-o", "wide"])] == []
+
+
+@typed(argvalues=beginning("helm"))
+def test_helm_installs_our_chart(command: Command) -> None:
+    """With which values is tried by tests/deploy/test_docs.py, with helm itself."""
+    charts = [word for word in command.words if word.startswith("deploy/")]
+    assert all((REPO / chart / "Chart.yaml").exists() for chart in charts)
+    assert charts or command.words[1] == "uninstall"
+
+
+def objects() -> set[tuple[str, str]]:
+    """Kind and name of everything in deploy/ that is not a template."""
+    files = [file for file in DEPLOY.rglob("*.yaml") if "helm" not in file.parts]
+    documents = [d for file in files for d in yaml.safe_load_all(file.read_text()) if d]
+    named = [d for d in documents if "name" in d.get("metadata", {})]
+    return {(d["kind"].lower(), d["metadata"]["name"]) for d in named}
+
+
+def namespaces() -> set[str]:
+    base = yaml.safe_load_all((DEPLOY / "base" / "daemonset.yaml").read_text())
+    return {each["metadata"]["namespace"] for each in base}
