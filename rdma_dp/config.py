@@ -86,6 +86,7 @@ def parse(text: str) -> Loaded:
     warnings = (*reading.warnings, *respelt, *config_rules.warnings(data))
     broken = list(config_rules.errors(data))
     try:
+        # A file knows the keys alone, not the Python names of the fields behind them.
         config = Config.model_validate(data, by_name=False)
     except ValidationError as error:
         raise ConfigError(_in_order([*problems_of(error, Config), *broken]), warnings) from None

@@ -77,7 +77,7 @@ def _check_glob(text: str) -> None:
     shapes = _SHAPES if re.fullmatch(PATTERN, text) else ()
     if not any(globs.can_match(text, shape) for shape in shapes):
         raise Refused("matches no PCI address", f"{_EXAMPLE}; {_GLOBS}")
-    if ":" not in outside and not outside.startswith("*"):
+    if "*" in outside[1:] and ":" not in outside and not outside.startswith("*"):
         raise Refused("has no : and does not begin with *", _GLOBS)
 
 

@@ -75,6 +75,7 @@ def path_of(location: Location) -> str:
 def shown(value: object) -> str:
     """A foreign value as one short printable line, quoted as JSON quotes it."""
     if isinstance(value, str):
-        return json.dumps(value[:_LONGEST_SHOWN]) + ("..." if value[_LONGEST_SHOWN:] else "")
+        text = json.dumps(value[:_LONGEST_SHOWN]).replace("\x7f", "\\u007f")  # JSON lets it pass
+        return text + ("..." if value[_LONGEST_SHOWN:] else "")
     text = json.dumps(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

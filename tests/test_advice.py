@@ -18,6 +18,14 @@ def idle(
     return IdleFunction(function, netdevs, reason, remedy)
 
 
+def unbound(number: int, vf: int | None = None) -> IdleFunction:
+    """A function without a driver: a VF of 0000:05:00.0, or one by itself."""
+    address = f"0000:05:00.{number}"
+    physfn = None if vf is None else "0000:05:00.0"
+    function = PciFunction(address, "15b3", "101e", physfn=physfn, vf=vf)
+    return IdleFunction(function, (), "no driver is bound", f"echo {address} > bind")
+
+
 def steps(of: Resource, *hcas: Hca, others: tuple[IdleFunction, ...] = ()) -> tuple[str, ...]:
     inventory = Inventory(hcas, others, SYSTEM)
     return next_steps(select(inventory, of), inventory)
@@ -63,7 +71,7 @@ def test_a_function_that_the_selectors_mean_is_named_with_what_it_lacks() -> Non
         others=(idle("mlx5_ib is not loaded", "modprobe mlx5_ib", ("ens1f0np0",)),),
     )
     assert step == (
-        "0000:05:00.0 would match, but has no HCA: mlx5_ib is not loaded: try `modprobe mlx5_ib`"
+        "0000:05:00.0 may match, but has no HCA: mlx5_ib is not loaded: try `modprobe mlx5_ib`"
     )
 
 
@@ -79,8 +87,7 @@ def test_link_types_alone_mean_no_function() -> None:
         {"numaNodes": [1]},
         {"functionTypes": ["pf"]},
         {"ifNames": ["ens1*"], "pfNames": ["ens1f0np0"]},
-        {"vendors": ["15b3"], "rdmaDevices": ["mlx5_0"], "exclude": {"rdmaDevices": ["mlx5_1"]}},
-        {"vendors": ["15b3"], "exclude": {"linkTypes": ["ether"], "functionTypes": ["vf"]}},
+        {"vendors": ["15b3"], "exclude": {"pfNames": ["ens2*"], "functionTypes": ["vf"]}},
     ],
 )
 def test_a_function_is_meant_by_what_can_be_known_of_it(selectors: dict[str, Any]) -> None:
@@ -91,17 +98,77 @@ def test_a_function_is_meant_by_what_can_be_known_of_it(selectors: dict[str, Any
 @pytest.mark.parametrize(
     "selectors",
     [
+        {"rdmaDevices": ["mlx5_0"]},
+        {"linkTypes": ["ether"]},
+        {"exclude": {"rdmaDevices": ["mlx5_1"]}},
+        {"exclude": {"linkTypes": ["ether"], "functionTypes": ["vf"]}},
+    ],
+)
+def test_what_only_an_hca_shows_is_not_known_of_a_function(selectors: dict[str, Any]) -> None:
+    others = (idle("no mlx5_ib", "modprobe mlx5_ib"), unbound(1))
+    assert steps(resource(vendors=["15b3"], **selectors), others=others) == (
+        "0000:05:00.0 may match, but has no HCA: no mlx5_ib: try `modprobe mlx5_ib`",
+        "0000:05:00.1 may match, but has no HCA: no driver is bound",
+    )
+
+
+def test_a_bind_command_is_given_for_what_would_match() -> None:
+    (step,) = steps(resource(vendors=["15b3"]), others=(unbound(1),))
+    assert step.endswith("no driver is bound: try `echo 0000:05:00.1 > bind`")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "meant"),
+    [
+        ("#3", ["0000:05:00.5"]),
+        ("#0-9", ["0000:05:00.5", "0000:05:00.6"]),
+        ("", ["0000:05:00.5", "0000:05:00.6"]),
+        ("#9", []),
+    ],
+)
+@pytest.mark.parametrize("pf_has_an_hca", [True, False])
+def test_a_vf_is_known_by_its_pf_and_its_number(
+    numbers: str, meant: list[str], pf_has_an_hca: bool
+) -> None:
+    vfs = (unbound(5, vf=3), unbound(6, vf=4))
+    wanted = resource(vendors=["15b3"], functionTypes=["vf"], pfNames=[f"ens1f0np0{numbers}"])
+    pf = idle("broken", netdevs=("ens1f0np0",))
+    if pf_has_an_hca:
+        found = steps(wanted, hca(functions=(pf.function,), pf_names=pf.netdevs), others=vfs)
+    else:
+        found = steps(wanted, others=(pf, *vfs))
+    told = [step.partition(" ")[0].rstrip(",") for step in found if "would match" in step]
+    assert told == meant
+    assert steps(resource(pfNames=["ens9"]), others=vfs)[0].startswith("no driver is bound")
+
+
+def test_a_vf_on_one_pf_of_a_bond_is_not_known_by_the_other() -> None:
+    first, second = idle("", netdevs=("ens1f0np0",)), idle("x", netdevs=("ens1f1np1",), number=1)
+    bond = hca(functions=(first.function, second.function), pf_names=("ens1f0np0", "ens1f1np1"))
+    others = (second, unbound(5, vf=3))
+    (step,) = steps(resource(functionTypes=["vf"], pfNames=["ens1f0np0"]), bond, others=others)
+    assert "0000:05:00.5 would match" in step
+    (step,) = steps(resource(functionTypes=["vf"], pfNames=["ens1f1np1"]), bond, others=others)
+    assert "would match" not in step
+
+
+@pytest.mark.parametrize(
+    "selectors",
+    [
         {"pciAddresses": ["0000:05:00.1-7"]},
         {"numaNodes": [0]},
         {"functionTypes": ["vf", "sf", "virtual"]},
         {"vendors": ["15b3"], "exclude": {"ifNames": ["ens1f0*"]}},
         {"rdmaDevices": ["mlx5_0"]},
-        {"pfNames": ["ens1f0np0"], "exclude": {"drivers": ["ice"]}},
+        {"linkTypes": ["ether"], "exclude": {"rdmaDevices": ["mlx5_1"]}},
+        {"pfNames": ["ens1f0np1"], "exclude": {"drivers": ["ice"]}},
+        {"pfNames": ["ens1f0np0#0-3"]},
+        {"vendors": ["15b3"], "exclude": {"pfNames": ["ens1f0np0"]}},
     ],
 )
 def test_other_functions_are_not_meant(selectors: dict[str, Any]) -> None:
     (step,) = steps(resource(**selectors), others=(idle("broken", netdevs=("ens1f0np0",)),))
-    assert "would match" not in step
+    assert " match" not in step
 
 
 def test_functions_that_lack_the_same_are_told_together() -> None:
@@ -120,6 +187,15 @@ def test_what_is_left_out_on_purpose_looks_less_like_a_slip_than_a_similar_name(
         hca(5, netdev="ens1f1np1"),
     )
     assert step.startswith("the nearest is mlx5_5: ifNames wants eth[01] or ens1f0np0; it has ")
+
+
+def test_of_very_many_values_the_first_twenty_are_compared() -> None:
+    for others, nearest in ((19, "mlx5_1"), (20, "mlx5_0")):
+        names = [*(f"q{number}" for number in range(others)), "ens1fxnpx"]
+        (step,) = steps(
+            resource(ifNames=names), hca(0, netdev="------"), hca(1, netdev="ens-f-np-")
+        )
+        assert step.startswith(f"the nearest is {nearest}: ")
 
 
 def test_a_node_without_hcas_is_told_where_they_could_come_from() -> None:
@@ -178,3 +254,26 @@ def test_an_hca_in_two_resources_is_said_once() -> None:
         "mlx5_0 is in several resources: rdma/one, rdma/two",
     )
     assert node_warnings(inventory, [one]) == ()
+
+
+def test_hcas_of_the_same_resources_are_told_together() -> None:
+    hcas = tuple(hca(number, functions=()) for number in range(258))
+    inventory = Inventory(hcas, (), SYSTEM)
+    taking: list[tuple[str, dict[str, Any]]] = [
+        ("a", {"linkTypes": ["ether"]}),
+        ("b", {"ifNames": ["eth*"], "exclude": {"ifNames": ["eth0", "eth1"]}}),
+        ("c", {"ifNames": ["eth1", "eth2"]}),
+    ]
+    selections = [select(inventory, resource(name=name, **how)) for name, how in taking]
+    assert node_warnings(inventory, selections) == (
+        "mlx5_1 is in several resources: rdma/a, rdma/c",
+        "mlx5_2 is in several resources: rdma/a, rdma/b, rdma/c",
+        "mlx5_3, mlx5_4 and 253 more are in several resources: rdma/a, rdma/b",
+    )
+
+
+def test_of_very_many_resources_six_are_told() -> None:
+    inventory = Inventory((hca(0),), (), SYSTEM)
+    selections = [select(inventory, resource(name=f"r{number}")) for number in range(100)]
+    (warning,) = node_warnings(inventory, selections)
+    assert warning.endswith("rdma/r4, rdma/r5 and 94 more")

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from rdma_dp.model import Hca, NetDevice, Port
+from rdma_dp.model import Hca, NetDevice, PciFunction, Port
 from rdma_dp.selection import Selection, Verdict, some
 
 from .makers import all_selectors, hca, hca_lists, resource, selection
@@ -83,6 +83,26 @@ def test_an_hca_with_two_kinds_of_ports_has_two_link_types() -> None:
 )
 def test_long_lists_of_names_are_cut(count: int, told: str) -> None:
     assert some(tuple(f"a{number}" for number in range(count)), 3) == told
+
+
+def test_of_many_values_six_are_told() -> None:
+    globs = [f"nothing{number}*" for number in range(19_000)]
+    (told,) = the_rejected(verdicts(hca(0), ifNames=globs)).reasons
+    six = " or ".join(globs[:6])
+    assert told == f"ifNames wants {six} and 18994 more; it has eth0"
+
+
+def test_of_many_things_found_six_are_told() -> None:
+    functions = tuple(PciFunction(f"0000:3b:{n >> 3:02x}.{n & 7}") for n in range(200))
+    found = verdicts(hca(functions=functions), pciAddresses=["0000:18:00.0"])
+    (told,) = the_rejected(found).reasons
+    assert told.endswith("0000:3b:00.4, 0000:3b:00.5 and 194 more")
+    assert told.count("0000:3b:") == 6
+
+
+def test_a_value_without_end_is_cut() -> None:
+    (told,) = the_rejected(verdicts(hca(0), ifNames=["x" * 100_000])).reasons
+    assert told == f"ifNames wants {'x' * 80}...; it has eth0"
 
 
 def test_hcas_with_the_same_reasons_are_told_together() -> None:

@@ -7,7 +7,7 @@ import pytest
 from rdma_dp.config import ConfigError, parse
 from rdma_dp.list_size import MOST_SLOTS
 
-from .texts import ENTRY, accepted, entry, refused, text
+from .texts import ENTRY, accepted, entry, refused, text, warned
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_names_that_kubernetes_accepts(name: str) -> None:
         ("a_", "no name that Kubernetes accepts"),
         ("a b", "no name that Kubernetes accepts"),
         ("ä", "no name that Kubernetes accepts"),
-        ("a\nb", "no name that Kubernetes accepts"),
+        ("a\nb", "holds a character that cannot be printed"),
         ("..", "no name that Kubernetes accepts"),
         ("x" * 64, "has 64 characters, Kubernetes allows 63"),
         ("rdma/a", 'the part before is "resourcePrefix"'),
@@ -119,6 +119,48 @@ def test_selectors_and_devices_together() -> None:
 def test_neither_selectors_nor_devices(selectors: Any, devices: Any) -> None:
     message = refused(text(entry(selectors=selectors, devices=devices)))["configList[0].selectors"]
     assert message.startswith("does not say which HCAs to take")
+
+
+@pytest.mark.parametrize("wrong", [0, 5, "", False])
+@pytest.mark.parametrize("place", ["selectors", "numaNodes", "ifNames", "devices"])
+def test_what_has_the_wrong_shape_is_not_told_to_be_missing(place: str, wrong: Any) -> None:
+    path = place if place in ("selectors", "devices") else f"selectors.{place}"
+    selectors = wrong if place == "selectors" else {place: wrong}
+    entries = entry(selectors=None if place == "devices" else selectors)
+    entries |= {"devices": wrong} if place == "devices" else {}
+    problems = refused(text(entries))
+    assert list(problems) == [f"configList[0].{path}"]
+    assert problems[f"configList[0].{path}"].startswith("must be a")
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "\u001b[31m", "a\nb", "ens\u00a01", "\x7f"])
+def test_text_that_cannot_be_printed_is_refused(odd: str) -> None:
+    said = "holds a character that cannot be printed"
+    for selector in ("ifNames", "drivers", "rdmaDevices", "pfNames", "vendors", "pciAddresses"):
+        place = f"configList[0].selectors.{selector}"
+        problems = refused(text(entry(selectors={selector: [f"x{odd}x"]})))
+        assert said in problems[f"{place}[0]"]
+    assert said in refused(text(entry(resourceName=f"x{odd}x")))["configList[0].resourceName"]
+    assert said in refused(text(entry(resourcePrefix=f"x{odd}x")))["configList[0].resourcePrefix"]
+    assert (
+        said
+        in refused(text(entry(selectors=None, devices=[f"x{odd}x"])))["configList[0].devices[0]"]
+    )
+    (problem,) = refused(text(entry(env={f"x{odd}x": "hcas"}))).values()
+    assert said in problem
+
+
+def test_text_that_cannot_be_printed_is_dropped_beside_a_good_one() -> None:
+    config = text(entry(selectors={"ifNames": ["eth0", "\u001b[31m"]}))
+    assert accepted(config).config.config_list[0].selectors.if_names == ("eth0",)
+    (warning,) = warned(config).values()
+    assert "cannot be printed; it matches nothing" in warning
+    assert warning.isprintable()
+
+
+def test_letters_of_any_alphabet_can_be_printed() -> None:
+    config = text(entry(selectors={"ifNames": ["größe0", "网0"]}))
+    assert warned(config) == {}
 
 
 @pytest.mark.parametrize("blanks", [[""], [" ", None]])

@@ -40,7 +40,7 @@ def test_there_is_an_example_for_each_use() -> None:
 
 def test_every_selector_and_every_setting_has_an_example() -> None:
     written = " ".join((CONFIGS / name).read_text() for name in EXAMPLES)
-    at_their_best = {"health", "topology", "setLinksUp"}  # few need another value
+    at_their_best = {"health", "setLinksUp"}  # few need another value
     for model in (Config, Resource, Selectors):
         keys = {field.alias or name for name, field in model.model_fields.items()}
         assert not {key for key in keys - at_their_best if key not in written}
@@ -101,6 +101,13 @@ def test_the_example_with_slots_per_hca() -> None:
 
 def test_the_example_with_cdi() -> None:
     assert config("cdi.yaml").cdi is CdiMode.CRI
+    written = (CONFIGS / "cdi.yaml").read_text()
+    assert "Kubernetes 1.29 or newer" in written
+    assert all(f'"{mode}"' in written for mode in CdiMode if mode is not CdiMode.CRI)
+
+
+def test_the_resources_of_one_numa_node_tell_it() -> None:
+    assert all(resource.tells_topology for resource in config("per-numa-node.yaml").config_list)
 
 
 @pytest.mark.parametrize(

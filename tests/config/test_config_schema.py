@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from pydantic import BaseModel
 
 from rdma_dp.config import CdiMode, Config, Health, Resource, Selectors, Traits, json_schema
@@ -54,7 +55,7 @@ def test_it_states_the_limits_that_parse_enforces() -> None:
     assert nodes["vendors"]["items"]["pattern"] == "^[0-9a-f]{4}$"
     assert nodes["linkTypes"]["items"]["enum"] == ["ether", "infiniband"]
     assert nodes["functionTypes"]["items"]["enum"] == ["pf", "vf", "sf", "virtual"]
-    assert nodes["numaNodes"]["items"] == {"type": "integer", "minimum": 0}
+    assert nodes["numaNodes"]["items"] == {"type": "integer", "minimum": 0, "maximum": 1023}
     assert nodes["slotsPer"]["enum"] == ["resource", "hca"]
     assert nodes["preference"]["enum"] == ["spread", "pack"]
     assert nodes["cdi"]["anyOf"][0]["enum"] == list(CdiMode)
@@ -71,11 +72,37 @@ def test_it_knows_the_ways_to_select() -> None:
 
 def test_its_patterns_take_the_examples() -> None:
     nodes = dict(properties())
-    for name in ("vendors", "deviceIDs", "pciAddresses", "pfNames"):
+    for name in ("vendors", "deviceIDs", "pciAddresses", "pfNames", "rdmaDevices"):
         pattern = nodes[name]["items"]["pattern"]
         for example in nodes[name]["examples"]:
             assert all(re.search(pattern, value) for value in example), name
 
 
-def test_unknown_keys_stay_allowed_since_parse_only_warns_of_them() -> None:
-    assert "additionalProperties" not in str(json_schema())
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("pfNames", ["2-3", "2", "ens1f0#99999999999", "ens1f0#", "#1", "ens1f0,ens1f1"]),
+        ("rdmaDevices", ["mlx5_0,mlx5_1", "mlx5_{0,1}", "mlx5_0:1", ""]),
+    ],
+)
+def test_its_patterns_refuse_what_parse_refuses(name: str, refused: list[str]) -> None:
+    pattern = dict(properties())[name]["items"]["pattern"]
+    assert not [value for value in refused if re.search(pattern, value)]
+
+
+def test_its_patterns_are_go_regular_expressions_too() -> None:
+    assert "(?" not in str(json_schema())  # helm reads them; RE2 knows no look-around
+
+
+def test_unknown_keys_stay_allowed_where_parse_only_warns_of_them() -> None:
+    schema = json_schema()
+    closed = [name for name, node in schema["$defs"].items() if "additionalProperties" in node]
+    assert closed == ["Traits"]  # exclude
+    assert schema["$defs"]["Traits"]["additionalProperties"] is False
+    assert "additionalProperties" not in schema
+
+
+def test_a_variable_that_the_pattern_does_not_take_is_none() -> None:
+    env = dict(properties())["env"]
+    assert list(env["patternProperties"]) == ["^[-._a-zA-Z][-._a-zA-Z0-9]*$"]
+    assert env["additionalProperties"] is False

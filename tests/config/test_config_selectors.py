@@ -71,6 +71,51 @@ def test_a_value_that_can_match_nothing_is_refused_or_dropped_beside_a_good_one(
     assert "it matches nothing (" in warned(beside)[f"{path}[1]"]
 
 
+@pytest.mark.parametrize("selector", ["rdmaDevices", "pfNames"])
+@pytest.mark.parametrize(
+    ("glob", "said"),
+    [
+        ("mlx5_[0-11]", "a range of numbers with several digits in brackets"),
+        ("mlx5_[10-12]", '"mlx5_1[01]"'),
+        ("mlx5_[0", "a [ without a ]"),
+        ("mlx5_{0,1}", "braces"),
+        ("mlx5_0,mlx5_1", '["mlx5_0", "mlx5_1"]'),
+        ("mlx5_0:1", "the name alone"),
+    ],
+)
+def test_a_glob_that_means_less_than_it_says_is_refused(
+    selector: str, glob: str, said: str
+) -> None:
+    problems = refused(text(entry(selectors={selector: [glob]})))
+    assert said in problems[f"configList[0].selectors.{selector}[0]"]
+
+
+@pytest.mark.parametrize("glob", ["mlx5_[0-9]", "mlx5_1[01]", "mlx5_[!0-3]*", "rocep?s0f[0-9a-f]"])
+def test_a_glob_that_means_what_it_says_is_taken_without_a_word(glob: str) -> None:
+    selectors = {name: [glob] for name in ("rdmaDevices", "pfNames", "ifNames")}
+    assert accepted(text(entry(selectors=selectors))).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        ({"selectors": {"ifNames": ["eth0", "eth[0-11]"]}}, "selectors.ifNames[1]"),
+        ({"extraSelectors": {"ifNames": ["eth[0-11]"]}}, "extraSelectors.ifNames[0]"),
+        ({"selectors": None, "devices": ["eth[0-11]"]}, "devices[0]"),
+    ],
+)
+def test_interfaces_are_known_from_the_go_plugin_and_only_warned_of(place: Any, path: str) -> None:
+    config = text(entry(**place))
+    assert "eth[0-11]" in first(config).selectors.if_names
+    message = warned(config)[f"configList[0].{path}"]
+    assert message.startswith('"eth[0-11]" has a range of numbers with several digits in brackets')
+
+
+@pytest.mark.parametrize(("name", "warns"), [("eth{0,1}", 1), ("eth[", 0), ("eth0,eth1", 0)])
+def test_of_interfaces_only_ranges_and_braces_are_warned_of(name: str, warns: int) -> None:
+    assert len(warned(text(entry(selectors={"ifNames": [name]})))) == warns
+
+
 def _replaced(selectors: Any, old: str, new: str) -> Any:
     if isinstance(selectors, dict):
         return {key: _replaced(value, old, new) for key, value in selectors.items()}
@@ -93,6 +138,8 @@ def test_numa_node_0_is_a_node() -> None:
         (0.0, "must be a whole number, not the number 0.0"),
         (True, "must be a whole number, not a truth value true"),
         (None, "must be a whole number, not null"),
+        (1024, "must be at most 1023, not the number 1024"),
+        (10**30, "must be at most 1023, not the number 1000"),
     ],
 )
 def test_numa_nodes_are_whole_numbers(node: Any, said: str) -> None:
@@ -116,18 +163,75 @@ def test_an_empty_exclude_leaves_nothing_out(empty: Any) -> None:
     assert selected(vendors=["15b3"], exclude=empty) == Selectors(vendors=("15b3",))
 
 
-def test_exclude_does_not_nest_and_has_its_place_in_selectors() -> None:
-    config = text(
-        entry(
-            exclude={"ifNames": ["a"]},
-            selectors={"vendors": ["15b3"], "exclude": {"exclude": {"drivers": ["x"]}}},
-        )
-    )
-    warnings = warned(config)
+def test_exclude_has_its_place_in_selectors() -> None:
+    config = text(entry(exclude={"ifNames": ["a"]}))
     its_place = 'its place is "configList[].selectors.exclude"'
-    assert its_place in warnings["configList[0].exclude"]
-    assert its_place in warnings["configList[0].selectors.exclude.exclude"]
+    assert its_place in warned(config)["configList[0].exclude"]
     assert first(config).selectors == Selectors(vendors=("15b3",))
+
+
+def excluding(place: str, **exclude: Any) -> str:
+    """A resource that leaves something out, by `selectors` or by `extraSelectors`."""
+    if place == "extraSelectors":
+        return text(entry(extraSelectors={"exclude": exclude}))
+    return text(entry(selectors={"vendors": ["15b3"], "exclude": exclude}))
+
+
+@pytest.mark.parametrize("place", ["selectors", "extraSelectors"])
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("ifName", 'did you mean "ifNames"?'),
+        ("if_names", 'did you mean "ifNames"?'),
+        ("exclude", 'its place is "configList[].selectors.exclude"'),
+        ("devices", 'its place is "configList[].devices"'),
+        ("zzz", "known here: vendors, deviceIDs, "),
+    ],
+)
+def test_nothing_unknown_is_passed_over_in_exclude(place: str, key: str, said: str) -> None:
+    problems = refused(excluding(place, **{"drivers": ["ice"], key: ["ibstor0"]}))
+    ((path, message),) = problems.items()
+    assert path == f"configList[0].{place}.exclude.{key}"
+    assert message.startswith("is no key of a config, and nothing is passed over here (")
+    assert said in message
+
+
+@pytest.mark.parametrize("place", ["selectors", "extraSelectors"])
+@pytest.mark.parametrize(
+    ("selector", "good", "odd"),
+    [(name, usual, odd) for name, usual, _, odd in SPELLINGS]
+    + [
+        ("vendors", "15b3", "mellanox"),
+        ("linkTypes", "ether", "lo"),
+        ("rdmaDevices", "mlx5_0", "mlx5_[0-11]"),
+        ("ifNames", "eth0", "eth[0-11]"),
+        ("ifNames", "eth0", "eth{0,1}"),
+        ("drivers", "ice", "a\nb"),
+        ("numaNodes", 0, 4096),
+    ],
+)
+def test_nothing_odd_is_passed_over_in_exclude_beside_a_good_value(
+    place: str, selector: str, good: Any, odd: Any
+) -> None:
+    assert accepted(excluding(place, **{selector: [good]})).warnings == ()
+    path = f"configList[0].{place}.exclude.{selector}[1]"
+    assert list(refused(excluding(place, **{selector: [good, odd]}))) == [path]
+
+
+@pytest.mark.parametrize("blank", ["", " ", None])
+def test_a_blank_in_exclude_may_be_a_name_that_a_template_lost(blank: Any) -> None:
+    assert refused(excluding("selectors", ifNames=["eth0", blank])) == {
+        "configList[0].selectors.exclude.ifNames[1]": "is blank and leaves nothing out (remove it)"
+    }
+    alone = refused(excluding("selectors", ifNames=[blank]))
+    assert alone["configList[0].selectors.exclude.ifNames"].startswith("holds nothing but blanks")
+
+
+@pytest.mark.parametrize(
+    "exclude", [{"IFNAMES": ["eth0 "]}, {"ifNames": ["eth0"], "$schema": "x", "drivers": None}]
+)
+def test_other_spellings_are_read_in_exclude_as_everywhere(exclude: Any) -> None:
+    assert first(excluding("selectors", **exclude)).selectors.exclude == Traits(if_names=("eth0",))
 
 
 # --- extraSelectors -----------------------------------------------------------------------------

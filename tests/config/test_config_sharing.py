@@ -5,8 +5,12 @@ from typing import Any
 import pytest
 
 from rdma_dp.config import CdiMode, Config, EnvForm, Preference, Resource, SlotsPer
-from rdma_dp.list_size import LONGEST_KEY, MOST_SLOTS, most_slots
+from rdma_dp.config_rules import DEVICE_INFO_END
+from rdma_dp.device_info import documents
+from rdma_dp.list_size import LONGEST_KEY, MOST_SLOTS, PCI_KEY, most_slots
+from rdma_dp.model import PciFunction
 
+from ..makers import hca, per_hca, pool
 from .texts import ENTRY, accepted, entry, refused, text, warned
 
 
@@ -113,8 +117,8 @@ def test_what_is_switched_off_needs_no_warning() -> None:
 @pytest.mark.parametrize(
     ("changes", "most"),
     [
-        ({"slotsPer": "hca"}, most_slots(LONGEST_KEY, topology=True)),
-        ({"slotsPer": "hca", "topology": False}, most_slots(LONGEST_KEY, topology=False)),
+        ({"slotsPer": "hca"}, most_slots(PCI_KEY, topology=True)),
+        ({"slotsPer": "hca", "topology": False}, most_slots(PCI_KEY, topology=False)),
         ({"topology": True}, most_slots(0, topology=True)),
     ],
 )
@@ -123,7 +127,7 @@ def test_longer_slots_are_fewer(changes: dict[str, Any], most: int) -> None:
     (problem,) = refused(text(entry(rdmaHcaMax=most + 1, **changes))).items()
     assert problem[0] == "configList[0].rdmaHcaMax"
     assert problem[1].startswith(f"{most + 1} must be at most {most} (")
-    assert "4194304 bytes" in problem[1]
+    assert problem[1].endswith(" can exceed the 4194304 bytes that kubelet takes)")
 
 
 def test_a_number_that_is_too_large_in_any_case_is_refused_once() -> None:
@@ -134,6 +138,37 @@ def test_a_number_that_is_too_large_in_any_case_is_refused_once() -> None:
 def test_the_limit_holds_in_yaml_as_well() -> None:
     config = in_yaml(inside="slotsPer: hca").replace("rdmaHcaMax: 1", "rdmaHcaMax: 100000")
     assert "must be at most" in refused(config)["configList[0].rdmaHcaMax"]
+
+
+# --- names of files ------------------------------------------------------------------------------
+
+
+def file_name_of(prefix: str, slots: int = 9) -> int:
+    """Bytes of the longest name of a device-info file of PREFIX/a."""
+    return len(f"{prefix}-a-{'k' * LONGEST_KEY}-{slots}{DEVICE_INFO_END}")
+
+
+@pytest.mark.parametrize("slots", [9, 10])
+def test_a_device_info_file_has_a_name_that_a_file_system_takes(slots: int) -> None:
+    longest = "p" * (255 - file_name_of("", slots))
+    settings = {"slotsPer": "hca", "deviceInfo": True, "rdmaHcaMax": slots}
+    assert warned(text(entry(resourcePrefix=longest, **settings))) == {}
+    problems = refused(text(entry(resourcePrefix=f"{longest}pp", **settings)))
+    assert problems == {
+        "configList[0].deviceInfo": "makes file names of up to 257 bytes, and 255 is the most that "
+        "there can be (shorten resourcePrefix or resourceName by 2, or remove deviceInfo)"
+    }
+
+
+def test_without_device_info_a_name_may_be_longer() -> None:
+    accepted(text(entry(resourcePrefix="p" * 244, slotsPer="hca")))
+    accepted(text(entry(resourcePrefix="p" * 244, deviceInfo=True)))
+
+
+def test_device_info_files_have_the_names_that_the_config_check_reckons_with() -> None:
+    longest = hca(functions=(PciFunction("k" * LONGEST_KEY),))
+    names = documents(pool(longest, of=per_hca(9, resource_name="a", device_info=True)))
+    assert {len(name) for name in names} == {file_name_of("rdma")}
 
 
 # --- environment --------------------------------------------------------------------------------
@@ -175,6 +210,28 @@ def test_variables_that_cannot_be_set(name: str, path: str, said: str) -> None:
     assert problem[0] == f"configList[0].{path}"
     assert said in problem[1]
     assert "such as NCCL_IB_HCA)" in problem[1] or "as in NCCL_IB_HCA)" in problem[1]
+
+
+@pytest.mark.parametrize("key", ["env", "ENV"])
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_case_makes_a_difference_to_variables(key: str, form: str) -> None:
+    env = {"NCCL_IB_HCA": "hcas", "nccl_ib_hca": "ports", "rdma_dp_a_hcas": "hcas"}
+    config = text(entry(**{key: env}))
+    if form == "yaml":
+        config = f"# YAML\n{config}"
+    assert first(config).env == env
+    assert not [path for path in warned(config) if not path.endswith(key)]
+
+
+def test_our_own_variable_is_refused_beside_another_spelling_of_it() -> None:
+    config = text(entry(env={"RDMA_DP_A_HCAS": "hcas", "rdma_dp_a_hcas": "hcas"}))
+    assert list(refused(config)) == ["configList[0].env.RDMA_DP_A_HCAS"]
+
+
+def test_the_same_variable_twice_is_warned_of_and_the_last_one_counts() -> None:
+    config = text(entry(env={"A": "hcas"})).replace('"A": "hcas"', '"A": "hcas", "A": "ports"')
+    assert first(config).env == {"A": EnvForm.PORTS}
+    assert "is given twice" in warned(config)["configList[0].env.A"]
 
 
 def test_each_bad_form_is_told_with_its_variable() -> None:

@@ -121,6 +121,13 @@ def test_a_syntax_error_is_told_with_line_and_column(broken: str, place: str, wo
     assert f"is not {word}" in message
 
 
+@pytest.mark.parametrize("glob", ["*np0", "*", "*np*"])
+def test_a_glob_without_quotes_in_yaml_is_told_to_take_them(glob: str) -> None:
+    yaml = "configList:\n- resourceName: a\n  rdmaHcaMax: 1\n  selectors:\n    ifNames:\n"
+    (message,) = refused(f"{yaml}    - {glob}\n").values()
+    assert message.endswith('(a glob that begins with * needs quotes: "*np0")')
+
+
 def test_json_with_a_slip_that_yaml_forgives_is_read_with_a_warning() -> None:
     slip = VALID.replace("]}", "],}", 1)
     assert accepted(slip).config == accepted(VALID).config

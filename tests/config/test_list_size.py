@@ -9,6 +9,7 @@ from rdma_dp.list_size import (
     LONGEST_KEY,
     MESSAGE_LIMIT,
     MOST_SLOTS,
+    PCI_KEY,
     list_bytes,
     most_slots,
     slot_bytes,
@@ -74,6 +75,15 @@ def test_the_most_slots_of_an_hca_just_fit(topology: bool) -> None:
     devices = [slot(f"{key}-{number}", numa_node) for number in range(most)]
     size = deviceplugin_pb2.ListAndWatchResponse(devices=devices).ByteSize()
     assert size <= MESSAGE_LIMIT < list_bytes(most + 1, LONGEST_KEY, topology)
+
+
+@pytest.mark.parametrize("topology", [False, True])
+def test_the_most_slots_of_a_pci_function_just_fit(topology: bool) -> None:
+    key, numa_node = "0000:3b:00.0", LONGEST_NUMBER if topology else None
+    most = most_slots(PCI_KEY, topology)
+    devices = [slot(f"{key}-{number}", numa_node) for number in range(most)]
+    size = deviceplugin_pb2.ListAndWatchResponse(devices=devices).ByteSize()
+    assert size <= MESSAGE_LIMIT < list_bytes(most + 1, PCI_KEY, topology)
 
 
 @pytest.mark.parametrize("sfnum", [None, 2**32 - 1])

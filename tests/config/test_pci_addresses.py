@@ -98,6 +98,10 @@ def test_a_glob_is_one_over_the_text(glob: str, address: str, meant: bool) -> No
         ("00010000:e1:00.0", "10000:e1:00.0"),
         ("3b:*", "0000:3b:*"),
         ("*:00.0", "*:00.0"),
+        ("?b:00.0", "0000:?b:00.0"),
+        ("[3-5]b:00.*", "0000:[3-5]b:00.*"),
+        ("3[!b]:*", "0000:3[!b]:*"),
+        ("??:*", "0000:??:*"),
         ("3b:00.2-7", "0000:3b:00.2-7"),
         ("3b:00.2 - 3b:01.1", "0000:3b:00.2-0000:3b:01.1"),
         ("0001:3b:00.2-3b:01.1", "0001:3b:00.2-0001:3b:01.1"),
@@ -122,11 +126,32 @@ def test_other_spellings_are_brought_into_the_kernels(text: str, meant: str) -> 
         ("-0000:18:00.0", "is no PCI address"),
         ("0000:18:00.0-1-2", "is no range of PCI addresses"),
         ("eth*", "matches no PCI address"),
-        ("0000:18:00.0-0000:18:00.*x", "matches no PCI address"),
+        ("0000:18:00.0-0000:18:00.*x", "has two whole addresses"),
+        ("0000:29:00.*-0000:5e:00.*", 'two whole addresses: "0000:3b:00.2-0000:3b:01.1"'),
+        ("0000:3b:00.[0-3", "has a [ without a ]"),
+        ("3b*", "has no : and does not begin with * (a glob of an address begins at its domain"),
+        ("?", "matches no PCI address"),
+        ("0000:3b", "is no PCI address"),
+        ("?b:00.0", "matches no PCI address"),  # only `usual` adds the domain
+        ("0000:[00-1f]:00.0", "matches no PCI address"),  # brackets are one character
+        ("0000:3b:00.[89]", "matches no PCI address"),
+        ("*:[xyz]b:*", "matches no PCI address"),
+        ("0000:3b:00.0-01.1", "the end needs its bus: 0000:3b:00.0-0000:3b:01.1"),
     ],
 )
 def test_what_no_address_can_match_is_refused(text: str, said: str) -> None:
     assert said in refusal(text)
+
+
+@given(numbers, st.data())
+def test_a_glob_made_of_an_address_is_taken_and_matches_it(
+    at: Numbers, data: st.DataObject
+) -> None:
+    parts = [data.draw(st.sampled_from([sign, "?", f"[{sign}]"])) for sign in written(at)]
+    glob = "".join(parts)
+    assert matches(checked(glob), written(at))
+    cut = data.draw(st.integers(0, len(parts)))
+    assert matches(checked(f"*{''.join(parts[cut:])}"), written(at))
 
 
 @given(texts, numbers)
