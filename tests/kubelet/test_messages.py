@@ -76,6 +76,29 @@ def test_a_slot_of_an_hca_tells_its_numa_node() -> None:
     ]
 
 
+@given(
+    st.lists(
+        st.tuples(st.sets(st.integers(0, 5)), st.integers(1, 5), st.sampled_from(SlotsPer)),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_a_list_says_of_each_slot_what_the_pool_says(
+    history: list[tuple[set[int], int, SlotsPer]],
+) -> None:
+    current = None
+    for numbers, slots, slots_per in history:
+        current = pool(*numbers, slots=slots, previous=current, slots_per=slots_per)
+        told = {
+            each.ID: (each.health == "Healthy", [node.ID for node in each.topology.nodes])
+            for each in messages.device_list(current).devices
+        }
+        assert told == {
+            slot.id: (slot.healthy, [] if slot.numa_node is None else [slot.numa_node])
+            for slot in current.slots
+        }
+
+
 def test_without_a_node_to_tell_there_is_no_topology_at_all() -> None:
     """A hint without nodes, or for node -1, would be one that no policy can meet."""
     for message in (
