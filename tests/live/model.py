@@ -1,14 +1,13 @@
-"""What kubelet has to hold when all is at rest, in the plainest words.
+"""What has to be when all is at rest, of a node as a whole.
 
-Nothing here is shared with the daemon but the scan and the selectors: no pool, no health, no
-history beyond which ids somebody may have been told of.
+Nothing here and in expected.py is shared with the daemon but the scan and the selectors: no pool,
+no share, no health, no CDI, no history beyond which ids somebody may have been told of.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from rdma_dp import config
 from rdma_dp.discovery import scan
@@ -16,64 +15,71 @@ from rdma_dp.host import Host
 from rdma_dp.model import Hca
 from rdma_dp.selection import select
 
+from .expected import CRI, HCA, OFF, RESOURCE, Expected, Wanted, key_of, parted
 
-@dataclass(frozen=True)
-class Wanted:
-    """A resource as a person wants it."""
-
-    slots: int
-    selectors: Mapping[str, list[str]]
-    require_active_port: bool = True
-    down_seconds: int = 0
-
-    def entry(self, name: str) -> dict[str, Any]:
-        """Its place in the config file."""
-        return {
-            "resourceName": name,
-            "rdmaHcaMax": self.slots,
-            "selectors": dict(self.selectors),
-            "health": {
-                "requireActivePort": self.require_active_port,
-                "downSeconds": self.down_seconds,
-            },
-        }
+# What is in the way of the files: of all specs, of all device-info files, or of a resource's spec.
+NO_CDI, NO_DEVICE_INFO = "CDI directory", "device-info directory"
 
 
-Wishes = Mapping[str, Wanted]
+@dataclass
+class Told:
+    """How many ids of a resource a running daemon has listed at least, and at most.
 
+    At least by what they begin with; at most whatever that is: some HCA may have been there.
+    """
 
-def text(wishes: Wishes) -> str:
-    """The config file."""
-    entries = [wanted.entry(name) for name, wanted in wishes.items()]
-    return json.dumps({"periodicUpdateInterval": 0, "configList": entries})
+    fewest: dict[str, int] = field(default_factory=dict)
+    most: dict[str, int] = field(default_factory=lambda: {RESOURCE: 0, HCA: 0})
 
+    def wish(self, wanted: Wanted) -> None:
+        self.most[wanted.slots_per] = max(self.most[wanted.slots_per], wanted.slots)
 
-@dataclass(frozen=True)
-class Expected:
-    """Of one resource: its HCAs, how many ids are healthy, and how many there may be at all."""
-
-    hcas: frozenset[str]
-    healthy: int
-    fewest: int
-    most: int
-
-    def fits(self, devices: Mapping[str, str]) -> bool:
-        """Whether kubelet's devices are these: "0", "1", ... with the lowest ones healthy."""
-        ids = [str(number) for number in range(len(devices))]
-        healthy = [id_ for id_, health in devices.items() if health == "Healthy"]
-        return (
-            sorted(devices, key=int) == ids
-            and sorted(healthy, key=int) == ids[: self.healthy]
-            and self.fewest <= len(devices) <= self.most
-        )
+    def bounds(self, begin: str) -> tuple[int, int]:
+        return self.fewest.get(begin, 0), self.most[HCA if begin else RESOURCE]
 
 
 @dataclass
 class Model:
-    """`told` are the bounds of how many ids a running daemon may have listed, by resource."""
+    """`told` are the ids that a running daemon may have listed, by resource.
+
+    `cdi` is what the config says, if anything, `use_cdi` what the command line says. `keys` are
+    those of all HCAs that were ever there. `obstacles` are in the way of files: NO_CDI,
+    NO_DEVICE_INFO, or the name of a resource, for its spec. `tidied` are the resources that the
+    one daemon that runs has known, `keeps_spec` those of which it has seen or made the spec;
+    `may_have_spec` are those of which there can be one at all.
+    """
 
     wishes: dict[str, Wanted] = field(default_factory=dict)
-    told: dict[str, tuple[int, int]] = field(default_factory=dict)
+    told: dict[str, Told] = field(default_factory=dict)
+    cdi: str | None = None
+    use_cdi: bool = False
+    keys: set[str] = field(default_factory=set)
+    obstacles: set[str] = field(default_factory=set)
+    tidied: set[str] = field(default_factory=set)
+    may_have_spec: set[str] = field(default_factory=set)
+    keeps_spec: set[str] = field(default_factory=set)
+
+    @property
+    def text(self) -> str:
+        """The config file."""
+        entries = [wanted.entry(name) for name, wanted in self.wishes.items()]
+        cdi = {} if self.cdi is None else {"cdi": self.cdi}
+        return json.dumps({"periodicUpdateInterval": 0, **cdi, "configList": entries})
+
+    @property
+    def cdi_mode(self) -> str:
+        """How containers get their devices."""
+        return self.cdi or (CRI if self.use_cdi else OFF)
+
+    @property
+    def must_have_spec(self) -> set[str]:
+        """The resources that have a spec if they have an HCA."""
+        return self.keeps_spec if self.cdi_mode == OFF else {*self.wishes}
+
+    def published(self) -> None:
+        """Daemons may read all this from now on."""
+        if self.cdi_mode != OFF:
+            self.may_have_spec |= {*self.wishes}
 
     def wish(self, name: str, wanted: Wanted | None) -> None:
         """A new config: this resource is so from now on, or not there."""
@@ -81,46 +87,71 @@ class Model:
             self.wishes.pop(name, None)
             return
         self.wishes[name] = wanted
-        fewest, most = self.told.get(name, (0, 0))
-        self.told[name] = (fewest, max(most, wanted.slots))
+        self.told.setdefault(name, Told()).wish(wanted)
 
     def process_began(self) -> None:
         """It may be the one whose list kubelet holds, and it has not listed anything yet."""
-        self.told = {name: (0, most) for name, (_, most) in self.told.items()}
+        self.told = {name: Told(most=told.most) for name, told in self.told.items()}
+        self.tidied.clear()
+        self.keeps_spec.clear()
 
     def process_ended(self, *, last: bool) -> None:
         """The one that is left, or the next one, knows only of ids that it lists itself."""
         if last:
-            self.told = {name: (0, wanted.slots) for name, wanted in self.wishes.items()}
-        else:
-            self.process_began()
+            self.told = {name: Told() for name in self.wishes}
+            for name, wanted in self.wishes.items():
+                self.told[name].wish(wanted)
+        self.process_began()
+
+    def host_is_new(self, root: Path) -> None:
+        """Other HCAs. Of an SF that is just being made, a look may not find the number."""
+        for hca in scan(Host(root)).hcas:
+            self.keys.add(key_of(hca))
+            if hca.function and hca.subfunction:
+                self.keys.add(f"{hca.function.address}-{hca.subfunction.name}")
 
     def expected(self, root: Path) -> dict[str, Expected]:
         """Every resource, from a look at the host and the config alone."""
         inventory = scan(Host(root))
-        found = {}
-        for resource in config.parse(text(self.wishes)).config.config_list:
-            name = resource.resource_name
-            fewest, most = self.told[name]
-            chosen = select(inventory, resource).chosen
-            wanted = self.wishes[name]
-            works = any(not wanted.require_active_port or _active(hca) for hca in chosen)
-            found[name] = Expected(
-                hcas=frozenset(hca.name for hca in chosen),
-                healthy=wanted.slots if works else 0,
-                fewest=max(fewest, wanted.slots if chosen else 0),
-                most=most,
+        resources = config.parse(self.text).config.config_list
+        return {
+            resource.resource_name: self._of(
+                resource.resource_name,
+                select(inventory, resource).chosen,
+                inventory.system.rdma_cm is not None,
             )
-        return found
+            for resource in resources
+        }
 
-    def seen(self, name: str, listed: int) -> None:
-        """kubelet was told of so many ids: from now on there are never fewer."""
-        fewest, most = self.told[name]
-        self.told[name] = (max(fewest, listed), most)
+    def seen(self, name: str, ids: Iterable[str]) -> None:
+        """kubelet was told of these ids by the only daemon: from now on there are never fewer."""
+        begins = [parted(id_)[0] for id_ in ids]
+        fewest = self.told[name].fewest
+        fewest |= {begin: max(fewest.get(begin, 0), begins.count(begin)) for begin in begins}
+        self.tidied.add(name)
 
-    def changed(self, name: str, **changes: Any) -> Wanted:
-        """The resource with some of it otherwise."""
-        return replace(self.wishes[name], **changes)
+    def _of(self, name: str, chosen: Iterable[Hca], rdma_cm: bool) -> Expected:
+        wanted, hcas = self.wishes[name], dict[str, list[Hca]]()
+        for hca in chosen:
+            hcas.setdefault(key_of(hca) if wanted.slots_per == HCA else "", []).append(hca)
+        listed = {begin: self.told[name].bounds(begin) for begin in ("", *self.keys)}
+        for begin in hcas:
+            fewest, most = listed[begin]
+            listed[begin] = max(fewest, wanted.slots), most
+        working = {
+            begin
+            for begin, those in hcas.items()
+            if not wanted.require_active_port or any(map(_active, those))
+        }
+        found = Expected(name, wanted, self.cdi_mode, rdma_cm, hcas, frozenset(working), listed)
+        return replace(found, working=frozenset()) if self._is_hindered(found) else found
+
+    def _is_hindered(self, one: Expected) -> bool:
+        """Whether a file of the resource cannot be what it should be."""
+        no_spec = self.cdi_mode != OFF and self.obstacles & {NO_CDI, one.name}
+        return bool(no_spec) or (
+            NO_DEVICE_INFO in self.obstacles and one.device_info(one.all_ids) != {}
+        )
 
 
 def _active(hca: Hca) -> bool:

@@ -5,6 +5,7 @@ Real sockets, real files, and a clock that runs SPEED times as fast as the wall'
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,9 +24,11 @@ from hypothesis.stateful import (
 from rdma_dp.kubelet.registration import Way
 
 from .clocks import HurriedLoop
+from .expected import ANNOTATIONS, BOTH, CRI, HCA, OFF, RESOURCE, Wanted
+from .hosts import FIRST_HOST, hcas_of
 from .logs import Log
-from .model import Model, Wanted, text
-from .world import DEADLINE, FIRST_HOST, SECOND_HOST, World, hcas_of
+from .model import NO_CDI, NO_DEVICE_INFO, Model
+from .world import DEADLINE, World
 
 SPEED = 20.0
 
@@ -37,23 +40,31 @@ SELECTORS = st.sampled_from(
         {"linkTypes": ["infiniband"]},
         {"ifNames": ["eth0", "eth5"]},
         {"drivers": ["mlx4_core"]},
+        {"rdmaDevices": ["*"]},
+        {"rdmaDevices": ["*"], "exclude": {"vendors": ["15b3"]}},
+        {"functionTypes": ["vf", "sf", "virtual"]},
         {"vendors": ["8086"]},
     )
 )
+SLOTS_PER = st.sampled_from((RESOURCE, HCA))
 WANTED = st.builds(
     Wanted,
     slots=st.integers(1, 5),
     selectors=SELECTORS,
     require_active_port=st.booleans(),
     down_seconds=st.sampled_from((0, 0, 1, 3)),
+    slots_per=SLOTS_PER,
+    preference=st.sampled_from(("spread", "pack")),
+    device_info=st.booleans(),
 )
+CDI = st.sampled_from((None, OFF, OFF, CRI, ANNOTATIONS, BOTH))
 BAD_CONFIGS = st.sampled_from(
     ("", "{", "[]", '{"configList": []}', '{"configList": [{"resourceName": "a"}]}', "\0", "null")
 )
 PORT_STATES = st.sampled_from(
     (("ACTIVE", "LinkUp"), ("DOWN", "Disabled"), ("INIT", "LinkUp"), ("ARMED", "LinkUp"))
 )
-LEAST_OF_ALL = {"a": Wanted(3, {"vendors": ["15b3"]})}
+LEAST_OF_ALL = Wanted(3, {"vendors": ["15b3"]})
 
 # What kubelet sees when somebody ends just as the other one calls; a breach at any other time.
 OF_AN_END = "it registered before it served"
@@ -75,13 +86,28 @@ class Node(RuleBasedStateMachine):
         self._runner.run(work)
 
     @initialize(
-        way=st.sampled_from((Way.DEVICE_PLUGINS, Way.PLUGINS_REGISTRY)), mount=st.booleans()
+        way=st.sampled_from((Way.DEVICE_PLUGINS, Way.PLUGINS_REGISTRY)),
+        mount=st.booleans(),
+        second_host=st.booleans(),
+        wishes=st.dictionaries(NAMES, WANTED, min_size=1),
+        cdi=CDI,
+        use_cdi=st.booleans(),
     )
-    def begin(self, way: Way, mount: bool) -> None:
-        model = Model()
-        for name, wanted in LEAST_OF_ALL.items():
+    def begin(
+        self,
+        way: Way,
+        mount: bool,
+        second_host: bool,
+        wishes: dict[str, Wanted],
+        cdi: str | None,
+        use_cdi: bool,
+    ) -> None:
+        model = Model(cdi=cdi, use_cdi=use_cdi)
+        for name, wanted in wishes.items():
             model.wish(name, wanted)
         self.world = World(way, model, config_map=mount)
+        if second_host:
+            self.another_host()
 
         async def begin() -> None:
             self.world.start_daemon()
@@ -96,6 +122,16 @@ class Node(RuleBasedStateMachine):
         (self.world.host.unplug if self._plugged[hca] else self.world.host.plug)(hca)
         self._plugged[hca] = not self._plugged[hca]
 
+    @rule(seconds=st.sampled_from((0.01, 0.5)))
+    def all_hcas_leave_for_a_while(self, seconds: float) -> None:
+        there = [hca for hca, plugged in self._plugged.items() if plugged]
+        for hca in there:
+            self.world.host.unplug(hca)
+        self.kernel_speaks(1)
+        self.run(asyncio.sleep(seconds))
+        for hca in there:
+            self.world.host.plug(hca)
+
     @rule(data=st.data(), state=PORT_STATES)
     def port(self, data: st.DataObject, state: tuple[str, str]) -> None:
         ports = hcas_of(self.world.host.manifest)
@@ -105,11 +141,13 @@ class Node(RuleBasedStateMachine):
 
     @rule()
     def another_host(self) -> None:
-        now = self.world.host.manifest
-        self.world.host.replace(SECOND_HOST if now is FIRST_HOST else FIRST_HOST)
+        self.world.replace_host()
         self._plugged = dict.fromkeys(hcas_of(self.world.host.manifest), True)
 
     @rule(times=st.integers(1, 50))
+    def many_events(self, times: int) -> None:
+        self.kernel_speaks(times)
+
     def kernel_speaks(self, times: int) -> None:
         for daemon, _ in self.world.daemons:
             for _ in range(times):
@@ -117,28 +155,38 @@ class Node(RuleBasedStateMachine):
 
     # --- config ---------------------------------------------------------------------------------
 
-    def publish(self, in_place: bool = False) -> None:
-        self.world.publish(text(self.world.model.wishes), in_place=in_place)
+    def wish(self, name: str, wanted: Wanted | None, *, in_place: bool = False) -> None:
+        model = self.world.model
+        before = model.wishes.get(name)
+        if before and (wanted is None or wanted.slots_per != before.slots_per):
+            self._tolerated.add(OF_AN_END)  # it leaves, if only to come with other options
+        model.wish(name, wanted)
+        if not model.wishes:
+            model.wish("b", LEAST_OF_ALL)
+        self.world.publish(in_place=in_place)
 
     @rule(name=NAMES, wanted=WANTED, in_place=st.booleans())
     def resource_comes_or_turns(self, name: str, wanted: Wanted, in_place: bool) -> None:
-        self.world.model.wish(name, wanted)
-        self.publish(in_place)
-
-    @rule(slots=st.integers(1, 6))
-    def resource_grows_or_shrinks(self, slots: int) -> None:
-        model = self.world.model
-        name = next(iter(model.wishes))
-        model.wish(name, model.changed(name, slots=slots))
-        self.publish()
+        self.wish(name, wanted, in_place=in_place)
 
     @rule(name=NAMES)
     def resource_goes(self, name: str) -> None:
-        self._tolerated.add(OF_AN_END)
-        self.world.model.wish(name, None)
-        if not self.world.model.wishes:
-            self.world.model.wish("b", LEAST_OF_ALL["a"])
-        self.publish()
+        self.wish(name, None)
+
+    @rule(slots=st.integers(1, 6))
+    def resource_grows_or_shrinks(self, slots: int) -> None:
+        name, wanted = next(iter(self.world.model.wishes.items()))
+        self.wish(name, replace(wanted, slots=slots))
+
+    @rule(slots_per=SLOTS_PER, device_info=st.booleans())
+    def resource_counts_otherwise(self, slots_per: str, device_info: bool) -> None:
+        name, wanted = next(iter(self.world.model.wishes.items()))
+        self.wish(name, replace(wanted, slots_per=slots_per, device_info=device_info))
+
+    @rule(mode=CDI)
+    def cdi_turns(self, mode: str | None) -> None:
+        self.world.model.cdi = mode
+        self.world.publish()
 
     @rule(content=BAD_CONFIGS)
     def bad_config(self, content: str) -> None:
@@ -153,6 +201,17 @@ class Node(RuleBasedStateMachine):
     def sighup(self) -> None:
         for daemon, _ in self.world.daemons:
             daemon.config_file.demand()
+
+    # --- files ----------------------------------------------------------------------------------
+
+    @rule(obstacle=st.sampled_from((NO_CDI, NO_DEVICE_INFO)) | NAMES)
+    def files_are_hindered(self, obstacle: str) -> None:
+        self.world.hinder(obstacle)
+
+    @precondition(lambda self: self.world.model.obstacles)
+    @rule()
+    def files_are_possible_again(self) -> None:
+        self.world.clear_the_way()
 
     # --- kubelet --------------------------------------------------------------------------------
 
@@ -183,7 +242,7 @@ class Node(RuleBasedStateMachine):
     def plugin_starts(self) -> None:
         """Also beside another one, as in a rolling update."""
         self._tolerated.add(OF_A_NEW_PROCESS)
-        self.publish()
+        self.world.publish()
 
         async def start() -> None:
             self.world.start_daemon()
@@ -205,7 +264,7 @@ class Node(RuleBasedStateMachine):
     @rule(alone=st.booleans())
     def rest(self, alone: bool) -> None:
         async def rest() -> None:
-            self.publish()
+            self.world.publish()
             await self.world.start_kubelet()
             if not self.world.daemons:
                 self.world.start_daemon()
@@ -231,6 +290,7 @@ class Node(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         try:
+            self.world.clear_the_way()
             self.rest(alone=True)
             self.run(self.end())
         finally:

@@ -1,7 +1,7 @@
 """A node in one event loop: a host, a kubelet, one or two daemons, and what is none of theirs."""
 
 import asyncio
-import socket
+import json
 import tempfile
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
@@ -11,10 +11,9 @@ import grpc
 
 from rdma_dp.daemon import Daemon, Settings
 from rdma_dp.kubelet.registration import KubeletDirectories, Way
-from rdma_dp.kubelet.sockets import identity
 from rdma_dp.standin import host as standin_host
-from rdma_dp.standin.host import Manifest
 from rdma_dp.standin.kubelet import (
+    Allocation,
     Disconnected,
     Forgotten,
     ListReceived,
@@ -24,73 +23,18 @@ from rdma_dp.standin.kubelet import (
     UnexpectedAdmissionError,
 )
 
+from .bystanders import OTHERS_DEVICE_INFO, OTHERS_SPECS, Bystanders
 from .config_maps import ConfigMap
-from .model import Expected, Model, text
+from .directories import SharedDirectory
+from .expected import HCA, Answer, Expected, parted
+from .hosts import FIRST_HOST, SECOND_HOST
+from .model import NO_CDI, NO_DEVICE_INFO, Model
 
 DEADLINE = 60.0 * 20  # seconds of a hurried loop; only a failure waits that long
 ATTEMPTS = 50  # to find all at rest, two looks each
 
 # With which kubelet itself fails an admission; any other code is the plugin's own.
 _OF_A_LOST_PLUGIN = (None, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
-
-# RoCE, InfiniBand, and one whose ports say nothing of use; the second host has other numbers.
-FIRST_HOST = standin_host.parse(
-    """
-title: a RoCE and an InfiniBand HCA, and EFA
-functions:
-  "0000:01:00.0": {id: "15b3:1021", hcas: [mlx5_0], net: [eth0]}
-  "0000:02:00.0": {id: "15b3:101b", class: "0207", hcas: [mlx5_1], net: [ib0]}
-  "0000:03:00.0": {id: "1d0f:efa2", hcas: [efa_0]}
-""",
-    "the first host",
-)
-SECOND_HOST = standin_host.parse(
-    """
-title: the same cards, found in another order, and one with two ports
-functions:
-  "0000:02:00.0": {id: "15b3:101b", class: "0207", hcas: [mlx5_0], net: [ib0]}
-  "0000:04:00.0":
-    id: "15b3:1007"
-    driver: mlx4_core
-    hcas: {mlx4_0: {ports: {1: {}, 2: {}}}}
-    net: {eth4: {}, eth5: {dev_port: 1}}
-""",
-    "the second host",
-)
-
-
-def hcas_of(manifest: Manifest) -> dict[str, list[int]]:
-    """The HCAs of a host with their port numbers."""
-    return {
-        name: list(hca.ports) for holder in manifest.holders() for name, hca in holder.hcas.items()
-    }
-
-
-class Bystanders:
-    """Files and sockets of others in kubelet's directories."""
-
-    def __init__(self, kubelet: StandinKubelet) -> None:
-        dp, pr = kubelet.device_plugins_dir, kubelet.plugins_registry_dir
-        for directory in (dp, pr):
-            directory.mkdir(parents=True, exist_ok=True)
-        files = [dp / "kubelet_internal_checkpoint", dp / "rdma-dp-notes.txt"]
-        files += [dp / "rdma-dp-a-123456-abcdef.sock", pr / ".rdma-dp-a-123456-abcdef.sock"]
-        for file in files:
-            file.write_text("mine")
-        self._sockets = [socket.socket(socket.AF_UNIX) for _ in range(2)]
-        names = [pr / ".other.sock", pr / ".rdma-dp-b-123456-abcdef.sock"]  # one looks like ours
-        for listener, name in zip(self._sockets, names, strict=True):
-            listener.bind(str(name))
-            listener.listen()
-        self._known = {path: identity(path) for path in (*files, *names)}
-
-    def check(self) -> None:
-        """Each is there, and the same."""
-        assert {path: identity(path) for path in self._known} == self._known
-
-    def close(self) -> None:
-        for listener in self._sockets:
-            listener.close()
 
 
 class World:
@@ -102,19 +46,24 @@ class World:
         self.root = Path(self._directory.name)
         self.model = model
         self.host = standin_host.build(FIRST_HOST, self.root / "host")
+        model.host_is_new(self.host.root)
+        self.specs = SharedDirectory(self.root / "files" / "cdi", OTHERS_SPECS)
+        self.device_info = SharedDirectory(self.root / "files" / "dp", OTHERS_DEVICE_INFO)
         self.kubelet = StandinKubelet(self.root / "k")
         self.kubelet_runs = False
         self.bystanders = Bystanders(self.kubelet)
         self.daemons: list[tuple[Daemon, asyncio.Task[None]]] = []
         self._way = way
-        self._map = ConfigMap(self.root / "mount", text(model.wishes)) if config_map else None
+        self._map = ConfigMap(self.root / "mount", model.text) if config_map else None
         self.config = self._map.file if self._map else self.root / "config.json"
-        self.publish(text(model.wishes))
+        self.publish()
 
     # --- config ---------------------------------------------------------------------------------
 
-    def publish(self, content: str, *, in_place: bool = False) -> None:
-        """A new content of the config file."""
+    def publish(self, content: str | None = None, *, in_place: bool = False) -> None:
+        """A new content of the config file: what is wished for, or another."""
+        self.model.published()
+        content = self.model.text if content is None else content
         if self._map:
             self._map.publish(content)
             if not self.config.is_symlink():
@@ -137,13 +86,47 @@ class World:
         await (self.kubelet.kill() if kill else self.kubelet.stop())
         self.kubelet_runs = False
 
+    # --- hardware -------------------------------------------------------------------------------
+
+    def replace_host(self) -> None:
+        """The other one."""
+        now = self.host.manifest
+        self.host.replace(SECOND_HOST if now is FIRST_HOST else FIRST_HOST)
+        self.model.host_is_new(self.host.root)
+
+    # --- files ----------------------------------------------------------------------------------
+
+    def hinder(self, obstacle: str) -> None:
+        """Something is in the way of files: NO_CDI, NO_DEVICE_INFO, or in place of a spec."""
+        self.model.obstacles.add(obstacle)
+        if obstacle == NO_CDI:
+            self.specs.replace_by_file()
+        elif obstacle == NO_DEVICE_INFO:
+            self.device_info.replace_by_file()
+        else:
+            self.specs.occupy(_spec(obstacle), _INSTEAD_OF_SPECS[obstacle])
+
+    def clear_the_way(self) -> None:
+        """Nothing is in the way any more."""
+        self.specs.vacate(map(_spec, self.model.obstacles - {NO_CDI, NO_DEVICE_INFO}))
+        self.specs.bring_back()
+        self.device_info.bring_back()
+        self.model.obstacles.clear()
+
     # --- the plugin -----------------------------------------------------------------------------
 
     def start_daemon(self) -> Daemon:
         """One more process, as far as one event loop has such."""
         directories = KubeletDirectories.below(self.kubelet.root)
-        files = self.config.parent / "cdi", self.config.parent / "devinfo"
-        settings = Settings(self.config, directories, *files, self._way, self.host.root)
+        settings = Settings(
+            self.config,
+            directories,
+            self.specs.path,
+            self.device_info.path,
+            self._way,
+            self.host.root,
+            use_cdi=self.model.use_cdi,
+        )
         daemon = Daemon(settings)
         self.model.process_began()
         self.daemons.append((daemon, asyncio.create_task(daemon.run(), name="daemon")))
@@ -152,7 +135,7 @@ class World:
     async def all_have_begun(self) -> None:
         """Waits until every process has taken a first config."""
         if self.daemons and not self.config.exists():
-            self.publish(text(self.model.wishes))
+            self.publish()
         for daemon, _ in self.daemons:
             await self._alive(daemon.looks.until(bool))
 
@@ -163,25 +146,31 @@ class World:
         await asyncio.wait([task])
         assert task.cancelled(), f"the daemon had ended before: {task}"
         self.model.process_ended(last=not self.daemons)
+        if not self.daemons:
+            there = self.specs.ours()
+            self.model.may_have_spec = {name for name in _INSTEAD_OF_SPECS if _spec(name) in there}
 
     # --- at rest --------------------------------------------------------------------------------
 
     async def settle(self) -> None:
-        """Waits until kubelet holds what the model expects, and goes on doing so."""
+        """Waits until kubelet and the files are what the model expects, and go on being so."""
         expected = self.model.expected(self.host.root)
         for _ in range(ATTEMPTS):
-            if await self._rests(expected):
+            unrest = await self._unrest(expected)
+            if unrest is None:
                 break
         else:
-            raise AssertionError(f"never at rest: expected {expected}")
+            raise AssertionError(f"never at rest: {unrest}")
         if len(self.daemons) == 1:
             self.kubelet.forget_ids()
-            for name in expected:
-                self.model.seen(name, len(self.kubelet.devices(f"rdma/{name}")))
+            for name, ids in self._listed(expected).items():
+                self.model.seen(name, ids)
+            there = self.specs.ours()
+            self.model.keeps_spec |= {name for name in expected if _spec(name) in there}
         self.bystanders.check()
 
-    async def _rests(self, expected: Mapping[str, Expected]) -> bool:
-        """Whether kubelet came to hold this after two more looks, and gives it to containers."""
+    async def _unrest(self, expected: Mapping[str, Expected]) -> str | None:
+        """What still is otherwise although kubelet came to hold this after two more looks."""
 
         def agrees(kubelet: StandinKubelet) -> bool:
             known = {f"rdma/{name}" for name in expected}
@@ -196,17 +185,71 @@ class World:
             await self._alive(self.kubelet.wait_until(agrees, DEADLINE))
         except TimeoutError as error:
             raise AssertionError(f"expected {expected}; {error}") from None
-        for name, one in expected.items():
-            if one.healthy:
-                try:
-                    handed_out = await self._handed_out(f"rdma/{name}")
-                except UnexpectedAdmissionError as error:
-                    if error.code not in _OF_A_LOST_PLUGIN:
-                        raise
-                    return False  # the end of another process reaches kubelet just now
-                if handed_out != one.hcas:
-                    return False  # equal counts, and the change is still on its way
-        return True
+        for one in expected.values():
+            unrest = await self._odd_container(one) if one.working else None
+            if unrest is not None:
+                return unrest  # the lists are equal, and the change is still on its way
+        return self._odd_specs(expected) or self._odd_device_info(expected)
+
+    async def _odd_container(self, expected: Expected) -> str | None:
+        """What a container with two slots gets that it should not get."""
+        resource = f"rdma/{expected.name}"
+        if self.kubelet.prefers(resource) != (expected.wanted.slots_per == HCA):
+            return f"{resource} has the options that it had before"
+        count = min(2, len(expected.working) * expected.wanted.slots)
+        try:
+            allocation = await self.kubelet.allocate(resource, count)
+        except UnexpectedAdmissionError as error:
+            if error.code not in _OF_A_LOST_PLUGIN:
+                raise
+            return str(error)  # the end of another process reaches kubelet just now
+        self.kubelet.release(allocation)
+        wanted, got = expected.answer(allocation.ids), _answer(allocation)
+        if got != wanted:
+            return f"{allocation.ids} give {got} instead of {wanted}"
+        if expected.wanted.slots_per == HCA and not expected.prefers(allocation.ids):
+            return f"{allocation.ids} are not what {expected.wanted.preference} means"
+        return None
+
+    def _odd_specs(self, expected: Mapping[str, Expected]) -> str | None:
+        """What is wrong with the specs. With CDI off none is made, but what was made is right."""
+        if NO_CDI in self.model.obstacles:
+            return None
+        found = {name: json.loads(text) for name, text in self.specs.ours().items()}
+        possible = {
+            _spec(name): one.spec
+            for name, one in expected.items()
+            if one.spec and name not in self.model.obstacles
+        }
+        at_least = possible.keys() & map(_spec, self.model.must_have_spec)
+        at_most = possible.keys() & map(_spec, self.model.may_have_spec)
+        assert found.keys() <= {*map(_spec, self.model.may_have_spec)}, "made with CDI off"
+        if at_least <= found.keys() <= at_most and found.items() <= possible.items():
+            return None
+        return f"specs are {found}, with {at_least} to {at_most} of {possible}"
+
+    def _odd_device_info(self, expected: Mapping[str, Expected]) -> str | None:
+        """What is wrong with the device-info files. Those of forgotten resources stay."""
+        if NO_DEVICE_INFO in self.model.obstacles:
+            return None
+        found = {
+            name: json.loads(text)
+            for name, text in self.device_info.ours().items()
+            if name.split("-")[1] in {*expected, *self.model.tidied}
+        }
+        at_least, at_most = dict[str, object](), dict[str, object]()
+        for name, ids in self._listed(expected).items():
+            one = expected[name]
+            alone = len(self.daemons) == 1  # else another one may have listed more ids, or fewer
+            in_use = [id_ for id_ in ids if parted(id_)[1] < one.wanted.slots]
+            at_least |= one.device_info(ids if alone else in_use)
+            at_most |= one.device_info(ids if alone else one.all_ids)
+        if at_least.items() <= found.items() and found.items() <= at_most.items():
+            return None
+        return f"device-info is {found} instead of {at_least} to {at_most}"
+
+    def _listed(self, expected: Mapping[str, Expected]) -> dict[str, list[str]]:
+        return {name: list(self.kubelet.devices(f"rdma/{name}")) for name in expected}
 
     async def _alive(self, waiting: Coroutine[Any, Any, Any]) -> None:
         """Waits for something that only living daemons can bring about."""
@@ -219,12 +262,6 @@ class World:
             raise AssertionError("a daemon ended") from dead.exception()
         await task
 
-    async def _handed_out(self, resource: str) -> frozenset[str]:
-        allocation = await self.kubelet.allocate(resource)
-        self.kubelet.release(allocation)
-        (names,) = allocation.answer.envs.values()
-        return frozenset(names.split(","))
-
     # --- the end --------------------------------------------------------------------------------
 
     async def close(self) -> None:
@@ -233,9 +270,32 @@ class World:
         await self.end_kubelet()
         self.bystanders.check()
         self.bystanders.close()
+        self.clear_the_way()
+        self.specs.ours()
+        self.device_info.ours()
         sockets = [path for path in self.kubelet.root.rglob("*rdma-dp-*") if path.is_socket()]
         assert {path.name for path in sockets} == {".rdma-dp-b-123456-abcdef.sock"}
         self._directory.cleanup()
+
+
+# Of others, with the name of a spec; no text means a directory.
+_INSTEAD_OF_SPECS = {"a": '{"kind": "example.com/a"}', "b": None, "c": "text"}
+
+
+def _spec(resource: str) -> str:
+    return f"rdma-dp-rdma_{resource}.json"
+
+
+def _answer(allocation: Allocation) -> Answer:
+    answer = allocation.answer
+    (hcas,) = answer.envs.values()
+    assert all(node.host_path == node.container_path for node in answer.devices)
+    return Answer(
+        hcas=sorted(hcas.split(",")),
+        nodes=sorted(node.host_path for node in answer.devices),
+        cdi=sorted(device.name for device in answer.cdi_devices),
+        annotated={key: sorted(names.split(",")) for key, names in answer.annotations.items()},
+    )
 
 
 def _is_connected(kubelet: StandinKubelet, resource: str) -> bool:
