@@ -1,4 +1,4 @@
-"""The command line: verbs, their arguments and their exit codes.
+"""The command line: verbs, what they print and their exit codes.
 
 The only place that prints or exits. 0: all is well; 1: something is wrong, and a line on stderr
 says what; 2: the command line itself is wrong; 3: `dry-run` or `cdi` found a resource without an
@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rdma_dp import __version__
+from rdma_dp import __version__, arguments
 from rdma_dp.errors import RdmaDpError
 
 if TYPE_CHECKING:
@@ -27,30 +27,26 @@ if TYPE_CHECKING:
     from rdma_dp.model import Inventory
     from rdma_dp.pool import Pool
 
-DEFAULT_CONFIG = Path("/k8s-rdma-shared-dev-plugin/config.json")  # where the operator mounts it
-DEFAULT_KUBELET_ROOT = Path("/var/lib/kubelet")
-DEFAULT_CDI_DIRECTORY = Path("/var/run/cdi")  # one of the two that runtimes read; gone at a reboot
-DEFAULT_DEVICE_INFO_DIRECTORY = Path("/var/run/k8s.cni.cncf.io/devinfo/dp")  # where Multus reads
-
 OK, FAILED, EMPTY_RESOURCE = 0, 1, 3
 INTERRUPTED = 128 + 2  # as a shell names an end by SIGINT
 
 logger = logging.getLogger("rdma_dp")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """The entry point `rdma-dp`."""
-    return _run_verb(_parser().parse_args(arguments))
+    return _run_verb(_parser().parse_args(words))
 
 
-def compat_main(arguments: Sequence[str] | None = None) -> int:
+def compat_main(words: Sequence[str] | None = None) -> int:
     """The entry point `k8s-rdma-shared-dp`: the daemon, with the Go plugin's flags."""
     parser = argparse.ArgumentParser(
         prog="k8s-rdma-shared-dp", description=_run.__doc__, allow_abbrev=False
     )
-    _add_version(parser)
-    _add_daemon_arguments(parser, set_links_up=True)
-    return _run_verb(parser.parse_args(arguments))
+    arguments.add_version(parser)
+    arguments.add_daemon_arguments(parser, set_links_up=True)
+    parser.set_defaults(verb=_run)
+    return _run_verb(parser.parse_args(words))
 
 
 def _run_verb(options: argparse.Namespace) -> int:
@@ -91,16 +87,13 @@ def _say(line: str) -> None:
     print(line)  # noqa: T201
 
 
-# --- arguments ----------------------------------------------------------------------------------
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="rdma-dp",
         description="An RDMA shared device plugin for Kubernetes.",
         allow_abbrev=False,
     )
-    _add_version(parser)
+    arguments.add_version(parser)
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
     def verb(name: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
@@ -109,130 +102,24 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(verb=run)
         return added
 
-    _add_daemon_arguments(verb("run", _run), set_links_up=False)
+    arguments.add_daemon_arguments(verb("run", _run), set_links_up=False)
     discover = verb("discover", _discover)
-    _add_root(discover)
-    _add_output(discover)
+    arguments.add_root(discover)
+    arguments.add_output(discover)
     dry_run = verb("dry-run", _dry_run)
-    dry_run.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
-    _add_use_cdi(dry_run)
-    _add_root(dry_run)
-    _add_output(dry_run)
+    arguments.add_config(dry_run)
+    arguments.add_use_cdi(dry_run)
+    arguments.add_root(dry_run)
+    arguments.add_output(dry_run)
     cdi = verb("cdi", _cdi)
-    cdi.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
-    _add_root(cdi)
+    arguments.add_config(cdi)
+    arguments.add_root(cdi)
     verb("check-config", _check_config).add_argument("file", type=Path, metavar="FILE")
     verb("schema", _schema)
     demo = verb("demo", _demo)
     demo.add_argument("--host", default="dgx-h100", metavar="SAMPLE|DIR", help="%(default)s")
     demo.add_argument("--config", type=Path, metavar="FILE", help="instead of the demo's own")
     return parser
-
-
-def _add_version(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-v", "-version", "--version", action="version", version=f"rdma-dp {__version__}"
-    )
-
-
-def _add_root(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        *_one_dash_or_two("root"),
-        type=Path,
-        default=Path("/"),
-        metavar="DIR",
-        help="read another host's tree: DIR/sys, DIR/dev, DIR/proc, and nothing else",
-    )
-
-
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-o", "--output", choices=("table", "wide", "json"), default="table", help="%(default)s"
-    )
-
-
-def _add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool) -> None:
-    """The Go plugin's flags, which Go reads with one dash or two, and ours."""
-    parser.set_defaults(verb=_run)
-    parser.add_argument(
-        *_one_dash_or_two("config-file"), type=Path, default=DEFAULT_CONFIG, metavar="FILE"
-    )
-    parser.add_argument(
-        *_one_dash_or_two("kubelet-root-dir"),
-        type=Path,
-        default=DEFAULT_KUBELET_ROOT,
-        metavar="DIR",
-        help="holds device-plugins and plugins_registry (default: %(default)s)",
-    )
-    parser.add_argument(
-        *_one_dash_or_two("device-plugins-dir"),
-        type=Path,
-        metavar="DIR",
-        help="where kubelet.sock is, if not below kubelet's root",
-    )
-    parser.add_argument(
-        *_one_dash_or_two("registration"),
-        choices=("auto", "device-plugins", "plugins-registry"),
-        default="auto",
-        help="auto: plugins-registry if that directory exists, else Register on kubelet.sock",
-    )
-    _add_use_cdi(parser)
-    parser.add_argument(
-        *_one_dash_or_two("cdi-dir"),
-        type=Path,
-        default=DEFAULT_CDI_DIRECTORY,
-        metavar="DIR",
-        help="where CDI specs are written (default: %(default)s)",
-    )
-    parser.add_argument(
-        *_one_dash_or_two("device-info-dir"),
-        type=Path,
-        default=DEFAULT_DEVICE_INFO_DIRECTORY,
-        metavar="DIR",
-        help="where device-info files are written, for resources with deviceInfo"
-        " (default: %(default)s)",
-    )
-    parser.add_argument(
-        *_one_dash_or_two("set-links-up"),
-        nargs="?",
-        const=True,
-        default=set_links_up,
-        type=_go_bool,
-        metavar="BOOL",
-        help="set the administratively down netdevs of chosen HCAs up when they appear, as the Go "
-        "plugin does; setLinksUp in the config wins (default: %(default)s)",
-    )
-    parser.add_argument(
-        *_one_dash_or_two("log-level"), choices=("debug", "info", "warning"), default="info"
-    )
-    parser.add_argument(*_one_dash_or_two("log-format"), choices=("text", "json"), default="text")
-    _add_root(parser)
-
-
-def _add_use_cdi(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        *_one_dash_or_two("use-cdi"),
-        nargs="?",
-        const=True,
-        default=False,
-        type=_go_bool,
-        metavar="BOOL",
-        help='give containers CDI names instead of device nodes, as "cdi": "cri" in the config,'
-        " which wins (default: %(default)s)",
-    )
-
-
-def _one_dash_or_two(name: str) -> tuple[str, str]:
-    return f"-{name}", f"--{name}"
-
-
-def _go_bool(text: str) -> bool:
-    """A boolean as Go's package flag reads it (strconv.ParseBool)."""
-    if text in ("1", "t", "T", "true", "TRUE", "True"):
-        return True
-    if text in ("0", "f", "F", "false", "FALSE", "False"):
-        return False
-    raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
 
 
 # --- verbs --------------------------------------------------------------------------------------

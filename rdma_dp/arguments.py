@@ -1,0 +1,128 @@
+"""The arguments of the verbs, and what they are where nobody gives them.
+
+The daemon's are the Go plugin's flags, which Go reads with one dash or two, and ours, likewise.
+"""
+
+import argparse
+from pathlib import Path
+
+from rdma_dp import __version__
+
+DEFAULT_CONFIG = Path("/k8s-rdma-shared-dev-plugin/config.json")  # where the operator mounts it
+DEFAULT_KUBELET_ROOT = Path("/var/lib/kubelet")
+DEFAULT_CDI_DIRECTORY = Path("/var/run/cdi")  # one of the two that runtimes read; gone at a reboot
+DEFAULT_DEVICE_INFO_DIRECTORY = Path("/var/run/k8s.cni.cncf.io/devinfo/dp")  # where Multus reads
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """--version, and -v as in Go."""
+    parser.add_argument(
+        "-v", "-version", "--version", action="version", version=f"rdma-dp {__version__}"
+    )
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """The config to try out."""
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+
+
+def add_root(parser: argparse.ArgumentParser) -> None:
+    """The host to look at, if it is not this machine."""
+    parser.add_argument(
+        *_one_dash_or_two("root"),
+        type=Path,
+        default=Path("/"),
+        metavar="DIR",
+        help="read another host's tree: DIR/sys, DIR/dev, DIR/proc, and nothing else",
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """The form of what is shown."""
+    parser.add_argument(
+        "-o", "--output", choices=("table", "wide", "json"), default="table", help="%(default)s"
+    )
+
+
+def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool) -> None:
+    """The Go plugin's flags, which Go reads with one dash or two, and ours."""
+    parser.add_argument(
+        *_one_dash_or_two("config-file"), type=Path, default=DEFAULT_CONFIG, metavar="FILE"
+    )
+    parser.add_argument(
+        *_one_dash_or_two("kubelet-root-dir"),
+        type=Path,
+        default=DEFAULT_KUBELET_ROOT,
+        metavar="DIR",
+        help="holds device-plugins and plugins_registry (default: %(default)s)",
+    )
+    parser.add_argument(
+        *_one_dash_or_two("device-plugins-dir"),
+        type=Path,
+        metavar="DIR",
+        help="where kubelet.sock is, if not below kubelet's root",
+    )
+    parser.add_argument(
+        *_one_dash_or_two("registration"),
+        choices=("auto", "device-plugins", "plugins-registry"),
+        default="auto",
+        help="auto: plugins-registry if that directory exists, else Register on kubelet.sock",
+    )
+    add_use_cdi(parser)
+    parser.add_argument(
+        *_one_dash_or_two("cdi-dir"),
+        type=Path,
+        default=DEFAULT_CDI_DIRECTORY,
+        metavar="DIR",
+        help="where CDI specs are written (default: %(default)s)",
+    )
+    parser.add_argument(
+        *_one_dash_or_two("device-info-dir"),
+        type=Path,
+        default=DEFAULT_DEVICE_INFO_DIRECTORY,
+        metavar="DIR",
+        help="where device-info files are written, for resources with deviceInfo"
+        " (default: %(default)s)",
+    )
+    parser.add_argument(
+        *_one_dash_or_two("set-links-up"),
+        nargs="?",
+        const=True,
+        default=set_links_up,
+        type=_go_bool,
+        metavar="BOOL",
+        help="set the administratively down netdevs of chosen HCAs up when they appear, as the Go "
+        "plugin does; setLinksUp in the config wins (default: %(default)s)",
+    )
+    parser.add_argument(
+        *_one_dash_or_two("log-level"), choices=("debug", "info", "warning"), default="info"
+    )
+    parser.add_argument(*_one_dash_or_two("log-format"), choices=("text", "json"), default="text")
+    add_root(parser)
+
+
+def add_use_cdi(parser: argparse.ArgumentParser) -> None:
+    """The Go plugin's switch for CDI."""
+    parser.add_argument(
+        *_one_dash_or_two("use-cdi"),
+        nargs="?",
+        const=True,
+        default=False,
+        type=_go_bool,
+        metavar="BOOL",
+        help='give containers CDI names instead of device nodes, as "cdi": "cri" in the config,'
+        " which wins (default: %(default)s)",
+    )
+
+
+def _one_dash_or_two(name: str) -> tuple[str, str]:
+    return f"-{name}", f"--{name}"
+
+
+def _go_bool(text: str) -> bool:
+    """A boolean as Go's package flag reads it (strconv.ParseBool)."""
+    if text in ("1", "t", "T", "true", "TRUE", "True"):
+        return True
+    if text in ("0", "f", "F", "false", "FALSE", "False"):
+        return False
+    raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
