@@ -1,0 +1,68 @@
+"""`python -m tests.node [PYTEST ARGUMENT...]`: the daemon under a real kubelet.
+
+Needs Debian on amd64, root and Go, which it installs if it may. kubelet and containerd are built
+once. All of it runs in namespaces of its own (see private.py). Exits with pytest's code.
+"""
+
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from tests.node import private, programs
+from tests.vm import debian
+from tests.vm.debian import CannotRunError
+
+log = logging.getLogger("test-node")
+
+PACKAGES = ("runc", "busybox-static", "iproute2")
+SOURCES = (programs.KUBELET, programs.CONTAINERD, programs.GO_PLUGIN)
+
+
+def main() -> int:
+    """Get the parts and test; where that is not possible, say why."""
+    try:
+        debian.check_host()
+        _check_machine()
+        debian.install(PACKAGES)
+        built = [programs.build(source, _cache()) for source in SOURCES]
+    except CannotRunError as error:
+        in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
+        log.error("%s: %s", "failed" if in_ci else "skipped", error)
+        return 1 if in_ci else 0
+    environment = os.environ | {
+        "PATH": os.pathsep.join([*map(str, built), *private.PATH]),
+        "RDMA_DP_TEST_NODE": str(_logs()),
+        "PYTHONUNBUFFERED": "1",
+    }
+    pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/node")
+    return private.run((*pytest, *sys.argv[1:]), environment)
+
+
+def _check_machine() -> None:
+    if os.geteuid() != 0:
+        raise CannotRunError("a kubelet needs root: use sudo")
+    if not private.can_tell_numa_nodes():
+        raise CannotRunError("it needs two CPUs and a kernel with NUMA, to tell two NUMA nodes")
+
+
+def _cache() -> Path:
+    own = os.environ.get("RDMA_DP_CACHE")
+    return (Path(own) if own else Path.home() / ".cache" / "rdma-dp").absolute() / "node"
+
+
+def _logs() -> Path:
+    """What the programs say is kept until the next run."""
+    logs = _cache() / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    for old in logs.glob("*.log"):
+        old.unlink()
+    log.info("logs are in %s", logs)
+    return logs
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="test-node: %(message)s")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    sys.exit(main())

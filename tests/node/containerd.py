@@ -1,0 +1,61 @@
+"""containerd, with CDI, and one image."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.node import image
+from tests.node.process import Process, wait_until
+
+SOCKET = Path("/run/containerd/containerd.sock")
+
+_CONFIG = f"""
+version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{image.NAME}"
+  restrict_oom_score_adj = true
+  disable_apparmor = true
+  enable_cdi = true
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+"""
+
+
+class Containerd:
+    """The container runtime of a node."""
+
+    def __init__(self) -> None:
+        config = Path("/etc/containerd/config.toml")
+        config.write_text(_CONFIG)
+        self.process = Process("containerd", ("containerd", "--config", str(config)))
+        wait_until(lambda: self.process.runs and SOCKET.exists() and self._ready())
+        archive = Path("/run/busybox.tar")
+        image.write(archive)
+        ctr("images", "import", str(archive))
+
+    def _ready(self) -> bool:
+        done = subprocess.run(("ctr", "version"), capture_output=True, check=False)
+        return done.returncode == 0
+
+    def end(self) -> None:
+        self.process.end()
+
+
+def kill_container(container: str) -> None:
+    """Kills the first process of a container, given by its id in the pod's status."""
+    container = container.removeprefix("containerd://")
+    for line in ctr("tasks", "list").splitlines():
+        name, pid, *_ = line.split()
+        if name == container:
+            os.kill(int(pid), signal.SIGKILL)
+            return
+    raise AssertionError(f"containerd runs no container {container}")
+
+
+def ctr(*arguments: str) -> str:
+    done = subprocess.run(
+        ("ctr", "--namespace", "k8s.io", *arguments), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

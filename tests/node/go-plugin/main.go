@@ -1,0 +1,33 @@
+// The Go plugin's own resource manager, servers and discovery, behind a main that leaves one thing
+// out: its check of the RDMA subsystem's mode, which ends it on kernels without RDMA.
+package main
+
+import (
+	"log"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/Mellanox/k8s-rdma-shared-dev-plugin/pkg/resources"
+)
+
+func main() {
+	manager := resources.NewResourceManager(os.Args[1], false)
+	for _, step := range []func() error{
+		manager.ReadConfig,
+		manager.ValidateConfigs,
+		manager.DiscoverHostDevices,
+		manager.InitServers,
+		manager.StartAllServers,
+	} {
+		if err := step(); err != nil {
+			log.Fatalln(err)
+		}
+	}
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGTERM)
+	<-end
+	if err := manager.StopAllServers(); err != nil {
+		log.Fatalln(err)
+	}
+}

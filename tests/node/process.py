@@ -1,0 +1,82 @@
+"""Programs of the node, each with a log of its own."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# Seconds; only a failure waits that long.
+DEADLINE = float(os.environ.get("RDMA_DP_TEST_DEADLINE", "90"))
+
+
+class Process:
+    """A running program; its log goes on where an earlier one of that name ended."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.log = logs() / f"{name}.log"
+        with self.log.open("ab") as out:
+            self.began = out.tell()
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+            )
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def said(self) -> str:
+        """What it has said so far."""
+        with self.log.open("rb") as file:
+            file.seek(self.began)
+            return file.read().decode(errors="replace")
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ends it and returns its exit code."""
+        if self.runs:
+            self.send(number)
+        try:
+            return self._process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+
+
+def logs() -> Path:
+    """Where logs are kept."""
+    return Path(os.environ["RDMA_DP_TEST_NODE"])
+
+
+def wait_until(
+    ask: Callable[[], T], accept: Callable[[T], object] = bool, *, pause: float = 0.03
+) -> T:
+    """Asks until the answer is accepted, and returns it: kubelet has no events to wait for.
+
+    Fails with the different answers that came.
+    """
+    begun = time.monotonic()
+    seen: list[tuple[str, T]] = []
+    while True:
+        answer = ask()
+        if accept(answer):
+            return answer
+        passed = time.monotonic() - begun
+        if not seen or seen[-1][1] != answer:
+            seen.append((f"{passed:.2f} s", answer))
+        assert passed < DEADLINE, f"not within {DEADLINE:.0f} s; there was {seen[-8:]}"
+        time.sleep(pause)

@@ -1,0 +1,120 @@
+"""The node's programs, built once from the Go modules that publish them.
+
+Each folder beside this file is a Go module of ours that says what is built and from which release.
+"""
+
+import hashlib
+import logging
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cdi import golang
+from tests.vm.debian import CannotRunError
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3  # it downloads, and networks do fail
+SOURCES = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Source:
+    """A Go module of ours, which requires `module`, and the packages to build with it."""
+
+    name: str
+    module: str
+    packages: tuple[str, ...]
+    tags: str = ""
+
+    @property
+    def directory(self) -> Path:
+        return SOURCES / self.name
+
+    @property
+    def version(self) -> str:
+        """The release, as vX.Y.Z."""
+        modules = (self.directory / "go.mod").read_text()
+        found = re.search(
+            rf"^(?:require )?\s*{re.escape(self.module)} (v\S+)", modules, re.MULTILINE
+        )
+        assert found, f"{self.directory}/go.mod requires no {self.module}"
+        return found[1]
+
+    @property
+    def stamps(self) -> str:
+        """Linker flags that tell the program its release: kubelet writes it into its status."""
+        if self.module != "k8s.io/kubernetes":
+            return "-s -w"
+        major, minor, _ = self.version[1:].split(".", 2)
+        version = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor}
+        where = "k8s.io/component-base/version"
+        return " ".join(["-s -w", *(f"-X {where}.{key}={it}" for key, it in version.items())])
+
+
+KUBELET = Source("kubernetes", "k8s.io/kubernetes", ("k8s.io/kubernetes/cmd/kubelet",))
+CONTAINERD = Source(
+    "containerd",
+    "github.com/containerd/containerd",
+    tuple(
+        f"github.com/containerd/containerd/cmd/{program}"
+        for program in ("containerd", "containerd-shim-runc-v2", "ctr")
+    ),
+    tags="no_aufs,no_btrfs,no_devmapper,no_zfs",
+)
+# Its main is ours, for it ends where the kernel has no RDMA.
+GO_PLUGIN = Source(
+    "go-plugin", "github.com/Mellanox/k8s-rdma-shared-dev-plugin", ("rdma-dp-test-go-plugin",)
+)
+
+
+def build(source: Source, cache: Path) -> Path:
+    """The directory of the programs; built once for each state of the module."""
+    directory = cache / f"{source.name}-{source.version}-{_digest(source)}"
+    missing = [
+        package for package in source.packages if not (directory / _program(package)).exists()
+    ]
+    if missing:
+        directory.mkdir(parents=True, exist_ok=True)
+        go = golang._new_enough(golang._found(), cache)
+    for package in missing:
+        log.info("building %s %s: once, some minutes", _program(package), source.version)
+        made = directory / f".{_program(package)}"
+        flags = (
+            "-trimpath",
+            "-buildvcs=false",
+            f"-tags={source.tags}",
+            f"-ldflags={source.stamps}",
+        )
+        _go(go, "build", *flags, "-o", str(made), package, cwd=source.directory)
+        made.rename(directory / _program(package))
+    return directory
+
+
+def _program(package: str) -> str:
+    return package.rpartition("/")[2]
+
+
+def _digest(source: Source) -> str:
+    files = sorted(each for each in source.directory.iterdir() if each.is_file())
+    return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()[:8]
+
+
+def _go(go: str, *arguments: str, cwd: Path) -> None:
+    """Runs go with the caches that it has anyway: the modules are big, and others use them too.
+
+    A Go that is too old for a module fetches a newer one by itself.
+    """
+    environment = os.environ | {"GOTOOLCHAIN": "auto", "GOWORK": "off", "CGO_ENABLED": "0"}
+    environment.pop("GOROOT", None)
+    for attempt in range(1, ATTEMPTS + 1):
+        done = subprocess.run(
+            (go, *arguments), cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            return
+        complaint = " ".join(done.stderr.split()[-60:])
+        log.info("attempt %d: %s", attempt, complaint)
+    raise CannotRunError(f"`go {arguments[0]} {arguments[-1]}` failed: {complaint}")
