@@ -10,8 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cdi import golang
-from tests.vm.debian import CannotRunError
+from tests.cdi import programs
+from tests.heavy import suite
+from tests.heavy.suite import CannotRunError
 
 log = logging.getLogger("test-cdi")
 
@@ -21,25 +22,13 @@ SOURCES = Path(__file__).parent / "runtime"
 def main() -> int:
     """Build the stand-ins for runtimes and test; where that is not possible, say why."""
     try:
-        _check_root()
-        built = golang.build(SOURCES, _cache())
+        suite.need_root("a chroot with device nodes")
+        built = programs.build(SOURCES, suite.cache("cdi"))
     except CannotRunError as error:
-        in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
-        log.error("%s: %s", "failed" if in_ci else "skipped", error)
-        return 1 if in_ci else 0
+        return suite.not_run(log, error)
     pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/cdi")
     environment = os.environ | {"RDMA_DP_TEST_CDI": str(built)}
     return subprocess.run((*pytest, *sys.argv[1:]), env=environment, check=False).returncode
-
-
-def _check_root() -> None:
-    if os.geteuid() != 0:
-        raise CannotRunError("device nodes and chroot need root: use sudo")
-
-
-def _cache() -> Path:
-    own = os.environ.get("RDMA_DP_CACHE")
-    return (Path(own) if own else Path.home() / ".cache" / "rdma-dp").absolute() / "cdi"
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ import logging
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from tests.deploy import schemas, tools
-from tests.vm.debian import CannotRunError
+from tests.heavy import suite
+from tests.heavy.suite import CannotRunError
 
 log = logging.getLogger("test-deploy")
 
@@ -19,24 +19,17 @@ log = logging.getLogger("test-deploy")
 def main() -> int:
     """Get the tools and the schemas and test; where that is not possible, say why."""
     try:
-        go = tools.Go(_cache())
+        go = tools.Go(suite.cache("deploy"))
         programs = go.programs()
-        made = schemas.make(go, _cache())
+        made = schemas.make(go, suite.cache("deploy"))
     except CannotRunError as error:
-        in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
-        log.error("%s: %s", "failed" if in_ci else "skipped", error)
-        return 1 if in_ci else 0
+        return suite.not_run(log, error)
     environment = os.environ | {
         "PATH": os.pathsep.join((str(programs), os.environ.get("PATH", os.defpath))),
         "RDMA_DP_TEST_DEPLOY": str(made),
     }
     pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/deploy")
     return subprocess.run((*pytest, *sys.argv[1:]), env=environment, check=False).returncode
-
-
-def _cache() -> Path:
-    own = os.environ.get("RDMA_DP_CACHE")
-    return (Path(own) if own else Path.home() / ".cache" / "rdma-dp").absolute() / "deploy"
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import subprocess
 from functools import cached_property
 from pathlib import Path
 
-from tests.cdi import golang
-from tests.vm.debian import CannotRunError
+from tests.heavy import golang
+from tests.heavy.suite import CannotRunError
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Go:
     @cached_property
     def _go(self) -> str:
         self._cache.mkdir(parents=True, exist_ok=True)
-        return golang._new_enough(golang._found(), self._cache)
+        return golang.new_enough(golang.found(), self._cache)
 
     def _run(self, *arguments: str, bin: Path | None = None) -> str:  # noqa: A002 - as GOBIN
         environment = os.environ | {

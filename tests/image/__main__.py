@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 
-from tests.vm import debian
+from tests.heavy import debian, suite
+from tests.heavy.suite import CannotRunError
 
 log = logging.getLogger("test-image")
 
@@ -19,20 +20,13 @@ def main() -> int:
     """Get the tools and test; where that is not possible, say why."""
     try:
         debian.check_host()
-        _check_root()
+        suite.need_root("building without a container daemon")
         debian.install(PACKAGES)
-    except debian.CannotRunError as error:
-        in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
-        log.error("%s: %s", "failed" if in_ci else "skipped", error)
-        return 1 if in_ci else 0
+    except CannotRunError as error:
+        return suite.not_run(log, error)
     pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/image")
     environment = os.environ | {"RDMA_DP_TEST_IMAGE": "1"}
     return subprocess.run((*pytest, *sys.argv[1:]), env=environment, check=False).returncode
-
-
-def _check_root() -> None:
-    if os.geteuid() != 0:
-        raise debian.CannotRunError("building without a container daemon needs root: use sudo")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.heavy import suite
+
 BASE = "localhost/rdma-dp-test-base:latest"
 IMAGE = "localhost/rdma-dp:test"
 # What python:3.12-slim has and Debian's minimal variant lacks.
@@ -65,7 +67,7 @@ def remove(storage: Path) -> None:
 
 def _base() -> Path:
     """A tar of a minimal Debian, made once and kept outside the tree."""
-    cache = Path(os.environ.get("RDMA_DP_CACHE") or Path.home() / ".cache" / "rdma-dp") / "image"
+    cache = suite.cache("image")
     tar = cache / "debian-base.tar"
     if not tar.exists():
         cache.mkdir(parents=True, exist_ok=True)

@@ -10,9 +10,9 @@ import signal
 import sys
 from pathlib import Path
 
+from tests.heavy import debian, suite
+from tests.heavy.suite import CannotRunError
 from tests.node import private, programs
-from tests.vm import debian
-from tests.vm.debian import CannotRunError
 
 log = logging.getLogger("test-node")
 
@@ -26,11 +26,9 @@ def main() -> int:
         debian.check_host()
         _check_machine()
         debian.install(PACKAGES)
-        built = [programs.build(source, _cache()) for source in SOURCES]
+        built = [programs.build(source, suite.cache("node")) for source in SOURCES]
     except CannotRunError as error:
-        in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
-        log.error("%s: %s", "failed" if in_ci else "skipped", error)
-        return 1 if in_ci else 0
+        return suite.not_run(log, error)
     environment = os.environ | {
         "PATH": os.pathsep.join([*map(str, built), *private.PATH]),
         "RDMA_DP_TEST_NODE": str(_logs()),
@@ -41,20 +39,14 @@ def main() -> int:
 
 
 def _check_machine() -> None:
-    if os.geteuid() != 0:
-        raise CannotRunError("a kubelet needs root: use sudo")
+    suite.need_root("a kubelet")
     if not private.can_tell_numa_nodes():
         raise CannotRunError("it needs two CPUs and a kernel with NUMA, to tell two NUMA nodes")
 
 
-def _cache() -> Path:
-    own = os.environ.get("RDMA_DP_CACHE")
-    return (Path(own) if own else Path.home() / ".cache" / "rdma-dp").absolute() / "node"
-
-
 def _logs() -> Path:
     """What the programs say is kept until the next run."""
-    logs = _cache() / "logs"
+    logs = suite.cache("node") / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     for old in logs.glob("*.log"):
         old.unlink()

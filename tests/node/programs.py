@@ -11,8 +11,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cdi import golang
-from tests.vm.debian import CannotRunError
+from tests.heavy import golang
+from tests.heavy.suite import CannotRunError
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def build(source: Source, cache: Path) -> Path:
     ]
     if missing:
         directory.mkdir(parents=True, exist_ok=True)
-        go = golang._new_enough(golang._found(), cache)
+        go = golang.new_enough(golang.found(), cache)
     for package in missing:
         log.info("building %s %s: once, some minutes", _program(package), source.version)
         made = directory / f".{_program(package)}"

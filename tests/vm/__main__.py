@@ -4,13 +4,13 @@ Needs Debian on amd64; installs qemu and the verbs tools if it may. Exits with p
 """
 
 import logging
-import os
 import signal
 import sys
 from pathlib import Path
 
-from tests.vm import debian, machine
-from tests.vm.debian import CannotRunError
+from tests.heavy import debian, suite
+from tests.heavy.suite import CannotRunError
+from tests.vm import machine
 from tests.vm.kernel import newest_kernel
 from tests.vm.machine import MachineError
 
@@ -40,9 +40,9 @@ def main() -> int:
     try:
         debian.check_host()
         debian.install(PACKAGES)
-        kernel = newest_kernel(_cache())
+        kernel = newest_kernel(suite.cache("vm"))
     except CannotRunError as error:
-        return _not_run(error)
+        return suite.not_run(log, error)
     color = "yes" if sys.stdout.isatty() else "no"
     pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--color={color}", SUITE)
     try:
@@ -56,18 +56,6 @@ def main() -> int:
     except MachineError as error:
         log.error("failed: %s", error)
         return 1
-
-
-def _cache() -> Path:
-    own = os.environ.get("RDMA_DP_CACHE")
-    return (Path(own) if own else Path.home() / ".cache" / "rdma-dp").absolute() / "vm"
-
-
-def _not_run(error: CannotRunError) -> int:
-    """Skip on somebody's own machine; in CI a test that did not run is a failure."""
-    in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
-    log.error("%s: %s", "failed" if in_ci else "skipped", error)
-    return 1 if in_ci else 0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.vm import debian, initramfs
+from tests.heavy import debian
+from tests.vm import initramfs
 
 log = logging.getLogger(__name__)
 

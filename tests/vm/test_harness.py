@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.heavy import debian
+from tests.heavy.suite import CannotRunError
 from tests.vm import __main__ as suite
-from tests.vm import debian
 from tests.vm.initramfs import load_order
 
 
@@ -41,7 +42,7 @@ def test_where_there_can_be_no_vm_only_ci_fails(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def refuse() -> None:
-        raise debian.CannotRunError("it needs Debian")
+        raise CannotRunError("it needs Debian")
 
     monkeypatch.setattr(debian, "check_host", refuse)
     monkeypatch.setenv("CI", in_ci)

@@ -7,14 +7,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.heavy.suite import CannotRunError
+
 log = logging.getLogger(__name__)
 
 APT_GET = ("apt-get", "-qq", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=300")
 ATTEMPTS = 3
-
-
-class CannotRunError(Exception):
-    """Why there can be no VM here and what to do about it, in one line."""
 
 
 def check_host() -> None:
@@ -22,7 +20,7 @@ def check_host() -> None:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise CannotRunError("it needs Debian's apt-get: run it on Debian or in a Debian container")
     if _run("dpkg", "--print-architecture").strip() != "amd64":
-        raise CannotRunError("it needs an amd64 host, whose programs the VM can run")
+        raise CannotRunError("it needs an amd64 host, whose programs they are")
 
 
 def install(packages: tuple[str, ...]) -> None:
