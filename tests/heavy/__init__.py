@@ -1,1 +1,1 @@
-"""What the suites have in common that need more than Python: parts, caches, whether they can run."""
+"""What the suites that need more than Python have in common: parts, caches, whether they can run."""
