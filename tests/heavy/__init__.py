@@ -1,1 +1,1 @@
-"""What the suites that need more than Python have in common: parts, caches, whether they can run."""
+"""What the suites that need more than Python share: parts, caches, whether they can run."""
