@@ -12,7 +12,8 @@ _CLASS_INFINIBAND_CONTROLLER = 0x0207  # pci.ids: network controller, InfiniBand
 
 EXCLUSIVE_NETNS = (
     "RDMA devices are in exclusive network-namespace mode, so a pod cannot use an HCA of the host;"
-    " `rdma system set netns shared` shares them"
+    " `rdma system set netns shared` shares them, but not once pods have network namespaces"
+    " (EBUSY): then `options ib_core netns_mode=1` in /etc/modprobe.d and a reboot"
 )
 
 
