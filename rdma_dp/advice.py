@@ -8,6 +8,7 @@ from typing import Any
 from rdma_dp.config import Selectors
 from rdma_dp.health import describe_ports, has_active_port
 from rdma_dp.model import CharDevice, Hca, IdleFunction, Inventory, NetDevice, System
+from rdma_dp.pool import Pool
 from rdma_dp.selection import Mismatch, Selection, Values, Verdict, grouped, mismatches, some
 
 _SHOWN = 3  # nobody reads further; `discover` has the rest
@@ -29,6 +30,11 @@ def resource_warnings(selection: Selection, system: System) -> tuple[str, ...]:
         *_inactive_ports(selection.chosen),
         *(f"{hca.name}: {hca.doubt}" for hca in selection.chosen if hca.doubt is not None),
     )
+
+
+def pool_warnings(pool: Pool, system: System) -> tuple[str, ...]:
+    """What is worth saying of a resource: of its HCAs, and of its slots."""
+    return (*resource_warnings(pool.selection, system), *pool.warnings)
 
 
 def node_warnings(inventory: Inventory, selections: Sequence[Selection]) -> tuple[str, ...]:

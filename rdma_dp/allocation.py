@@ -6,11 +6,11 @@ from types import MappingProxyType
 
 from rdma_dp.config import EnvForm, Resource
 from rdma_dp.errors import RdmaDpError
-from rdma_dp.model import CharDevice, Hca, natural_key
+from rdma_dp.model import CharDevice, Hca
 from rdma_dp.names import hcas_variable
 from rdma_dp.pool import Pool
 from rdma_dp.selection import some
-from rdma_dp.shares import Share, parsed_id
+from rdma_dp.shares import Share, hcas_of, parsed_id
 
 PERMISSIONS = "rwm"
 
@@ -77,11 +77,6 @@ def usable_devices(hca: Hca) -> tuple[CharDevice, ...]:
     return tuple(device for device in hca.char_devices if device.usable)
 
 
-def usable_rdma_cm(pool: Pool) -> CharDevice | None:
-    """The connection manager's node, if a container can be given it."""
-    return pool.rdma_cm if pool.rdma_cm is not None and pool.rdma_cm.usable else None
-
-
 def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
     """What one container gets for these slots: the HCAs of their shares.
 
@@ -90,7 +85,7 @@ def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
     """
     wanted = {slot: _share_of(pool, slot) for slot in ids}
     name = pool.resource.full_name
-    if not pool.hcas:
+    if not pool.in_use:
         raise NoHcaError(
             f"{name} has no usable HCA on this node: {pool.why_empty}",
             "the node's administrator sees more with `rdma-dp dry-run`",
@@ -118,18 +113,14 @@ def grant(pool: Pool) -> Grant:
 
 def example(pool: Pool) -> Grant:
     """What a container gets for one slot: the first Healthy one, or the first with an HCA."""
-    shares = sorted(
-        (share for share in pool.shares.values() if share.hcas),
-        key=lambda share: not share.healthy,
-    )
-    return granted(pool, shares[:1])
+    return granted(pool, sorted(pool.in_use, key=lambda share: not share.healthy)[:1])
 
 
 def granted(pool: Pool, shares: Iterable[Share]) -> Grant:
     """What a container gets that has a slot of each of these shares."""
-    found = {hca.name: hca for share in shares for hca in share.hcas}
-    hcas = tuple(found[name] for name in sorted(found, key=natural_key))
-    return Grant(pool.resource, hcas, usable_rdma_cm(pool) if hcas else None)
+    hcas = hcas_of(shares)
+    rdma_cm = pool.rdma_cm if hcas and pool.rdma_cm is not None and pool.rdma_cm.usable else None
+    return Grant(pool.resource, hcas, rdma_cm)
 
 
 def _is_unknown(pool: Pool, share: Share | None) -> bool:

@@ -22,10 +22,8 @@ from rdma_dp import __version__, arguments
 from rdma_dp.errors import RdmaDpError
 
 if TYPE_CHECKING:
-    from rdma_dp.config import Config, Loaded, Problem
+    from rdma_dp.config import Loaded, Problem
     from rdma_dp.host import Host
-    from rdma_dp.model import Inventory
-    from rdma_dp.pool import Pool
 
 OK, FAILED, EMPTY_RESOURCE = 0, 1, 3
 INTERRUPTED = 128 + 2  # as a shell names an end by SIGINT
@@ -184,12 +182,14 @@ def _discover(options: argparse.Namespace) -> int:
 def _dry_run(options: argparse.Namespace) -> int:
     """Show what a config would do on this node: HCAs, reasons, and what a container would get."""
     from rdma_dp.discovery import scan
+    from rdma_dp.pool import make_pools
 
     loaded = _loaded(options.config)
     if loaded is None:
         return FAILED
     inventory = scan(_host(options.root))
-    pools = _pools(loaded.config, inventory, use_cdi=options.use_cdi)
+    mode = loaded.config.cdi_mode(use_cdi=options.use_cdi)
+    pools = make_pools(loaded.config, inventory, mode)
     warnings = [warning.in_file(options.config) for warning in loaded.warnings]
     if options.output == "json":
         from rdma_dp.render import documents
@@ -206,11 +206,13 @@ def _cdi(options: argparse.Namespace) -> int:
     """Print the CDI specs that a config makes on this node, by the names of their files."""
     from rdma_dp import cdi
     from rdma_dp.discovery import scan
+    from rdma_dp.pool import make_pools
 
     loaded = _loaded(options.config)
     if loaded is None:
         return FAILED
-    pools = _pools(loaded.config, scan(_host(options.root)), use_cdi=True)
+    mode = loaded.config.cdi_mode(use_cdi=True)
+    pools = make_pools(loaded.config, scan(_host(options.root)), mode)
     specs = {cdi.file_name(pool.resource): cdi.spec(pool) for pool in pools}
     _print_json({name: spec for name, spec in specs.items() if spec is not None})
     for warning in loaded.warnings:
@@ -219,17 +221,6 @@ def _cdi(options: argparse.Namespace) -> int:
         if pool.why_empty is not None:
             _complain(f"{pool.resource.full_name} has no HCA, so no spec: {pool.why_empty}")
     return OK if all(specs.values()) else EMPTY_RESOURCE
-
-
-def _pools(config: "Config", inventory: "Inventory", *, use_cdi: bool) -> "list[Pool]":
-    from rdma_dp.pool import make_pool
-    from rdma_dp.selection import select
-
-    mode = config.cdi_mode(use_cdi=use_cdi)
-    return [
-        make_pool(select(inventory, resource), inventory.system, cdi=mode)
-        for resource in config.config_list
-    ]
 
 
 def _check_config(options: argparse.Namespace) -> int:

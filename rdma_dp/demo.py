@@ -22,8 +22,7 @@ from rdma_dp.errors import RdmaDpError
 from rdma_dp.host import Host
 from rdma_dp.latest import first_of
 from rdma_dp.model import Hca, natural_key
-from rdma_dp.pool import Pool, make_pool
-from rdma_dp.selection import select
+from rdma_dp.pool import Pool, make_pools
 from rdma_dp.standin import host as standin_host
 from rdma_dp.standin.kubelet import StandinKubelet
 
@@ -94,7 +93,7 @@ class _Stage:
     directory: Path
     config_file: Path
     kubelet_root: Path
-    pools: list[Pool]
+    pools: tuple[Pool, ...]
     unplug: Callable[[str], None]
     plug: Callable[[str], None]
 
@@ -117,10 +116,7 @@ def _set_stage(directory: Path, host: str, config_file: Path | None) -> _Stage:
         directory=directory,
         config_file=written,
         kubelet_root=directory / "kubelet",
-        pools=[
-            make_pool(select(inventory, resource), inventory.system)
-            for resource in served.config_list
-        ],
+        pools=make_pools(served, inventory, served.cdi_mode(use_cdi=False)),
         unplug=unplug,
         plug=plug,
     )

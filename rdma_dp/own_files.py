@@ -79,7 +79,7 @@ class OwnFiles:
         with self._opened(make=any(name not in if_there for name in wanted)) as directory:
             if directory is None:
                 return {}
-            found = self._states(directory)
+            found = self._states(directory, wanted.__contains__)
             texts = {n: text for n, text in wanted.items() if n in found or n not in if_there}
             self._known = {name: self._known[name] for name in texts if name in self._known}
             return self._each(
@@ -94,7 +94,7 @@ class OwnFiles:
         with self._opened(make=False) as directory:
             if directory is None:
                 return {}
-            others = {n: state for n, state in self._states(directory).items() if n not in wanted}
+            others = self._states(directory, lambda name: name not in wanted)
             return self._each(
                 directory,
                 others,
@@ -196,10 +196,10 @@ class OwnFiles:
         finally:
             os.close(directory)
 
-    def _states(self, directory: int) -> dict[str, _State]:
+    def _states(self, directory: int, of: Callable[[str], bool]) -> dict[str, _State]:
         try:
             with os.scandir(directory) as entries:
-                return dict(_present(entries))
+                return dict(_present(entry for entry in entries if of(entry.name)))
         except OSError as error:
             raise self._failure("read", "", error) from error
 

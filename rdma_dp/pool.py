@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from rdma_dp.config import CdiMode, Resource
-from rdma_dp.model import CharDevice, Hca, System, natural_key
-from rdma_dp.selection import Selection, some
-from rdma_dp.shares import Key, Share, Slot, make_shares
+from rdma_dp.config import CdiMode, Config, Resource
+from rdma_dp.model import CharDevice, Hca, Inventory, System
+from rdma_dp.selection import Selection, select, some
+from rdma_dp.shares import Key, Share, Slot, hcas_of, make_shares
 
 _TOLD = 3  # a pod's status and a line of the log have room for so many; `dry-run` tells them all
 
@@ -41,8 +41,12 @@ class Pool:
     @property
     def hcas(self) -> tuple[Hca, ...]:
         """All HCAs that are handed out, in the order of their names."""
-        found = (hca for share in self.shares.values() for hca in share.hcas)
-        return tuple(sorted(found, key=lambda hca: natural_key(hca.name)))
+        return hcas_of(self.shares.values())
+
+    @property
+    def in_use(self) -> tuple[Share, ...]:
+        """The shares that have an HCA."""
+        return tuple(share for share in self.shares.values() if share.hcas)
 
     @property
     def slots(self) -> Iterator[Slot]:
@@ -77,21 +81,19 @@ class Pool:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why slots are not Healthy, or soon will not be, besides that they have no HCA."""
-        found = (share.health.reason for share in self.shares.values() if share.hcas)
+        found = (share.health.reason for share in self.in_use)
         return tuple(dict.fromkeys(filter(None, (self.trouble, *found))))
 
     @property
     def slots_each(self) -> int:
         """How many slots each share has that has an HCA: rdmaHcaMax, or as many as fit."""
-        return min((share.size for share in self.shares.values() if share.hcas), default=0)
+        return min((share.size for share in self.in_use), default=0)
 
     @property
     def all_healthy(self) -> bool:
         """Whether every HCA's slots can be used, and there is one."""
-        in_use = [share for share in self.shares.values() if share.hcas]
-        return (
-            self.trouble is None and bool(in_use) and all(share.health.healthy for share in in_use)
-        )
+        healthy = [share.health.healthy for share in self.in_use]
+        return self.trouble is None and bool(healthy) and all(healthy)
 
     @property
     def overdue_at(self) -> float | None:
@@ -111,6 +113,26 @@ class Pool:
             " to forget the slots of HCAs that are gone"
         )
         return (warning,)
+
+
+def make_pools(
+    config: Config,
+    inventory: Inventory,
+    cdi: CdiMode,
+    previous: Mapping[str, Pool] = MappingProxyType({}),
+    now: float = 0.0,
+) -> tuple[Pool, ...]:
+    """The pools of a config on a node; `previous` are the last ones, by their full names."""
+    return tuple(
+        make_pool(
+            select(inventory, resource),
+            inventory.system,
+            previous.get(resource.full_name),
+            now,
+            cdi,
+        )
+        for resource in config.config_list
+    )
 
 
 def make_pool(

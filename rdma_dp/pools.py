@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rdma_dp import changes
-from rdma_dp.advice import node_warnings, resource_warnings
-from rdma_dp.config import CdiMode, Config, Resource
+from rdma_dp.advice import node_warnings, pool_warnings
+from rdma_dp.config import CdiMode, Config
 from rdma_dp.latest import Latest
 from rdma_dp.model import Hca, Inventory
-from rdma_dp.pool import Pool, make_pool
-from rdma_dp.selection import select
+from rdma_dp.pool import Pool, make_pools
 
 logger = logging.getLogger(__name__)
 
@@ -58,11 +57,8 @@ class Pools:
 
     def plan(self, config: Config, inventory: Inventory, now: float, cdi: CdiMode) -> Plan:
         """New pools of a config and an inventory; `cdi` is how containers get their devices."""
-        pools = tuple(
-            make_pool(select(inventory, resource), inventory.system, self._last(resource), now, cdi)
-            for resource in config.config_list
-        )
-        return Plan(inventory, pools)
+        previous = {name: latest.value for name, latest in self._newest.items()}
+        return Plan(inventory, make_pools(config, inventory, cdi, previous, now))
 
     def publish(self, plan: Plan, troubles: Mapping[str, str]) -> None:
         """Lets kubelet hear of a plan, and logs what changed.
@@ -74,10 +70,6 @@ class Pools:
             self._publish(replace(pool, trouble=troubles.get(pool.resource.full_name)))
         self._served = tuple(pool.resource.full_name for pool in plan.pools)
         self._warn(plan)
-
-    def _last(self, resource: Resource) -> Pool | None:
-        latest = self._newest.get(resource.full_name)
-        return latest.value if latest else None
 
     def _publish(self, pool: Pool) -> None:
         latest = self._newest.get(pool.resource.full_name)
@@ -98,10 +90,7 @@ class Pools:
             *(
                 f"{pool.resource.full_name}: {warning}"
                 for pool in plan.pools
-                for warning in (
-                    *resource_warnings(pool.selection, plan.inventory.system),
-                    *pool.warnings,
-                )
+                for warning in pool_warnings(pool, plan.inventory.system)
             ),
         ]
         for warning in warnings:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from rdma_dp.config import Resource, SlotsPer
 from rdma_dp.health import Health, assess
 from rdma_dp.list_size import MESSAGE_LIMIT, list_bytes
-from rdma_dp.model import Hca
+from rdma_dp.model import Hca, natural_key
 
 Key = str | None  # an HCA's stable key; None for the resource as a whole
 Groups = Mapping[Key, tuple[Hca, ...]]
@@ -65,6 +65,12 @@ class Share:
             )
             for number in range(self.listed)
         )
+
+
+def hcas_of(shares: Iterable[Share]) -> tuple[Hca, ...]:
+    """The HCAs of shares, each once, in the order of their names."""
+    found = {hca.name: hca for share in shares for hca in share.hcas}
+    return tuple(found[name] for name in sorted(found, key=natural_key))
 
 
 def slot_id(key: Key, number: int) -> str:

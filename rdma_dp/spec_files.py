@@ -4,7 +4,6 @@ They stay when the daemon stops: containers restart while it is away.
 """
 
 import logging
-from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -97,7 +96,7 @@ class _Files:
         made = {p.resource.full_name: self._texts(p) for p in pools if self._makes(p)}
         kept = [self._texts(pool) for pool in pools if not self._makes(pool)]
         if_there = {name for texts in kept for name in texts} - self._ever
-        self._wanted = dict(ChainMap(*map(dict, [*made.values(), *kept])))
+        self._wanted = {n: text for texts in (*made.values(), *kept) for n, text in texts.items()}
         try:
             failures = self._files.write(self._wanted, self._is_ours, if_there=if_there)
             self._ever |= set(self._files.names)

@@ -7,7 +7,7 @@ have no place here.
 from collections.abc import Sequence
 from typing import Any
 
-from rdma_dp.advice import node_warnings, resource_warnings
+from rdma_dp.advice import node_warnings, pool_warnings
 from rdma_dp.allocation import PERMISSIONS, Grant, example, granted
 from rdma_dp.cdi import delivered
 from rdma_dp.model import Hca, IdleFunction, Inventory, PciFunction, Port, System
@@ -112,7 +112,7 @@ def _resource(pool: Pool, system: System) -> Document:
         ],
         "allocate": _answer(pool, example(pool)),
         "shares": [_share(pool, share) for share in pool.shares.values()],
-        "warnings": [*resource_warnings(pool.selection, system), *pool.warnings],
+        "warnings": list(pool_warnings(pool, system)),
     }
 
 

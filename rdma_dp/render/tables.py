@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rdma_dp.advice import next_steps, node_warnings, resource_warnings
+from rdma_dp.advice import next_steps, node_warnings, pool_warnings
 from rdma_dp.allocation import example
 from rdma_dp.cdi import delivered
 from rdma_dp.config import Preference
@@ -221,7 +221,7 @@ def _resource(pool: Pool, inventory: Inventory) -> Iterator[RenderableType]:
             rows.add_row("slots", "; ".join(settings))
     if pool.selection.rejected:
         rows.add_row("not chosen", _rejections(pool.selection))
-    for warning in (*resource_warnings(pool.selection, inventory.system), *pool.warnings):
+    for warning in pool_warnings(pool, inventory.system):
         rows.add_row(Text("warning", "yellow"), warning)
     for step in next_steps(pool.selection, inventory):
         rows.add_row(Text("next", "bold"), Text(step, "bold"))
@@ -249,7 +249,7 @@ def _settings(pool: Pool) -> Iterator[str]:
     if resource.per_hca:
         yield _PREFERRED[resource.preference]
     elif resource.tells_topology:
-        nodes = {share.numa_node for share in pool.shares.values() if share.hcas}
+        nodes = {share.numa_node for share in pool.in_use}
         told = [f"on NUMA node {node}" for node in nodes if node is not None]
         yield told[0] if told else "the HCAs have no NUMA node in common to tell"
     if resource.per_hca and not resource.tells_topology:

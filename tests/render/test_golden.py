@@ -7,9 +7,8 @@ import pytest
 
 from rdma_dp import config
 from rdma_dp.model import Inventory
-from rdma_dp.pool import Pool, make_pool
+from rdma_dp.pool import Pool, make_pools
 from rdma_dp.render import documents, tables
-from rdma_dp.selection import select
 
 from ..conftest import Golden, Look
 
@@ -22,13 +21,9 @@ handful = pytest.mark.parametrize(
 )
 
 
-def pools(inventory: Inventory, file: str) -> list[Pool]:
+def pools(inventory: Inventory, file: str) -> tuple[Pool, ...]:
     loaded = config.load(CONFIGS / file).config
-    cdi = loaded.cdi_mode(use_cdi=False)
-    return [
-        make_pool(select(inventory, resource), inventory.system, cdi=cdi)
-        for resource in loaded.config_list
-    ]
+    return make_pools(loaded, inventory, loaded.cdi_mode(use_cdi=False))
 
 
 def as_json(document: documents.Document) -> str:
