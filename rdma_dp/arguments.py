@@ -28,12 +28,11 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def add_root(parser: argparse.ArgumentParser) -> None:
     """The host to look at, if it is not this machine."""
-    parser.add_argument(
-        *_one_dash_or_two("root"),
-        type=Path,
-        default=Path("/"),
-        metavar="DIR",
-        help="read another host's tree: DIR/sys, DIR/dev, DIR/proc, and nothing else",
+    _add_directory(
+        parser,
+        "root",
+        Path("/"),
+        "read another host's tree: DIR/sys, DIR/dev, DIR/proc, and nothing else",
     )
 
 
@@ -49,18 +48,14 @@ def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool)
     parser.add_argument(
         *_one_dash_or_two("config-file"), type=Path, default=DEFAULT_CONFIG, metavar="FILE"
     )
-    parser.add_argument(
-        *_one_dash_or_two("kubelet-root-dir"),
-        type=Path,
-        default=DEFAULT_KUBELET_ROOT,
-        metavar="DIR",
-        help="holds device-plugins and plugins_registry (default: %(default)s)",
+    _add_directory(
+        parser,
+        "kubelet-root-dir",
+        DEFAULT_KUBELET_ROOT,
+        "holds device-plugins and plugins_registry (default: %(default)s)",
     )
-    parser.add_argument(
-        *_one_dash_or_two("device-plugins-dir"),
-        type=Path,
-        metavar="DIR",
-        help="where kubelet.sock is, if not below kubelet's root",
+    _add_directory(
+        parser, "device-plugins-dir", None, "where kubelet.sock is, if not below kubelet's root"
     )
     parser.add_argument(
         *_one_dash_or_two("registration"),
@@ -69,29 +64,23 @@ def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool)
         help="auto: plugins-registry if that directory exists, else Register on kubelet.sock",
     )
     add_use_cdi(parser)
-    parser.add_argument(
-        *_one_dash_or_two("cdi-dir"),
-        type=Path,
-        default=DEFAULT_CDI_DIRECTORY,
-        metavar="DIR",
-        help="where CDI specs are written (default: %(default)s)",
+    _add_directory(
+        parser,
+        "cdi-dir",
+        DEFAULT_CDI_DIRECTORY,
+        "where CDI specs are written (default: %(default)s)",
     )
-    parser.add_argument(
-        *_one_dash_or_two("device-info-dir"),
-        type=Path,
-        default=DEFAULT_DEVICE_INFO_DIRECTORY,
-        metavar="DIR",
-        help="where device-info files are written, for resources with deviceInfo"
-        " (default: %(default)s)",
+    _add_directory(
+        parser,
+        "device-info-dir",
+        DEFAULT_DEVICE_INFO_DIRECTORY,
+        "where device-info files are written, for resources with deviceInfo (default: %(default)s)",
     )
-    parser.add_argument(
-        *_one_dash_or_two("set-links-up"),
-        nargs="?",
-        const=True,
-        default=set_links_up,
-        type=_go_bool,
-        metavar="BOOL",
-        help="set the administratively down netdevs of chosen HCAs up when they appear, as the Go "
+    _add_switch(
+        parser,
+        "set-links-up",
+        set_links_up,
+        "set the administratively down netdevs of chosen HCAs up when they appear, as the Go "
         "plugin does; setLinksUp in the config wins (default: %(default)s)",
     )
     parser.add_argument(
@@ -103,15 +92,33 @@ def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool)
 
 def add_use_cdi(parser: argparse.ArgumentParser) -> None:
     """The Go plugin's switch for CDI."""
+    _add_switch(
+        parser,
+        "use-cdi",
+        False,
+        'give containers CDI names instead of device nodes, as "cdi": "cri" in the config,'
+        " which wins (default: %(default)s)",
+    )
+
+
+def _add_directory(
+    parser: argparse.ArgumentParser, name: str, default: Path | None, text: str
+) -> None:
     parser.add_argument(
-        *_one_dash_or_two("use-cdi"),
+        *_one_dash_or_two(name), type=Path, default=default, metavar="DIR", help=text
+    )
+
+
+def _add_switch(parser: argparse.ArgumentParser, name: str, default: object, text: str) -> None:
+    """A flag of Go's: alone it means true, and it takes a value."""
+    parser.add_argument(
+        *_one_dash_or_two(name),
         nargs="?",
         const=True,
-        default=False,
+        default=default,
         type=_go_bool,
         metavar="BOOL",
-        help='give containers CDI names instead of device nodes, as "cdi": "cri" in the config,'
-        " which wins (default: %(default)s)",
+        help=text,
     )
 
 

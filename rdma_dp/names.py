@@ -5,6 +5,7 @@ fails. A `checked_*` function returns its argument or raises Refused.
 """
 
 import re
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
@@ -168,10 +169,14 @@ def _checked_hex_id(text: str, kind: str, example: str) -> str:
     )
 
 
+def _usual_word(text: str, words: Collection[str], aliases: Mapping[str, str]) -> str:
+    folded = text.lower()
+    return aliases.get(folded, folded if folded in words else text)
+
+
 def usual_link_type(text: str) -> str:
     """A link type as netlink names it: "IB" -> "infiniband", "RoCE" -> "ether"."""
-    folded = text.lower()
-    return _LINK_TYPE_ALIASES.get(folded, folded if folded in LINK_TYPES else text)
+    return _usual_word(text, LINK_TYPES, _LINK_TYPE_ALIASES)
 
 
 def checked_link_type(link_type: str) -> str:
@@ -187,8 +192,7 @@ def checked_link_type(link_type: str) -> str:
 
 def usual_function_type(text: str) -> str:
     """What an HCA sits on, in short: "PF" -> "pf", "physical" -> "pf"."""
-    folded = text.lower()
-    return _FUNCTION_TYPE_ALIASES.get(folded, folded if folded in FUNCTION_TYPES else text)
+    return _usual_word(text, FUNCTION_TYPES, _FUNCTION_TYPE_ALIASES)
 
 
 def checked_function_type(function_type: str) -> str:

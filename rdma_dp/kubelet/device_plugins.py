@@ -18,6 +18,7 @@ from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.siblings import sibling_gone
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity
+from rdma_dp.kubelet.trouble import Trouble
 from rdma_dp.latest import first_of
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class DevicePluginsRegistration:
         self._kubelet = socket.with_name(KUBELET_SOCKET)
         self._watch = watch
         self._backoff = Backoff()
-        self._trouble: str | None = None
+        self._trouble = Trouble(plugin.resource)
         self._server = SocketServer(
             socket, [lambda server: rpc.add_DevicePluginServicer_to_server(plugin, server)]
         )
@@ -75,7 +76,7 @@ class DevicePluginsRegistration:
                 sibling_gone(self._server.path, self._watch, lambda: self._pause(kubelet)),
             )
         except (SocketError, grpc.aio.AioRpcError) as error:
-            self._say(_why_not(error))
+            self._trouble.tell(_why_not(error))
             await self._pause(kubelet)
             return
         logger.warning("%s: %s; registering again", self._plugin.resource, reason)
@@ -95,13 +96,13 @@ class DevicePluginsRegistration:
             found = identity(self._kubelet)
             if found is not None:
                 return found
-            self._say(f"waiting for kubelet: there is no {self._kubelet}")
+            self._trouble.tell(f"waiting for kubelet: there is no {self._kubelet}")
         raise AssertionError("watch() never ends")
 
     async def _registered(self) -> str:
         """Registers; returns when that is lost again."""
         await self._register()
-        self._trouble = None
+        self._trouble.over()
         logger.info("%s: registered with kubelet", self._plugin.resource)
         return await self._stream_lost()
 
@@ -130,12 +131,6 @@ class DevicePluginsRegistration:
             return f"kubelet opened no ListAndWatch within {_STREAM_DEADLINE:.0f} s"
         await self._plugin.streams.until(lambda count: count == 0)
         return "kubelet closed ListAndWatch"
-
-    def _say(self, trouble: str) -> None:
-        """One line per trouble, not one per attempt."""
-        if trouble != self._trouble:
-            logger.warning("%s: %s", self._plugin.resource, trouble)
-            self._trouble = trouble
 
 
 def _why_not(error: SocketError | grpc.aio.AioRpcError) -> str:

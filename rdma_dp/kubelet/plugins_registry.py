@@ -19,6 +19,7 @@ from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.siblings import sibling_gone
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, is_dead
+from rdma_dp.kubelet.trouble import Trouble
 from rdma_dp.latest import Latest, first_of
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class PluginsRegistryRegistration:
         self._watch = watch
         self._backoff = Backoff()
         self._sibling_backoff = Backoff()  # its own: a kubelet that restarts often is no rival
-        self._trouble: str | None = None
+        self._trouble = Trouble(plugin.resource)
 
     async def run(self, patience: float | None = None) -> str:
         """Serves, and serves anew whenever kubelet has lost the socket.
@@ -97,11 +98,13 @@ class PluginsRegistryRegistration:
                     return f"kubelet did not look at {directory} within {patience:.0f} s"
                 patience = None  # it did ask: this is the right way, whatever happens later
                 reason = await self._lost(introduction, server)
-                self._say(f"{reason}; making a new socket", again=introduction.registered)
+                if introduction.registered:
+                    self._trouble.over()
+                self._trouble.tell(f"{reason}; making a new socket")
             except SocketError as error:
                 if patience is not None:
                     return str(error)
-                self._say(str(error))
+                self._trouble.tell(str(error))
                 await self._pause()
             finally:
                 await server.stop()
@@ -159,7 +162,7 @@ class PluginsRegistryRegistration:
         while there < seconds:
             await asyncio.sleep(_LOOK)
             if identity(self._kubelet) is None or is_dead(self._kubelet):
-                self._say(f"waiting for kubelet: nobody answers on {self._kubelet}")
+                self._trouble.tell(f"waiting for kubelet: nobody answers on {self._kubelet}")
                 there = 0.0
             else:
                 there += _LOOK
@@ -175,9 +178,3 @@ class PluginsRegistryRegistration:
 
     async def _pause_for_sibling(self) -> None:
         await asyncio.sleep(self._sibling_backoff.delay())
-
-    def _say(self, trouble: str, again: bool = False) -> None:
-        """One line per trouble, not one per attempt."""
-        if again or trouble != self._trouble:
-            logger.warning("%s: %s", self._plugin.resource, trouble)
-            self._trouble = trouble

@@ -2,13 +2,10 @@
 
 import json
 import logging
-import os
-import subprocess
 from functools import cached_property
 from pathlib import Path
 
 from tests.heavy import golang
-from tests.heavy.suite import CannotRunError
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +19,6 @@ PROGRAMS = {
 # What helm's releases say by default: which Kubernetes charts are rendered for.
 CAPABILITIES = "helm.sh/helm/v3/pkg/chartutil.k8sVersion"
 LDFLAGS = f"-ldflags=-X {CAPABILITIES}Major=1 -X {CAPABILITIES}Minor=36"
-
-ATTEMPTS = 3  # it downloads, and networks do fail
 
 
 class Go:
@@ -55,27 +50,4 @@ class Go:
         return golang.new_enough(golang.found(), self._cache)
 
     def _run(self, *arguments: str, bin: Path | None = None) -> str:  # noqa: A002 - as GOBIN
-        environment = os.environ | {
-            "GOMODCACHE": str(self._cache / "modules"),
-            "GOCACHE": str(self._cache / "build"),
-            "GOBIN": str(bin or ""),
-            "GOFLAGS": "-modcacherw",
-            "GOTOOLCHAIN": "local",
-            "GOWORK": "off",
-            "CGO_ENABLED": "0",
-        }
-        environment.pop("GOROOT", None)
-        for attempt in range(ATTEMPTS):
-            done = subprocess.run(
-                (self._go, *arguments),
-                cwd=self._cache,
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode == 0:
-                return done.stdout
-            log.info("attempt %d failed: go %s", attempt + 1, " ".join(arguments))
-        complaint = " ".join((done.stderr or done.stdout).split()[-60:])
-        raise CannotRunError(f"`go {' '.join(arguments)}` failed: {complaint}")
+        return golang.run(self._go, self._cache, *arguments, cwd=self._cache, GOBIN=str(bin or ""))

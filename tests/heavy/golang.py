@@ -49,24 +49,29 @@ def new_enough(go: str, cache: Path) -> str:
     return str(root / "bin" / "go")
 
 
-def run(go: str, cache: Path, *arguments: str, cwd: Path) -> str:
-    """Runs go, again when it fails: it downloads, and networks do fail."""
+def run(go: str, cache: Path, *arguments: str, cwd: Path, **environment: str) -> str:
+    """Runs go with caches below `cache`; again when it fails: it downloads, and networks do."""
     cache.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {
+    own = {
         "GOMODCACHE": str(cache / "modules"),
         "GOCACHE": str(cache / "build"),
         "GOFLAGS": "-modcacherw",
         "GOTOOLCHAIN": "local",
-        "GOWORK": "off",
-        "CGO_ENABLED": "0",
     }
-    environment.pop("GOROOT", None)
-    done = None
-    for _attempt in range(ATTEMPTS):
+    return run_as_it_is(go, *arguments, cwd=cwd, **(own | environment))
+
+
+def run_as_it_is(go: str, *arguments: str, cwd: Path, **environment: str) -> str:
+    """Likewise, with the caches that Go has on this machine anyway."""
+    variables = os.environ | {"GOWORK": "off", "CGO_ENABLED": "0"} | environment
+    variables.pop("GOROOT", None)
+    complaint = ""
+    for attempt in range(1, ATTEMPTS + 1):
         done = subprocess.run(
-            (go, *arguments), cwd=cwd, env=environment, capture_output=True, text=True, check=False
+            (go, *arguments), cwd=cwd, env=variables, capture_output=True, text=True, check=False
         )
         if done.returncode == 0:
             return done.stdout
-    complaint = " ".join(done.stderr.split()[-60:]) if done else ""
+        complaint = " ".join((done.stderr or done.stdout).split()[-60:])
+        log.info("attempt %d: %s", attempt, complaint)
     raise CannotRunError(f"`go {' '.join(arguments)}` failed: {complaint}")

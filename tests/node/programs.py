@@ -5,18 +5,14 @@ Each folder beside this file is a Go module of ours that says what is built and 
 
 import hashlib
 import logging
-import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.heavy import golang
-from tests.heavy.suite import CannotRunError
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 3  # it downloads, and networks do fail
 SOURCES = Path(__file__).parent
 
 
@@ -88,7 +84,12 @@ def build(source: Source, cache: Path) -> Path:
             f"-tags={source.tags}",
             f"-ldflags={source.stamps}",
         )
-        _go(go, "build", *flags, "-o", str(made), package, cwd=source.directory)
+        # With the machine's own caches: the modules are big, and others use them too. A Go that is
+        # too old for a module fetches a newer one by itself.
+        options = (*flags, "-o", str(made))
+        golang.run_as_it_is(
+            go, "build", *options, package, cwd=source.directory, GOTOOLCHAIN="auto"
+        )
         made.rename(directory / _program(package))
     return directory
 
@@ -100,21 +101,3 @@ def _program(package: str) -> str:
 def _digest(source: Source) -> str:
     files = sorted(each for each in source.directory.iterdir() if each.is_file())
     return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()[:8]
-
-
-def _go(go: str, *arguments: str, cwd: Path) -> None:
-    """Runs go with the caches that it has anyway: the modules are big, and others use them too.
-
-    A Go that is too old for a module fetches a newer one by itself.
-    """
-    environment = os.environ | {"GOTOOLCHAIN": "auto", "GOWORK": "off", "CGO_ENABLED": "0"}
-    environment.pop("GOROOT", None)
-    for attempt in range(1, ATTEMPTS + 1):
-        done = subprocess.run(
-            (go, *arguments), cwd=cwd, env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode == 0:
-            return
-        complaint = " ".join(done.stderr.split()[-60:])
-        log.info("attempt %d: %s", attempt, complaint)
-    raise CannotRunError(f"`go {arguments[0]} {arguments[-1]}` failed: {complaint}")
