@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +22,7 @@ from rdma_dp.pool import Pool
 from rdma_dp.pools import Pools
 from rdma_dp.standin.host import StandinHost, build, generate
 from rdma_dp.standin.kubelet import ListReceived, Registered, StandinKubelet
+from rdma_dp.standin.scratch import scratch
 
 Known = Callable[[StandinKubelet], bool]
 """Whether kubelet knows something."""
@@ -63,11 +63,7 @@ class Workshop:
     """Makes hosts and daemons for as long as it is open."""
 
     def __init__(self) -> None:
-        # The file system in memory, where there is one: a host is thousands of small files.
-        memory = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
-        self._temporary = TemporaryDirectory(
-            prefix="rdma-dp-bench-", dir=memory if memory.is_dir() else None
-        )
+        self._temporary = scratch("rdma-dp-bench-")
         self._hosts: dict[int, StandinHost] = {}
         self._made = 0
 

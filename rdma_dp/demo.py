@@ -7,7 +7,6 @@ import asyncio
 import shutil
 import signal
 import sys
-import tempfile
 import textwrap
 from asyncio import StreamReader
 from asyncio.subprocess import Process
@@ -25,6 +24,7 @@ from rdma_dp.model import Hca, natural_key
 from rdma_dp.pool import Pool, make_pools
 from rdma_dp.standin import host as standin_host
 from rdma_dp.standin.kubelet import StandinKubelet
+from rdma_dp.standin.scratch import scratch
 
 Say = Callable[[str], None]
 
@@ -50,7 +50,7 @@ async def run(host: str, config_file: Path | None, say: Say) -> None:
     `host` is a sample's name or a directory with a captured host. Raises RdmaDpError.
     """
     say = _wrapped(say)
-    with tempfile.TemporaryDirectory(prefix="rdma-dp-", dir=_memory()) as directory:
+    with scratch("rdma-dp-") as directory:
         stage = _set_stage(Path(directory), host, config_file)
         say(f"The host: {stage.title}")
         for pool in stage.pools:
@@ -96,11 +96,6 @@ class _Stage:
     pools: tuple[Pool, ...]
     unplug: Callable[[str], None]
     plug: Callable[[str], None]
-
-
-def _memory() -> str | None:
-    """A file system in memory, where there is one: a host is thousands of small files."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a directory of our own
 
 
 def _set_stage(directory: Path, host: str, config_file: Path | None) -> _Stage:

@@ -1,6 +1,5 @@
 """What several kinds of tests share: stand-in hosts on disk, and golden files."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,12 +14,12 @@ from rdma_dp.discovery import scan
 from rdma_dp.host import Host
 from rdma_dp.model import Inventory
 from rdma_dp.standin import host as standin
+from rdma_dp.standin.scratch import scratch
 
 # No test asserts a duration, hypothesis' own neither: these machines have other work as well.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-_MEMORY = Path("/dev/shm")
 _GOLDEN = Path(__file__).parent / "golden"
 
 Sample = Callable[[str], Path]
@@ -36,11 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A directory in memory where there is such: a host is thousands of small files."""
-    usable = os.access(_MEMORY, os.W_OK)
-    base = _MEMORY if usable else tmp_path_factory.mktemp("memory")
-    with tempfile.TemporaryDirectory(prefix="rdma-dp-", dir=base) as directory:
+def memory() -> Iterator[Path]:
+    """A directory for hosts."""
+    with scratch("rdma-dp-") as directory:
         yield Path(directory)
 
 

@@ -12,6 +12,7 @@ import pytest
 from rdma_dp import demo
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.standin import host as standin_host
+from rdma_dp.standin import scratch
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -97,7 +98,7 @@ async def test_a_wrong_host_is_one_line_and_code_1(arguments: tuple[str, str]) -
 @pytest.mark.parametrize("host", ["seed", "no-such-sample"])
 async def test_it_leaves_nothing_behind(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Path(tempfile.mkdtemp(prefix="demo-"))
-    monkeypatch.setattr(demo, "_memory", lambda: str(place))
+    monkeypatch.setattr(scratch, "_MEMORY", str(place))
     try:
         said: list[str] = []
         with pytest.raises(RdmaDpError) if host == "no-such-sample" else nullcontext():

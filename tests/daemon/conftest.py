@@ -1,23 +1,18 @@
-import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from rdma_dp.standin.kubelet import StandinKubelet
+from rdma_dp.standin.scratch import scratch
 
 from .process import Node
 
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """On a short path: the name of a unix socket has room for 107 bytes."""
-    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"
-    made = Path(tempfile.mkdtemp(prefix="d-", dir=base))
-    yield made
-    shutil.rmtree(made)
+    with scratch("d-") as made:
+        yield Path(made)
 
 
 @pytest.fixture

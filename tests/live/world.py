@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import tempfile
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from rdma_dp.standin.kubelet import (
     Started,
     UnexpectedAdmissionError,
 )
+from rdma_dp.standin.scratch import scratch
 
 from .bystanders import OTHERS_DEVICE_INFO, OTHERS_SPECS, Bystanders
 from .config_maps import ConfigMap
@@ -41,8 +41,7 @@ class World:
     """All of it. Every method may be called at any time and in any order."""
 
     def __init__(self, way: Way, model: Model, *, config_map: bool) -> None:
-        base = "/dev/shm" if Path("/dev/shm").is_dir() else None
-        self._directory = tempfile.TemporaryDirectory(prefix="w-", dir=base)
+        self._directory = scratch("w-")
         self.root = Path(self._directory.name)
         self.model = model
         self.host = standin_host.build(FIRST_HOST, self.root / "host")

@@ -33,6 +33,15 @@ def pods(node: Node) -> dict[Pod, frozenset[str]]:
     return {pod: pod.running().slots(NAME) for pod in found}
 
 
+def come_back(node: Node, pods: dict[Pod, frozenset[str]]) -> None:
+    """Every HCA is there again, and so is every slot."""
+    plug(node.host, *HCAS)
+    node.look_again()
+    node.counts_all("all HCAs plugged in again")
+    for pod, slots in pods.items():
+        turns(pod, "Healthy", slots)
+
+
 def test_without_hcas_no_slot_is_left_and_pods_that_run_are_not_touched(
     node: Node, pods: dict[Pod, frozenset[str]]
 ) -> None:
@@ -48,11 +57,7 @@ def test_without_hcas_no_slot_is_left_and_pods_that_run_are_not_touched(
         node.pod("late").refused()
     )
     assert [pod.identity for pod in pods] == before
-    plug(node.host, *HCAS)
-    node.look_again()
-    node.counts_all("all HCAs plugged in again")
-    for pod, slots in pods.items():
-        turns(pod, "Healthy", slots)
+    come_back(node, pods)
     assert [pod.identity for pod in pods] == before
     next(iter(pods)).gone()
     node.pod("later").running()
@@ -70,11 +75,7 @@ def test_a_kubelet_that_restarts_meanwhile_counts_none_either(
         turns(pod, "Unhealthy", slots)  # so the plugin has registered
     assert node.kubelet.count(NAME) == 0
     assert [pod.identity for pod in pods] == before
-    plug(node.host, *HCAS)
-    node.look_again()
-    node.counts_all("all HCAs plugged in again")
-    for pod, slots in pods.items():
-        turns(pod, "Healthy", slots)
+    come_back(node, pods)
     assert [pod.identity for pod in pods] == before
 
 

@@ -11,7 +11,6 @@ import logging
 import os
 import random
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from rdma_dp.kubelet.registration import KubeletDirectories, Way
 from rdma_dp.standin import host as standin_host
 from rdma_dp.standin.host import StandinHost
 from rdma_dp.standin.kubelet import StandinKubelet
+from rdma_dp.standin.scratch import scratch
 
 RESTARTS, CHANGES = 1_000, 10_000
 SEED = 20261121
@@ -122,8 +122,7 @@ class Soak:
 
 async def soak(restarts: int, changes: int) -> list[str]:
     """What was wrong; nothing, one hopes."""
-    base = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="soak-", dir=base) as directory:
+    with scratch("soak-") as directory:
         soaked = Soak(Path(directory))
         await soaked.kubelet.start()
         life = asyncio.create_task(soaked.daemon.run(), name="daemon")

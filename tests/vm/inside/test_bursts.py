@@ -30,14 +30,6 @@ async def running() -> AsyncIterator[Node]:
         yield node
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def node(running: Node) -> AsyncIterator[Node]:
-    """With netdevs for two HCAs, and without an HCA in the pool again when the test is through."""
-    with fabric.netdevs(EXTRA_A, EXTRA_B):
-        yield running
-    await running.lists("rdma/extra", unhealthy=2)
-
-
 async def test_an_hca_comes_and_goes(node: Node, record_property: Record) -> None:
     before = node.lists_received("rdma/extra")
     await asyncio.to_thread(fabric.plug_and_unplug, EXTRA_A, times=CHANGES // 2)

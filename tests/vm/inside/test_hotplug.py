@@ -37,14 +37,6 @@ async def running() -> AsyncIterator[Node]:
         yield node
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def node(running: Node) -> AsyncIterator[Node]:
-    """With netdevs for two HCAs, and without an HCA in the pool again when the test is through."""
-    with fabric.netdevs(EXTRA_A, EXTRA_B):
-        yield running
-    await running.lists("rdma/extra", unhealthy=2)
-
-
 def nodes(*hcas: SoftHca) -> set[str]:
     """What a container has to get for these."""
     return {RDMA_CM}.union(*(hca.nodes for hca in hcas))

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.vm.inside import fabric
-from tests.vm.inside.fabric import EXTRA_A, EXTRA_B
+from tests.vm.inside.fabric import EXTRA_A
 from tests.vm.inside.node import Node, running_node
 
 ROUNDS = 12
@@ -29,14 +29,6 @@ async def running() -> AsyncIterator[Node]:
     async with running_node(RESOURCE) as node:
         await node.lists("rdma/extra")
         yield node
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def node(running: Node) -> AsyncIterator[Node]:
-    """With netdevs for two HCAs, and without an HCA in the pool again when the test is through."""
-    with fabric.netdevs(EXTRA_A, EXTRA_B):
-        yield running
-    await running.lists("rdma/extra", unhealthy=2)
 
 
 async def test_from_a_link_that_changes_to_the_list(node: Node, record_property: Record) -> None:
