@@ -10,11 +10,9 @@ from typing import Any
 from rdma_dp import globs
 from rdma_dp.config_reader import flag, number
 from rdma_dp.list_size import LONGEST_KEY, MESSAGE_LIMIT, MOST_SLOTS, PCI_KEY, most_slots
-from rdma_dp.names import DEFAULT_PREFIX, hcas_variable
+from rdma_dp.names import DEFAULT_PREFIX, DEVICE_INFO_END, hcas_variable
 from rdma_dp.problems import Location, Problem, path_of, shown
 
-# A device-info file is PREFIX-NAME-KEY-NUMBER-device.json (device_info.py).
-DEVICE_INFO_END = "-device.json"
 LONGEST_FILE_NAME = 255  # bytes: linux/limits.h, NAME_MAX
 
 Entry = tuple[Location, dict[str, Any]]

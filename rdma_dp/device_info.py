@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from rdma_dp.config import Resource
-from rdma_dp.model import Hca, PciFunction, natural_key
+from rdma_dp.model import Hca, PciFunction
+from rdma_dp.names import DEVICE_INFO_END
 from rdma_dp.pool import Pool
-from rdma_dp.shares import Share, parsed_id
+from rdma_dp.shares import Share, hcas_of, parsed_id
 
 VERSION = "1.1.0"
-
-_END = "-device.json"
 
 # An HCA's stable key, but for a virtual one's.
 _KEY = re.compile(
@@ -35,7 +34,7 @@ def documents(pool: Pool) -> Mapping[str, str]:
     for share in pool.shares.values():
         text = _text(share)
         if text is not None:
-            found |= {f"{begin}{slot.id}{_END}": text for slot in share.slots}
+            found |= {f"{begin}{slot.id}{DEVICE_INFO_END}": text for slot in share.slots}
     return MappingProxyType(found)
 
 
@@ -46,9 +45,9 @@ def is_ours(file_name: str, resource: Resource) -> bool:
     have other ids.
     """
     begin = _begin(resource)
-    if not (file_name.startswith(begin) and file_name.endswith(_END)):
+    if not (file_name.startswith(begin) and file_name.endswith(DEVICE_INFO_END)):
         return False
-    slot = parsed_id(file_name[len(begin) : -len(_END)])
+    slot = parsed_id(file_name[len(begin) : -len(DEVICE_INFO_END)])
     return slot is not None and slot[0] is not None and _KEY.fullmatch(slot[0]) is not None
 
 
@@ -61,7 +60,7 @@ def _text(share: Share) -> str | None:
 
     The format has room for one RDMA device: of several on a function, the first by name.
     """
-    hca = min(share.hcas, key=lambda hca: natural_key(hca.name), default=None)
+    hca = next(iter(hcas_of([share])), None)
     if hca is None or hca.function is None:
         return None
     pf = _pf_address(hca, hca.function)

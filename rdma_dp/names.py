@@ -58,6 +58,10 @@ _OWN_VARIABLE = re.compile(r"RDMA_DP_[A-Z0-9_]*_HCAS")
 # (include/linux/numa.h, NODES_SHIFT up to 10 in arch/*/Kconfig).
 HIGHEST_NUMA_NODE = 1023
 
+# A device-info file is called PREFIX-NAME-SLOT and this (network-attachment-definition-client,
+# getDPDeviceInfoPath).
+DEVICE_INFO_END = "-device.json"
+
 # pci.ids, for people who write the maker's name.
 _VENDOR_IDS = MappingProxyType(
     {

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from rdma_dp.config import CdiMode, Config, EnvForm, Preference, Resource, SlotsPer
-from rdma_dp.config_rules import DEVICE_INFO_END
 from rdma_dp.device_info import documents
 from rdma_dp.list_size import LONGEST_KEY, MOST_SLOTS, PCI_KEY, most_slots
 from rdma_dp.model import PciFunction
+from rdma_dp.names import DEVICE_INFO_END
 
 from ..makers import hca, per_hca, pool
 from .texts import ENTRY, accepted, entry, refused, text, warned
