@@ -7,12 +7,14 @@ a path below /sys, /proc or /dev.
 
 import errno
 import os
+import posixpath
 import stat
 from pathlib import Path
 from typing import TypeVar
 
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.model import CharDevice, DeviceNumber
+from rdma_dp.tree import DiskTree, Tree
 
 CLASS_INFINIBAND = "sys/class/infiniband"
 CLASS_VERBS = "sys/class/infiniband_verbs"
@@ -68,21 +70,20 @@ class Host:
     looks like an empty host.
     """
 
-    def __init__(self, root: Path | str = "/") -> None:
-        self.root = Path(root).absolute()
-        self._prefix = str(self.root).rstrip("/")
+    def __init__(self, tree: Tree | Path | str = "/") -> None:
+        self._tree: Tree = DiskTree(tree) if isinstance(tree, Path | str) else tree
         self._unchanging: dict[tuple[str, int], bytes | None] = {}
         self._failures: dict[tuple[str, int], list[HostError]] = {}
 
     @property
     def live(self) -> bool:
         """Whether this is the machine that we run on, where netlink may be asked too."""
-        return self._prefix == ""
+        return self._tree.live
 
     def entries(self, path: str) -> tuple[str, ...]:
         """The names in a directory, sorted; () when there is none."""
         try:
-            return tuple(sorted(os.listdir(self._at(path))))
+            return tuple(sorted(self._tree.names(path)))
         except OSError as error:
             return self._absent_or_raise(path, error, ())
 
@@ -116,11 +117,7 @@ class Host:
     def read_bytes(self, path: str, limit: int) -> bytes | None:
         """At most `limit` bytes of a file."""
         try:
-            descriptor = os.open(self._at(path), os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                return os.read(descriptor, limit)
-            finally:
-                os.close(descriptor)
+            return self._tree.read(path, limit)
         except OSError as error:
             return self._absent_or_raise(path, error, None)
 
@@ -131,7 +128,7 @@ class Host:
         few times, then its HostError is remembered too: it may be as slow.
         """
         try:
-            key = (path, os.stat(self._at(path)).st_ino)
+            key = (path, self._tree.status(path).st_ino)
         except OSError as error:
             return self._absent_or_raise(path, error, None)
         if key in self._unchanging:
@@ -153,26 +150,29 @@ class Host:
         or when the link leads out of the root.
         """
         try:
-            target = os.readlink(self._at(path))
+            target = self._tree.target(path)
         except OSError as error:
             if error.errno == errno.EINVAL:  # readlink(2): the named file is not a symbolic link
                 return path
             return self._absent_or_raise(path, error, None)
         if target.startswith("/"):
             return target.lstrip("/")
-        followed = os.path.normpath(f"{path}/../{target}")
+        followed = posixpath.normpath(f"{path}/../{target}")
         return None if followed.startswith("..") else followed
 
     def link_name(self, path: str) -> str | None:
         """The last component of where a symlink leads (a driver's name, say)."""
         try:
-            return os.path.basename(os.readlink(self._at(path)))
+            return posixpath.basename(self._tree.target(path))
         except OSError as error:
             return self._absent_or_raise(path, error, None)
 
     def is_directory(self, path: str) -> bool:
         """Whether there is a directory (a link to one counts)."""
-        return os.path.isdir(self._at(path))
+        try:
+            return stat.S_ISDIR(self._tree.status(path).st_mode)
+        except (OSError, ValueError):  # ValueError: no file has such a name
+            return False
 
     def char_device(self, name: str, sysfs_path: str) -> CharDevice:
         """The device node of `name`, as its sysfs directory describes it and /dev holds it.
@@ -191,7 +191,7 @@ class Host:
 
     def _node_fault(self, device: CharDevice) -> str | None:
         try:
-            node = os.stat(self._at(device.path.lstrip("/")))
+            node = self._tree.status(device.path.lstrip("/"))
         except OSError as error:
             gone = error.errno in _GONE
             return f"{device.path} {'is missing' if gone else f'cannot be used: {error.strerror}'}"
@@ -203,7 +203,7 @@ class Host:
         return None
 
     def _at(self, path: str) -> str:
-        return f"{self._prefix}/{path}"
+        return f"{self._tree.prefix}/{path}"
 
     def _absent_or_raise(self, path: str, error: OSError, absent: T) -> T:
         if error.errno in _GONE:

@@ -64,20 +64,20 @@ def test_no_more_is_read_than_asked_for(host: Host) -> None:
     assert host.read_bytes("sys/a/number", 1) == b"4"
 
 
-def test_what_never_changes_is_read_once_per_file(host: Host) -> None:
-    path = host.root / "sys/a/vpd"
+def test_what_never_changes_is_read_once_per_file(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "sys/a/vpd"
     path.write_bytes(b"one")
     assert host.read_unchanging("sys/a/vpd", 10) == b"one"
     path.write_bytes(b"two")  # the same file
     assert host.read_unchanging("sys/a/vpd", 10) == b"one"
-    fresh = host.root / "sys/a/fresh"
+    fresh = tmp_path / "sys/a/fresh"
     fresh.write_bytes(b"three")  # made beside the old one, so that its inode differs
     fresh.replace(path)
     assert host.read_unchanging("sys/a/vpd", 10) == b"three"
 
 
-def test_any_other_failure_is_an_error_that_names_the_path(host: Host) -> None:
-    with pytest.raises(HostError, match=f"cannot read {host.root}/sys/a: Is a directory"):
+def test_any_other_failure_is_an_error_that_names_the_path(host: Host, tmp_path: Path) -> None:
+    with pytest.raises(HostError, match=f"cannot read {tmp_path}/sys/a: Is a directory"):
         host.read("sys/a")
 
 
@@ -92,16 +92,18 @@ def test_without_permission_the_hint_says_what_to_do(
         host.read("sys/a/number")
 
 
-def test_a_character_device_without_dev_is_named_from_sysfs(host: Host) -> None:
-    (host.root / "sys/a/dev").write_text("231:192\n")
+def test_a_character_device_without_dev_is_named_from_sysfs(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "sys/a/dev").write_text("231:192\n")
     device = host.char_device("uverbs0", "sys/a")
     assert (device.number, device.checked) == (DeviceNumber(231, 192), False)
     assert (device.path, device.usable) == ("/dev/infiniband/uverbs0", True)
 
 
 @pytest.mark.parametrize("text", ["", "231", "231:", ":192", "231:192:1", "a:b", "-1:2", "²:1"])
-def test_a_device_number_is_major_colon_minor_or_none(text: str, host: Host) -> None:
-    (host.root / "sys/a/dev").write_text(text)
+def test_a_device_number_is_major_colon_minor_or_none(
+    text: str, host: Host, tmp_path: Path
+) -> None:
+    (tmp_path / "sys/a/dev").write_text(text)
     assert host.char_device("uverbs0", "sys/a").number is None
 
 

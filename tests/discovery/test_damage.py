@@ -1,6 +1,7 @@
 """A host that changes while one looks at it, and one that cannot be read."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -9,39 +10,54 @@ from rdma_dp.discovery import scan
 from rdma_dp.health import has_active_port
 from rdma_dp.host import ExhaustedError, Host, HostError
 from rdma_dp.model import Inventory
+from rdma_dp.tree import DiskTree
 
 from ..conftest import Fresh, Look, Sample
 
 
-class FailingHost(Host):
-    """A host on which one path answers with an error of the disk."""
+class FailingTree(DiskTree):
+    """A disk on which one path answers with an error."""
 
     def __init__(self, root: Path, bad: str) -> None:
         super().__init__(root)
         self._bad: str | None = bad
 
     def mend(self) -> None:
-        """From here on the path can be read."""
+        """From here on everything can be read."""
         self._bad = None
 
-    def _at(self, path: str) -> str:
+    def names(self, path: str) -> list[str]:
+        self._check(path)
+        return super().names(path)
+
+    def target(self, path: str) -> str:
+        self._check(path)
+        return super().target(path)
+
+    def read(self, path: str, limit: int) -> bytes:
+        self._check(path)
+        return super().read(path, limit)
+
+    def status(self, path: str) -> os.stat_result:
+        self._check(path)
+        return super().status(path)
+
+    def _check(self, path: str) -> None:
         if path == self._bad:
-            raise HostError(f"cannot read {path}: Input/output error")
-        return super()._at(path)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
-class VanishingHost(Host):
-    """A host whose attributes answer as those of a device that is just going away."""
+class VanishingTree(DiskTree):
+    """A disk on which the files below one path answer as those of a device that is going away."""
 
     def __init__(self, root: Path, below: str, code: int) -> None:
         super().__init__(root)
         self._below, self._code = below, code
 
-    def read_bytes(self, path: str, limit: int) -> bytes | None:
+    def read(self, path: str, limit: int) -> bytes:
         if path.startswith(self._below):
-            error = OSError(self._code, "device gone")
-            return self._absent_or_raise(path, error, None)
-        return super().read_bytes(path, limit)
+            raise OSError(self._code, "device gone")
+        return super().read(path, limit)
 
 
 def names(inventory: Inventory) -> list[str]:
@@ -90,7 +106,7 @@ def test_stray_files_and_dangling_links_are_no_hcas(sample: Sample, look: Look) 
     "code", [errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EINVAL, errno.EOPNOTSUPP]
 )
 def test_attributes_that_vanish_during_the_scan_are_none(code: int, sample: Sample) -> None:
-    host = VanishingHost(sample("seed"), "sys/class/infiniband/mlx5_0/ports", code)
+    host = Host(VanishingTree(sample("seed"), "sys/class/infiniband/mlx5_0/ports", code))
     first, second = scan(host).hcas
     (port,) = first.ports
     assert (port.state, port.phys_state, port.link_layer, port.rate) == (None, None, None, None)
@@ -101,7 +117,7 @@ def test_attributes_that_vanish_during_the_scan_are_none(code: int, sample: Samp
 def test_a_port_that_cannot_be_read_is_not_active_and_its_hca_stays(
     code: int, sample: Sample
 ) -> None:
-    host = VanishingHost(sample("seed"), "sys/class/infiniband/mlx5_0/ports", code)
+    host = Host(VanishingTree(sample("seed"), "sys/class/infiniband/mlx5_0/ports", code))
     first, second = scan(host).hcas
     assert first.shareable
     assert [port.state for port in first.ports] == ["UNREADABLE"]
@@ -112,7 +128,7 @@ def test_a_port_that_cannot_be_read_is_not_active_and_its_hca_stays(
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
 def test_a_failure_of_our_own_is_no_news_of_the_host(code: int, sample: Sample) -> None:
     with pytest.raises(ExhaustedError):
-        scan(VanishingHost(sample("seed"), "sys/class/infiniband/mlx5_0/ports", code))
+        scan(Host(VanishingTree(sample("seed"), "sys/class/infiniband/mlx5_0/ports", code)))
 
 
 def vendor_of(root: Path, hca: str) -> str:
@@ -125,10 +141,10 @@ def vendor_of(root: Path, hca: str) -> str:
 def test_an_hca_that_cannot_be_read_does_not_hide_the_others(sample: Sample) -> None:
     root = sample("seed")
     bad = vendor_of(root, "mlx5_0")
-    inventory = scan(FailingHost(root, bad))
+    inventory = scan(Host(FailingTree(root, bad)))
     first, second = inventory.hcas
     assert (first.name, first.shareable) == ("mlx5_0", False)
-    assert first.unshareable == f"cannot read {bad}: Input/output error"
+    assert first.unshareable == f"cannot read {root}/{bad}: Input/output error"
     assert second.shareable
     assert inventory.others == ()  # its function has an HCA, if an unreadable one
 
@@ -149,27 +165,28 @@ def test_an_hca_that_cannot_be_read_does_not_hide_the_others(sample: Sample) -> 
 def test_one_attribute_that_cannot_be_read_costs_the_other_hca_nothing(
     bad: str, sample: Sample
 ) -> None:
-    hcas = {hca.name: hca for hca in scan(FailingHost(sample("seed"), bad)).hcas}
+    hcas = {hca.name: hca for hca in scan(Host(FailingTree(sample("seed"), bad))).hcas}
     assert hcas["mlx5_0"].shareable
     assert hcas["mlx5_0"].char_devices
 
 
 def test_an_idle_function_that_cannot_be_read_says_so(sample: Sample) -> None:
     bad = "sys/bus/pci/devices/0000:00:1f.6/vendor"
-    others = {o.function.address: o for o in scan(FailingHost(sample("empty"), bad)).others}
-    assert others["0000:00:1f.6"].reason == f"cannot read {bad}: Input/output error"
+    root = sample("empty")
+    others = {o.function.address: o for o in scan(Host(FailingTree(root, bad))).others}
+    assert others["0000:00:1f.6"].reason == f"cannot read {root}/{bad}: Input/output error"
     assert "no RDMA" in others["0000:00:03.0"].reason
 
 
 def test_a_vpd_that_cannot_be_read_is_a_doubt_and_is_tried_again(sample: Sample) -> None:
     vpd = "sys/bus/pci/devices/0000:05:00.0/vpd"
-    host = FailingHost(sample("dgx-b200"), vpd)
-    first = scan(host).hcas[0]
+    tree = FailingTree(sample("dgx-b200"), vpd)
+    first = scan(Host(tree)).hcas[0]
     assert first.shareable
     assert first.doubt is not None
     assert "NVLink switch" in first.doubt
-    host.mend()
-    mended = scan(host).hcas[0]
+    tree.mend()
+    mended = scan(Host(tree)).hcas[0]
     assert (mended.shareable, mended.doubt) == (False, None)
 
 
@@ -185,7 +202,7 @@ def test_a_vpd_that_cannot_be_read_is_a_doubt_and_is_tried_again(sample: Sample)
 )
 def test_a_class_that_cannot_be_listed_is_never_an_empty_host(path: str, sample: Sample) -> None:
     with pytest.raises(HostError, match=path):
-        scan(FailingHost(sample("seed"), path))
+        scan(Host(FailingTree(sample("seed"), path)))
 
 
 class SlowVpd(Host):

@@ -1,0 +1,78 @@
+"""A tree of files as the system calls show it: on a disk, or anywhere else that can answer alike.
+
+Paths are relative to the tree's root ("sys/class/infiniband"). Every failure is an OSError with
+the kernel's number, so that whoever reads need not know what kind of tree it is.
+"""
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+
+class Status(Protocol):
+    """What stat(2) tells of a file; `os.stat_result` has it all."""
+
+    @property
+    def st_mode(self) -> int: ...  # noqa: D102 (stat(2) documents them)
+
+    @property
+    def st_rdev(self) -> int: ...  # noqa: D102
+
+    @property
+    def st_ino(self) -> int: ...  # noqa: D102
+
+
+class Tree(Protocol):
+    """Files below one root."""
+
+    @property
+    def prefix(self) -> str:
+        """What stands before a path in a message: "" for the machine's own root."""
+
+    @property
+    def live(self) -> bool:
+        """Whether this is the machine that we run on."""
+
+    def names(self, path: str) -> list[str]:
+        """The names in a directory, in any order."""
+
+    def target(self, path: str) -> str:
+        """Where a symlink leads, as it stands in the link."""
+
+    def read(self, path: str, limit: int) -> bytes:
+        """At most `limit` bytes from the beginning of a file."""
+
+    def status(self, path: str) -> Status:
+        """What is there; links are followed."""
+
+
+class DiskTree:
+    """The files below a directory."""
+
+    def __init__(self, root: Path | str = "/") -> None:
+        self.prefix = str(Path(root).absolute()).rstrip("/")
+
+    @property
+    def live(self) -> bool:
+        """Whether the directory is the machine's own root."""
+        return self.prefix == ""
+
+    def names(self, path: str) -> list[str]:
+        """The names in a directory, in any order."""
+        return os.listdir(f"{self.prefix}/{path}")
+
+    def target(self, path: str) -> str:
+        """Where a symlink leads, as it stands in the link."""
+        return os.readlink(f"{self.prefix}/{path}")
+
+    def read(self, path: str, limit: int) -> bytes:
+        """At most `limit` bytes from the beginning of a file, by one read(2)."""
+        descriptor = os.open(f"{self.prefix}/{path}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.read(descriptor, limit)
+        finally:
+            os.close(descriptor)
+
+    def status(self, path: str) -> os.stat_result:
+        """What is there; links are followed."""
+        return os.stat(f"{self.prefix}/{path}")
