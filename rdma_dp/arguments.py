@@ -43,6 +43,21 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which checks, and the form of what they find."""
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="ID,...",
+        help="these checks alone",
+    )
+    parser.add_argument("--list", action="store_true", help="list the checks and end")
+    parser.add_argument(
+        "-o", "--output", choices=("table", "json"), default="table", help="%(default)s"
+    )
+
+
 def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool) -> None:
     """The Go plugin's flags, which Go reads with one dash or two, and ours."""
     parser.add_argument(

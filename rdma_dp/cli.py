@@ -2,7 +2,7 @@
 
 The only place that prints or exits. 0: all is well; 1: something is wrong, and a line on stderr
 says what; 2: the command line itself is wrong; 3: `dry-run` or `cdi` found a resource without an
-HCA.
+HCA. `doctor` says by 0, 1 or 2 what the worst is that it found: nothing, a warning, a failure.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from rdma_dp.errors import RdmaDpError
 
 if TYPE_CHECKING:
     from rdma_dp.config import Loaded, Problem
-    from rdma_dp.host import Host
+    from rdma_dp.root import Root
 
 OK, FAILED, EMPTY_RESOURCE = 0, 1, 3
 INTERRUPTED = 128 + 2  # as a shell names an end by SIGINT
@@ -112,6 +112,11 @@ def _parser() -> argparse.ArgumentParser:
     cdi = verb("cdi", _cdi)
     arguments.add_config(cdi)
     arguments.add_root(cdi)
+    doctor = verb("doctor", _doctor)
+    arguments.add_config(doctor)
+    arguments.add_use_cdi(doctor)
+    arguments.add_root(doctor)
+    arguments.add_doctor_arguments(doctor)
     verb("check-config", _check_config).add_argument("file", type=Path, metavar="FILE")
     verb("schema", _schema)
     demo = verb("demo", _demo)
@@ -131,7 +136,7 @@ def _run(options: argparse.Namespace) -> int:
     from rdma_dp import daemon, log
     from rdma_dp.kubelet.registration import KubeletDirectories, Way
 
-    _host(options.root)  # a wrong --root is said before anything starts
+    _root(options.root)  # a wrong --root is said before anything starts
     log.configure(options.log_level, options.log_format)
     logger.info("rdma-dp %s", __version__)
     settings = daemon.Settings(
@@ -164,9 +169,7 @@ def _log_error(error: RdmaDpError, config_file: Path) -> None:
 
 def _discover(options: argparse.Namespace) -> int:
     """Show the node's HCAs, and why some cannot be shared."""
-    from rdma_dp.discovery import scan
-
-    inventory = scan(_host(options.root))
+    inventory = _root(options.root).scan()
     if options.output == "json":
         from rdma_dp.render import documents
 
@@ -181,13 +184,12 @@ def _discover(options: argparse.Namespace) -> int:
 
 def _dry_run(options: argparse.Namespace) -> int:
     """Show what a config would do on this node: HCAs, reasons, and what a container would get."""
-    from rdma_dp.discovery import scan
     from rdma_dp.pool import make_pools
 
     loaded = _loaded(options.config)
     if loaded is None:
         return FAILED
-    inventory = scan(_host(options.root))
+    inventory = _root(options.root).scan()
     mode = loaded.config.cdi_mode(use_cdi=options.use_cdi)
     pools = make_pools(loaded.config, inventory, mode)
     warnings = [warning.in_file(options.config) for warning in loaded.warnings]
@@ -205,14 +207,13 @@ def _dry_run(options: argparse.Namespace) -> int:
 def _cdi(options: argparse.Namespace) -> int:
     """Print the CDI specs that a config makes on this node, by the names of their files."""
     from rdma_dp import cdi
-    from rdma_dp.discovery import scan
     from rdma_dp.pool import make_pools
 
     loaded = _loaded(options.config)
     if loaded is None:
         return FAILED
     mode = loaded.config.cdi_mode(use_cdi=True)
-    pools = make_pools(loaded.config, scan(_host(options.root)), mode)
+    pools = make_pools(loaded.config, _root(options.root).scan(), mode)
     specs = {cdi.file_name(pool.resource): cdi.spec(pool) for pool in pools}
     _print_json({name: spec for name, spec in specs.items() if spec is not None})
     for warning in loaded.warnings:
@@ -221,6 +222,31 @@ def _cdi(options: argparse.Namespace) -> int:
         if pool.why_empty is not None:
             _complain(f"{pool.resource.full_name} has no HCA, so no spec: {pool.why_empty}")
     return OK if all(specs.values()) else EMPTY_RESOURCE
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    """Find what keeps RDMA from working on this node, and tell what to type."""
+    from rdma_dp.doctor.catalogue import chosen
+    from rdma_dp.doctor.check import Verdict, worst
+    from rdma_dp.doctor.examination import examine
+    from rdma_dp.doctor.sight import sight_of
+    from rdma_dp.render import doctor, tables
+
+    checks = chosen(options.only)
+    if options.list:
+        if options.output == "json":
+            _print_json(doctor.catalogue_document(checks))
+        else:
+            tables.show(doctor.catalogue(checks))
+        return OK
+    sight = sight_of(_root(options.root), options.config, use_cdi=options.use_cdi)
+    results = examine(sight, checks)
+    if options.output == "json":
+        _print_json(doctor.document(results))
+    else:
+        tables.show(doctor.table(results))
+    verdict = worst(result.verdict for result in results)
+    return {Verdict.WARN: 1, Verdict.FAIL: 2}.get(verdict, OK)
 
 
 def _check_config(options: argparse.Namespace) -> int:
@@ -272,12 +298,7 @@ def _print_json(document: dict[str, Any]) -> None:
     _say(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def _host(root: Path) -> "Host":
-    from rdma_dp.host import Host
+def _root(path: Path) -> "Root":
+    from rdma_dp.root import open_root
 
-    if not (root / "sys").is_dir():
-        raise RdmaDpError(
-            f"{root} is not the root of a host: it has no directory sys",
-            "--root takes a directory that holds sys, and may hold dev and proc",
-        )
-    return Host(root)
+    return open_root(path)

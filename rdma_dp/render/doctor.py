@@ -1,0 +1,110 @@
+"""What the doctor found: for people, and as JSON with stable field names."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from rdma_dp.doctor.check import Check, Verdict, worst
+from rdma_dp.doctor.examination import Result
+from rdma_dp.selection import grouped, some
+
+_COLOURS = {
+    Verdict.OK: "green",
+    Verdict.UNKNOWN: "cyan",
+    Verdict.WARN: "yellow",
+    Verdict.FAIL: "bold red",
+}
+_SUBJECTS = 4  # of a finding that several have in common; the JSON has them all
+
+
+def table(results: Sequence[Result]) -> RenderableType:
+    """A line per check that is well; what was seen and what to type for each other one."""
+    rows = _grid()
+    for result in results:
+        rows.add_row(
+            Text(result.verdict, _COLOURS[result.verdict]),
+            Text(result.check.id, "dim" if result.verdict is Verdict.OK else "bold"),
+            Text("\n").join(_findings(result)),
+        )
+    return Group(rows, Text(), _summary(results))
+
+
+def catalogue(checks: Iterable[Check]) -> RenderableType:
+    """Every check, and what it looks at."""
+    rows = _grid()
+    for check in checks:
+        text = Text.assemble(check.title, "\n", (f"looks at {check.looks_at}", "dim"))
+        rows.add_row(Text(check.id, "bold"), text)
+    return rows
+
+
+def document(results: Sequence[Result]) -> dict[str, Any]:
+    """All that was found, for programs."""
+    return {
+        "verdict": worst(result.verdict for result in results).value,
+        "checks": [
+            {
+                "id": result.check.id,
+                "family": result.check.family,
+                "title": result.check.title,
+                "looksAt": result.check.looks_at,
+                "verdict": result.verdict.value,
+                "findings": [
+                    {
+                        "verdict": finding.verdict.value,
+                        "subject": finding.subject or None,
+                        "evidence": finding.evidence,
+                        "remedy": list(finding.remedy),
+                    }
+                    for finding in result.findings
+                ],
+                "remedy": list(result.remedy),
+            }
+            for result in results
+        ],
+    }
+
+
+def catalogue_document(checks: Iterable[Check]) -> dict[str, Any]:
+    """Every check, for programs."""
+    return {
+        "checks": [
+            {
+                "id": check.id,
+                "family": check.family,
+                "title": check.title,
+                "looksAt": check.looks_at,
+                "meaning": check.meaning,
+                "remedies": list(check.remedies),
+            }
+            for check in checks
+        ]
+    }
+
+
+def _grid() -> Table:
+    rows = Table.grid(padding=(0, 2, 0, 0))
+    rows.add_column(no_wrap=True)
+    rows.add_column(no_wrap=True)
+    rows.add_column(overflow="fold")
+    return rows
+
+
+def _findings(result: Result) -> Iterator[Text]:
+    alike = grouped((each.subject, (each.evidence, each.remedy)) for each in result.findings)
+    for subjects, (evidence, remedy) in alike:
+        names = some(tuple(filter(None, subjects)), _SUBJECTS)
+        yield Text(f"{names}: {evidence}" if names else evidence)
+        for step in remedy:
+            yield Text(f"  {step}", "bold")
+
+
+def _summary(results: Sequence[Result]) -> Text:
+    count = Counter(result.verdict for result in results)
+    worst_first = reversed(Verdict)
+    parts = [f"{count[verdict]} {verdict}" for verdict in worst_first if count[verdict]]
+    return Text(", ".join(parts) or "no check", "bold")
