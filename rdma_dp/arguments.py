@@ -43,6 +43,16 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_topo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Whose HCAs to mark, and the form of the drawing."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="tell which resource hands out which HCA"
+    )
+    parser.add_argument(
+        "-o", "--output", choices=("table", "svg", "json"), default="table", help="%(default)s"
+    )
+
+
 def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
     """Which checks, and the form of what they find."""
     parser.add_argument(

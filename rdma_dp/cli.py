@@ -104,6 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     discover = verb("discover", _discover)
     arguments.add_root(discover)
     arguments.add_output(discover)
+    topo = verb("topo", _topo)
+    arguments.add_topo_arguments(topo)
+    arguments.add_root(topo)
     dry_run = verb("dry-run", _dry_run)
     arguments.add_config(dry_run)
     arguments.add_use_cdi(dry_run)
@@ -179,6 +182,34 @@ def _discover(options: argparse.Namespace) -> int:
 
         wide = options.output == "wide"
         tables.show(tables.discover(inventory, wide=wide), wide=wide)
+    return OK
+
+
+def _topo(options: argparse.Namespace) -> int:
+    """Draw the node: NUMA nodes, PCIe switches, GPUs, HCAs, and how far they are from each other."""
+    from rdma_dp.discovery.pcie import read_topology
+    from rdma_dp.selection import choices, select
+
+    root = _root(options.root)
+    inventory = root.scan()
+    topology = read_topology(root.host, inventory)
+    loaded = _loaded(options.config) if options.config else None
+    if options.config and loaded is None:
+        return FAILED
+    resources = loaded.config.config_list if loaded else ()
+    chosen = choices(select(inventory, resource) for resource in resources)
+    if options.output == "json":
+        from rdma_dp.render import documents
+
+        _print_json(documents.topo(topology, inventory, chosen))
+    elif options.output == "svg":
+        from rdma_dp.render import topo_svg
+
+        _say(topo_svg.drawing(topology, inventory, chosen))
+    else:
+        from rdma_dp.render import tables, topo
+
+        tables.show(topo.drawing(topology, inventory, chosen))
     return OK
 
 

@@ -87,6 +87,15 @@ def select(inventory: Inventory, resource: Resource) -> Selection:
     )
 
 
+def choices(selections: Iterable[Selection]) -> dict[str, Values]:
+    """The full names of the resources that hand an HCA out, by its name."""
+    found: dict[str, list[str]] = {}
+    for selection in selections:
+        for hca in selection.chosen:
+            found.setdefault(hca.name, []).append(selection.resource.full_name)
+    return {name: tuple(resources) for name, resources in found.items()}
+
+
 def mismatches(hca: Hca, selectors: Selectors) -> tuple[Mismatch, ...]:
     """The selectors that speak against the HCA, in the order of the config's documentation."""
     unmet = (

@@ -41,7 +41,7 @@ _MEANINGS = {
     Distance.PHB: "the CPU's host bridge",
     Distance.NODE: "two host bridges of a NUMA node",
     Distance.SYS: "two NUMA nodes",
-    Distance.UNKNOWN: "no NUMA node told",
+    Distance.UNKNOWN: "two host bridges; no NUMA node is told",
 }
 
 # Up to here NCCL lets an HCA read and write GPU memory, unless NCCL_NET_GDR_LEVEL says otherwise
@@ -91,6 +91,11 @@ class Topology:
         """From the GPU to the nearest function of the HCA; None for an HCA without any."""
         distances = (distance(gpu.place, place) for place in self.hcas.get(hca.name, ()))
         return min(distances, key=lambda found: found.rank, default=None)
+
+    def measured(self, hcas: Iterable[Hca]) -> tuple[Hca, ...]:
+        """Those that are somewhere: what a pod can have, or all of them where there is no such."""
+        placed = tuple(hca for hca in hcas if self.hcas.get(hca.name))
+        return tuple(hca for hca in placed if hca.shareable) or placed
 
     def nearest(self, gpu: Gpu, hcas: Iterable[Hca]) -> tuple[Distance | None, tuple[Hca, ...]]:
         """The shortest distance from the GPU to any of the HCAs, and those that are so near."""

@@ -56,9 +56,12 @@ def read_acs(host: Host, address: str) -> Acs | None:
 
 
 def read_iommu(host: Host, address: str) -> str | None:
-    """The type of the function's IOMMU group, "identity" or "DMA-FQ"; None without an IOMMU."""
+    """The type of the function's IOMMU group, "identity" or "DMA-FQ"; None without an IOMMU.
+
+    "unknown" where an old kernel does not tell.
+    """
     group = host.link_name(f"{PCI_DEVICES}/{address}/iommu_group")
-    return None if group is None else host.read(f"{IOMMU_GROUPS}/{group}/type")
+    return None if group is None else host.read(f"{IOMMU_GROUPS}/{group}/type") or "unknown"
 
 
 class _Places:

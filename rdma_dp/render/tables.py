@@ -147,10 +147,10 @@ def _ports_and_netdevs(hca: Hca) -> list[tuple[Text, str]]:
     """Line by line: ports with nothing to tell between them share one, with their netdevs."""
     runs = [
         (list(ports), names)
-        for (_, names), ports in groupby(hca.ports, lambda port: (str(_port(port)), port.netdevs))
+        for (_, names), ports in groupby(hca.ports, lambda port: (str(port_text(port)), port.netdevs))
     ]
     lines = [
-        (Text.assemble(_numbers(ports, hca), _port(ports[0])), _or_dash(" ".join(names)))
+        (Text.assemble(_numbers(ports, hca), port_text(ports[0])), _or_dash(" ".join(names)))
         for ports, names in runs
     ]
     placed = {name for port in hca.ports for name in port.netdevs}
@@ -167,7 +167,8 @@ def _numbers(ports: Sequence[Port], hca: Hca) -> str:
     return f"{first}: " if first == last else f"{first}-{last}: "
 
 
-def _port(port: Port) -> Text:
+def port_text(port: Port) -> Text:
+    """Its state, link layer and rate: "ACTIVE IB 400G"."""
     state = Text(port.state or "?", "green" if port.state == "ACTIVE" else "yellow")
     layer = _LINK_LAYERS.get(port.link_layer or "", port.link_layer or "")
     rate = "" if port.rate is None else f" {port.rate:g}G"

@@ -225,7 +225,7 @@ class Manifest(Item):
     machine: Literal["x86_64", "aarch64"] = "x86_64"
     kernel: str | None = None
     nvidia: Literal["open", "proprietary"] | None = None
-    iommu: Literal["identity", "DMA", "DMA-FQ"] | None = None
+    iommu: Literal["none", "identity", "DMA", "DMA-FQ"] | None = None
     acs: AcsControl | None = None
     loaded: tuple[Name, ...] = ()
     not_loaded: tuple[Name, ...] = ()

@@ -55,8 +55,10 @@ def _function(tree: Tree, site: Site, address: str, function: Function) -> None:
 
 
 def lay_out_iommu_groups(tree: Tree, scene: Scene) -> None:
-    """One group per function, in the order of their addresses."""
-    if scene.manifest.iommu is None:
+    """One group per function, in the order of their addresses; no group without an IOMMU."""
+    if scene.manifest.iommu in (None, "none"):
+        if scene.manifest.iommu == "none":
+            tree.directory("sys/kernel/iommu_groups")
         return
     functions = [site for site in scene.sites if site.address and site.subfunction is None]
     for number, site in enumerate(sorted(functions, key=lambda site: site.name)):
