@@ -29,7 +29,8 @@ def read_topology(host: Host, inventory: Inventory) -> Topology:
     """Everything that is above the GPUs and HCAs. What cannot be read is left out."""
     places = _Places(host)
     functions = Functions(host)
-    gpus, data_direct = [], []
+    gpus: list[Gpu] = []
+    data_direct: list[Place] = []
     for function in _candidates(host, functions):
         place = places.of(function)
         if place is None:

@@ -111,7 +111,9 @@ def affinity(sight: Sight) -> Iterator[Finding]:
             yield unknown(told, subject=gpu.name)
         elif distance is not None and distance not in DIRECT | {Distance.PHB} | far_as_built:
             names = some(tuple(hca.name for hca in nearest), _NAMED)
-            yield warn(f"no HCA is nearer than {distance}: {names}", "rdma-dp topo", subject=gpu.name)
+            yield warn(
+                f"no HCA is nearer than {distance}: {names}", "rdma-dp topo", subject=gpu.name
+            )
     if gpus:
         yield ok(f"GPUs by their nearest HCA: {_counted([each for each, _ in near])}")
 

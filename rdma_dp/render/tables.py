@@ -147,7 +147,9 @@ def _ports_and_netdevs(hca: Hca) -> list[tuple[Text, str]]:
     """Line by line: ports with nothing to tell between them share one, with their netdevs."""
     runs = [
         (list(ports), names)
-        for (_, names), ports in groupby(hca.ports, lambda port: (str(port_text(port)), port.netdevs))
+        for (_, names), ports in groupby(
+            hca.ports, lambda port: (str(port_text(port)), port.netdevs)
+        )
     ]
     lines = [
         (Text.assemble(_numbers(ports, hca), port_text(ports[0])), _or_dash(" ".join(names)))

@@ -9,24 +9,22 @@ from rich.text import Text
 
 from rdma_dp.model import Hca, Inventory
 from rdma_dp.render.devices import device_name
+from rdma_dp.render.distances import Cell, Line, lines, nearest
 from rdma_dp.render.pcie_tree import HOST_BRIDGE, Branch, Chosen, Device, More, Node, tree
 from rdma_dp.render.tables import port_text
-from rdma_dp.selection import grouped, some
+from rdma_dp.selection import some
 from rdma_dp.topology import Distance, Gpu, Topology
 
 COLOURS = {
-    Distance.PIX: "bold green",
+    Distance.PIX: "green",
     Distance.PXB: "green",
     Distance.PHB: "yellow",
     Distance.NODE: "yellow",
     Distance.SYS: "red",
     Distance.UNKNOWN: "dim",
 }
+_NAMED = 3  # HCAs that one line names
 _GPUS_ABREAST = 10  # columns of the matrix, of 7 characters each
-_NAMES = 3  # HCAs that one line names
-_LINES = 40  # of the matrix, before lines that say the same become one
-
-Row = tuple[Distance | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +109,21 @@ def _cells(node: Device, seen: _Seen) -> Cells:
     """Address, what it is, and what people ask of it first."""
     address = node.place.address if node.place else ""
     if node.gpu is not None:
-        return address, device_name(node.gpu), _nearest(seen.topology, node.gpu, seen.inventory.hcas)
+        return (
+            address,
+            device_name(node.gpu),
+            _nearest(seen.topology, node.gpu, seen.inventory.hcas),
+        )
     if node.hca is not None:
         return address, device_name(node.hca), _hca(node.hca, seen.chosen.get(node.hca.name, ()))
     return address, "", Text("DMA function of a ConnectX-8", "dim")
 
 
 def _nearest(topology: Topology, gpu: Gpu, hcas: Sequence[Hca]) -> Text:
-    distance, nearest = topology.nearest(gpu, topology.measured(hcas))
+    distance, names = nearest(topology, gpu, hcas)
     if distance is None:
         return Text("no HCA", "dim")
-    names = some(tuple(hca.name for hca in nearest), _NAMES)
-    return Text.assemble((distance, COLOURS[distance]), f" {names}")
+    return Text.assemble((distance, COLOURS[distance]), f" {some(names, _NAMED)}")
 
 
 def _hca(hca: Hca, resources: Sequence[str]) -> Text:
@@ -139,50 +140,37 @@ def _hca(hca: Hca, resources: Sequence[str]) -> Text:
 
 
 def _matrix(topology: Topology, inventory: Inventory) -> Iterator[RenderableType]:
-    """A line per HCA, alike ones in one, and a column per GPU."""
+    """A line per HCA, and a column per GPU."""
     hcas = topology.measured(inventory.hcas)
     if not hcas or not topology.gpus:
         return
-    seen: set[Distance] = set()
+    seen: set[Distance | None] = set()
     for first in range(0, len(topology.gpus), _GPUS_ABREAST):
         gpus = topology.gpus[first : first + _GPUS_ABREAST]
-        nearest = {gpu.name: topology.nearest(gpu, hcas)[0] for gpu in gpus}
-        cells = {hca.name: tuple(topology.distance(gpu, hca) for gpu in gpus) for hca in hcas}
-        yield _block(gpus, _alike(cells), nearest)
+        block = lines(topology, gpus, hcas)
+        yield _block(gpus, block)
         yield Text()
-        seen.update(each for row in cells.values() for each in row if each is not None)
+        seen.update(cell.distance for _, cells in block for cell in cells)
     yield _legend(seen)
 
 
-def _alike(cells: dict[str, Row]) -> list[tuple[str, Row]]:
-    """The lines of the matrix: each HCA by itself, unless there are very many."""
-    if len(cells) <= _LINES:
-        return list(cells.items())
-    return [(some(names, _NAMES), row) for names, row in grouped(cells.items())]
-
-
-def _block(
-    gpus: Sequence[Gpu], lines: Sequence[tuple[str, Row]], nearest: dict[str, Distance | None]
-) -> Table:
+def _block(gpus: Sequence[Gpu], block: Sequence[Line]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("", overflow="fold")
     for gpu in gpus:
         table.add_column(Text(gpu.name, "bold magenta"), no_wrap=True)
-    for name, row in lines:
-        marked = zip(gpus, row, strict=True)
-        table.add_row(Text(name, "cyan"), *(_cell(d, nearest[gpu.name]) for gpu, d in marked))
+    for name, cells in block:
+        table.add_row(Text(name, "cyan"), *map(_cell, cells))
     return table
 
 
-def _cell(distance: Distance | None, nearest: Distance | None) -> Text:
-    if distance is None:
+def _cell(cell: Cell) -> Text:
+    if cell.distance is None:
         return Text("-", "dim")
-    if distance is nearest:
-        return Text(f"{distance}*", COLOURS[distance])
-    return Text(distance, COLOURS[distance].removeprefix("bold ") if distance else "")
+    return Text(f"{cell.distance}{'*' if cell.nearest else ''}", COLOURS[cell.distance])
 
 
-def _legend(seen: set[Distance]) -> RenderableType:
+def _legend(seen: set[Distance | None]) -> RenderableType:
     rows = Table.grid(padding=(0, 2, 0, 0))
     rows.add_column(no_wrap=True)
     rows.add_column(overflow="fold")

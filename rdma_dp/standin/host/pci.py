@@ -71,7 +71,7 @@ def lay_out_iommu_groups(tree: Tree, scene: Scene) -> None:
 def _config_space(tree: Tree, scene: Scene, site: Site, function: Function) -> None:
     acs = function.acs or scene.manifest.acs
     if acs is not None and function.is_bridge:
-        depth = site.directory.count("/") - len("sys/devices/pci0000:00/".split("/")) + 1
+        depth = sum("." in part for part in site.directory.split("/")) - 1
         tree.file(f"{site.directory}/config", config_space.encode(function.id, depth, acs))
 
 
