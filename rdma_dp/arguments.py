@@ -36,10 +36,14 @@ def add_root(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """The form of what is shown."""
+def add_output(parser: argparse.ArgumentParser, *more: str) -> None:
+    """The form of what is shown; `more` are further ones of this verb."""
     parser.add_argument(
-        "-o", "--output", choices=("table", "wide", "json"), default="table", help="%(default)s"
+        "-o",
+        "--output",
+        choices=("table", "wide", "json", *more),
+        default="table",
+        help="%(default)s",
     )
 
 

@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     arguments.add_config(dry_run)
     arguments.add_use_cdi(dry_run)
     arguments.add_root(dry_run)
-    arguments.add_output(dry_run)
+    arguments.add_output(dry_run, "explain")
     cdi = verb("cdi", _cdi)
     arguments.add_config(cdi)
     arguments.add_root(cdi)
@@ -186,7 +186,7 @@ def _discover(options: argparse.Namespace) -> int:
 
 
 def _topo(options: argparse.Namespace) -> int:
-    """Draw the node: NUMA nodes, PCIe switches, GPUs, HCAs, and how far they are from each other."""
+    """Draw the node: NUMA nodes, PCIe switches, GPUs, HCAs, and the distances between them."""
     from rdma_dp.discovery.pcie import read_topology
     from rdma_dp.selection import choices, select
 
@@ -228,6 +228,10 @@ def _dry_run(options: argparse.Namespace) -> int:
         from rdma_dp.render import documents
 
         _print_json(documents.dry_run(inventory, pools, warnings))
+    elif options.output == "explain":
+        from rdma_dp.render import explain, tables
+
+        tables.show(explain.dry_run(pools))
     else:
         from rdma_dp.render import tables
 

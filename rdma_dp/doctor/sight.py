@@ -1,6 +1,6 @@
 """Everything that a check may look at: a node, what a config makes of it, who asked whom."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rdma_dp import config
@@ -34,7 +34,7 @@ class Sight:
     answers: Answers
     config: ConfigSeen
     pools: tuple[Pool, ...] = ()
-    topology: Topology = Topology()
+    topology: Topology = field(default_factory=Topology)
 
 
 def sight_of(root: Root, config_file: Path, *, use_cdi: bool = False) -> Sight:

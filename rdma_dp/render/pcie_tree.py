@@ -1,4 +1,4 @@
-"""The PCIe tree as people draw it: NUMA nodes, host bridges, the bridges that branch, devices. Pure.
+"""The PCIe tree as people draw it: NUMA nodes, host bridges, bridges that branch, devices. Pure.
 
 A bridge with one way through it is left out: it separates nothing.
 """

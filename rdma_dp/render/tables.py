@@ -214,8 +214,7 @@ def _system_line(system: System) -> Text:
 
 
 def _resource(pool: Pool, inventory: Inventory) -> Iterator[RenderableType]:
-    colour = "green" if pool.healthy else "red"
-    yield Text.assemble((pool.resource.full_name, "bold"), "  ", (_slots(pool), colour))
+    yield heading(pool)
     rows = _labelled_rows()
     if pool.hcas:
         rows.add_row("HCAs", _shares(pool) if pool.resource.per_hca else _hcas(pool))
@@ -229,6 +228,12 @@ def _resource(pool: Pool, inventory: Inventory) -> Iterator[RenderableType]:
     for step in next_steps(pool.selection, inventory):
         rows.add_row(Text("next", "bold"), Text(step, "bold"))
     yield Padding(rows, (0, 0, 0, 2))
+
+
+def heading(pool: Pool) -> Text:
+    """The resource's name and how many slots it has."""
+    colour = "green" if pool.healthy else "red"
+    return Text.assemble((pool.resource.full_name, "bold"), "  ", (_slots(pool), colour))
 
 
 def _slots(pool: Pool) -> str:

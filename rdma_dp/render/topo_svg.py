@@ -170,7 +170,7 @@ _BRIDGE_KINDS = ("root port", "PCIe switch", "switch of an HCA")
 
 def _room(branch: Branch) -> float:
     """A device and another beside it, so that a GPU stands over its HCA; four of very many."""
-    columns = 1 if len(branch.children) <= 2 else 2 if len(branch.children) <= 6 else 4  # noqa: PLR2004
+    columns = 1 if len(branch.children) <= 2 else 2 if len(branch.children) <= 6 else 4
     return columns * (_LEAF[0] + _GAP) + (2 * _PADDING if branch.kind == HOST_BRIDGE else 0)
 
 

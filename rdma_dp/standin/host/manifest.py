@@ -215,9 +215,9 @@ class Manifest(Item):
 
     `loaded` and `not_loaded` correct the list of kernel modules that the hardware implies; what a
     missing module would have made (umad, uverbs, rdma_cm, IPoIB netdevs) is missing as well.
-    `machine` is aarch64 for a Grace, `kernel` its release, `nvidia` the kind of NVIDIA's kernel module, `iommu` the type of the
-    IOMMU groups, one per function. `acs` is the control word of all bridges, or "none" where they
-    have no Access Control Services. Left out, the host shows no such thing.
+    `machine` is aarch64 for a Grace, `kernel` its release, `nvidia` the kind of NVIDIA's kernel
+    module, `iommu` the type of the IOMMU groups, one per function. `acs` is the control word of all
+    bridges, or "none" where they have no Access Control Services. Left out, nothing of it shows.
     """
 
     title: str
