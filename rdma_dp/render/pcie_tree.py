@@ -143,7 +143,8 @@ def _few(nodes: Sequence[Node]) -> tuple[Node, ...]:
     if len(others) <= _DRAWN:
         return tuple(nodes)
     left = others[_NAMED:]
-    kept = tuple(node for node in nodes if not any(node is each for each in left))
+    gone = {id(node) for node in left}
+    kept = tuple(node for node in nodes if id(node) not in gone)
     return (*kept, More(tuple(device for node in left for device in devices_below(node))))
 
 

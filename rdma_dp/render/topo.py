@@ -84,7 +84,7 @@ def _line(node: Node, seen: _Seen) -> tuple[Text, Cells, Branch | None]:
     if isinstance(node, Device):
         return Text(node.name, _device_colour(node)), _cells(node, seen), None
     if isinstance(node, More):
-        return Text("...", "dim"), (f"+{len(node.devices)}", Text("more"), node.text), None
+        return Text("...", "dim"), ("", "", node.text), None
     if node.kind != HOST_BRIDGE:
         return Text("switch", "dim"), _bridge_cells(node), node
     if len(node.children) == 1 and isinstance(node.children[0], Branch):

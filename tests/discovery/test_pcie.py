@@ -1,7 +1,6 @@
 """GPUs, HCAs and the bridges above them, as a host's /sys has them."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given
