@@ -24,7 +24,8 @@ RDMA_CM = "sys/class/misc/rdma_cm"
 PCI_DEVICES = "sys/bus/pci/devices"
 PCI_DRIVERS = "sys/bus/pci/drivers"
 IOMMU_GROUPS = "sys/kernel/iommu_groups"
-MEMORY_PEERS = "sys/kernel/mm/memory_peers"
+# Where drivers of GPUs register with ib_core; it depends on whose ib_core it is, and how old.
+MEMORY_PEERS = ("sys/kernel/mm/memory_peers", "sys/kernel/memory_peers", "sys/memory_peers")
 ONLINE_NODES = "sys/devices/system/node/online"
 ARM_CPU = "sys/devices/system/cpu/cpu0/regs/identification/midr_el1"
 MODULES = "sys/module"

@@ -25,6 +25,7 @@ from rdma_dp.topology import DIRECT, Distance, Gpu, bridges_between
 _FIRST_WITH_DMABUF = (5, 12)
 _NAMED = 4  # HCAs or GPUs that one line of evidence names
 _VIRTUAL_MACHINES = "vfio-pci"  # the driver of a GPU that is one's
+_NEOVERSE_V2, _OF_NVIDIA = (0x41, 0xD4F), 0x4E  # as an Arm core names itself
 _OPEN_MODULE = "Open Kernel Module"  # in NVIDIA_VERSION
 
 
@@ -33,7 +34,11 @@ _OPEN_MODULE = "Open Kernel Module"  # in NVIDIA_VERSION
     "GPU memory for HCAs",
     looks_at="/sys/module/nvidia_peermem, /sys/kernel/mm/memory_peers, /proc/driver/nvidia/version,"
     " /proc/sys/kernel/osrelease",
-    remedies=("modprobe nvidia-peermem", "grep CONFIG_PCI_P2PDMA= /boot/config-$(uname -r)"),
+    remedies=(
+        "modprobe nvidia-peermem",
+        "modprobe nvidia",
+        "grep -E 'CONFIG_(PCI_P2PDMA|...)=' /boot/config-$(uname -r)",
+    ),
 )
 def peer_memory(sight: Sight) -> Iterator[Finding]:
     """An HCA reaches GPU memory through DMA-BUF (NVIDIA's open kernel module on Linux 5.12 or
@@ -68,8 +73,7 @@ def _nvidia(host: Host) -> Finding:
 
 
 def _amd(host: Host) -> Finding:
-    # The name that amdgpu of ROCm's own packages registers with MLNX_OFED's ib_core.
-    if host.is_directory(f"{MEMORY_PEERS}/amdkfd"):
+    if any(host.is_directory(f"{path}/amdkfd") for path in MEMORY_PEERS):
         return ok("amdkfd is registered as peer memory")
     release = host.read(KERNEL_RELEASE)
     newer = _has_dmabuf(release)
@@ -104,7 +108,7 @@ def affinity(sight: Sight) -> Iterator[Finding]:
         return
     hcas = _hcas(sight)
     near = [sight.topology.nearest(gpu, hcas) for gpu in gpus]
-    far_as_built = frozenset({Distance.NODE} if _is_arm(sight.host) else ())
+    far_as_built = frozenset({Distance.NODE} if _is_grace(sight.host) else ())
     for gpu, (distance, nearest) in zip(gpus, near, strict=True):
         if distance is Distance.UNKNOWN:
             told = "behind another host bridge than every HCA, and no NUMA node is told"
@@ -132,7 +136,8 @@ def acs(sight: Sight) -> Iterator[Finding]:
     """With Access Control Services on, a PCIe switch sends what an HCA and a GPU below it have to
     say to each other up to the CPU and back: slow, or broken. The BIOS is the lasting place to
     switch it off; setpci lasts until the next boot. Virtual machines with passed-through devices
-    need it, and so does a Grace, whose GPUs are reached by translated addresses (ATS).
+    need it. A Grace is left alone: a ConnectX-8 beside it wants settings of its own, which NVIDIA's
+    rdma_topo knows.
     """
     bridges = _bridges(sight)
     if _gpus(sight) and not bridges:
@@ -155,8 +160,8 @@ def acs(sight: Sight) -> Iterator[Finding]:
 
 def _redirects(host: Host, bridge: str, found: Acs) -> Finding:
     word = f"{found.control:#06x}"
-    if _is_arm(host):
-        return ok(f"{bridge} has control {word}; on a Grace it has to stay on")
+    if _is_grace(host):
+        return ok(f"{bridge} has control {word}; a Grace has settings of its own")
     return warn(
         f"redirects peers' traffic to the CPU (control {word})",
         f"setpci -s {bridge} ECAP_ACS+6.w=0000",
@@ -169,11 +174,12 @@ def _redirects(host: Host, bridge: str, found: Acs) -> Finding:
     "gpu-iommu",
     "The IOMMU lets GPUs and HCAs pass",
     looks_at="/sys/bus/pci/devices/ADDRESS/iommu_group, /sys/kernel/iommu_groups/N/type",
-    remedies=("iommu=pt",),
+    remedies=("iommu=pt", "iommu.passthrough=1"),
 )
 def iommu(sight: Sight) -> Iterator[Finding]:
     """GPUDirect RDMA wants the same addresses on both sides: an IOMMU that translates (DMA,
-    DMA-FQ) makes it slow or impossible; in passthrough mode (identity) it does not.
+    DMA-FQ) makes it slow or impossible; in passthrough mode (identity) it does not. A Grace is
+    left alone.
     """
     addresses = tuple(_addresses(sight))
     if addresses and not sight.host.is_directory(IOMMU_GROUPS):
@@ -181,16 +187,21 @@ def iommu(sight: Sight) -> Iterator[Finding]:
         return
     types = {address: read_iommu(sight.host, address) for address in addresses}
     translated = tuple(address for address in addresses if types[address] in ("DMA", "DMA-FQ"))
-    if translated and not _is_arm(sight.host):
+    if translated and _is_grace(sight.host):
+        yield ok(f"type {types[translated[0]]}, as a Grace runs by default")
+    elif translated:
+        parameter = _ARM_PASSTHROUGH if sight.host.read_fact(ARM_CPU) else _PASSTHROUGH
         yield warn(
             f"translates for {some(translated, 2)} (type {types[translated[0]]})",
-            "put `iommu=pt` on the kernel's command line (with intel_iommu=on on Intel), reboot",
+            f"put `{parameter}` on the kernel's command line and reboot",
         )
-    elif translated:
-        yield ok(f"type {types[translated[0]]}; on Arm peers are reached by translated addresses")
     elif types:
         kinds = sorted({kind or "no IOMMU" for kind in types.values()})
         yield ok(f"GPUs and HCAs: {', '.join(kinds)}")
+
+
+# Of the kernel (Documentation/admin-guide/kernel-parameters.txt), on x86 and on Arm.
+_PASSTHROUGH, _ARM_PASSTHROUGH = "iommu=pt", "iommu.passthrough=1"
 
 
 # --- what several of them look at ----------------------------------------------------------------
@@ -228,8 +239,13 @@ def _bridges(sight: Sight) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _is_arm(host: Host) -> bool:
-    return host.read_fact(ARM_CPU) is not None
+def _is_grace(host: Host) -> bool:
+    """Whether the cores are Arm's Neoverse V2, or NVIDIA's own after them."""
+    core = host.read_fact_int(ARM_CPU, 16)
+    if core is None:
+        return False
+    implementer, part = core >> 24 & 0xFF, core >> 4 & 0xFFF  # kernel arch/arm64 asm/cputype.h
+    return (implementer, part) == _NEOVERSE_V2 or implementer == _OF_NVIDIA
 
 
 def _is_virtual(sight: Sight) -> bool:

@@ -77,6 +77,7 @@ AMD = "functions: {'0000:1b:00.0': {id: 1002:74a1, class: '1200', driver: amdgpu
     ("patch", "verdict"),
     [
         ("files: {sys/kernel/mm/memory_peers/amdkfd/version: '6.8'}", Verdict.OK),
+        ("files: {sys/memory_peers/amdkfd/version: '6.8'}", Verdict.OK),
         ("", Verdict.UNKNOWN),
         ("kernel: 5.4.0", Verdict.WARN),
     ],
@@ -148,7 +149,7 @@ def test_a_bridge_elsewhere_may_have_it(fresh: Fresh) -> None:
 def test_a_grace_keeps_it(fresh: Fresh) -> None:
     result = seen("gpu-acs", fresh(ailing("dgx-b200", "acs: 001d\nmachine: aarch64")).root)
     assert (result.verdict, result.remedy) == (Verdict.OK, ())
-    assert "has to stay on" in result.findings[0].evidence
+    assert "settings of its own" in result.findings[0].evidence
 
 
 @pytest.mark.parametrize("what", ["remove: [config]", f"files: {{config: '{'x' * 64}'}}"])
@@ -168,9 +169,20 @@ def test_an_iommu_that_translates(kind: str, fresh: Fresh) -> None:
     result = seen("gpu-iommu", fresh(ailing("hgx", f"iommu: {kind}")).root)
     assert result.verdict is Verdict.WARN
     assert f"type {kind}" in result.findings[0].evidence
-    assert "iommu=pt" in result.remedy[0]
+    assert result.remedy == ("put `iommu=pt` on the kernel's command line and reboot",)
 
 
 def test_a_host_that_shows_no_groups_is_not_judged(fresh: Fresh) -> None:
     host = fresh(ailing("hgx", "remove: [sys/kernel/iommu_groups]"))
     assert seen("gpu-iommu", host.root, ALL_MELLANOX).verdict is Verdict.UNKNOWN
+
+
+AMPERE = "files: {sys/devices/system/cpu/cpu0/regs/identification/midr_el1: '0x00000000c00fac30'}"
+
+
+def test_an_arm_that_is_no_grace_is_told_its_own_parameter(fresh: Fresh) -> None:
+    result = seen("gpu-iommu", fresh(ailing("hgx", f"iommu: DMA\n{AMPERE}")).root)
+    assert (result.verdict, "iommu.passthrough=1" in result.remedy[0]) == (Verdict.WARN, True)
+    assert (
+        seen("gpu-acs", fresh(ailing("hgx", f"acs: 001d\n{AMPERE}")).root).verdict is Verdict.WARN
+    )
