@@ -39,16 +39,14 @@ class _Seen:
 def drawing(topology: Topology, inventory: Inventory, chosen: Chosen) -> RenderableType:
     """The tree, then the matrix."""
     seen = _Seen(topology, inventory, chosen)
-    parts: list[RenderableType] = []
     rows = _rows()
     for node in tree(topology, inventory):
         rows.add_row(Text(f"{node.kind} {node.address}", "bold"))
         _add_children(rows, node, "", seen)
         rows.add_row()
-    parts.append(rows)
     if not rows.row_count:
-        parts += [Text("neither a GPU nor an HCA on this node", "bold red"), Text()]
-    return Group(*parts, *_matrix(topology, inventory))
+        return Text("neither a GPU nor an HCA on this node", "bold red")
+    return Group(rows, *_matrix(topology, inventory))
 
 
 # --- the tree -----------------------------------------------------------------------------------
@@ -68,7 +66,7 @@ def _add_children(rows: Table, branch: Branch, indent: str, seen: _Seen) -> None
         last = child is branch.children[-1]
         joint, below = ("└─ ", "   ") if last else ("├─ ", "│  ")
         name, cells, branch_below = _line(child, seen)
-        rows.add_row(Text(indent + joint, "dim").append_text(name), *cells)
+        rows.add_row(Text.assemble((indent + joint, "dim"), name), *cells)
         if branch_below is not None:
             _add_children(rows, branch_below, indent + below, seen)
 
@@ -109,11 +107,8 @@ def _cells(node: Device, seen: _Seen) -> Cells:
     """Address, what it is, and what people ask of it first."""
     address = node.place.address if node.place else ""
     if node.gpu is not None:
-        return (
-            address,
-            device_name(node.gpu),
-            _nearest(seen.topology, node.gpu, seen.inventory.hcas),
-        )
+        near = _nearest(seen.topology, node.gpu, seen.inventory.hcas)
+        return address, device_name(node.gpu), near
     if node.hca is not None:
         return address, device_name(node.hca), _hca(node.hca, seen.chosen.get(node.hca.name, ()))
     return address, "", Text("DMA function of a ConnectX-8", "dim")

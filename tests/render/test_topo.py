@@ -1,5 +1,6 @@
 """The node drawn: as a tree with its matrix, as a picture, and as a document."""
 
+import io
 import json
 import re
 from dataclasses import replace
@@ -9,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from rdma_dp import config
 from rdma_dp.discovery import scan
@@ -81,6 +83,14 @@ def test_an_hca_is_marked_with_its_resources(sample: Sample) -> None:
                 if "─ mlx5_3" in line)  # fmt: skip
     assert line.endswith("rdma/a  rdma/b")
     assert ">rdma/a rdma/b<" in picture(seen, {"mlx5_3": ("rdma/a", "rdma/b")})
+
+
+def test_a_name_has_its_colour_and_the_lines_before_it_theirs(sample: Sample) -> None:
+    buffer = io.StringIO()
+    terminal = Console(file=buffer, force_terminal=True, color_system="standard", width=100)
+    terminal.print(topo.drawing(*look(sample("hgx")), {}))
+    assert "\x1b[2m│  ├─ \x1b[0m\x1b[1;36mmlx5_0\x1b[0m" in buffer.getvalue()
+    assert "\x1b[32mPIX\x1b[0m mlx5_0, mlx5_1" in buffer.getvalue()
 
 
 @pytest.mark.parametrize("vfs", [False, True])
