@@ -1,17 +1,26 @@
 """GPUs, HCAs and the bridges above them, as a host's /sys has them."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from rdma_dp.answers import Answers
 from rdma_dp.discovery import scan
 from rdma_dp.discovery.config_space import Acs, acs
 from rdma_dp.discovery.pcie import place_of, read_acs, read_iommu, read_topology
+from rdma_dp.doctor.check import Verdict
+from rdma_dp.doctor.examination import examine
+from rdma_dp.doctor.gpudirect import CHECKS
+from rdma_dp.doctor.sight import ConfigSeen, Sight
 from rdma_dp.host import Host
+from rdma_dp.render import tables, topo
 from rdma_dp.standin.host import Manifest, config_space, generate, sample_names
 from rdma_dp.topology import Distance, Place, Topology
+from rdma_dp.tree import DiskTree
 
 from ..conftest import Fresh, Sample
 
@@ -186,3 +195,54 @@ def test_eight_times_the_hcas_cost_about_eight_times_as_much(fresh: Fresh) -> No
         assert len(read_topology(host, inventory).hcas) == number
         costs[number] = host.count
     assert 0 < costs[512] < 9 * costs[64]
+
+
+# --- a host that cannot be read -----------------------------------------------------------------
+
+
+class Failing(DiskTree):
+    """A disk on which files and links of these names answer with an error."""
+
+    def __init__(self, root: Path, bad: set[str]) -> None:
+        super().__init__(root)
+        self._bad = bad
+
+    def target(self, path: str) -> str:
+        return super().target(self._good(path))
+
+    def read(self, path: str, limit: int) -> bytes:
+        return super().read(self._good(path), limit)
+
+    def _good(self, path: str) -> str:
+        if path.rpartition("/")[2] in self._bad:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return path
+
+
+NAMES = (
+    *("class", "vendor", "device", "numa_node", "physfn", "driver", "product_name", "information"),
+    *("config", "iommu_group", "type", "online", "version", "osrelease", "cpuinfo", "midr_el1"),
+    *("0000:15:00.0", "0000:16:00.0", "0000:13:00.0", "0000:11:00.0"),
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(bad=st.sets(st.sampled_from(NAMES)))
+def test_what_cannot_be_read_is_left_out_or_unknown(bad: set[str], sample: Sample) -> None:
+    inventory = scan(Host(sample("hgx")))
+    host = Host(Failing(sample("hgx"), bad))
+    topology = read_topology(host, inventory)
+    assert len(topology.hcas) == len(inventory.hcas)
+    tables.plain(topo.drawing(topology, inventory, {}))
+    sight = Sight(host, inventory, Answers(), ConfigSeen(Path("none")), topology=topology)
+    assert Verdict.FAIL not in {result.verdict for result in examine(sight, CHECKS)}
+
+
+def test_an_unreadable_directory_has_no_gpu(sample: Sample) -> None:
+    class Closed(DiskTree):
+        def names(self, path: str) -> list[str]:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    inventory = scan(Host(sample("hgx")))
+    found = read_topology(Host(Closed(sample("hgx"))), inventory)
+    assert (found.gpus, len(found.hcas)) == ((), 10)
