@@ -24,6 +24,7 @@ GPU = place("A/port/up/down1/gpu")
     [
         (place("A/port/up/down2/hca"), Distance.PIX),  # below the same switch
         (place("A/port/up/down1/hca"), Distance.PIX),  # another function of the same card
+        (place("A/port/up/down2/inner/hca"), Distance.PXB),  # behind a bridge of its own card
         (place("A/port/up/down2/up2/down3/hca"), Distance.PXB),  # below a switch of the switch
         (place("A/port2/hca"), Distance.PHB),  # another port of the same CPU
         (place("A/port2/hca", None), Distance.PHB),
