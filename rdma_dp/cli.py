@@ -188,28 +188,29 @@ def _discover(options: argparse.Namespace) -> int:
 def _topo(options: argparse.Namespace) -> int:
     """Draw the node: NUMA nodes, PCIe switches, GPUs, HCAs, and the distances between them."""
     from rdma_dp.discovery.pcie import read_topology
+    from rdma_dp.render.pcie_tree import View
     from rdma_dp.selection import choices, select
 
-    root = _root(options.root)
-    inventory = root.scan()
-    topology = read_topology(root.host, inventory)
     loaded = _loaded(options.config) if options.config else None
     if options.config and loaded is None:
         return FAILED
+    root = _root(options.root)
+    inventory = root.scan()
     resources = loaded.config.config_list if loaded else ()
     chosen = choices(select(inventory, resource) for resource in resources)
+    view = View(read_topology(root.host, inventory), inventory, chosen)
     if options.output == "json":
         from rdma_dp.render import documents
 
-        _print_json(documents.topo(topology, inventory, chosen))
+        _print_json(documents.topo(view))
     elif options.output == "svg":
         from rdma_dp.render import topo_svg
 
-        _say(topo_svg.drawing(topology, inventory, chosen))
+        _say(topo_svg.drawing(view))
     else:
         from rdma_dp.render import tables, topo
 
-        tables.show(topo.drawing(topology, inventory, chosen))
+        tables.show(topo.drawing(view))
     return OK
 
 

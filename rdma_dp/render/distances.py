@@ -31,14 +31,6 @@ def lines(topology: Topology, gpus: Sequence[Gpu], hcas: Sequence[Hca]) -> list[
     return [(some(names, _NAMED), cells) for names, cells in grouped(found)]
 
 
-def nearest(
-    topology: Topology, gpu: Gpu, hcas: Sequence[Hca]
-) -> tuple[Distance | None, tuple[str, ...]]:
-    """The shortest distance from a GPU, and the names of the HCAs that are so near."""
-    distance, found = topology.nearest(gpu, topology.measured(hcas))
-    return distance, tuple(hca.name for hca in found)
-
-
 def _cells(
     topology: Topology, hca: Hca, gpus: Sequence[Gpu], shortest: Sequence[Distance | None]
 ) -> tuple[Cell, ...]:

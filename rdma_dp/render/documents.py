@@ -4,7 +4,7 @@ Absent is null, never a missing key. Times, addresses of this process and paths 
 have no place here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rdma_dp.advice import node_warnings, pool_warnings
@@ -12,8 +12,9 @@ from rdma_dp.allocation import PERMISSIONS, Grant, example, granted
 from rdma_dp.cdi import delivered
 from rdma_dp.model import Hca, IdleFunction, Inventory, PciFunction, Port, System
 from rdma_dp.pool import Pool
+from rdma_dp.render.pcie_tree import View
 from rdma_dp.shares import Share
-from rdma_dp.topology import Distance, Gpu, Place, Topology
+from rdma_dp.topology import Distance, Gpu, Place
 
 Document = dict[str, Any]
 
@@ -40,17 +41,18 @@ def dry_run(
     }
 
 
-def topo(topology: Topology, inventory: Inventory, chosen: Mapping[str, Sequence[str]]) -> Document:
-    """Where GPUs and HCAs are, and the distance of each from each. `chosen` as the tree has it."""
+def topo(view: View) -> Document:
+    """Where GPUs and HCAs are, and the distance of each from each."""
+    topology, inventory = view.topology, view.inventory
     return {
-        "gpus": [_gpu(gpu, topology, inventory) for gpu in topology.gpus],
+        "gpus": [_gpu(gpu, view) for gpu in topology.gpus],
         "hcas": [
             {
                 "name": hca.name,
                 "places": [_place(place) for place in topology.hcas.get(hca.name, ())],
                 "netdevs": [netdev.name for netdev in hca.netdevs],
                 "shareable": hca.shareable,
-                "resources": list(chosen.get(hca.name, ())),
+                "resources": list(view.chosen.get(hca.name, ())),
             }
             for hca in inventory.hcas
         ],
@@ -58,9 +60,9 @@ def topo(topology: Topology, inventory: Inventory, chosen: Mapping[str, Sequence
     }
 
 
-def _gpu(gpu: Gpu, topology: Topology, inventory: Inventory) -> Document:
-    shortest, nearest = topology.nearest(gpu, topology.measured(inventory.hcas))
-    distances = {hca.name: topology.distance(gpu, hca) for hca in inventory.hcas}
+def _gpu(gpu: Gpu, view: View) -> Document:
+    shortest, nearest = view.nearest(gpu)
+    distances = {hca.name: view.topology.distance(gpu, hca) for hca in view.inventory.hcas}
     return {
         "name": gpu.name,
         "vendor": gpu.function.vendor,
@@ -68,7 +70,7 @@ def _gpu(gpu: Gpu, topology: Topology, inventory: Inventory) -> Document:
         "model": gpu.model,
         "driver": gpu.function.driver,
         "place": _place(gpu.place),
-        "nearest": [hca.name for hca in nearest],
+        "nearest": list(nearest),
         "nearestDistance": _distance(shortest),
         "distances": {name: _distance(found) for name, found in distances.items()},
     }

@@ -4,19 +4,40 @@ A bridge with one way through it is left out: it separates nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from rdma_dp.discovery.pcie import MELLANOX
 from rdma_dp.model import Hca, Inventory, natural_key
 from rdma_dp.selection import some
-from rdma_dp.topology import Gpu, Place, Topology
+from rdma_dp.topology import Distance, Gpu, Place, Topology
 
 _DRAWN = 12  # of what hangs below one thing, besides GPUs; a PF may have hundreds of VFs
 _NAMED = 3
 
 HOST_BRIDGE = "host bridge"
+ROOT_PORT, SWITCH, HCA_SWITCH = BRIDGES = ("root port", "PCIe switch", "switch of an HCA")
 
 Chosen = Mapping[str, tuple[str, ...]]
 """The names of the resources that hand an HCA out, by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that a drawing of the node shows."""
+
+    topology: Topology
+    inventory: Inventory
+    chosen: Chosen = field(default_factory=dict)
+
+    def nearest(self, gpu: Gpu) -> tuple[Distance | None, tuple[str, ...]]:
+        """The shortest distance from a GPU to an HCA for pods, and the names of those."""
+        found, hcas = self.topology.nearest(gpu, self.measured)
+        return found, tuple(hca.name for hca in hcas)
+
+    @property
+    def measured(self) -> tuple[Hca, ...]:
+        """The HCAs that the distances are about."""
+        return self.topology.measured(self.inventory.hcas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +74,15 @@ class Branch:
 Node = Branch | Device | More
 
 
-def tree(topology: Topology, inventory: Inventory) -> tuple[Branch, ...]:
+def tree(view: View) -> tuple[Branch, ...]:
     """The NUMA nodes in their order; what has none, and what has no PCI function, comes last."""
-    devices = sorted(_devices(topology, inventory), key=_order)
+    devices = sorted(_devices(view), key=_order)
     nodes: dict[int | None, list[Device]] = {}
     for device in devices:
         if device.place is not None:
             nodes.setdefault(device.place.numa_node, []).append(device)
     drawn = [
-        Branch(*_numa_label(node), _few(_host_bridges(own, topology)))
+        Branch(*_numa_label(node), _few(_host_bridges(own, view.topology)))
         for node, own in sorted(nodes.items(), key=lambda each: (each[0] is None, each[0] or 0))
     ]
     unplaced = [device for device in devices if device.place is None]
@@ -81,9 +102,10 @@ def devices_below(node: Node) -> Iterator[Device]:
             yield from devices_below(child)
 
 
-def _devices(topology: Topology, inventory: Inventory) -> Iterator[Device]:
+def _devices(view: View) -> Iterator[Device]:
+    topology = view.topology
     yield from (Device(gpu.name, gpu.place, gpu=gpu) for gpu in topology.gpus)
-    for hca in inventory.hcas:
+    for hca in view.inventory.hcas:
         places = topology.hcas.get(hca.name, ())
         yield Device(hca.name, places[0] if places else None, hca=hca)
     yield from (Device("Data Direct", place) for place in topology.data_direct)
@@ -133,8 +155,8 @@ def _below(
 
 def _bridge_kind(bridge: str, host_bridge: str, topology: Topology) -> str:
     if host_bridge.removeprefix("pci") == bridge.rpartition(":")[0]:
-        return "root port"
-    return "switch of an HCA" if topology.bridges.get(bridge) == "15b3" else "PCIe switch"
+        return ROOT_PORT
+    return HCA_SWITCH if topology.bridges.get(bridge) == MELLANOX else SWITCH
 
 
 def _few(nodes: Sequence[Node]) -> tuple[Node, ...]:

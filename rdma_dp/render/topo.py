@@ -1,16 +1,15 @@
 """The node drawn for a terminal: the PCIe tree, and how far each GPU is from each HCA."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rdma_dp.model import Hca, Inventory
+from rdma_dp.model import Hca
 from rdma_dp.render.devices import device_name
-from rdma_dp.render.distances import Cell, Line, lines, nearest
-from rdma_dp.render.pcie_tree import HOST_BRIDGE, Branch, Chosen, Device, More, Node, tree
+from rdma_dp.render.distances import Cell, Line, lines
+from rdma_dp.render.pcie_tree import HOST_BRIDGE, Branch, Device, More, Node, View, tree
 from rdma_dp.render.tables import port_text
 from rdma_dp.selection import some
 from rdma_dp.topology import Distance, Gpu, Topology
@@ -27,26 +26,16 @@ _NAMED = 3  # HCAs that one line names
 _GPUS_ABREAST = 10  # columns of the matrix, of 7 characters each
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What a line of the tree may tell of."""
-
-    topology: Topology
-    inventory: Inventory
-    chosen: Chosen
-
-
-def drawing(topology: Topology, inventory: Inventory, chosen: Chosen) -> RenderableType:
+def drawing(view: View) -> RenderableType:
     """The tree, then the matrix."""
-    seen = _Seen(topology, inventory, chosen)
     rows = _rows()
-    for node in tree(topology, inventory):
+    for node in tree(view):
         rows.add_row(Text(f"{node.kind} {node.address}", "bold"))
-        _add_children(rows, node, "", seen)
+        _add_children(rows, node, "", view)
         rows.add_row()
     if not rows.row_count:
         return Text("neither a GPU nor an HCA on this node", "bold red")
-    return Group(rows, *_matrix(topology, inventory))
+    return Group(rows, *_matrix(view.topology, view.measured))
 
 
 # --- the tree -----------------------------------------------------------------------------------
@@ -61,26 +50,26 @@ def _rows() -> Table:
     return rows
 
 
-def _add_children(rows: Table, branch: Branch, indent: str, seen: _Seen) -> None:
+def _add_children(rows: Table, branch: Branch, indent: str, view: View) -> None:
     for child in branch.children:
         last = child is branch.children[-1]
         joint, below = ("└─ ", "   ") if last else ("├─ ", "│  ")
-        name, cells, branch_below = _line(child, seen)
+        name, cells, branch_below = _line(child, view)
         rows.add_row(Text.assemble((indent + joint, "dim"), name), *cells)
         if branch_below is not None:
-            _add_children(rows, branch_below, indent + below, seen)
+            _add_children(rows, branch_below, indent + below, view)
 
 
 Cells = tuple[str | Text, ...]
 
 
-def _line(node: Node, seen: _Seen) -> tuple[Text, Cells, Branch | None]:
+def _line(node: Node, view: View) -> tuple[Text, Cells, Branch | None]:
     """The name of a node, what stands beside it, and the branch to draw below.
 
     A host bridge with one bridge below stands in one line with it.
     """
     if isinstance(node, Device):
-        return Text(node.name, _device_colour(node)), _cells(node, seen), None
+        return Text(node.name, _device_colour(node)), _cells(node, view), None
     if isinstance(node, More):
         return Text("...", "dim"), ("", "", node.text), None
     if node.kind != HOST_BRIDGE:
@@ -103,19 +92,17 @@ def _device_colour(device: Device) -> str:
     return "bold cyan" if device.hca.shareable else "cyan"
 
 
-def _cells(node: Device, seen: _Seen) -> Cells:
+def _cells(node: Device, view: View) -> Cells:
     """Address, what it is, and what people ask of it first."""
     address = node.place.address if node.place else ""
     if node.gpu is not None:
-        near = _nearest(seen.topology, node.gpu, seen.inventory.hcas)
-        return address, device_name(node.gpu), near
+        return address, device_name(node.gpu), _nearest(*view.nearest(node.gpu))
     if node.hca is not None:
-        return address, device_name(node.hca), _hca(node.hca, seen.chosen.get(node.hca.name, ()))
+        return address, device_name(node.hca), _hca(node.hca, view.chosen.get(node.hca.name, ()))
     return address, "", Text("DMA function of a ConnectX-8", "dim")
 
 
-def _nearest(topology: Topology, gpu: Gpu, hcas: Sequence[Hca]) -> Text:
-    distance, names = nearest(topology, gpu, hcas)
+def _nearest(distance: Distance | None, names: tuple[str, ...]) -> Text:
     if distance is None:
         return Text("no HCA", "dim")
     return Text.assemble((distance, COLOURS[distance]), f" {some(names, _NAMED)}")
@@ -134,9 +121,8 @@ def _hca(hca: Hca, resources: Sequence[str]) -> Text:
 # --- the matrix ---------------------------------------------------------------------------------
 
 
-def _matrix(topology: Topology, inventory: Inventory) -> Iterator[RenderableType]:
+def _matrix(topology: Topology, hcas: Sequence[Hca]) -> Iterator[RenderableType]:
     """A line per HCA, and a column per GPU."""
-    hcas = topology.measured(inventory.hcas)
     if not hcas or not topology.gpus:
         return
     seen: set[Distance | None] = set()

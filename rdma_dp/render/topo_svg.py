@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from rdma_dp.model import Hca, Inventory
+from rdma_dp.model import Hca
 from rdma_dp.render.devices import device_name
-from rdma_dp.render.distances import Line, lines, nearest
-from rdma_dp.render.pcie_tree import HOST_BRIDGE, Branch, Chosen, Device, More, Node, tree
+from rdma_dp.render.distances import Line, lines
+from rdma_dp.render.pcie_tree import BRIDGES, HOST_BRIDGE, Branch, Device, More, Node, View, tree
 from rdma_dp.topology import Distance, Topology
 
 _WIDTH = 1280.0  # pixels, at least; a slide is as wide
@@ -64,10 +64,10 @@ class _Box:
     draw: Callable[[Element, float, float], None]
 
 
-def drawing(topology: Topology, inventory: Inventory, chosen: Chosen) -> str:
+def drawing(view: View) -> str:
     """The whole picture; the same node always gives the same text."""
-    nodes = [_branch(node, topology, inventory, chosen) for node in tree(topology, inventory)]
-    boxes = [*nodes, *_matrix(topology, topology.measured(inventory.hcas))]
+    nodes = [_branch(node, view) for node in tree(view)]
+    boxes = [*nodes, *_matrix(view.topology, view.measured)]
     top = 64.0
     width = max([_WIDTH, *(box.width + 4 * _GAP for box in boxes)])
     height = top + sum(box.height + 2 * _GAP for box in boxes) + _GAP
@@ -90,14 +90,12 @@ def drawing(topology: Topology, inventory: Inventory, chosen: Chosen) -> str:
 # --- boxes in boxes -----------------------------------------------------------------------------
 
 
-def _node(node: Node, topology: Topology, inventory: Inventory, chosen: Chosen) -> _Box:
+def _node(node: Node, view: View) -> _Box:
     if isinstance(node, Branch):
-        return _branch(node, topology, inventory, chosen)
+        return _branch(node, view)
     if isinstance(node, More):
         return _leaf("other", (f"{len(node.devices)} more", node.text))
-    resources = chosen.get(node.name, ())
-    kind = _kind(node, bool(resources))
-    return _leaf(kind, tuple(_lines_of(node, topology, inventory, resources)))
+    return _leaf(_kind(node, node.name in view.chosen), tuple(_lines_of(node, view)))
 
 
 def _kind(device: Device, is_chosen: bool) -> str:
@@ -108,14 +106,12 @@ def _kind(device: Device, is_chosen: bool) -> str:
     return "chosen" if is_chosen else "hca"
 
 
-def _lines_of(
-    device: Device, topology: Topology, inventory: Inventory, resources: Sequence[str]
-) -> Iterator[str]:
+def _lines_of(device: Device, view: View) -> Iterator[str]:
     """The name, what it is, and what people ask of it first."""
     address = device.place.address if device.place else ""
     yield device.name
     if device.gpu is not None:
-        distance, names = nearest(topology, device.gpu, inventory.hcas)
+        distance, names = view.nearest(device.gpu)
         yield device_name(device.gpu)
         yield address
         near = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} HCAs"
@@ -124,7 +120,8 @@ def _lines_of(
         netdevs = " ".join(netdev.name for netdev in device.hca.netdevs)
         yield device_name(device.hca)
         yield address
-        yield (" ".join(resources) or netdevs) if device.hca.shareable else "not shared"
+        resources = " ".join(view.chosen.get(device.name, ()))
+        yield (resources or netdevs) if device.hca.shareable else "not shared"
     else:
         yield "of a ConnectX-8"
         yield address
@@ -146,9 +143,9 @@ def _leaf(kind: str, texts: Sequence[str]) -> _Box:
     return _Box(width, height, draw)
 
 
-def _branch(branch: Branch, topology: Topology, inventory: Inventory, chosen: Chosen) -> _Box:
-    children = [_node(child, topology, inventory, chosen) for child in branch.children]
-    is_node = branch.kind not in (HOST_BRIDGE, *_BRIDGE_KINDS)
+def _branch(branch: Branch, view: View) -> _Box:
+    children = [_node(child, view) for child in branch.children]
+    is_node = branch.kind not in (HOST_BRIDGE, *BRIDGES)
     room = _WIDTH - 4 * _GAP - 2 * _PADDING if is_node else _room(branch)
     placed, inner_width, inner_height = _flowed(children, room)
     label = f"{branch.kind} {branch.address.removeprefix('pci')}".strip()
@@ -163,9 +160,6 @@ def _branch(branch: Branch, topology: Topology, inventory: Inventory, chosen: Ch
             child.draw(parent, x + _PADDING + left, y + _HEAD + top)
 
     return _Box(width, inner_height + _HEAD + _PADDING, draw)
-
-
-_BRIDGE_KINDS = ("root port", "PCIe switch", "switch of an HCA")
 
 
 def _room(branch: Branch) -> float:

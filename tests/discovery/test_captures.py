@@ -19,6 +19,7 @@ from rdma_dp.host import Host
 from rdma_dp.model import Inventory
 from rdma_dp.pool import make_pool
 from rdma_dp.render import documents, tables, topo
+from rdma_dp.render.pcie_tree import View
 from rdma_dp.root import open_root
 from rdma_dp.selection import select
 from rdma_dp.topology import DIRECT
@@ -225,7 +226,7 @@ def test_a_hypervisor_shows_no_switches(extracted: Extracted) -> None:
 def test_the_node_is_drawn_with_every_hca(name: str, extracted: Extracted) -> None:
     inventory = scan(Host(extracted(name)))
     found = read_topology(Host(extracted(name)), inventory)
-    text = tables.plain(topo.drawing(found, inventory, {}))
+    text = tables.plain(topo.drawing(View(found, inventory)))
     assert all(len(line) <= 100 for line in text.splitlines())
     assert all(hca.name in text for hca in inventory.hcas)
 

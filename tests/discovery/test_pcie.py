@@ -18,6 +18,7 @@ from rdma_dp.doctor.gpudirect import CHECKS
 from rdma_dp.doctor.sight import ConfigSeen, Sight
 from rdma_dp.host import Host
 from rdma_dp.render import tables, topo
+from rdma_dp.render.pcie_tree import View
 from rdma_dp.standin.host import Manifest, config_space, generate, sample_names
 from rdma_dp.topology import Distance, Place, Topology
 from rdma_dp.tree import DiskTree
@@ -233,7 +234,7 @@ def test_what_cannot_be_read_is_left_out_or_unknown(bad: set[str], sample: Sampl
     host = Host(Failing(sample("hgx"), bad))
     topology = read_topology(host, inventory)
     assert len(topology.hcas) == len(inventory.hcas)
-    tables.plain(topo.drawing(topology, inventory, {}))
+    tables.plain(topo.drawing(View(topology, inventory)))
     sight = Sight(host, inventory, Answers(), ConfigSeen(Path("none")), topology=topology)
     assert Verdict.FAIL not in {result.verdict for result in examine(sight, CHECKS)}
 
