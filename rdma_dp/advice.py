@@ -9,7 +9,7 @@ from rdma_dp.config import Selectors
 from rdma_dp.health import describe_ports, has_active_port
 from rdma_dp.model import CharDevice, Hca, IdleFunction, Inventory, NetDevice, System
 from rdma_dp.pool import Pool
-from rdma_dp.selection import Mismatch, Selection, Values, Verdict, grouped, mismatches, some
+from rdma_dp.selection import Comparison, Selection, Values, Verdict, grouped, mismatches, some
 
 _SHOWN = 3  # nobody reads further; `discover` has the rest
 _COMPARED = 20  # values of a selector, to find what looks most like a slip of the pen
@@ -171,7 +171,7 @@ def _distance(verdict: Verdict) -> tuple[int, bool, float]:
     return len(verdict.mismatches), not verdict.hca.shareable, -likeness
 
 
-def _likeness(mismatch: Mismatch) -> float:
+def _likeness(mismatch: Comparison) -> float:
     if mismatch.excludes:
         return 0.0  # what matches word for word there is no slip of the pen
     pairs = product(_compared(mismatch.wanted), _compared(mismatch.found))

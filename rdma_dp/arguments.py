@@ -36,10 +36,24 @@ def add_root(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """The form of what is shown."""
+def add_output(parser: argparse.ArgumentParser, *more: str) -> None:
+    """The form of what is shown; `more` are further ones of this verb."""
     parser.add_argument(
-        "-o", "--output", choices=("table", "wide", "json"), default="table", help="%(default)s"
+        "-o",
+        "--output",
+        choices=("table", "wide", "json", *more),
+        default="table",
+        help="%(default)s",
+    )
+
+
+def add_topo_arguments(parser: argparse.ArgumentParser) -> None:
+    """Whose HCAs to mark, and the form of the drawing."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="tell which resource hands out which HCA"
+    )
+    parser.add_argument(
+        "-o", "--output", choices=("table", "svg", "json"), default="table", help="%(default)s"
     )
 
 

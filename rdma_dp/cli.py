@@ -104,11 +104,14 @@ def _parser() -> argparse.ArgumentParser:
     discover = verb("discover", _discover)
     arguments.add_root(discover)
     arguments.add_output(discover)
+    topo = verb("topo", _topo)
+    arguments.add_topo_arguments(topo)
+    arguments.add_root(topo)
     dry_run = verb("dry-run", _dry_run)
     arguments.add_config(dry_run)
     arguments.add_use_cdi(dry_run)
     arguments.add_root(dry_run)
-    arguments.add_output(dry_run)
+    arguments.add_output(dry_run, "explain")
     cdi = verb("cdi", _cdi)
     arguments.add_config(cdi)
     arguments.add_root(cdi)
@@ -182,6 +185,34 @@ def _discover(options: argparse.Namespace) -> int:
     return OK
 
 
+def _topo(options: argparse.Namespace) -> int:
+    """Draw the node: NUMA nodes, PCIe switches, GPUs, HCAs, and the distances between them."""
+    from rdma_dp.discovery.pcie import read_topology
+    from rdma_dp.selection import choices, select
+
+    root = _root(options.root)
+    inventory = root.scan()
+    topology = read_topology(root.host, inventory)
+    loaded = _loaded(options.config) if options.config else None
+    if options.config and loaded is None:
+        return FAILED
+    resources = loaded.config.config_list if loaded else ()
+    chosen = choices(select(inventory, resource) for resource in resources)
+    if options.output == "json":
+        from rdma_dp.render import documents
+
+        _print_json(documents.topo(topology, inventory, chosen))
+    elif options.output == "svg":
+        from rdma_dp.render import topo_svg
+
+        _say(topo_svg.drawing(topology, inventory, chosen))
+    else:
+        from rdma_dp.render import tables, topo
+
+        tables.show(topo.drawing(topology, inventory, chosen))
+    return OK
+
+
 def _dry_run(options: argparse.Namespace) -> int:
     """Show what a config would do on this node: HCAs, reasons, and what a container would get."""
     from rdma_dp.pool import make_pools
@@ -197,6 +228,10 @@ def _dry_run(options: argparse.Namespace) -> int:
         from rdma_dp.render import documents
 
         _print_json(documents.dry_run(inventory, pools, warnings))
+    elif options.output == "explain":
+        from rdma_dp.render import explain, tables
+
+        tables.show(explain.dry_run(pools))
     else:
         from rdma_dp.render import tables
 

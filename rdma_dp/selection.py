@@ -23,31 +23,54 @@ _LONGEST_TOLD = 80  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Mismatch:
-    """A selector that an HCA does not meet, or that leaves it out: what it says, what was found."""
+class Comparison:
+    """What one selector says of one HCA: what it names, what was found, whether some value agrees.
+
+    `excludes` is set for a selector below `exclude`.
+    """
 
     selector: str  # as the config spells it
     wanted: Values
     found: Values
+    agrees: bool = False
     excludes: bool = False
+
+    @property
+    def speaks_against(self) -> bool:
+        """Whether the HCA is left out for it."""
+        return self.agrees is self.excludes
+
+    @property
+    def wanted_words(self) -> str:
+        """The first of what the selector names."""
+        return _few(self.wanted, " or ")
+
+    @property
+    def found_words(self) -> str:
+        """The first of what the HCA has."""
+        return _few(self.found, ", ") or "none"
 
     def __str__(self) -> str:
         verb = "leaves out" if self.excludes else "wants"
-        wanted, found = _few(self.wanted, " or "), _few(self.found, ", ") or "none"
-        return f"{self.selector} {verb} {wanted}; it has {found}"
+        return f"{self.selector} {verb} {self.wanted_words}; it has {self.found_words}"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one resource says of one HCA."""
+    """What one resource says of one HCA, selector by selector in the order of the documentation."""
 
     hca: Hca
-    mismatches: tuple[Mismatch, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+
+    @property
+    def mismatches(self) -> tuple[Comparison, ...]:
+        """The selectors that speak against the HCA."""
+        return tuple(each for each in self.comparisons if each.speaks_against)
 
     @property
     def chosen(self) -> bool:
         """Whether the resource hands this HCA out."""
-        return self.hca.shareable and not self.mismatches
+        return self.hca.shareable and not any(each.speaks_against for each in self.comparisons)
 
     @property
     def reasons(self) -> Values:
@@ -83,23 +106,49 @@ def select(inventory: Inventory, resource: Resource) -> Selection:
     """The resource's verdict on every HCA of the node."""
     return Selection(
         resource,
-        tuple(Verdict(hca, mismatches(hca, resource.selectors)) for hca in inventory.hcas),
+        tuple(Verdict(hca, compared(hca, resource.selectors)) for hca in inventory.hcas),
     )
 
 
-def mismatches(hca: Hca, selectors: Selectors) -> tuple[Mismatch, ...]:
+def choices(selections: Iterable[Selection]) -> dict[str, Values]:
+    """The full names of the resources that hand an HCA out, by its name."""
+    found: dict[str, list[str]] = {}
+    for selection in selections:
+        for hca in selection.chosen:
+            found.setdefault(hca.name, []).append(selection.resource.full_name)
+    return {name: tuple(resources) for name, resources in found.items()}
+
+
+def mismatches(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
     """The selectors that speak against the HCA, in the order of the config's documentation."""
-    unmet = (
-        Mismatch(trait.selector, _told(wanted), _told(found))
-        for trait, wanted, found in _compared(hca, selectors)
-        if not trait.matching(wanted, found)
+    return Verdict(hca, compared(hca, selectors)).mismatches
+
+
+def compared(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
+    """What every selector that is there says of the HCA; those below `exclude` come last."""
+    asked = (
+        Comparison(
+            trait.selector, _told(wanted), _told(found), agrees=bool(trait.matching(wanted, found))
+        )
+        for trait, wanted, found in _pairs(hca, selectors)
     )
     excluding = (
-        Mismatch(f"exclude.{trait.selector}", _told(matching), _told(found), excludes=True)
-        for trait, wanted, found in _compared(hca, selectors.exclude)
-        if (matching := trait.matching(wanted, found))
+        Comparison(
+            f"exclude.{trait.selector}",
+            _told(matching or wanted),
+            _told(found),
+            agrees=bool(matching),
+            excludes=True,
+        )
+        for trait, wanted, found in _pairs(hca, selectors.exclude)
+        for matching in [trait.matching(wanted, found)]
     )
-    return (*unmet, *excluding)
+    return (*asked, *excluding)
+
+
+def not_asked(selectors: Selectors) -> Values:
+    """The selectors that a config leaves open, as it would spell them."""
+    return tuple(trait.selector for trait in _TRAITS if not getattr(selectors, trait.field))
 
 
 def some(names: Values, limit: int) -> str:
@@ -148,7 +197,7 @@ class _Trait:
         return [value for value in wanted if any(agree(value, one) for one in found)]
 
 
-def _compared(hca: Hca, traits: Traits) -> Iterable[tuple[_Trait, Sequence[Any], Sequence[Any]]]:
+def _pairs(hca: Hca, traits: Traits) -> Iterable[tuple[_Trait, Sequence[Any], Sequence[Any]]]:
     for trait in _TRAITS:
         wanted = getattr(traits, trait.field)
         if wanted:

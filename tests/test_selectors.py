@@ -6,7 +6,7 @@ import pytest
 
 from rdma_dp.config import Traits
 from rdma_dp.model import Hca, NetDevice, PciFunction, Subfunction
-from rdma_dp.selection import Mismatch, mismatches
+from rdma_dp.selection import Comparison, mismatches
 
 from .makers import hca, resource
 
@@ -175,8 +175,8 @@ def test_each_selector_of_exclude_leaves_out_on_its_own() -> None:
         vf(), resource(exclude={"functionTypes": ["vf"], "pfNames": ["ens1*#0-3"]}).selectors
     )
     assert found == (
-        Mismatch("exclude.pfNames", ("ens1*#0-3",), ("ens1f0np0#3",), excludes=True),
-        Mismatch("exclude.functionTypes", ("vf",), ("vf",), excludes=True),
+        Comparison("exclude.pfNames", ("ens1*#0-3",), ("ens1f0np0#3",), agrees=True, excludes=True),
+        Comparison("exclude.functionTypes", ("vf",), ("vf",), agrees=True, excludes=True),
     )
 
 

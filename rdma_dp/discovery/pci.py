@@ -28,6 +28,11 @@ class Parent:
     subfunction: str | None = None
 
 
+def is_address(name: str) -> bool:
+    """Whether sysfs would name a PCI function so."""
+    return _ADDRESS.fullmatch(name) is not None
+
+
 def parent_of(path: str) -> Parent | None:
     """The innermost PCI function (and subfunction) on a sysfs path; None for a virtual device.
 

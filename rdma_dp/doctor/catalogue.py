@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from rdma_dp.doctor import hcas
+from rdma_dp.doctor import gpudirect, hcas
 from rdma_dp.doctor.check import Check
 from rdma_dp.errors import RdmaDpError
 
-CATALOGUE: tuple[Check, ...] = (*hcas.CHECKS,)
+CATALOGUE: tuple[Check, ...] = (*hcas.CHECKS, *gpudirect.CHECKS)
 
 
 def chosen(ids: Sequence[str]) -> tuple[Check, ...]:

@@ -1,15 +1,17 @@
 """Everything that a check may look at: a node, what a config makes of it, who asked whom."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rdma_dp import config
 from rdma_dp.answers import Answers
 from rdma_dp.config import Config, Problem
+from rdma_dp.discovery.pcie import read_topology
 from rdma_dp.host import Host
 from rdma_dp.model import Inventory
 from rdma_dp.pool import Pool, make_pools
 from rdma_dp.root import Root
+from rdma_dp.topology import Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Sight:
     answers: Answers
     config: ConfigSeen
     pools: tuple[Pool, ...] = ()
+    topology: Topology = field(default_factory=Topology)
 
 
 def sight_of(root: Root, config_file: Path, *, use_cdi: bool = False) -> Sight:
@@ -43,7 +46,8 @@ def sight_of(root: Root, config_file: Path, *, use_cdi: bool = False) -> Sight:
         if seen.config
         else ()
     )
-    return Sight(root.host, inventory, root.answers or Answers(), seen, pools)
+    topology = read_topology(root.host, inventory)
+    return Sight(root.host, inventory, root.answers or Answers(), seen, pools, topology)
 
 
 def _config(file: Path) -> ConfigSeen:

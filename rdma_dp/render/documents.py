@@ -1,10 +1,10 @@
-"""JSON documents of `discover` and `dry-run`. Their field names are stable. Pure.
+"""JSON documents of `discover`, `topo` and `dry-run`. Their field names are stable. Pure.
 
 Absent is null, never a missing key. Times, addresses of this process and paths below another root
 have no place here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rdma_dp.advice import node_warnings, pool_warnings
@@ -13,6 +13,7 @@ from rdma_dp.cdi import delivered
 from rdma_dp.model import Hca, IdleFunction, Inventory, PciFunction, Port, System
 from rdma_dp.pool import Pool
 from rdma_dp.shares import Share
+from rdma_dp.topology import Distance, Gpu, Place, Topology
 
 Document = dict[str, Any]
 
@@ -36,6 +37,54 @@ def dry_run(
     return {
         "resources": [_resource(pool, inventory.system) for pool in pools],
         "warnings": [*config_warnings, *node_warnings(inventory, selections)],
+    }
+
+
+def topo(topology: Topology, inventory: Inventory, chosen: Mapping[str, Sequence[str]]) -> Document:
+    """Where GPUs and HCAs are, and the distance of each from each. `chosen` as the tree has it."""
+    return {
+        "gpus": [_gpu(gpu, topology, inventory) for gpu in topology.gpus],
+        "hcas": [
+            {
+                "name": hca.name,
+                "places": [_place(place) for place in topology.hcas.get(hca.name, ())],
+                "netdevs": [netdev.name for netdev in hca.netdevs],
+                "shareable": hca.shareable,
+                "resources": list(chosen.get(hca.name, ())),
+            }
+            for hca in inventory.hcas
+        ],
+        "dataDirect": [_place(place) for place in topology.data_direct],
+    }
+
+
+def _gpu(gpu: Gpu, topology: Topology, inventory: Inventory) -> Document:
+    shortest, nearest = topology.nearest(gpu, topology.measured(inventory.hcas))
+    distances = {hca.name: topology.distance(gpu, hca) for hca in inventory.hcas}
+    return {
+        "name": gpu.name,
+        "vendor": gpu.function.vendor,
+        "deviceID": gpu.function.device,
+        "model": gpu.model,
+        "driver": gpu.function.driver,
+        "place": _place(gpu.place),
+        "nearest": [hca.name for hca in nearest],
+        "nearestDistance": _distance(shortest),
+        "distances": {name: _distance(found) for name, found in distances.items()},
+    }
+
+
+def _distance(distance: Distance | None) -> str | None:
+    """None where it cannot be known."""
+    return None if distance in (None, Distance.UNKNOWN) else distance
+
+
+def _place(place: Place) -> Document:
+    return {
+        "pciAddress": place.address,
+        "numaNode": place.numa_node,
+        "hostBridge": place.host_bridge,
+        "bridges": list(place.bridges),
     }
 
 

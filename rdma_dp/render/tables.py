@@ -147,10 +147,12 @@ def _ports_and_netdevs(hca: Hca) -> list[tuple[Text, str]]:
     """Line by line: ports with nothing to tell between them share one, with their netdevs."""
     runs = [
         (list(ports), names)
-        for (_, names), ports in groupby(hca.ports, lambda port: (str(_port(port)), port.netdevs))
+        for (_, names), ports in groupby(
+            hca.ports, lambda port: (str(port_text(port)), port.netdevs)
+        )
     ]
     lines = [
-        (Text.assemble(_numbers(ports, hca), _port(ports[0])), _or_dash(" ".join(names)))
+        (Text.assemble(_numbers(ports, hca), port_text(ports[0])), _or_dash(" ".join(names)))
         for ports, names in runs
     ]
     placed = {name for port in hca.ports for name in port.netdevs}
@@ -167,7 +169,8 @@ def _numbers(ports: Sequence[Port], hca: Hca) -> str:
     return f"{first}: " if first == last else f"{first}-{last}: "
 
 
-def _port(port: Port) -> Text:
+def port_text(port: Port) -> Text:
+    """Its state, link layer and rate: "ACTIVE IB 400G"."""
     state = Text(port.state or "?", "green" if port.state == "ACTIVE" else "yellow")
     layer = _LINK_LAYERS.get(port.link_layer or "", port.link_layer or "")
     rate = "" if port.rate is None else f" {port.rate:g}G"
@@ -211,8 +214,7 @@ def _system_line(system: System) -> Text:
 
 
 def _resource(pool: Pool, inventory: Inventory) -> Iterator[RenderableType]:
-    colour = "green" if pool.healthy else "red"
-    yield Text.assemble((pool.resource.full_name, "bold"), "  ", (_slots(pool), colour))
+    yield heading(pool)
     rows = _labelled_rows()
     if pool.hcas:
         rows.add_row("HCAs", _shares(pool) if pool.resource.per_hca else _hcas(pool))
@@ -226,6 +228,12 @@ def _resource(pool: Pool, inventory: Inventory) -> Iterator[RenderableType]:
     for step in next_steps(pool.selection, inventory):
         rows.add_row(Text("next", "bold"), Text(step, "bold"))
     yield Padding(rows, (0, 0, 0, 2))
+
+
+def heading(pool: Pool) -> Text:
+    """The resource's name and how many slots it has."""
+    colour = "green" if pool.healthy else "red"
+    return Text.assemble((pool.resource.full_name, "bold"), "  ", (_slots(pool), colour))
 
 
 def _slots(pool: Pool) -> str:

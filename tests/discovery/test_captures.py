@@ -2,7 +2,7 @@
 
 import json
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -10,11 +10,18 @@ import pytest
 
 from rdma_dp import config
 from rdma_dp.discovery import scan
+from rdma_dp.discovery.pcie import read_topology
+from rdma_dp.doctor.check import Verdict
+from rdma_dp.doctor.examination import examine
+from rdma_dp.doctor.gpudirect import CHECKS
+from rdma_dp.doctor.sight import sight_of
 from rdma_dp.host import Host
 from rdma_dp.model import Inventory
 from rdma_dp.pool import make_pool
-from rdma_dp.render import documents, tables
+from rdma_dp.render import documents, tables, topo
+from rdma_dp.root import open_root
 from rdma_dp.selection import select
+from rdma_dp.topology import DIRECT
 
 REPO = Path(__file__).parents[2]
 CAPTURES = REPO.parent / "shared/captures"
@@ -41,19 +48,25 @@ NAMES = {
 }  # fmt: skip
 WITH_VERBS = {"hwloc-qib-triplicated", "hwloc-qib-truescale", "udev-dgx-a100"}
 
+Extracted = Callable[[str], Path]
 Capture = Callable[[str], Inventory]
 every_capture = pytest.mark.parametrize("name", sorted(NAMES))
 
 
 @pytest.fixture(scope="module")
-def capture(memory: Path) -> Iterator[Capture]:
+def extracted(memory: Path) -> Extracted:
     @cache
-    def scanned(name: str) -> Inventory:
+    def unpacked(name: str) -> Path:
         with tarfile.open(CAPTURES / f"{name}.tar.gz") as archive:
             archive.extractall(memory / "captures", filter="tar")
-        return scan(Host(memory / "captures" / name))
+        return memory / "captures" / name
 
-    yield scanned
+    return unpacked
+
+
+@pytest.fixture(scope="module")
+def capture(extracted: Extracted) -> Capture:
+    return cache(lambda name: scan(Host(extracted(name))))
 
 
 def addresses(inventory: Inventory) -> dict[str, str | None]:
@@ -175,3 +188,50 @@ def test_connectx8_without_its_rdma_half(capture: Capture) -> None:
         "0001:03:00.0",
         "0001:03:00.1",
     ]
+
+
+# --- GPUs ---------------------------------------------------------------------------------------
+
+
+def near(root: Path) -> list[list[str]]:
+    """The HCAs at PIX or PXB of each GPU."""
+    inventory = scan(Host(root))
+    found = read_topology(Host(root), inventory)
+    return [
+        [hca.name for hca in inventory.hcas if found.distance(gpu, hca) in DIRECT]
+        for gpu in found.gpus
+    ]
+
+
+def test_each_mi300x_has_an_hca_of_its_own(extracted: Extracted) -> None:
+    assert near(extracted("nccl-mi300x-cx7-baremetal")) == [[f"mlx5_{n}"] for n in range(8)]
+
+
+def test_two_gpus_of_a_dgx_a100_share_two_hcas(extracted: Extracted) -> None:
+    pairs = [[f"mlx5_{n}", f"mlx5_{n + 1}"] for n in range(0, 8, 2)]
+    assert near(extracted("udev-dgx-a100")) == [pair for pair in pairs for _ in range(2)]
+
+
+def test_eight_gpus_share_eight_hcas_below_each_switch(extracted: Extracted) -> None:
+    first, second = (([f"mlx5_{n}" for n in range(start, start + 8)]) for start in (6, 14))
+    assert near(extracted("nccl-4gpu-22hca")) == [first] * 8 + [second] * 8
+
+
+def test_a_hypervisor_shows_no_switches(extracted: Extracted) -> None:
+    assert near(extracted("nccl-hyperv-vf-random-domains")) == [[]] * 16
+
+
+@every_capture
+def test_the_node_is_drawn_with_every_hca(name: str, extracted: Extracted) -> None:
+    inventory = scan(Host(extracted(name)))
+    found = read_topology(Host(extracted(name)), inventory)
+    text = tables.plain(topo.drawing(found, inventory, {}))
+    assert all(len(line) <= 100 for line in text.splitlines())
+    assert all(hca.name in text for hca in inventory.hcas)
+
+
+@every_capture
+def test_gpudirect_raises_no_false_alarm(name: str, extracted: Extracted) -> None:
+    sight = sight_of(open_root(extracted(name)), CONFIGS / "all-mellanox.yaml")
+    for result in examine(sight, CHECKS):
+        assert result.verdict in (Verdict.OK, Verdict.UNKNOWN), result

@@ -17,7 +17,7 @@ COMMANDS = commands()
 CONFIG = REPO / "configs" / "network-operator.json"
 DEPLOY = REPO / "deploy"
 
-READS_THE_NODE = ("discover", "dry-run", "cdi")
+READS_THE_NODE = ("discover", "topo", "dry-run", "cdi")
 READS_A_CONFIG = ("dry-run", "cdi")
 
 # Of kubectl and oc: the verbs that the docs use, and the flags of each.

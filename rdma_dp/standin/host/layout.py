@@ -1,6 +1,6 @@
 """A host as files: the scene, printed the way the kernel prints it. Pure."""
 
-from rdma_dp.standin.host import chardev, ibdev, netdev, pci
+from rdma_dp.standin.host import chardev, ibdev, netdev, nvidia, pci
 from rdma_dp.standin.host.manifest import Item
 from rdma_dp.standin.host.scene import Scene
 from rdma_dp.standin.host.tree import Tree
@@ -13,6 +13,9 @@ def lay_out(scene: Scene) -> Tree:
     netdev.lay_out_class(tree, scene)
     for site in scene.sites:
         pci.lay_out(tree, scene, site)
+    pci.lay_out_iommu_groups(tree, scene)
+    nvidia.lay_out(tree, scene)
+    _machine(tree, scene)
     for hca in scene.ibdevs:
         ibdev.lay_out(tree, scene, hca)
         chardev.lay_out(tree, scene, hca)
@@ -32,6 +35,15 @@ def _modules(tree: Tree, scene: Scene) -> None:
     if "ib_core" in scene.modules:
         mode = "Y" if scene.manifest.netns == "shared" else "N"
         tree.attributes("sys/module/ib_core/parameters", {"netns_mode": mode})
+
+
+def _machine(tree: Tree, scene: Scene) -> None:
+    if scene.manifest.kernel is not None:
+        tree.attributes("proc/sys/kernel", {"osrelease": scene.manifest.kernel})
+    if scene.manifest.machine == "aarch64":
+        # Neoverse V2, the cores of a Grace (kernel arch/arm64/kernel/cpuinfo.c shows the register).
+        registers = "sys/devices/system/cpu/cpu0/regs/identification"
+        tree.attributes(registers, {"midr_el1": "0x00000000410fd4f1"})
 
 
 def _oddities(tree: Tree, scene: Scene) -> None:

@@ -34,6 +34,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0
 NetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}$")]
 PciId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")]
 PciClass = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}([0-9a-f]{2})?$")]
+AcsControl = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{4}|none)$")]
 Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}(:[0-9a-f]{4}){3}$")]
 Mac = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
 Number = Annotated[int, Field(ge=0, le=4095)]
@@ -165,7 +166,8 @@ class Function(Holder):
     before), `root` the host bridge's path below sys/devices. `physfn` makes it a VF, with the
     number `vf` on its PF (default: the next free one, by address). `rdma: false` tells that the
     driver offers no RDMA half (the second PF of a LAG), `multiport` that two PFs share one HCA.
-    `vpd` is what its Vital Product Data say; `name` is their identifier string.
+    `vpd` is what its Vital Product Data say; `name` is their identifier string. `acs` is a bridge's
+    own where it differs from the host's, `model` what the driver of a GPU calls it.
     """
 
     id: PciId
@@ -179,6 +181,8 @@ class Function(Holder):
     rdma: bool = True
     multiport: bool = False
     vpd: dict[Annotated[str, StringConstraints(pattern=r"^(name|[A-Z0-9]{2})$")], str] = {}
+    acs: AcsControl | None = None
+    model: str | None = None
     subfunctions: dict[
         Annotated[str, StringConstraints(pattern=r"^mlx5_core\.sf\.[0-9]+$")], Subfunction
     ] = {}
@@ -193,6 +197,11 @@ class Function(Holder):
         """Four hex digits."""
         return self.id[5:]
 
+    @property
+    def is_bridge(self) -> bool:
+        """Whether other functions may be below."""
+        return self.pci_class.startswith("0604")
+
 
 class Bond(Item):
     """A bonding master and its slaves."""
@@ -206,10 +215,18 @@ class Manifest(Item):
 
     `loaded` and `not_loaded` correct the list of kernel modules that the hardware implies; what a
     missing module would have made (umad, uverbs, rdma_cm, IPoIB netdevs) is missing as well.
+    `machine` is aarch64 for a Grace, `kernel` its release, `nvidia` the kind of NVIDIA's kernel
+    module, `iommu` the type of the IOMMU groups, one per function. `acs` is the control word of all
+    bridges, or "none" where they have no Access Control Services. Left out, nothing of it shows.
     """
 
     title: str
     netns: Literal["shared", "exclusive"] = "shared"
+    machine: Literal["x86_64", "aarch64"] = "x86_64"
+    kernel: str | None = None
+    nvidia: Literal["open", "proprietary"] | None = None
+    iommu: Literal["none", "identity", "DMA", "DMA-FQ"] | None = None
+    acs: AcsControl | None = None
     loaded: tuple[Name, ...] = ()
     not_loaded: tuple[Name, ...] = ()
     functions: dict[Address, Function] = {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rdma_dp.standin.host import vpd
+from rdma_dp.standin.host import config_space, vpd
 from rdma_dp.standin.host.families import FAMILIES
 from rdma_dp.standin.host.manifest import Function
 from rdma_dp.standin.host.scene import Scene
@@ -21,6 +21,7 @@ def lay_out(tree: Tree, scene: Scene, site: Site) -> None:
     elif site.address is not None:
         _function(tree, site, site.address, site.function)
         _virtual_functions(tree, scene, site)
+        _config_space(tree, scene, site, site.function)
     for name, driver in _auxiliary_devices(scene, site):
         _auxiliary(tree, f"{site.directory}/{name}", driver)
 
@@ -51,6 +52,27 @@ def _function(tree: Tree, site: Site, address: str, function: Function) -> None:
     tree.link(f"sys/bus/pci/devices/{address}", directory)
     if site.driver is not None:
         _bind(tree, "pci", directory, site.driver, site.driver.replace("-", "_"))
+
+
+def lay_out_iommu_groups(tree: Tree, scene: Scene) -> None:
+    """One group per function, in the order of their addresses; no group without an IOMMU."""
+    if scene.manifest.iommu in (None, "none"):
+        if scene.manifest.iommu == "none":
+            tree.directory("sys/kernel/iommu_groups")
+        return
+    functions = [site for site in scene.sites if site.address and site.subfunction is None]
+    for number, site in enumerate(sorted(functions, key=lambda site: site.name)):
+        group = f"sys/kernel/iommu_groups/{number}"
+        tree.attributes(group, {"type": scene.manifest.iommu})
+        tree.link(f"{group}/devices/{site.name}", site.directory)
+        tree.link(f"{site.directory}/iommu_group", group)
+
+
+def _config_space(tree: Tree, scene: Scene, site: Site, function: Function) -> None:
+    acs = function.acs or scene.manifest.acs
+    if acs is not None and function.is_bridge:
+        depth = sum("." in part for part in site.directory.split("/")) - 1
+        tree.file(f"{site.directory}/config", config_space.encode(function.id, depth, acs))
 
 
 def _modalias(function: Function, pci_class: str) -> str:

@@ -8,6 +8,7 @@ from rdma_dp.standin.host.manifest import Function, Holder, Manifest, Subfunctio
 
 VIRTUAL = "sys/devices/virtual"
 _ROOT_PORT = Function.model_validate({"id": "8086:352a", "class": "0604"})
+_SWITCH_PORT = Function.model_validate({"id": "1000:c030", "class": "0604"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,9 @@ def _with_bridges(manifest: Manifest) -> dict[str, Function]:
     """The manifest's functions, and the bridges above them that it does not spell out."""
     functions = dict(manifest.functions)
     for address, function in manifest.functions.items():
-        for bridge in _bridges(manifest.functions, address):
-            functions.setdefault(bridge, _ROOT_PORT.model_copy(update={"numa": function.numa}))
+        for depth, bridge in enumerate(_bridges(manifest.functions, address)):
+            port = _SWITCH_PORT if depth else _ROOT_PORT
+            functions.setdefault(bridge, port.model_copy(update={"numa": function.numa}))
     return functions
 
 
@@ -96,7 +98,7 @@ def _bridges(functions: Mapping[str, Function], address: str) -> tuple[str, ...]
         return function.bridges
     if function.physfn is not None:
         return functions[function.physfn].bridges or _default_bridges(function.physfn)
-    return () if function.pci_class.startswith("0604") else _default_bridges(address)
+    return () if function.is_bridge else _default_bridges(address)
 
 
 def _default_bridges(address: str) -> tuple[str, ...]:

@@ -1,0 +1,54 @@
+"""PCI configuration space, read for one thing: does a bridge send peers' traffic up to the CPU?
+
+Numbers are those of the kernel's include/uapi/linux/pci_regs.h.
+"""
+
+from dataclasses import dataclass
+
+# Bytes. Of a function that speaks PCIe it is 4096; others have 256, and whoever is not root gets
+# 64 (drivers/pci/pci-sysfs.c, pci_read_config).
+SIZE = 4096
+
+_FIRST_CAPABILITY = 0x100
+_ACS = 0x000D  # PCI_EXT_CAP_ID_ACS
+_ACS_CONTROL = 6  # PCI_ACS_CTRL, 16 bits
+_REQUEST_REDIRECT, _COMPLETION_REDIRECT, _EGRESS_CONTROL = 0x04, 0x08, 0x20
+_ABSENT = (0, 0xFFFFFFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Acs:
+    """The Access Control Services of a port. `control` is None where it has none of them."""
+
+    control: int | None = None
+
+    @property
+    def redirects(self) -> bool:
+        """Whether traffic between two devices below is sent up to the CPU, or kept back."""
+        switches = _REQUEST_REDIRECT | _COMPLETION_REDIRECT | _EGRESS_CONTROL
+        return bool((self.control or 0) & switches)
+
+
+def acs(config: bytes) -> Acs | None:
+    """The ACS of a function; None when its extended capabilities could not be read."""
+    if len(config) <= _FIRST_CAPABILITY:
+        return None
+    seen = set()
+    position = _FIRST_CAPABILITY
+    while position >= _FIRST_CAPABILITY and position not in seen:
+        seen.add(position)
+        header = _number(config, position, 4)
+        if header is None:
+            return None
+        if header in _ABSENT:
+            break
+        if header & 0xFFFF == _ACS:
+            control = _number(config, position + _ACS_CONTROL, 2)
+            return None if control is None else Acs(control)
+        position = header >> 20 & ~3  # the lowest two bits are reserved
+    return Acs()
+
+
+def _number(data: bytes, position: int, length: int) -> int | None:
+    cut = data[position : position + length]
+    return int.from_bytes(cut, "little") if len(cut) == length else None

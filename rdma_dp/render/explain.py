@@ -1,0 +1,78 @@
+"""Why a resource takes an HCA or leaves it: a line per selector, what it wants, what is there."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from rdma_dp.pool import Pool
+from rdma_dp.render.tables import heading
+from rdma_dp.selection import Comparison, Verdict, grouped, not_asked, some
+
+_YES, _NO = Text("✓", "green"), Text("✗", "red")
+_NAMED = 12  # HCAs that one explanation names
+_NAMES_WIDTH, _SELECTOR_WIDTH, _WANTED_WIDTH = 22, 22, 26  # columns
+
+
+def dry_run(pools: Sequence[Pool]) -> RenderableType:
+    """Each resource with its verdict on every HCA; HCAs of which all lines are alike in one."""
+    parts: list[RenderableType] = []
+    for pool in pools:
+        parts += [*([Text()] if parts else []), *_resource(pool)]
+    return Group(*parts)
+
+
+def _resource(pool: Pool) -> Iterator[RenderableType]:
+    yield heading(pool)
+    verdicts = pool.selection.verdicts
+    if not verdicts:
+        yield Text("  no RDMA device on this node", "red")
+        return
+    yield Padding(_table(verdicts), (0, 0, 0, 2))
+    open_ones = ", ".join(not_asked(pool.resource.selectors))
+    if open_ones:
+        yield Padding(Text(f"not asked: {open_ones}", "dim"), (0, 0, 0, 2))
+
+
+Explanation = tuple[bool, str | None, tuple[Comparison, ...]]
+"""Whether the HCA is chosen, why it cannot be shared, what each selector says."""
+
+
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("HCA", overflow="fold", max_width=_NAMES_WIDTH)
+    table.add_column("")
+    table.add_column("SELECTOR", overflow="fold", max_width=_SELECTOR_WIDTH)
+    table.add_column("WANTED", overflow="fold", max_width=_WANTED_WIDTH)
+    table.add_column("FOUND", overflow="fold")
+    for names, explanation in grouped((each.hca.name, _explained(each)) for each in verdicts):
+        name = Text(some(names, _NAMED), "green" if explanation[0] else "red")
+        for row in _rows(explanation):
+            table.add_row(name, *row)
+            name = Text()
+    return table
+
+
+def _explained(verdict: Verdict) -> Explanation:
+    return verdict.chosen, verdict.hca.unshareable, verdict.comparisons
+
+
+def _rows(explanation: Explanation) -> Iterator[tuple[Text, ...]]:
+    chosen, unshareable, comparisons = explanation
+    if unshareable is not None:
+        yield _NO, Text("can be shared"), Text(), Text(unshareable, "red")
+    for each in comparisons:
+        yield _row(each)
+    if not comparisons and chosen:
+        yield _YES, Text("(none)", "dim"), Text(), Text()
+
+
+def _row(comparison: Comparison) -> tuple[Text, ...]:
+    against = comparison.speaks_against
+    wanted = Text(comparison.wanted_words)
+    if comparison.excludes:
+        wanted = Text.assemble(("not ", "dim"), wanted)
+    found = Text(comparison.found_words, "red" if against else "green")
+    return _NO if against else _YES, Text(comparison.selector), wanted, found
