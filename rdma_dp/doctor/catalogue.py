@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from rdma_dp.doctor import hcas
+from rdma_dp.doctor import hcas, kubelet, pods
 from rdma_dp.doctor.check import Check
 from rdma_dp.errors import RdmaDpError
 
-CATALOGUE: tuple[Check, ...] = (*hcas.CHECKS,)
+CATALOGUE: tuple[Check, ...] = (*hcas.CHECKS, *kubelet.CHECKS, *pods.CHECKS)
 
 
 def chosen(ids: Sequence[str]) -> tuple[Check, ...]:

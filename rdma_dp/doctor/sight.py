@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rdma_dp import config
 from rdma_dp.answers import Answers
+from rdma_dp.asking import ask
 from rdma_dp.config import Config, Problem
 from rdma_dp.host import Host
 from rdma_dp.model import Inventory
@@ -34,8 +35,22 @@ class Sight:
     pools: tuple[Pool, ...] = ()
 
 
-def sight_of(root: Root, config_file: Path, *, use_cdi: bool = False) -> Sight:
-    """Looks at all of it once. Raises HostError when the node's HCAs cannot be listed."""
+_KUBELET_ROOT = Path("/var/lib/kubelet")
+
+
+def sight_of(
+    root: Root,
+    config_file: Path,
+    *,
+    use_cdi: bool = False,
+    kubelet_root: Path = _KUBELET_ROOT,
+    device_plugins: Path | None = None,
+) -> Sight:
+    """Looks at all of it once. Raises HostError when the node's HCAs cannot be listed.
+
+    Kubelet is asked on this machine alone, below `kubelet_root`, which has `device_plugins` too if
+    that is None.
+    """
     inventory = root.scan()
     seen = _config(config_file)
     pools = (
@@ -43,7 +58,8 @@ def sight_of(root: Root, config_file: Path, *, use_cdi: bool = False) -> Sight:
         if seen.config
         else ()
     )
-    return Sight(root.host, inventory, root.answers or Answers(), seen, pools)
+    answers = root.answers or ask(root.host, kubelet_root, device_plugins)
+    return Sight(root.host, inventory, answers, seen, pools)
 
 
 def _config(file: Path) -> ConfigSeen:

@@ -1,4 +1,4 @@
-"""Asks kubelet and the plugins on its sockets how they stand. Changes nothing, waits for nobody long.
+"""Asks kubelet and the plugins on its sockets how they stand; changes nothing, waits for nobody.
 
 Never ListAndWatch: when a second stream of a plugin ends, it takes that for kubelet's.
 """
@@ -73,11 +73,10 @@ async def _ask(root: Path, directories: KubeletDirectories, roots: Sequence[str]
         except OSError as error:
             unreadable[str(directory)] = error.strerror or str(error)
     kubelet = directories.device_plugins / KUBELET_SOCKET
-    book, *sockets = await asyncio.gather(
+    book, sockets = await asyncio.gather(
         _pod_resources(root / "pod-resources" / KUBELET_SOCKET),
-        *(_plugin(path, directories) for path in paths if path != kubelet),
+        asyncio.gather(*(_plugin(path, directories) for path in paths if path != kubelet)),
     )
-    own = {os.path.realpath(root), os.path.realpath(directories.device_plugins.parent)}
     return KubeletView(
         root=str(root),
         device_plugins=str(directories.device_plugins),
@@ -87,22 +86,25 @@ async def _ask(root: Path, directories: KubeletDirectories, roots: Sequence[str]
         pod_resources=book if isinstance(book, PodResources) else None,
         why_no_pod_resources=book if isinstance(book, str) else None,
         unreadable=MappingProxyType(unreadable),
-        elsewhere=tuple(
-            place
-            for place in dict.fromkeys((*roots, *_WELL_KNOWN))
-            if os.path.realpath(place) not in own and _lives(Path(place))
-        ),
+        elsewhere=_elsewhere((root, directories.device_plugins.parent), roots),
     )
 
 
-def _lives(root: Path) -> bool:
-    return state_of(root / "device-plugins" / KUBELET_SOCKET) is SocketState.ANSWERS
+def _elsewhere(known: Sequence[Path], roots: Sequence[str]) -> tuple[str, ...]:
+    """Other roots in which a kubelet answers."""
+    own = {path.resolve() for path in known}
+    places = dict.fromkeys((*roots, *_WELL_KNOWN))
+    return tuple(place for place in places if Path(place).resolve() not in own and _lives(place))
+
+
+def _lives(root: str) -> bool:
+    return state_of(Path(root, "device-plugins", KUBELET_SOCKET)) is SocketState.ANSWERS
 
 
 def _sockets(directory: Path) -> list[Path]:
     """Those of a directory, but for hidden ones, which belong to sockets in the making."""
-    names = sorted(name for name in os.listdir(directory) if not name.startswith("."))
-    return [path for path in (directory / name for name in names) if _is_socket(path)]
+    paths = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+    return [path for path in paths if _is_socket(path)]
 
 
 def _is_socket(path: Path) -> bool:
@@ -135,7 +137,8 @@ async def _plugin(path: Path, directories: KubeletDirectories) -> PluginSocket:
         return PluginSocket(str(path), state, ours)
     if ours:
         status, silent = await _called(path, _status)
-        return PluginSocket(str(path), _state(silent), ours, status, status and status.resource)
+        resource = status.resource if status else None
+        return PluginSocket(str(path), _state(silent), ours, status, resource)
     if path.parent == directories.plugins_registry:
         info, silent = await _called(path, _info)
         name, kind = info or (None, None)
