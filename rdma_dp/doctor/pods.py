@@ -233,7 +233,7 @@ def _gids(host: Host, hca: Hca) -> Iterator[processes.Address]:
 )
 def queue_pairs(sight: Sight) -> Iterator[Finding]:
     """Whatever sends over RDMA owns a queue pair. A container that has been running for five
-    minutes without one sends over TCP, as NCCL does when it finds no HCA that it can use; or it is idle.
+    minutes without one is idle, or sends over TCP, as NCCL does when it finds no HCA to use.
     """
     held = _each(sight)
     if sight.answers.queue_pairs is None and held:

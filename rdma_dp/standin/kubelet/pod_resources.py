@@ -56,7 +56,9 @@ class _Lister(rpc.PodResourcesListerServicer):
         self._holders = holders
 
     async def GetAllocatableResources(  # noqa: N802 - the wire's name
-        self, request: pb.AllocatableResourcesRequest, context: Context
+        self,
+        request: pb.AllocatableResourcesRequest,  # noqa: ARG002 - the wire's signature
+        context: Context,  # noqa: ARG002
     ) -> pb.AllocatableResourcesResponse:
         """The healthy devices, taken or not; kubelet has an entry per device."""
         return pb.AllocatableResourcesResponse(
@@ -68,9 +70,23 @@ class _Lister(rpc.PodResourcesListerServicer):
         )
 
     async def List(  # noqa: N802
-        self, request: pb.ListPodResourcesRequest, context: Context
+        self,
+        request: pb.ListPodResourcesRequest,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> pb.ListPodResourcesResponse:
         """Each pod with its containers."""
+        return self._book()
+
+    async def Get(  # noqa: N802
+        self, request: pb.GetPodResourcesRequest, context: Context
+    ) -> pb.GetPodResourcesResponse:
+        """The same for one pod."""
+        for pod in self._book().pod_resources:
+            if (pod.namespace, pod.name) == (request.pod_namespace, request.pod_name):
+                return pb.GetPodResourcesResponse(pod_resources=pod)
+        return await context.abort(grpc.StatusCode.UNKNOWN, "pod not found")
+
+    def _book(self) -> pb.ListPodResourcesResponse:
         pods: dict[tuple[str, str], pb.PodResources] = {}
         for name, allocations in self._holders().items():
             pod = pods.setdefault(
