@@ -86,7 +86,7 @@ def directory(sight: Sight) -> Iterator[Finding]:
     "kubelet-plugin",
     "rdma-dp serves every resource of the config",
     looks_at="the sockets in KUBELET_ROOT/device-plugins and KUBELET_ROOT/plugins_registry",
-    remedies=(_FIND, _LOGS, _RESTART),
+    remedies=(_FIND, _LOGS, _RESTART, _AS_ROOT),
 )
 def plugin(sight: Sight) -> Iterator[Finding]:
     """A resource that no plugin serves is not in the node's status; pods that ask for it stay
@@ -136,7 +136,7 @@ def _configured(sight: Sight) -> set[str]:
     "kubelet-registered",
     "kubelet has registered every resource",
     looks_at="what rdma-dp tells on its sockets: the open ListAndWatch streams",
-    remedies=(_LOGS, _RESTART, *_KUBELET),
+    remedies=(_LOGS,),
 )
 def registered(sight: Sight) -> Iterator[Finding]:
     """kubelet keeps one ListAndWatch stream to a plugin that it has registered. Without it all
@@ -158,7 +158,7 @@ def registered(sight: Sight) -> Iterator[Finding]:
     "kubelet-counts",
     "kubelet counts what rdma-dp lists",
     looks_at="KUBELET_ROOT/pod-resources/kubelet.sock, GetAllocatableResources",
-    remedies=(_RESTART, "mount KUBELET_ROOT/pod-resources"),
+    remedies=(_RESTART, "rdma-dp dry-run", "mount KUBELET_ROOT/pod-resources", _AS_ROOT),
 )
 def counts(sight: Sight) -> Iterator[Finding]:
     """kubelet's own count of healthy slots decides where pods can run. It differs from ours when it
