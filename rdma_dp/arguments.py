@@ -77,15 +77,7 @@ def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool)
     parser.add_argument(
         *_one_dash_or_two("config-file"), type=Path, default=DEFAULT_CONFIG, metavar="FILE"
     )
-    _add_directory(
-        parser,
-        "kubelet-root-dir",
-        DEFAULT_KUBELET_ROOT,
-        "holds device-plugins and plugins_registry (default: %(default)s)",
-    )
-    _add_directory(
-        parser, "device-plugins-dir", None, "where kubelet.sock is, if not below kubelet's root"
-    )
+    add_kubelet_directories(parser)
     parser.add_argument(
         *_one_dash_or_two("registration"),
         choices=("auto", "device-plugins", "plugins-registry"),
@@ -117,6 +109,19 @@ def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool)
     )
     parser.add_argument(*_one_dash_or_two("log-format"), choices=("text", "json"), default="text")
     add_root(parser)
+
+
+def add_kubelet_directories(parser: argparse.ArgumentParser) -> None:
+    """Where kubelet is."""
+    _add_directory(
+        parser,
+        "kubelet-root-dir",
+        DEFAULT_KUBELET_ROOT,
+        "holds device-plugins and plugins_registry (default: %(default)s)",
+    )
+    _add_directory(
+        parser, "device-plugins-dir", None, "where kubelet.sock is, if not below kubelet's root"
+    )
 
 
 def add_use_cdi(parser: argparse.ArgumentParser) -> None:

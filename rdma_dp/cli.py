@@ -119,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     arguments.add_config(doctor)
     arguments.add_use_cdi(doctor)
     arguments.add_root(doctor)
+    arguments.add_kubelet_directories(doctor)
     arguments.add_doctor_arguments(doctor)
     verb("check-config", _check_config).add_argument("file", type=Path, metavar="FILE")
     verb("schema", _schema)
@@ -274,7 +275,13 @@ def _doctor(options: argparse.Namespace) -> int:
         else:
             tables.show(doctor.catalogue(checks))
         return OK
-    sight = sight_of(_root(options.root), options.config, use_cdi=options.use_cdi)
+    sight = sight_of(
+        _root(options.root),
+        options.config,
+        use_cdi=options.use_cdi,
+        kubelet_root=options.kubelet_root_dir,
+        device_plugins=options.device_plugins_dir,
+    )
     results = examine(sight, checks)
     if options.output == "json":
         _print_json(doctor.document(results))

@@ -66,10 +66,16 @@ class DiskTree:
         return os.readlink(f"{self.prefix}/{path}")
 
     def read(self, path: str, limit: int) -> bytes:
-        """At most `limit` bytes from the beginning of a file, by one read(2)."""
+        """At most `limit` bytes from the beginning of a file.
+
+        One read(2) does, but in /proc: there it gives a page or so (kernel fs/seq_file.c).
+        """
         descriptor = os.open(f"{self.prefix}/{path}", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return os.read(descriptor, limit)
+            data = os.read(descriptor, limit)
+            while path.startswith("proc/") and (more := os.read(descriptor, limit - len(data))):
+                data += more
+            return data
         finally:
             os.close(descriptor)
 

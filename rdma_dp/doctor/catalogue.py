@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 
-from rdma_dp.doctor import gpudirect, hcas
+from rdma_dp.doctor import gpudirect, hcas, kubelet, pods
 from rdma_dp.doctor.check import Check
 from rdma_dp.errors import RdmaDpError
 
-CATALOGUE: tuple[Check, ...] = (*hcas.CHECKS, *gpudirect.CHECKS)
+CATALOGUE: tuple[Check, ...] = (
+    *hcas.CHECKS,
+    *kubelet.CHECKS,
+    *gpudirect.CHECKS,
+    *pods.CHECKS,
+)
 
 
 def chosen(ids: Sequence[str]) -> tuple[Check, ...]:

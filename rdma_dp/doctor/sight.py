@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rdma_dp import config
 from rdma_dp.answers import Answers
+from rdma_dp.asking import ask
 from rdma_dp.config import Config, Problem
 from rdma_dp.discovery.pcie import read_topology
 from rdma_dp.host import Host
@@ -37,8 +38,22 @@ class Sight:
     topology: Topology = field(default_factory=Topology)
 
 
-def sight_of(root: Root, config_file: Path, *, use_cdi: bool = False) -> Sight:
-    """Looks at all of it once. Raises HostError when the node's HCAs cannot be listed."""
+_KUBELET_ROOT = Path("/var/lib/kubelet")
+
+
+def sight_of(
+    root: Root,
+    config_file: Path,
+    *,
+    use_cdi: bool = False,
+    kubelet_root: Path = _KUBELET_ROOT,
+    device_plugins: Path | None = None,
+) -> Sight:
+    """Looks at all of it once. Raises HostError when the node's HCAs cannot be listed.
+
+    Kubelet is asked on this machine alone, below `kubelet_root`, which has `device_plugins` too if
+    that is None.
+    """
     inventory = root.scan()
     seen = _config(config_file)
     pools = (
@@ -47,7 +62,8 @@ def sight_of(root: Root, config_file: Path, *, use_cdi: bool = False) -> Sight:
         else ()
     )
     topology = read_topology(root.host, inventory)
-    return Sight(root.host, inventory, root.answers or Answers(), seen, pools, topology)
+    answers = root.answers or ask(root.host, kubelet_root, device_plugins)
+    return Sight(root.host, inventory, answers, seen, pools, topology)
 
 
 def _config(file: Path) -> ConfigSeen:
