@@ -239,7 +239,12 @@ def _doctor(options: argparse.Namespace) -> int:
         else:
             tables.show(doctor.catalogue(checks))
         return OK
-    sight = sight_of(_root(options.root), options.config, use_cdi=options.use_cdi)
+    sight = sight_of(
+        _root(options.root),
+        options.config,
+        use_cdi=options.use_cdi,
+        count_for=options.counters,
+    )
     results = examine(sight, checks)
     if options.output == "json":
         _print_json(doctor.document(results))

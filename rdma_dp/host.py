@@ -25,6 +25,7 @@ PCI_DEVICES = "sys/bus/pci/devices"
 PCI_DRIVERS = "sys/bus/pci/drivers"
 MODULES = "sys/module"
 NETNS_MODE = "sys/module/ib_core/parameters/netns_mode"
+RDMA_CM_SETTINGS = "sys/kernel/config/rdma_cm"  # configfs; a directory per HCA, if somebody made it
 DEV = "dev"
 
 # sysfs hands out at most a page per attribute (kernel fs/sysfs/file.c, sysfs_kf_seq_show).

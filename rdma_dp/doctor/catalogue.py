@@ -2,11 +2,18 @@
 
 from collections.abc import Sequence
 
-from rdma_dp.doctor import hcas
+from rdma_dp.doctor import config, drivers, fabric, hcas, ports, traffic
 from rdma_dp.doctor.check import Check
 from rdma_dp.errors import RdmaDpError
 
-CATALOGUE: tuple[Check, ...] = (*hcas.CHECKS,)
+CATALOGUE: tuple[Check, ...] = (
+    *drivers.CHECKS,
+    *hcas.CHECKS,
+    *ports.CHECKS,
+    *config.CHECKS,
+    *fabric.CHECKS,
+    *traffic.CHECKS,
+)
 
 
 def chosen(ids: Sequence[str]) -> tuple[Check, ...]:

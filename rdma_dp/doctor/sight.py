@@ -6,8 +6,9 @@ from pathlib import Path
 from rdma_dp import config
 from rdma_dp.answers import Answers
 from rdma_dp.config import Config, Problem
+from rdma_dp.doctor.growth import Growth, watch
 from rdma_dp.host import Host
-from rdma_dp.model import Inventory
+from rdma_dp.model import Hca, Inventory
 from rdma_dp.pool import Pool, make_pools
 from rdma_dp.root import Root
 
@@ -32,10 +33,21 @@ class Sight:
     answers: Answers
     config: ConfigSeen
     pools: tuple[Pool, ...] = ()
+    growth: Growth | None = None  # None when nobody asked for counters
+
+    @property
+    def concerned(self) -> tuple[Hca, ...]:
+        """The HCAs that resources take; without a config all that can be shared."""
+        return _concerned(self.inventory, self.pools if self.config.config else None)
 
 
-def sight_of(root: Root, config_file: Path, *, use_cdi: bool = False) -> Sight:
-    """Looks at all of it once. Raises HostError when the node's HCAs cannot be listed."""
+def sight_of(
+    root: Root, config_file: Path, *, use_cdi: bool = False, count_for: float | None = None
+) -> Sight:
+    """Looks at all of it once. Raises HostError when the node's HCAs cannot be listed.
+
+    `count_for` is how many seconds the HCAs' counters are watched; None leaves them alone.
+    """
     inventory = root.scan()
     seen = _config(config_file)
     pools = (
@@ -43,7 +55,17 @@ def sight_of(root: Root, config_file: Path, *, use_cdi: bool = False) -> Sight:
         if seen.config
         else ()
     )
-    return Sight(root.host, inventory, root.answers or Answers(), seen, pools)
+    growth = None
+    if count_for is not None:
+        growth = watch(root.host, _concerned(inventory, pools if seen.config else None), count_for)
+    return Sight(root.host, inventory, root.answers or Answers(), seen, pools, growth)
+
+
+def _concerned(inventory: Inventory, pools: tuple[Pool, ...] | None) -> tuple[Hca, ...]:
+    if pools is None:
+        return tuple(hca for hca in inventory.hcas if hca.shareable)
+    taken = {hca.name for pool in pools for hca in pool.hcas}
+    return tuple(hca for hca in inventory.hcas if hca.name in taken)
 
 
 def _config(file: Path) -> ConfigSeen:
