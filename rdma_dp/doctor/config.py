@@ -6,8 +6,9 @@ from rdma_dp.advice import steps, takers
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
 from rdma_dp.doctor.roce import GidTable, gid_table, roce_ports
 from rdma_dp.doctor.sight import Sight
+from rdma_dp.doctor.words import counted
 from rdma_dp.health import has_active_port
-from rdma_dp.host import CLASS_VERBS, MODULES
+from rdma_dp.host import CLASS_INFINIBAND, CLASS_VERBS, MODULES
 from rdma_dp.model import Hca
 from rdma_dp.pool import Pool
 from rdma_dp.selection import Verdict, some
@@ -35,7 +36,7 @@ def file(sight: Sight) -> Iterator[Finding]:
     for problem in seen.warnings:
         yield warn(str(problem), to_check)
     if seen.config is not None:
-        yield ok(f"{seen.file}: {len(seen.config.config_list)} resources")
+        yield ok(f"{seen.file}: {counted(len(seen.config.config_list), 'resource')}")
 
 
 @check(
@@ -53,7 +54,7 @@ def resources(sight: Sight) -> Iterator[Finding]:
         for step in steps(pool.selection, sight.inventory):
             name = pool.resource.full_name
             if unseen:
-                yield unknown(f"no HCA: {unseen}", subject=name)
+                yield unknown(f"no HCA: {step.text}; {unseen}", subject=name)
             else:
                 command = step.command or f"rdma-dp dry-run --config {sight.config.file}"
                 yield fail(f"no HCA: {step.text}", command, subject=name)
@@ -68,13 +69,14 @@ def _taken(pool: Pool) -> str:
 
 
 def _not_to_be_seen(sight: Sight) -> str | None:
-    """Why the tree cannot tell what a resource would have: it is only a part of a host's."""
-    if not sight.inventory.hcas and not sight.inventory.others:
-        return "the tree shows no network hardware at all: is /sys the host's?"
-    parts = (CLASS_VERBS, MODULES)
-    if sight.inventory.hcas and not any(map(sight.host.is_directory, parts)):
-        return "neither /sys/class/infiniband_verbs nor /sys/module is there to look at"
-    return None
+    """What a tree that is only a part of a host's lacks, so that nobody knows what it would have.
+
+    Without HCAs the class itself counts, with them the class that makes them usable.
+    """
+    made_by = CLASS_VERBS if sight.inventory.hcas else CLASS_INFINIBAND
+    if any(map(sight.host.is_directory, (made_by, MODULES))):
+        return None
+    return f"neither /{made_by} nor /{MODULES} is there to look at"
 
 
 @check(
@@ -104,7 +106,7 @@ def unused(sight: Sight) -> Iterator[Finding]:
             )
     if sight.pools:
         others = f": {some(tuple(hca.name for hca in left), _SHOWN)}" if left else ""
-        yield ok(f"{len(taken)} HCAs are in resources, {len(left)} are not{others}")
+        yield ok(f"{counted(len(taken), 'HCA')} in resources, {len(left)} not{others}")
     else:
         yield unknown(_NO_CONFIG)
 

@@ -7,6 +7,7 @@ from rdma_dp.advice import idle_matches
 from rdma_dp.discovery.idle import KERNEL_LOG, PASS_THROUGH_DRIVERS, RDMA_MODULE_OF_DRIVER
 from rdma_dp.doctor.check import Finding, Verdict, check, fail, ok, unknown, warn
 from rdma_dp.doctor.sight import Sight
+from rdma_dp.doctor.words import counted
 from rdma_dp.host import CLASS_INFINIBAND, CLASS_MAD, CLASS_VERBS, MODULES, RDMA_CM
 from rdma_dp.model import FunctionType, Hca, IdleFunction, natural_key
 from rdma_dp.selection import some
@@ -94,7 +95,7 @@ def _drivers_without_module(sight: Sight) -> Iterator[tuple[str, str]]:
 )
 def drivers(sight: Sight) -> Iterator[Finding]:
     """A function of an RDMA adapter without a driver, or whose driver and module are there and yet
-    made no HCA. VFs without a driver may wait for one on purpose.
+    made no HCA.
 
     It fails when the node has no HCA at all and is a warning beside those that work. What a
     missing module keeps from having an HCA is told by hca-modules.
@@ -105,7 +106,8 @@ def drivers(sight: Sight) -> Iterator[Finding]:
         if idle.remedy is None or idle.remedy == f"modprobe {_module(idle)}":
             continue
         yield judge(idle.reason, idle.remedy, subject=idle.function.address)
-    yield ok(f"{len(sight.inventory.hcas)} HCAs, {len(others)} network functions without one")
+    functions = counted(len(others), "network function")
+    yield ok(f"{counted(len(sight.inventory.hcas), 'HCA')}; {functions} without one")
 
 
 def _module(idle: IdleFunction) -> str | None:
@@ -131,7 +133,10 @@ def vfio(sight: Sight) -> Iterator[Finding]:
         if meant is None or idle.function.address in meant:
             address = idle.function.address
             yield warn(idle.reason, f"driverctl unset-override {address}", subject=address)
-    yield ok(f"{len(handed_on)} functions are handed on, none that a resource means")
+    if handed_on:
+        yield ok(f"handed on: {counted(len(handed_on), 'function')}, none that a resource means")
+    else:
+        yield ok("no network function is handed on")
 
 
 def _meant(sight: Sight) -> set[str] | None:
@@ -168,7 +173,7 @@ def firmware(sight: Sight) -> Iterator[Finding]:
         yield unknown("no HCA on a PCI function tells its firmware", "dmesg | grep -i firmware")
     elif kinds:
         yield ok(
-            f"{len(kinds)} kinds of cards, each with one version: "
+            f"one version for each of {counted(len(kinds), 'kind')} of card: "
             f"{some(_distinct(versions), _SHOWN)}; what a driver wants stands in dmesg only"
         )
 

@@ -15,6 +15,7 @@ from rdma_dp.doctor.roce import (
     roce_ports,
 )
 from rdma_dp.doctor.sight import Sight
+from rdma_dp.doctor.words import counted
 from rdma_dp.host import CLASS_NET, RDMA_CM_SETTINGS
 from rdma_dp.model import Hca, Port
 from rdma_dp.selection import some
@@ -154,7 +155,8 @@ def gids(sight: Sight) -> Iterator[Finding]:
         yield from _mode(sight, hca, port)
     if seen:
         free = min(table.free for table in seen)
-        yield ok(f"{len(seen)} RoCE ports have RoCE v2 GIDs, and at least {free} free slots")
+        ports = counted(len(seen), "RoCE port")
+        yield ok(f"{ports} with RoCE v2 GIDs and at least {counted(free, 'free slot')}")
 
 
 def _judged(table: GidTable, hca: Hca, port: Port) -> Iterator[Finding]:

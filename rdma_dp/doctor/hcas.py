@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from rdma_dp.discovery.sharing import RAW_ETHERNET, SWITCH_MANAGEMENT
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
 from rdma_dp.doctor.sight import Sight
+from rdma_dp.doctor.words import counted
 from rdma_dp.host import CLASS_VERBS, MODULES
 from rdma_dp.model import CharDevice, Hca
+from rdma_dp.pool import Pool
 from rdma_dp.selection import some
 
 _SHOWN = 4  # names in a line of evidence
@@ -38,7 +40,7 @@ def nodes(sight: Sight) -> Iterator[Finding]:
     if uverbs and not any(device.checked for device in uverbs):
         yield unknown("there is no /dev to look at")
     elif uverbs:
-        yield ok(f"{len(uverbs)} uverbs nodes have the kernel's numbers")
+        yield ok(f"{counted(len(uverbs), 'uverbs node')} with the kernel's numbers")
 
 
 def _faulty(device: CharDevice, hca: str) -> Iterator[Finding]:
@@ -94,30 +96,31 @@ def netns(sight: Sight) -> Iterator[Finding]:
 )
 def switchdev(sight: Sight) -> Iterator[Finding]:
     """The HCA of a PF in switchdev mode moves raw Ethernet for the embedded switch and has no GIDs;
-    its VFs and SFs have the HCAs for pods. It is a warning where a resource's selectors mean such
-    an HCA: either the mode or the selectors are not what somebody wanted.
+    its VFs and SFs have the HCAs for pods. It is a warning where a resource's selectors take such
+    an HCA and none of its VFs or SFs: either the mode or the selectors are not what was wanted.
     """
     raw = [hca for hca in sight.inventory.hcas if hca.unshareable == RAW_ETHERNET]
-    meant = _selected(sight)
+    useless = {hca.name for pool in sight.pools for hca in _without_heirs(pool)}
     for hca in raw:
-        if hca.name in meant and hca.function is not None:
+        if hca.name in useless and hca.function is not None:
             yield warn(
-                "a resource's selectors take it, but its function is in switchdev mode: no RDMA"
-                " (functionTypes: [vf, sf] takes those that have it)",
+                "a resource takes it and none of its VFs or SFs, but its function is in switchdev"
+                " mode: no RDMA of its own",
                 f"devlink dev eswitch set pci/{hca.function.address} mode legacy",
                 subject=hca.name,
             )
-    yield ok(f"{len(raw)} HCAs are in switchdev mode, none that a resource means")
+    left_out = f"left out of every resource: {some(tuple(hca.name for hca in raw), _SHOWN)}"
+    yield ok(left_out if raw else "no HCA is in switchdev mode")
 
 
-def _selected(sight: Sight) -> set[str]:
-    """The HCAs that selectors take, whether they can be shared or not."""
-    return {
-        verdict.hca.name
-        for pool in sight.pools
-        for verdict in pool.selection.verdicts
-        if not verdict.mismatches
-    }
+def _without_heirs(pool: Pool) -> Iterator[Hca]:
+    """The raw HCAs that the selectors take, without those whose VFs or SFs they take as well."""
+    served = {f.physfn or f.address for hca in pool.hcas for f in hca.functions}
+    taken = (verdict.hca for verdict in pool.selection.verdicts if not verdict.mismatches)
+    for hca in taken:
+        address = hca.function.address if hca.function else None
+        if hca.unshareable == RAW_ETHERNET and address not in served:
+            yield hca
 
 
 @check(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
 from rdma_dp.doctor.sight import Sight
+from rdma_dp.doctor.words import counted
 from rdma_dp.health import has_active_port, links_down
 from rdma_dp.model import Hca, Port
 from rdma_dp.pool import Pool
@@ -40,7 +41,7 @@ def ports(sight: Sight) -> Iterator[Finding]:
             yield from _inactive(hca, warn)
     active = [hca for hca in concerned if any(port.state == "ACTIVE" for port in hca.ports)]
     if concerned:
-        yield ok(f"{len(active)} of {len(concerned)} HCAs have an ACTIVE port")
+        yield ok(f"{len(active)} of {counted(len(concerned), 'HCA')} with an ACTIVE port")
 
 
 def _others(sight: Sight, concerned: Sequence[Hca]) -> Iterator[Hca]:
@@ -109,7 +110,7 @@ def rate(sight: Sight) -> Iterator[Finding]:
     yield from found.values()
     rates = {f"{port.rate:g} Gb/s" for hca in sight.concerned for port in _active(hca) if port.rate}
     if rates:
-        yield ok(f"{some(tuple(sorted(rates)), _SHOWN)} on {len(sight.concerned)} HCAs")
+        yield ok(f"{some(tuple(sorted(rates)), _SHOWN)} on {counted(len(sight.concerned), 'HCA')}")
 
 
 def _cards(sight: Sight) -> Iterable[Sequence[Hca]]:

@@ -8,6 +8,7 @@ from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
 from rdma_dp.doctor.growth import CONGESTION, ERRORS, Counter
 from rdma_dp.doctor.roce import roce_ports
 from rdma_dp.doctor.sight import Sight
+from rdma_dp.doctor.words import counted
 from rdma_dp.host import CLASS_INFINIBAND, CLASS_NET, RDMA_CM_SETTINGS, Host
 from rdma_dp.model import Hca, Port
 from rdma_dp.selection import some
@@ -52,7 +53,7 @@ def qos(sight: Sight) -> Iterator[Finding]:
         )
     if found:
         first = next(iter(found))
-        yield ok(f"{len(found)} netdevs tell; {first}: {found[first]}")
+        yield ok(f"{counted(len(found), 'netdev')} of RoCE ports; {first}: {found[first]}")
 
 
 @dataclass(frozen=True, slots=True)
