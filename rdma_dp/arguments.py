@@ -13,6 +13,9 @@ DEFAULT_KUBELET_ROOT = Path("/var/lib/kubelet")
 DEFAULT_CDI_DIRECTORY = Path("/var/run/cdi")  # one of the two that runtimes read; gone at a reboot
 DEFAULT_DEVICE_INFO_DIRECTORY = Path("/var/run/k8s.cni.cncf.io/devinfo/dp")  # where Multus reads
 
+DEFAULT_COUNTING = 10.0  # seconds between two readings of counters
+_LONGEST_COUNTING = 3600.0
+
 
 def add_version(parser: argparse.ArgumentParser) -> None:
     """--version, and -v as in Go."""
@@ -67,6 +70,14 @@ def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
         help="these checks alone",
     )
     parser.add_argument("--list", action="store_true", help="list the checks and end")
+    parser.add_argument(
+        "--counters",
+        type=_seconds,
+        nargs="?",
+        const=DEFAULT_COUNTING,
+        metavar="SECONDS",
+        help="also read the HCAs' counters twice, so long apart (default: %(const)s)",
+    )
     parser.add_argument(
         "-o", "--output", choices=("table", "json"), default="table", help="%(default)s"
     )
@@ -158,6 +169,18 @@ def _add_switch(parser: argparse.ArgumentParser, name: str, default: object, tex
 
 def _one_dash_or_two(name: str) -> tuple[str, str]:
     return f"-{name}", f"--{name}"
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds <= _LONGEST_COUNTING:  # NaN is neither
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of seconds up to {_LONGEST_COUNTING:g}"
+        )
+    return seconds
 
 
 def _go_bool(text: str) -> bool:

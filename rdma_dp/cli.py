@@ -281,6 +281,7 @@ def _doctor(options: argparse.Namespace) -> int:
         use_cdi=options.use_cdi,
         kubelet_root=options.kubelet_root_dir,
         device_plugins=options.device_plugins_dir,
+        count_for=options.counters,
     )
     results = examine(sight, checks)
     if options.output == "json":

@@ -34,6 +34,7 @@ CPUS = "proc/cpuinfo"
 KERNEL_RELEASE = "proc/sys/kernel/osrelease"
 NVIDIA_VERSION = "proc/driver/nvidia/version"
 NVIDIA_GPUS = "proc/driver/nvidia/gpus"
+RDMA_CM_SETTINGS = "sys/kernel/config/rdma_cm"  # configfs; a directory per HCA, if somebody made it
 DEV = "dev"
 
 # sysfs hands out at most a page per attribute (kernel fs/sysfs/file.c, sysfs_kf_seq_show).

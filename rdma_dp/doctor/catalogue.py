@@ -2,14 +2,29 @@
 
 from collections.abc import Sequence
 
-from rdma_dp.doctor import gpudirect, hcas, kubelet, pods
+from rdma_dp.doctor import (
+    config,
+    drivers,
+    fabric,
+    gpudirect,
+    hcas,
+    kubelet,
+    pods,
+    ports,
+    traffic,
+)
 from rdma_dp.doctor.check import Check
 from rdma_dp.errors import RdmaDpError
 
 CATALOGUE: tuple[Check, ...] = (
+    *drivers.CHECKS,
     *hcas.CHECKS,
+    *ports.CHECKS,
+    *config.CHECKS,
     *kubelet.CHECKS,
     *gpudirect.CHECKS,
+    *fabric.CHECKS,
+    *traffic.CHECKS,
     *pods.CHECKS,
 )
 

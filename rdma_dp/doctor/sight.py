@@ -8,8 +8,9 @@ from rdma_dp.answers import Answers
 from rdma_dp.asking import ask
 from rdma_dp.config import Config, Problem
 from rdma_dp.discovery.pcie import read_topology
+from rdma_dp.doctor.growth import Growth, watch
 from rdma_dp.host import Host
-from rdma_dp.model import Inventory
+from rdma_dp.model import Hca, Inventory
 from rdma_dp.pool import Pool, make_pools
 from rdma_dp.root import Root
 from rdma_dp.topology import Topology
@@ -36,6 +37,12 @@ class Sight:
     config: ConfigSeen
     pools: tuple[Pool, ...] = ()
     topology: Topology = field(default_factory=Topology)
+    growth: Growth | None = None  # None when nobody asked for counters
+
+    @property
+    def concerned(self) -> tuple[Hca, ...]:
+        """The HCAs that resources take; without a config all that can be shared."""
+        return _concerned(self.inventory, self.pools if self.config.config else None)
 
 
 _KUBELET_ROOT = Path("/var/lib/kubelet")
@@ -48,11 +55,13 @@ def sight_of(
     use_cdi: bool = False,
     kubelet_root: Path = _KUBELET_ROOT,
     device_plugins: Path | None = None,
+    count_for: float | None = None,
 ) -> Sight:
     """Looks at all of it once. Raises HostError when the node's HCAs cannot be listed.
 
     Kubelet is asked on this machine alone, below `kubelet_root`, which has `device_plugins` too if
-    that is None.
+    that is None. `count_for` is how many seconds the HCAs' counters are watched; None leaves them
+    alone.
     """
     inventory = root.scan()
     seen = _config(config_file)
@@ -61,9 +70,19 @@ def sight_of(
         if seen.config
         else ()
     )
-    topology = read_topology(root.host, inventory)
     answers = root.answers or ask(root.host, kubelet_root, device_plugins)
-    return Sight(root.host, inventory, answers, seen, pools, topology)
+    growth = None
+    if count_for is not None:
+        growth = watch(root.host, _concerned(inventory, pools if seen.config else None), count_for)
+    topology = read_topology(root.host, inventory)
+    return Sight(root.host, inventory, answers, seen, pools, topology, growth)
+
+
+def _concerned(inventory: Inventory, pools: tuple[Pool, ...] | None) -> tuple[Hca, ...]:
+    if pools is None:
+        return tuple(hca for hca in inventory.hcas if hca.shareable)
+    taken = {hca.name for pool in pools for hca in pool.hcas}
+    return tuple(hca for hca in inventory.hcas if hca.name in taken)
 
 
 def _config(file: Path) -> ConfigSeen:
