@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from rdma_dp import config
 from rdma_dp.answers import Answers
-from rdma_dp.config import Config, Problem
+from rdma_dp.config import Config, ConfigError, ConfigMissing, Problem
+from rdma_dp.config_found import FoundConfig
 from rdma_dp.host import Host
 from rdma_dp.model import Inventory
 from rdma_dp.pool import Pool, make_pools
@@ -34,10 +34,10 @@ class Sight:
     pools: tuple[Pool, ...] = ()
 
 
-def sight_of(root: Root, config_file: Path, *, use_cdi: bool = False) -> Sight:
+def sight_of(root: Root, config: FoundConfig, *, use_cdi: bool = False) -> Sight:
     """Looks at all of it once. Raises HostError when the node's HCAs cannot be listed."""
     inventory = root.scan()
-    seen = _config(config_file)
+    seen = _config(config)
     pools = (
         make_pools(seen.config, inventory, seen.config.cdi_mode(use_cdi=use_cdi))
         if seen.config
@@ -46,11 +46,11 @@ def sight_of(root: Root, config_file: Path, *, use_cdi: bool = False) -> Sight:
     return Sight(root.host, inventory, root.answers or Answers(), seen, pools)
 
 
-def _config(file: Path) -> ConfigSeen:
+def _config(found: FoundConfig) -> ConfigSeen:
     try:
-        loaded = config.load(file)
-    except config.ConfigMissing:
-        return ConfigSeen(file, missing=True)
-    except config.ConfigError as error:
-        return ConfigSeen(file, errors=error.problems, warnings=error.warnings)
-    return ConfigSeen(file, loaded.config, warnings=loaded.warnings)
+        loaded = found.load()
+    except ConfigMissing:
+        return ConfigSeen(found.file, missing=True)
+    except ConfigError as error:
+        return ConfigSeen(found.file, errors=error.problems, warnings=error.warnings)
+    return ConfigSeen(found.file, loaded.config, warnings=loaded.warnings)
