@@ -4,6 +4,7 @@ It asks the tree below once for each thing, so that whoever looks twice sees the
 as it will be when the snapshot is looked at.
 """
 
+import errno
 import os
 import stat
 import time
@@ -47,7 +48,8 @@ class RecordingTree:
         self._targets: dict[str, str] = {}
         self._reads: dict[str, tuple[int, bytes]] = {}  # with the limit that was asked for
         self._statuses: dict[str, Status] = {}
-        self._failures: dict[tuple[Operation, str], OSError] = {}
+        self._failures: dict[tuple[Operation, str], int] = {}  # errno
+        self._links: dict[str, str | None] = {}
         self._resolver = Resolver(self._link)
 
     def names(self, path: str) -> list[str]:
@@ -82,8 +84,8 @@ class RecordingTree:
         without = RecordedTree(Contents(entries))
         failures = {
             (operation, path): code
-            for (operation, path), error in self._failures.items()
-            if (code := error.errno or 0) != _failure_of(without, operation, path)
+            for (operation, path), code in self._failures.items()
+            if code != _failure_of(without, operation, path)
         }
         return Contents(entries, failures, magic)
 
@@ -107,10 +109,12 @@ class RecordingTree:
         return content
 
     def _link(self, path: str) -> str | None:
-        try:
-            return self._target(path)
-        except OSError:  # no link, or nothing at all: whoever asks for the file will be told
-            return None
+        if path not in self._links:
+            try:
+                self._links[path] = self._target(path)
+            except OSError:  # no link, or nothing at all: whoever asks for the file will be told
+                self._links[path] = None
+        return self._links[path]
 
     def _target(self, where: str) -> str:
         return self._once(Operation.TARGET, where, self._targets, lambda: self._tree.target(where))
@@ -122,12 +126,12 @@ class RecordingTree:
             return known[path]
         failure = self._failures.get((operation, path))
         if failure is not None:
-            raise failure
+            raise OSError(failure, os.strerror(failure))
         self._check_bounds(path)
         try:
             known[path] = ask()
         except OSError as error:
-            self._failures[operation, path] = error
+            self._failures[operation, path] = error.errno or errno.EIO
             raise
         return known[path]
 
