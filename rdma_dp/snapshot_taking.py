@@ -5,6 +5,7 @@ Nothing is read for the snapshot's own sake, but for the names that are to be re
 
 import os
 import platform
+import re
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -117,12 +118,14 @@ def _versions(root: Root) -> dict[str, str]:
 
 # --- names of hosts -----------------------------------------------------------------------------
 
+_HOST_NAME = re.compile(r"(?!localhost)[0-9A-Za-z][0-9A-Za-z._-]*")  # not "(none)"
 _HOST_NAME_FILES = ("etc/hostname", "proc/sys/kernel/hostname")
 
 
 def host_names(root: Root) -> tuple[str, ...]:
     """What the node is called, as far as it says, and what its HCAs call it."""
-    return tuple(dict.fromkeys(name for name in _host_names(root) if name))
+    names = (name.strip() for name in _host_names(root))
+    return tuple(dict.fromkeys(name for name in names if _HOST_NAME.fullmatch(name)))
 
 
 def _host_names(root: Root) -> Iterator[str]:

@@ -21,6 +21,6 @@ def _anonymity(anonymity: Anonymous) -> Iterator[str]:
     counts = ", ".join(f"{count} {what}" for what, count in anonymity.counts.items() if count)
     yield f"replaced by stand-ins: {counts or 'nothing, since nothing was found'}"
     for name in anonymity.unchanged:
-        yield f"still in it: {name}, which is also a word that the node needs"
+        yield f"still in it: {name}, too short a name, or also that of a file there"
     for path in anonymity.left_out:
         yield f"not in it: /{path}, whose bytes nobody can tell the meaning of"

@@ -3,11 +3,13 @@
 import errno
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 
 from rdma_dp.answers import Answers
 from rdma_dp.config_found import FoundConfig
@@ -112,8 +114,18 @@ def restored(found: Document, entries: Mapping[str, Entry], config: bytes | None
 
 def plain_answers(answers: Answers) -> dict[str, Any]:
     """As JSON has them."""
-    plain: dict[str, Any] = _ANSWERS.dump_python(answers, mode="json")
-    return plain
+    return {field.name: _plain(getattr(answers, field.name)) for field in fields(answers)}
+
+
+def _plain(value: Any) -> Any:
+    # Not pydantic's own way out: it does not know the read-only mappings of frozen values.
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    return to_jsonable_python(value)
 
 
 def answers_of(plain: Mapping[str, Any]) -> Answers:
