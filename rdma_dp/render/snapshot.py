@@ -9,7 +9,7 @@ from rdma_dp.snapshot_taking import Taken
 
 def lines(taken: Taken, file: Path) -> Iterator[str]:
     """How large it is, what is not in it, and how to look at it."""
-    yield f"{file}: {taken.files:,} files of the node in {len(taken.packed):,} bytes"
+    yield f"{file}: {taken.files:,} files and directories in {len(taken.packed):,} bytes"
     if taken.anonymity is None:
         yield "nothing is replaced: it holds this node's addresses, names and serial numbers"
     else:
@@ -18,7 +18,7 @@ def lines(taken: Taken, file: Path) -> Iterator[str]:
 
 
 def _anonymity(anonymity: Anonymous) -> Iterator[str]:
-    counts = ", ".join(f"{count} {what}" for what, count in anonymity.counts.items() if count)
+    counts = ", ".join(f"{what} {count}" for what, count in anonymity.counts.items() if count)
     yield f"replaced by stand-ins: {counts or 'nothing, since nothing was found'}"
     for name in anonymity.unchanged:
         yield f"still in it: {name}, too short a name, or also that of a file there"

@@ -136,7 +136,8 @@ class RecordingTree:
         return known[path]
 
     def _check_bounds(self, path: str) -> None:
-        size = len(self._reads) + len(self._targets) + len(self._names) + len(self._statuses)
+        size = len(self._reads) + len(self._targets) + len(self._names)
+        size += len(self._statuses) + len(self._failures)
         if size > limits.MEMBERS or self._bytes > limits.BYTES:
             raise RdmaDpError(
                 f"the snapshot has become too large at /{path}:"

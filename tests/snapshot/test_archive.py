@@ -330,7 +330,7 @@ json_values = st.recursive(
     )
 )
 def test_no_document_makes_a_traceback(tmp_path: Path, document: dict[str, object]) -> None:
-    base = {"answers": {}, "versions": {}}
+    base: dict[str, object] = {"answers": {}, "versions": {}}
     text = json.dumps(base | document).encode()
     host = member("host/sys", type=tarfile.DIRTYPE)
     open_anyway(tmp_path, archive(member("snapshot.json", text), host))
