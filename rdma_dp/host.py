@@ -76,6 +76,11 @@ class Host:
         self._failures: dict[tuple[str, int], list[HostError]] = {}
 
     @property
+    def tree(self) -> Tree:
+        """Where it reads."""
+        return self._tree
+
+    @property
     def live(self) -> bool:
         """Whether this is the machine that we run on, where netlink may be asked too."""
         return self._tree.live

@@ -11,7 +11,6 @@ from rdma_dp.host import Host
 from rdma_dp.model import Inventory
 from rdma_dp.snapshot import archive_reading
 from rdma_dp.snapshot.recorded import RecordedTree
-from rdma_dp.tree import DiskTree, Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +20,8 @@ class Root:
     `config` is the one that the node had when a snapshot was taken.
     """
 
-    tree: Tree
     host: Host
-    answers: Answers | None = None
+    answers: Answers | None
     config: FoundConfig | None = None
 
     def scan(self) -> Inventory:
@@ -35,15 +33,14 @@ def open_root(path: Path) -> Root:
     """The node that a path means. Raises RdmaDpError when it is none."""
     if path.is_file():
         snapshot = archive_reading.read(path)
-        recorded = RecordedTree(snapshot.contents)
-        return Root(recorded, Host(recorded), snapshot.answers, snapshot.config)
+        return Root(Host(RecordedTree(snapshot.contents)), snapshot.answers, snapshot.config)
     if not (path / "sys").is_dir():
         raise RdmaDpError(
             f"{path} is not the root of a host: it has no directory sys",
             "--root takes a snapshot, or a directory that holds sys, and may hold dev and proc",
         )
-    tree = DiskTree(path)
-    return Root(tree, Host(tree), None if tree.live else Answers())
+    host = Host(path)
+    return Root(host, None if host.live else Answers())
 
 
 def open_directory(path: Path) -> Root:

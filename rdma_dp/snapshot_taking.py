@@ -28,7 +28,6 @@ from rdma_dp.snapshot import archive_writing
 from rdma_dp.snapshot.anonymous import Anonymous, anonymous
 from rdma_dp.snapshot.recording import RecordingTree
 from rdma_dp.snapshot.snapshot import Snapshot
-from rdma_dp.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +57,11 @@ def take(root: Root, config: FoundConfig, *, raw: bool, hide: Iterable[str] = ()
 
 def look(root: Root, config: FoundConfig) -> Snapshot:
     """Everything that the verbs read, as it is. Raises RdmaDpError."""
-    recording = RecordingTree(root.tree)
+    recording = RecordingTree(root.host.tree)
     host = Host(recording)
     answers = _ask(host) if root.answers is None else root.answers
     answers = replace(answers, about=answers.about or _about())
-    node = Root(recording, host, answers, config)
+    node = Root(host, answers, config)
     for looker in LOOKERS:
         with suppress(HostError):  # it will be met again by whoever looks at the snapshot
             looker(node, config)
@@ -134,12 +133,11 @@ def _host_names(root: Root) -> Iterator[str]:
     if root.host.live:
         yield socket.gethostname()
         yield os.environ.get("NODE_NAME", "")  # as deploy/ sets it, if it does
-    yield from _described_names(root.tree)
+    yield from _described_names(root.host)
 
 
-def _described_names(tree: Tree) -> Iterator[str]:
+def _described_names(host: Host) -> Iterator[str]:
     """rdma-ndd sets node_desc to "HOST HCA" (rdma-core rdma-ndd(8), default format "%h %d")."""
-    host = Host(tree)
     try:
         hcas = host.entries(CLASS_INFINIBAND)
     except HostError:

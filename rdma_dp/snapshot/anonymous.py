@@ -1,13 +1,15 @@
 """A snapshot without what names its hardware, its network and its host. Pure."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
 from rdma_dp.config_found import FoundConfig
-from rdma_dp.snapshot import document, vpd
+from rdma_dp.snapshot import vpd
 from rdma_dp.snapshot.contents import Contents, Directory, Entry, File, Symlink
 from rdma_dp.snapshot.snapshot import Snapshot
 from rdma_dp.snapshot.stand_ins import StandIns, host_pattern
@@ -23,6 +25,8 @@ _KEPT_IN = {
     **dict.fromkeys(("operstate", "type", "mode", "netns_mode", "hca_type"), _NO_HOSTS),
 }
 _SHORTEST_HOST = 3
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +47,11 @@ def anonymous(snapshot: Snapshot, hosts: Iterable[str]) -> Anonymous:
     contents = snapshot.contents
     hosts = tuple(dict.fromkeys(filter(None, hosts)))
     unchanged = tuple(host for host in hosts if _means_more(host, contents.entries))
-    plain = document.plain_answers(snapshot.answers)
-    texts = [*_texts(snapshot), *_strings(plain)]
-    stand_ins = StandIns(texts, (host for host in hosts if host not in unchanged))
+    stand_ins = StandIns(_texts(snapshot), (host for host in hosts if host not in unchanged))
     left_out = tuple(p for p, e in contents.entries.items() if _is_binary(p, e))
     made = Snapshot(
         contents=_contents(contents, stand_ins, frozenset(left_out)),
-        answers=document.answers_of(_replaced(plain, stand_ins)),
+        answers=_with_texts(snapshot.answers, stand_ins.text),
         config=_config(snapshot.config, stand_ins),
         versions={n: stand_ins.text(v, keep=_NO_ADDRESSES) for n, v in snapshot.versions.items()},
         raw=False,
@@ -99,16 +101,23 @@ def _config(config: FoundConfig | None, stand_ins: StandIns) -> FoundConfig | No
     return replace(config, file=Path(stand_ins.text(config.file.name)), content=content)
 
 
-def _replaced(plain: Any, stand_ins: StandIns) -> Any:
-    match plain:
-        case str():
-            return stand_ins.text(plain)
-        case list():
-            return [_replaced(each, stand_ins) for each in plain]
-        case dict():
-            return {stand_ins.text(key): _replaced(each, stand_ins) for key, each in plain.items()}
-        case _:
-            return plain
+def _with_texts(value: T, text: Callable[[str], str]) -> T:
+    """The same frozen value, every text in it (but the names of its fields) replaced."""
+    return cast("T", _mapped(value, text))
+
+
+def _mapped(value: Any, text: Callable[[str], str]) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(
+            value, **{f.name: _mapped(getattr(value, f.name), text) for f in fields(value)}
+        )
+    if isinstance(value, Mapping):
+        found = {_mapped(key, text): _mapped(each, text) for key, each in value.items()}
+        return MappingProxyType(found)
+    if isinstance(value, tuple):
+        return tuple(_mapped(each, text) for each in value)
+    # A StrEnum is one of a few words, not a text.
+    return text(value) if isinstance(value, str) and not isinstance(value, Enum) else value
 
 
 def _texts(snapshot: Snapshot) -> Iterator[str]:
@@ -123,21 +132,11 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
             case Directory(names):
                 yield from names or ()
     yield from contents.magic_links.values()
+    in_answers: dict[str, str] = {}
+    _with_texts(snapshot.answers, lambda text: in_answers.setdefault(text, text))
+    yield from in_answers
     if snapshot.config is not None and snapshot.config.content is not None:
         yield _decoded(snapshot.config.content)
-
-
-def _strings(plain: Any) -> Iterator[str]:
-    match plain:
-        case str():
-            yield plain
-        case list():
-            for each in plain:
-                yield from _strings(each)
-        case dict():
-            for key, each in plain.items():
-                yield key
-                yield from _strings(each)
 
 
 def _is_binary(path: str, entry: Entry) -> bool:

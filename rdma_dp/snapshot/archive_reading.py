@@ -151,6 +151,8 @@ def _path(name: str) -> str:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/"):
         raise ArchiveError(f"{_shown(name)} is an absolute path", "tar makes none without -P")
+    if any(character < " " or character == "\x7f" for character in name):
+        raise ArchiveError(f"{_shown(name)} has a control character in its name")
     if ".." in parts:
         raise ArchiveError(f"{_shown(name)} leads out of the archive")
     size = len(name.encode("utf-8", "surrogateescape"))
@@ -167,8 +169,7 @@ def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> Entr
     if member.issym():
         return _symlink(path, member.linkname)
     if member.ischr():
-        mode = stat.S_IFCHR | stat.S_IMODE(member.mode)
-        return CharNode(member.devmajor, member.devminor, mode)
+        return _char_node(member, path)
     if not member.isreg():
         raise ArchiveError(
             f"{path} is neither a file, a directory, a symbolic link nor a character device"
@@ -180,8 +181,15 @@ def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> Entr
     return File(content.read() if content else b"")
 
 
+def _char_node(member: tarfile.TarInfo, path: str) -> CharNode:
+    numbers = (member.devmajor, member.devminor)
+    if not all(0 <= number < 1 << 20 for number in numbers):  # MINORBITS of linux/kdev_t.h
+        raise ArchiveError(f"{path} is a device with numbers that none has: {numbers}")
+    return CharNode(*numbers, stat.S_IFCHR | stat.S_IMODE(member.mode))
+
+
 def _symlink(path: str, target: str) -> Symlink:
-    if not target or "\0" in target or len(target) > limits.PATH_BYTES:
+    if not target or "\0" in target or len(target) >= limits.PATH_BYTES:
         raise ArchiveError(f"{path} is a link to nothing that can be")
     if leads_out(path, target):
         raise ArchiveError(f"{path} is a link that leads out of the tree: {_shown(target)}")
@@ -189,5 +197,6 @@ def _symlink(path: str, target: str) -> Symlink:
 
 
 def _shown(name: str) -> str:
+    """Short, and without what a terminal would obey."""
     text = name if len(name) <= 100 else f"{name[:100]}..."
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isprintable() else ascii(text)[1:-1]

@@ -84,10 +84,9 @@ def _write(packed: bytes, file: Path, *, replace: bool) -> None:
             stream.flush()
             os.fchmod(stream.fileno(), _MODE)
             os.fsync(stream.fileno())
-        if replace:
-            Path(temporary).replace(file)
-        else:
-            os.link(temporary, file, follow_symlinks=False)  # fails where something is already
+        if not replace:  # something may have come there meanwhile
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _MODE))
+        Path(temporary).replace(file)
     finally:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()

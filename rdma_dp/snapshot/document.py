@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -51,7 +51,7 @@ class Document(BaseModel):
     unread: dict[str, list[str]] = Field(default_factory=dict)
     hidden: dict[str, list[str]] = Field(default_factory=dict)
     unopened: list[str] = Field(default_factory=list)
-    special: dict[str, int] = Field(default_factory=dict)
+    special: dict[str, Annotated[int, Field(ge=0, le=0o177777)]] = Field(default_factory=dict)
     magic_links: dict[str, str] = Field(default_factory=dict, alias="magicLinks")
     failures: dict[Operation, dict[str, str]] = Field(default_factory=dict)
 

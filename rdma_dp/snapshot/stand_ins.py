@@ -200,6 +200,8 @@ def _is_guid(text: str) -> bool:
 
 
 def _ipv6(text: str) -> int | None:
+    if "::" not in text and text.count(":") < 6:  # as most PCI addresses are: cheaper than a try
+        return None
     try:
         return int(IPv6Address(text))
     except ValueError:

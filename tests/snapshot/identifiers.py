@@ -4,6 +4,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from hypothesis import strategies as st
 
+LINK_LOCAL = 0xFE80_0000_0000_0000  # a prefix that means nobody
+
 
 def is_mask(address: int) -> bool:
     inverted = ~address & 0xFFFFFFFF
@@ -16,7 +18,7 @@ def guid_of(mac: int, middle: int) -> int:
 
 macs = st.integers(1 << 24, (1 << 48) - 2)
 guids = st.one_of(
-    st.integers(1 << 40, (1 << 64) - 2),
+    st.integers(1 << 40, (1 << 64) - 2).filter(lambda guid: guid != LINK_LOCAL),
     st.builds(guid_of, macs, st.sampled_from([0x0300, 0xFFFE])),
 )
 _KEPT = [ip_network(n) for n in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")]

@@ -96,7 +96,9 @@ def test_a_snapshot_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 names = st.text(
-    st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=8
+    st.characters(exclude_characters="/\x7f", exclude_categories=["Cs"], min_codepoint=32),
+    min_size=1,
+    max_size=8,
 ).filter(lambda name: name not in (".", ".."))
 kinds = st.one_of(
     st.builds(File, st.one_of(st.none(), st.binary(max_size=50))),
@@ -157,6 +159,11 @@ def test_a_tree_that_was_packed_by_hand_can_be_looked_at(top: str, tmp_path: Pat
         (
             [member("n/sys/x", type=tarfile.SYMTYPE, linkname="../../etc")],
             "sys/x is a link that leads out of the tree: ../../etc",
+        ),
+        ([SYS, member("sys/\x1b[31m")], r"sys/\x1b[31m has a control character in its name"),
+        (
+            [SYS, member("sys/x", type=tarfile.CHRTYPE, devmajor=1 << 20)],
+            "sys/x is a device with numbers that none has: (1048576, 0)",
         ),
         ([SYS, member("sys/x"), member("./sys//x")], "sys/x is in it twice"),
         ([SYS, member("sys/x"), member("sys/x/y")], "sys/x/y is in something that is no directory"),
@@ -240,12 +247,20 @@ def test_headers_about_headers_without_end_are_refused(refusal: Refusal) -> None
     refusal(gzip.compress(one * 5000 + bytes(1024)))
 
 
+NAMES = ("a", "b", "c", "d", "n", "s")
+
+
 def open_anyway(directory: Path, content: bytes) -> None:
     file = directory / "node.tar.gz"
     file.write_bytes(content)
     try:
-        host = open_root(file).host
-        host.entries("sys")
+        root = open_root(file)
+        root.scan()
+        for path in ("sys", *(f"{top}/{name}" for top in ("sys", "dev") for name in NAMES)):
+            root.host.entries(path)
+            root.host.is_directory(path)
+            root.host.follow(path)
+            root.host.char_device("uverbs0", path)
     except RdmaDpError:
         pass
 
