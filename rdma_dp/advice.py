@@ -205,7 +205,7 @@ def _nearest_miss(selection: Selection, inventory: Inventory) -> str:
     )
 
 
-def _absent(mismatch: Mismatch, inventory: Inventory) -> str:
+def _absent(mismatch: Comparison, inventory: Inventory) -> str:
     """That the wanted netdev is not on the node, where that is so, and what is in its place."""
     if mismatch.selector != "ifNames":
         return ""

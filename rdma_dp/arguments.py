@@ -26,7 +26,12 @@ def add_version(parser: argparse.ArgumentParser) -> None:
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """The config to try out."""
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"default: the one in the snapshot that --root names, else {DEFAULT_CONFIG}",
+    )
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +40,7 @@ def add_root(parser: argparse.ArgumentParser) -> None:
         parser,
         "root",
         Path("/"),
-        "read another host's tree: DIR/sys, DIR/dev, DIR/proc, and nothing else",
+        "read another host's tree: DIR/sys, DIR/dev, DIR/proc, and nothing else; or a snapshot",
     )
 
 
@@ -58,6 +63,24 @@ def add_topo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", choices=("table", "svg", "json"), default="table", help="%(default)s"
     )
+
+
+def add_snapshot_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where it goes, and what stays as it is."""
+    parser.add_argument("file", type=Path, metavar="FILE.tar.gz")
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="leave MACs, GUIDs, GIDs, IP addresses, host names and serial numbers as they are",
+    )
+    parser.add_argument(
+        "--hide",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name to replace too, as those of hosts are; may be given several times",
+    )
+    parser.add_argument("--force", action="store_true", help="replace FILE.tar.gz if it is there")
 
 
 def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:

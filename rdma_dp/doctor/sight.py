@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rdma_dp import config
 from rdma_dp.answers import Answers
 from rdma_dp.asking import ask
-from rdma_dp.config import Config, Problem
+from rdma_dp.config import Config, ConfigError, ConfigMissing, Problem
+from rdma_dp.config_found import FoundConfig
 from rdma_dp.discovery.pcie import read_topology
 from rdma_dp.doctor.growth import Growth, watch
 from rdma_dp.host import Host
@@ -50,7 +50,7 @@ _KUBELET_ROOT = Path("/var/lib/kubelet")
 
 def sight_of(
     root: Root,
-    config_file: Path,
+    config: FoundConfig,
     *,
     use_cdi: bool = False,
     kubelet_root: Path = _KUBELET_ROOT,
@@ -64,7 +64,7 @@ def sight_of(
     alone.
     """
     inventory = root.scan()
-    seen = _config(config_file)
+    seen = _config(config)
     pools = (
         make_pools(seen.config, inventory, seen.config.cdi_mode(use_cdi=use_cdi))
         if seen.config
@@ -85,11 +85,11 @@ def _concerned(inventory: Inventory, pools: tuple[Pool, ...] | None) -> tuple[Hc
     return tuple(hca for hca in inventory.hcas if hca.name in taken)
 
 
-def _config(file: Path) -> ConfigSeen:
+def _config(found: FoundConfig) -> ConfigSeen:
     try:
-        loaded = config.load(file)
-    except config.ConfigMissing:
-        return ConfigSeen(file, missing=True)
-    except config.ConfigError as error:
-        return ConfigSeen(file, errors=error.problems, warnings=error.warnings)
-    return ConfigSeen(file, loaded.config, warnings=loaded.warnings)
+        loaded = found.load()
+    except ConfigMissing:
+        return ConfigSeen(found.file, missing=True)
+    except ConfigError as error:
+        return ConfigSeen(found.file, errors=error.problems, warnings=error.warnings)
+    return ConfigSeen(found.file, loaded.config, warnings=loaded.warnings)

@@ -19,7 +19,7 @@ CLASSES = ("infiniband", "infiniband_verbs", "infiniband_mad", "net")
 
 
 class CountingTree(DiskTree):
-    """Counts what the operating system is asked."""
+    """Counts every operation on files."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rdma_dp.answers import Answers
+from rdma_dp.config_found import find_config
 from rdma_dp.discovery import scan
 from rdma_dp.discovery.netlink_view import QueuePairs
 from rdma_dp.doctor import pods
@@ -86,7 +87,7 @@ class Node:
         (directory / "3").write_text(f"0000:0000:0000:0000:0000:ffff:{address}\n")
 
     def book(self) -> PodResources:
-        sight = sight_of(Root(Host(self.root), Answers()), ALL_MELLANOX)
+        sight = sight_of(Root(Host(self.root), Answers()), find_config(ALL_MELLANOX))
         resource = sight.pools[0].resource.full_name
         return PodResources(
             {resource: 1}, (Holder("default", "train-0", "main", resource, ("0",)),)
@@ -97,7 +98,7 @@ class Node:
         self.answers = replace(self.answers, queue_pairs=told)
 
     def sees(self, check: Check) -> Result:
-        sight: Sight = sight_of(Root(Host(self.root), self.answers), ALL_MELLANOX)
+        sight: Sight = sight_of(Root(Host(self.root), self.answers), find_config(ALL_MELLANOX))
         (result,) = examine(sight, [check])
         return result
 

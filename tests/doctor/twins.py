@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from rdma_dp.answers import Answers
+from rdma_dp.config_found import find_config
 from rdma_dp.doctor.catalogue import chosen
 from rdma_dp.doctor.check import Verdict
 from rdma_dp.doctor.examination import Result, examine
 from rdma_dp.doctor.sight import sight_of
 from rdma_dp.host import Host
-from rdma_dp.root import Root, open_root
+from rdma_dp.root import Root
 from rdma_dp.tree import Tree
 
 from ..conftest import Fresh
@@ -44,6 +46,6 @@ def config(directory: Path, text: str) -> Path:
 
 def seen_through(check: str, tree: Tree, config: Path = ALL_MELLANOX) -> Result:
     """What one check says of a host whose files are read through a tree of the test's."""
-    root = Root(Host(tree), open_root(Path(tree.prefix)).answers)
-    (result,) = examine(sight_of(root, config), chosen([check]))
+    root = Root(Host(tree), Answers())
+    (result,) = examine(sight_of(root, find_config(config)), chosen([check]))
     return result
