@@ -4,9 +4,11 @@ A snapshot holds these values beside the files; a plain directory has none of th
 means "nobody could be asked", never "there is nothing".
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rdma_dp.discovery.netlink_view import NetlinkView
+from rdma_dp.discovery.netlink_view import NetlinkView, QueuePairs
+from rdma_dp.kubelet_view import KubeletView
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,9 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """All of them, at one moment."""
+    """All of them, at one moment. `queue_pairs` has the HCAs that tell, by their names."""
 
     netlink: NetlinkView | None = None
+    kubelet: KubeletView | None = None
+    queue_pairs: Mapping[str, QueuePairs] | None = None
     about: About | None = None

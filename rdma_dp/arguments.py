@@ -13,6 +13,9 @@ DEFAULT_KUBELET_ROOT = Path("/var/lib/kubelet")
 DEFAULT_CDI_DIRECTORY = Path("/var/run/cdi")  # one of the two that runtimes read; gone at a reboot
 DEFAULT_DEVICE_INFO_DIRECTORY = Path("/var/run/k8s.cni.cncf.io/devinfo/dp")  # where Multus reads
 
+DEFAULT_COUNTING = 10.0  # seconds between two readings of counters
+_LONGEST_COUNTING = 3600.0
+
 
 def add_version(parser: argparse.ArgumentParser) -> None:
     """--version, and -v as in Go."""
@@ -23,7 +26,12 @@ def add_version(parser: argparse.ArgumentParser) -> None:
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """The config to try out."""
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"default: the one in the snapshot that --root names, else {DEFAULT_CONFIG}",
+    )
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +40,7 @@ def add_root(parser: argparse.ArgumentParser) -> None:
         parser,
         "root",
         Path("/"),
-        "read another host's tree: DIR/sys, DIR/dev, DIR/proc, and nothing else",
+        "read another host's tree: DIR/sys, DIR/dev, DIR/proc, and nothing else; or a snapshot",
     )
 
 
@@ -57,6 +65,24 @@ def add_topo_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_snapshot_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where it goes, and what stays as it is."""
+    parser.add_argument("file", type=Path, metavar="FILE.tar.gz")
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="leave MACs, GUIDs, GIDs, IP addresses, host names and serial numbers as they are",
+    )
+    parser.add_argument(
+        "--hide",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name to replace too, as those of hosts are; may be given several times",
+    )
+    parser.add_argument("--force", action="store_true", help="replace FILE.tar.gz if it is there")
+
+
 def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
     """Which checks, and the form of what they find."""
     parser.add_argument(
@@ -68,6 +94,14 @@ def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--list", action="store_true", help="list the checks and end")
     parser.add_argument(
+        "--counters",
+        type=_seconds,
+        nargs="?",
+        const=DEFAULT_COUNTING,
+        metavar="SECONDS",
+        help="also read the HCAs' counters twice, so long apart (default: %(const)s)",
+    )
+    parser.add_argument(
         "-o", "--output", choices=("table", "json"), default="table", help="%(default)s"
     )
 
@@ -77,15 +111,7 @@ def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool)
     parser.add_argument(
         *_one_dash_or_two("config-file"), type=Path, default=DEFAULT_CONFIG, metavar="FILE"
     )
-    _add_directory(
-        parser,
-        "kubelet-root-dir",
-        DEFAULT_KUBELET_ROOT,
-        "holds device-plugins and plugins_registry (default: %(default)s)",
-    )
-    _add_directory(
-        parser, "device-plugins-dir", None, "where kubelet.sock is, if not below kubelet's root"
-    )
+    add_kubelet_directories(parser)
     parser.add_argument(
         *_one_dash_or_two("registration"),
         choices=("auto", "device-plugins", "plugins-registry"),
@@ -117,6 +143,19 @@ def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool)
     )
     parser.add_argument(*_one_dash_or_two("log-format"), choices=("text", "json"), default="text")
     add_root(parser)
+
+
+def add_kubelet_directories(parser: argparse.ArgumentParser) -> None:
+    """Where kubelet is."""
+    _add_directory(
+        parser,
+        "kubelet-root-dir",
+        DEFAULT_KUBELET_ROOT,
+        "holds device-plugins and plugins_registry (default: %(default)s)",
+    )
+    _add_directory(
+        parser, "device-plugins-dir", None, "where kubelet.sock is, if not below kubelet's root"
+    )
 
 
 def add_use_cdi(parser: argparse.ArgumentParser) -> None:
@@ -153,6 +192,18 @@ def _add_switch(parser: argparse.ArgumentParser, name: str, default: object, tex
 
 def _one_dash_or_two(name: str) -> tuple[str, str]:
     return f"-{name}", f"--{name}"
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds <= _LONGEST_COUNTING:  # NaN is neither
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of seconds up to {_LONGEST_COUNTING:g}"
+        )
+    return seconds
 
 
 def _go_bool(text: str) -> bool:

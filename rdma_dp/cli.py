@@ -23,6 +23,7 @@ from rdma_dp.errors import RdmaDpError
 
 if TYPE_CHECKING:
     from rdma_dp.config import Loaded, Problem
+    from rdma_dp.config_found import FoundConfig
     from rdma_dp.root import Root
 
 OK, FAILED, EMPTY_RESOURCE = 0, 1, 3
@@ -119,7 +120,13 @@ def _parser() -> argparse.ArgumentParser:
     arguments.add_config(doctor)
     arguments.add_use_cdi(doctor)
     arguments.add_root(doctor)
+    arguments.add_kubelet_directories(doctor)
     arguments.add_doctor_arguments(doctor)
+    snapshot = verb("snapshot", _snapshot)
+    arguments.add_snapshot_arguments(snapshot)
+    arguments.add_config(snapshot)
+    arguments.add_root(snapshot)
+    arguments.add_kubelet_directories(snapshot)
     verb("check-config", _check_config).add_argument("file", type=Path, metavar="FILE")
     verb("schema", _schema)
     demo = verb("demo", _demo)
@@ -138,8 +145,9 @@ def _run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))
     from rdma_dp import daemon, log
     from rdma_dp.kubelet.registration import KubeletDirectories, Way
+    from rdma_dp.root import open_directory
 
-    _root(options.root)  # a wrong --root is said before anything starts
+    open_directory(options.root)  # a wrong --root is said before anything starts
     log.configure(options.log_level, options.log_format)
     logger.info("rdma-dp %s", __version__)
     settings = daemon.Settings(
@@ -218,13 +226,15 @@ def _dry_run(options: argparse.Namespace) -> int:
     """Show what a config would do on this node: HCAs, reasons, and what a container would get."""
     from rdma_dp.pool import make_pools
 
-    loaded = _loaded(options.config)
+    root = _root(options.root)
+    config = _config(root, options)
+    loaded = _loaded(config)
     if loaded is None:
         return FAILED
-    inventory = _root(options.root).scan()
+    inventory = root.scan()
     mode = loaded.config.cdi_mode(use_cdi=options.use_cdi)
     pools = make_pools(loaded.config, inventory, mode)
-    warnings = [warning.in_file(options.config) for warning in loaded.warnings]
+    warnings = [warning.in_file(config.file) for warning in loaded.warnings]
     if options.output == "json":
         from rdma_dp.render import documents
 
@@ -245,15 +255,17 @@ def _cdi(options: argparse.Namespace) -> int:
     from rdma_dp import cdi
     from rdma_dp.pool import make_pools
 
-    loaded = _loaded(options.config)
+    root = _root(options.root)
+    config = _config(root, options)
+    loaded = _loaded(config)
     if loaded is None:
         return FAILED
     mode = loaded.config.cdi_mode(use_cdi=True)
-    pools = make_pools(loaded.config, _root(options.root).scan(), mode)
+    pools = make_pools(loaded.config, root.scan(), mode)
     specs = {cdi.file_name(pool.resource): cdi.spec(pool) for pool in pools}
     _print_json({name: spec for name, spec in specs.items() if spec is not None})
     for warning in loaded.warnings:
-        _complain(f"{warning.in_file(options.config)} [warning]")
+        _complain(f"{warning.in_file(config.file)} [warning]")
     for pool in pools:
         if pool.why_empty is not None:
             _complain(f"{pool.resource.full_name} has no HCA, so no spec: {pool.why_empty}")
@@ -275,7 +287,15 @@ def _doctor(options: argparse.Namespace) -> int:
         else:
             tables.show(doctor.catalogue(checks))
         return OK
-    sight = sight_of(_root(options.root), options.config, use_cdi=options.use_cdi)
+    root = _root(options.root)
+    sight = sight_of(
+        root,
+        _config(root, options),
+        use_cdi=options.use_cdi,
+        kubelet_root=options.kubelet_root_dir,
+        device_plugins=options.device_plugins_dir,
+        count_for=options.counters,
+    )
     results = examine(sight, checks)
     if options.output == "json":
         _print_json(doctor.document(results))
@@ -285,9 +305,34 @@ def _doctor(options: argparse.Namespace) -> int:
     return {Verdict.WARN: 1, Verdict.FAIL: 2}.get(verdict, OK)
 
 
+def _snapshot(options: argparse.Namespace) -> int:
+    """Put all that rdma-dp reads of a node into a file, with stand-ins for what names it."""
+    from rdma_dp.asking import ask
+    from rdma_dp.render import snapshot as told
+    from rdma_dp.snapshot import archive_writing
+    from rdma_dp.snapshot_taking import take
+
+    archive_writing.check_place(options.file, replace=options.force)
+    root = _root(options.root)
+    directories = (options.kubelet_root_dir, options.device_plugins_dir)
+    taken = take(
+        root,
+        _config(root, options),
+        lambda host: ask(host, *directories),
+        raw=options.raw,
+        hide=options.hide,
+    )
+    archive_writing.write(taken.packed, options.file, replace=options.force)
+    for line in told.lines(taken, options.file):
+        _say(line)
+    return OK
+
+
 def _check_config(options: argparse.Namespace) -> int:
     """Check a config file: one line per problem, as `file:path: message (hint)`."""
-    loaded = _loaded(options.file)
+    from rdma_dp.config_found import find_config
+
+    loaded = _loaded(find_config(options.file))
     if loaded is None:
         return FAILED
     _say_warnings(loaded.warnings, options.file)
@@ -296,16 +341,26 @@ def _check_config(options: argparse.Namespace) -> int:
     return OK
 
 
-def _loaded(file: Path) -> "Loaded | None":
+def _config(root: "Root", options: argparse.Namespace) -> "FoundConfig":
+    """The config that the command line names, or that of a snapshot, or the usual one."""
+    from rdma_dp.config_found import find_config
+
+    if options.config is None and root.config is not None:
+        _complain(f"the config is {root.config.file} as {options.root} has it")
+        return root.config
+    return find_config(options.config or arguments.DEFAULT_CONFIG)
+
+
+def _loaded(found: "FoundConfig") -> "Loaded | None":
     """A config, or None when all that is wrong with it has been said."""
     from rdma_dp import config
 
     try:
-        return config.load(file)
+        return found.load()
     except config.ConfigError as error:
         for problem in error.problems:
-            _say(problem.in_file(file))
-        _say_warnings(error.warnings, file)
+            _say(problem.in_file(found.file))
+        _say_warnings(error.warnings, found.file)
         return None
 
 

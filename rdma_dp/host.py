@@ -1,8 +1,8 @@
 """The host as files under one root: the table of paths, and reads that tolerate a moving kernel.
 
-Paths are relative to the root and written as on the host ("sys/class/infiniband"), so a captured
-tree, a sample host and the live machine run through the same code. Nothing else in rdma-dp names
-a path below /sys, /proc or /dev.
+Paths are relative to the root and written as on the host ("sys/class/infiniband"), in messages
+too, so a captured tree, a snapshot, a sample host and the live machine run through the same code
+and look alike. Nothing else in rdma-dp names a path below /sys, /proc or /dev.
 """
 
 import errno
@@ -34,6 +34,7 @@ CPUS = "proc/cpuinfo"
 KERNEL_RELEASE = "proc/sys/kernel/osrelease"
 NVIDIA_VERSION = "proc/driver/nvidia/version"
 NVIDIA_GPUS = "proc/driver/nvidia/gpus"
+RDMA_CM_SETTINGS = "sys/kernel/config/rdma_cm"  # configfs; a directory per HCA, if somebody made it
 DEV = "dev"
 
 # sysfs hands out at most a page per attribute (kernel fs/sysfs/file.c, sysfs_kf_seq_show).
@@ -83,6 +84,11 @@ class Host:
         self._tree: Tree = DiskTree(tree) if isinstance(tree, Path | str) else tree
         self._unchanging: dict[tuple[str, int], bytes | None] = {}
         self._failures: dict[tuple[str, int], list[HostError]] = {}
+
+    @property
+    def tree(self) -> Tree:
+        """Where it reads."""
+        return self._tree
 
     @property
     def live(self) -> bool:
@@ -211,16 +217,13 @@ class Host:
             return f"{device.path} is {found}, but the kernel's {device.name} is {device.number}"
         return None
 
-    def _at(self, path: str) -> str:
-        return f"{self._tree.prefix}/{path}"
-
     def _absent_or_raise(self, path: str, error: OSError, absent: T) -> T:
         if error.errno in _GONE:
             return absent
         if error.errno in EXHAUSTED:
-            raise ExhaustedError(f"cannot read {self._at(path)}: {error.strerror}") from error
+            raise ExhaustedError(f"cannot read /{path}: {error.strerror}") from error
         hint = "run as root" if error.errno in (errno.EACCES, errno.EPERM) else None
-        raise HostError(f"cannot read {self._at(path)}: {error.strerror}", hint) from error
+        raise HostError(f"cannot read /{path}: {error.strerror}", hint) from error
 
 
 def _device_number(text: str | None) -> DeviceNumber | None:

@@ -1,21 +1,28 @@
-"""What --root names: this machine, or another host's tree."""
+"""What --root names: this machine, another host's tree, or a snapshot of one."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from rdma_dp.answers import Answers
+from rdma_dp.config_found import FoundConfig
 from rdma_dp.discovery import scan
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host import Host
 from rdma_dp.model import Inventory
+from rdma_dp.snapshot import archive_reading
+from rdma_dp.snapshot.recorded import RecordedTree
 
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A node to look at. `answers` is None on this machine: it can be asked now."""
+    """A node to look at. `answers` is None on this machine: it can be asked now.
+
+    `config` is the one that the node had when a snapshot was taken.
+    """
 
     host: Host
     answers: Answers | None
+    config: FoundConfig | None = None
 
     def scan(self) -> Inventory:
         """One complete look. Raises HostError."""
@@ -24,10 +31,23 @@ class Root:
 
 def open_root(path: Path) -> Root:
     """The node that a path means. Raises RdmaDpError when it is none."""
+    if path.is_file():
+        snapshot = archive_reading.read(path)
+        return Root(Host(RecordedTree(snapshot.contents)), snapshot.answers, snapshot.config)
     if not (path / "sys").is_dir():
         raise RdmaDpError(
             f"{path} is not the root of a host: it has no directory sys",
-            "--root takes a directory that holds sys, and may hold dev and proc",
+            "--root takes a snapshot, or a directory that holds sys, and may hold dev and proc",
         )
     host = Host(path)
     return Root(host, None if host.live else Answers())
+
+
+def open_directory(path: Path) -> Root:
+    """Likewise, for what has to go on changing."""
+    if path.is_file():
+        raise RdmaDpError(
+            f"{path} is a file: a snapshot never changes, so there is nothing to run on",
+            "discover, dry-run, cdi and doctor look at it",
+        )
+    return open_root(path)

@@ -26,10 +26,6 @@ class Tree(Protocol):
     """Files below one root."""
 
     @property
-    def prefix(self) -> str:
-        """What stands before a path in a message: "" for the machine's own root."""
-
-    @property
     def live(self) -> bool:
         """Whether this is the machine that we run on."""
 
@@ -50,29 +46,35 @@ class DiskTree:
     """The files below a directory."""
 
     def __init__(self, root: Path | str = "/") -> None:
-        self.prefix = str(Path(root).absolute()).rstrip("/")
+        self._root = str(Path(root).absolute()).rstrip("/")
 
     @property
     def live(self) -> bool:
         """Whether the directory is the machine's own root."""
-        return self.prefix == ""
+        return self._root == ""
 
     def names(self, path: str) -> list[str]:
         """The names in a directory, in any order."""
-        return os.listdir(f"{self.prefix}/{path}")
+        return os.listdir(f"{self._root}/{path}")
 
     def target(self, path: str) -> str:
         """Where a symlink leads, as it stands in the link."""
-        return os.readlink(f"{self.prefix}/{path}")
+        return os.readlink(f"{self._root}/{path}")
 
     def read(self, path: str, limit: int) -> bytes:
-        """At most `limit` bytes from the beginning of a file, by one read(2)."""
-        descriptor = os.open(f"{self.prefix}/{path}", os.O_RDONLY | os.O_CLOEXEC)
+        """At most `limit` bytes from the beginning of a file.
+
+        One read(2) does, but in /proc: there it gives a page or so (kernel fs/seq_file.c).
+        """
+        descriptor = os.open(f"{self._root}/{path}", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return os.read(descriptor, limit)
+            data = os.read(descriptor, limit)
+            while path.startswith("proc/") and (more := os.read(descriptor, limit - len(data))):
+                data += more
+            return data
         finally:
             os.close(descriptor)
 
     def status(self, path: str) -> os.stat_result:
         """What is there; links are followed."""
-        return os.stat(f"{self.prefix}/{path}")
+        return os.stat(f"{self._root}/{path}")

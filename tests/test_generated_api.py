@@ -13,7 +13,12 @@ from google.protobuf.descriptor import (
     ServiceDescriptor,
 )
 
-from rdma_dp.kubelet.api import deviceplugin_pb2, pluginregistration_pb2, podresources_pb2
+from rdma_dp.kubelet.api import (
+    deviceplugin_pb2,
+    pluginregistration_pb2,
+    podresources_pb2,
+    status_pb2,
+)
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -88,6 +93,15 @@ GetPodResourcesRequest: pod_name=1 string, pod_namespace=2 string
 GetPodResourcesResponse: pod_resources=1 PodResources
 """
 
+STATUS = """
+service Status
+    Get(StatusRequest) -> StatusReply
+StatusRequest:
+StatusReply: version=1 string, pid=2 int64, started_at=3 int64, resource=4 string, way=5 string, \
+trouble=6 string, streams=7 int64, connected_at=8 int64, listed=9 int64, healthy=10 int64, \
+reasons=11 repeated string
+"""
+
 SCALARS = {
     FieldDescriptor.TYPE_STRING: "string",
     FieldDescriptor.TYPE_BOOL: "bool",
@@ -151,6 +165,12 @@ def described(file: FileDescriptor) -> str:
 def test_the_wire_is_kubelets(file: FileDescriptor, package: str, wire: str) -> None:
     assert file.package == package
     assert described(file) == wire.strip()
+
+
+def test_our_own_status_keeps_its_wire() -> None:
+    """A doctor of one version asks a daemon of another."""
+    assert status_pb2.DESCRIPTOR.package == "rdmadp.v1"
+    assert described(status_pb2.DESCRIPTOR) == STATUS.strip()
 
 
 def test_the_committed_code_is_what_protos_generates() -> None:

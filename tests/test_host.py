@@ -77,7 +77,7 @@ def test_what_never_changes_is_read_once_per_file(host: Host, tmp_path: Path) ->
 
 
 def test_any_other_failure_is_an_error_that_names_the_path(host: Host, tmp_path: Path) -> None:
-    with pytest.raises(HostError, match=f"cannot read {tmp_path}/sys/a: Is a directory"):
+    with pytest.raises(HostError, match="cannot read /sys/a: Is a directory"):
         host.read("sys/a")
 
 

@@ -21,13 +21,13 @@ RDMA_MODULE_OF_DRIVER = {
 }
 
 # Drivers that make the HCA themselves: a bound function without one is broken.
-_RDMA_DRIVERS = frozenset({"efa", "erdma", "hfi1", "ib_qib", "vmw_pvrdma"})
+RDMA_DRIVERS = frozenset({"efa", "erdma", "hfi1", "ib_qib", "vmw_pvrdma"})
 
 # Of these, the ones whose HCA stands in /sys/devices/virtual, as if it were software.
 _PARENTLESS_DRIVERS = frozenset({"erdma"})
 
 # Drivers that hand a function to a virtual machine or to user space.
-_PASS_THROUGH_DRIVERS = frozenset(
+PASS_THROUGH_DRIVERS = frozenset(
     {"vfio-pci", "mlx5_vfio_pci", "pci-stub", "pciback", "uio_pci_generic", "igb_uio"}
 )
 
@@ -35,7 +35,7 @@ _PASS_THROUGH_DRIVERS = frozenset(
 _DRIVER_OF_VENDOR = {"15b3": "mlx5_core", "1077": "ib_qib"}
 _MLX4_DEVICES = range(0x1002, 0x1011)  # ConnectX-2 to ConnectX-3 Pro (kernel mlx4/main.c)
 
-_KERNEL_LOG = "dmesg | grep -iE 'rdma|infiniband|mlx|irdma|bnxt'"
+KERNEL_LOG = "dmesg | grep -iE 'rdma|infiniband|mlx|irdma|bnxt'"
 
 Finding = tuple[str, str | None]  # the reason and its remedy
 
@@ -82,12 +82,12 @@ def _reason(
     driver = function.driver
     if driver is None:
         return _without_driver(sources, function)
-    if driver in _PASS_THROUGH_DRIVERS:
+    if driver in PASS_THROUGH_DRIVERS:
         return f"bound to {driver}: handed to a virtual machine or to user space", None
     if driver in _PARENTLESS_DRIVERS and unplaced:
         return f"its HCA names no PCI function; it is among {', '.join(unplaced)}", None
-    if driver in _RDMA_DRIVERS:
-        return f"driver {driver} is bound but made no HCA", _KERNEL_LOG
+    if driver in RDMA_DRIVERS:
+        return f"driver {driver} is bound but made no HCA", KERNEL_LOG
     module = RDMA_MODULE_OF_DRIVER.get(driver)
     if module is None:
         return f"driver {driver} has no RDMA that we know of", None
@@ -132,4 +132,4 @@ def _without_rdma_module(
             f"{module} is loaded, but the HCA may be in another network namespace (exclusive)",
             "rdma system set netns shared",
         )
-    return f"{driver} and {module} are loaded but made no HCA", _KERNEL_LOG
+    return f"{driver} and {module} are loaded but made no HCA", KERNEL_LOG

@@ -17,6 +17,19 @@ class NldevDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class QueuePairs:
+    """The queue pairs (QPs) of one HCA, by the RDMA resource tracking.
+
+    `owners` maps process ids to how many each has; an id may be that of a thread. `nameless` is how
+    many belong to somebody whom the kernel does not name to us: one outside of our PID namespace,
+    or one that has ended. The kernel's own are left out.
+    """
+
+    owners: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    nameless: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class NetlinkView:
     """Everything that netlink said. `altnames` maps netdevs to the further names that they have."""
 

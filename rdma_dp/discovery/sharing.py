@@ -16,6 +16,13 @@ EXCLUSIVE_NETNS = (
     " (EBUSY): then `options ib_core netns_mode=1` in /etc/modprobe.d and a reboot"
 )
 
+SWITCH_MANAGEMENT = (
+    "management function of an NVLink switch (VPD says SMDL=SW_MNG), not a network HCA"
+)
+RAW_ETHERNET = (
+    "its function is in switchdev mode and has no GIDs: raw Ethernet only; share its VFs or SFs"
+)
+
 
 def judged(sources: Sources, hca: Hca, netns_mode: str | None) -> Hca:
     """The HCA with the first reason against sharing it, the most lasting one first, or a doubt."""
@@ -61,7 +68,7 @@ def _switch_management(sources: Sources, hca: Hca) -> tuple[str | None, str | No
         return None, f"it may be an NVLink switch's management function: {error}"
     if vpd is None or not is_switch_management(vpd):
         return None, None
-    return "management function of an NVLink switch (VPD says SMDL=SW_MNG), not a network HCA", None
+    return SWITCH_MANAGEMENT, None
 
 
 def _raw_ethernet(sources: Sources, hca: Hca) -> str | None:
@@ -75,6 +82,4 @@ def _raw_ethernet(sources: Sources, hca: Hca) -> str | None:
     gids = f"{CLASS_INFINIBAND}/{hca.name}/ports/{hca.ports[0].number}/gids"
     if not sources.host.is_directory(gids) or sources.host.entries(gids):
         return None
-    return (
-        "its function is in switchdev mode and has no GIDs: raw Ethernet only; share its VFs or SFs"
-    )
+    return RAW_ETHERNET

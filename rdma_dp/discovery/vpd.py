@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 # PCI Local Bus Specification 3.0, appendix I: resource tags of the VPD.
 _LARGE = 0x80
-_READ_ONLY_FIELDS = 0x90
+READ_ONLY_FIELDS = 0x90
 _END = 0x78
-_MANAGEMENT_MARK = b"SMDL=SW_MNG"
+MANAGEMENT_MARK = b"SMDL=SW_MNG"
 
 # Bytes. A card's name and read-only fields take a few hundred; the whole VPD may be 32 KiB, and the
 # kernel fetches it from the card four bytes at a time (drivers/pci/vpd.c).
@@ -21,12 +21,12 @@ READ_LIMIT = 1024
 def is_switch_management(vpd: bytes) -> bool:
     """Whether the read-only fields carry the mark of an NVLink switch's management function."""
     return any(
-        _MANAGEMENT_MARK in data for tag, data in _resources(vpd) if tag == _READ_ONLY_FIELDS
+        MANAGEMENT_MARK in data for tag, _, data in resources(vpd) if tag == READ_ONLY_FIELDS
     )
 
 
-def _resources(vpd: bytes) -> Iterator[tuple[int, bytes]]:
-    """The (tag, data) resources, as far as they are whole or cut off by the limit."""
+def resources(vpd: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """The resources as (tag, where its data begins, data), as far as they are there."""
     position = 0
     while position < len(vpd) and vpd[position] != _END:
         tag = vpd[position]
@@ -34,5 +34,6 @@ def _resources(vpd: bytes) -> Iterator[tuple[int, bytes]]:
             header, length = 3, int.from_bytes(vpd[position + 1 : position + 3], "little")
         else:
             header, length = 1, tag & 0x07
-        yield tag, vpd[position + header : position + header + length]
+        begin = position + header
+        yield tag, begin, vpd[begin : begin + length]
         position += header + length

@@ -2,11 +2,31 @@
 
 from collections.abc import Sequence
 
-from rdma_dp.doctor import gpudirect, hcas
+from rdma_dp.doctor import (
+    config,
+    drivers,
+    fabric,
+    gpudirect,
+    hcas,
+    kubelet,
+    pods,
+    ports,
+    traffic,
+)
 from rdma_dp.doctor.check import Check
 from rdma_dp.errors import RdmaDpError
 
-CATALOGUE: tuple[Check, ...] = (*hcas.CHECKS, *gpudirect.CHECKS)
+CATALOGUE: tuple[Check, ...] = (
+    *drivers.CHECKS,
+    *hcas.CHECKS,
+    *ports.CHECKS,
+    *config.CHECKS,
+    *kubelet.CHECKS,
+    *gpudirect.CHECKS,
+    *fabric.CHECKS,
+    *traffic.CHECKS,
+    *pods.CHECKS,
+)
 
 
 def chosen(ids: Sequence[str]) -> tuple[Check, ...]:

@@ -15,10 +15,11 @@ from rdma_dp.directory_watch import DirectoryWatch
 from rdma_dp.kubelet import messages
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
+from rdma_dp.kubelet.api import status_pb2_grpc
 from rdma_dp.kubelet.plugin import Plugin
+from rdma_dp.kubelet.plugin_status import PluginStatus
 from rdma_dp.kubelet.siblings import sibling_gone
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity
-from rdma_dp.kubelet.trouble import Trouble
 from rdma_dp.latest import first_of
 
 logger = logging.getLogger(__name__)
@@ -48,9 +49,15 @@ class DevicePluginsRegistration:
         self._kubelet = socket.with_name(KUBELET_SOCKET)
         self._watch = watch
         self._backoff = Backoff()
-        self._trouble = Trouble(plugin.resource)
+        self._trouble = plugin.trouble
         self._server = SocketServer(
-            socket, [lambda server: rpc.add_DevicePluginServicer_to_server(plugin, server)]
+            socket,
+            [
+                lambda server: rpc.add_DevicePluginServicer_to_server(plugin, server),
+                lambda server: status_pb2_grpc.add_StatusServicer_to_server(
+                    PluginStatus(plugin, "device-plugins"), server
+                ),
+            ],
         )
 
     async def run(self) -> None:
@@ -79,7 +86,7 @@ class DevicePluginsRegistration:
             self._trouble.tell(_why_not(error))
             await self._pause(kubelet)
             return
-        logger.warning("%s: %s; registering again", self._plugin.resource, reason)
+        self._trouble.tell(f"{reason}; registering again")
         if reason == _NEW_KUBELET:
             self._backoff.reset()
         else:

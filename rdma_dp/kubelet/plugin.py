@@ -1,5 +1,6 @@
 """The DevicePlugin service of one resource: it observes the newest pool and answers from it."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from rdma_dp.allocation import NoHcaError, UnknownSlotError, allocate
 from rdma_dp.kubelet import messages
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
+from rdma_dp.kubelet.trouble import Trouble
 from rdma_dp.latest import Latest
 from rdma_dp.pool import Pool
 
@@ -19,13 +21,21 @@ class Plugin(rpc.DevicePluginServicer):
     """Answers kubelet for one resource.
 
     `streams` is the number of open ListAndWatch streams: registration watches it, since a stream
-    that kubelet closes means that kubelet counts the resource's slots as gone.
+    that kubelet closes means that kubelet counts the resource's slots as gone. `connected_at` is
+    since when there is one, in seconds since 1970; `trouble` is what last kept it from that.
     """
 
     def __init__(self, pool: Latest[Pool]) -> None:
         self._pool = pool
         self.resource = pool.value.resource.full_name
+        self.trouble = Trouble(self.resource)
         self.streams = Latest(0)
+        self.connected_at: float | None = None
+
+    @property
+    def pool(self) -> Pool:
+        """The newest pool."""
+        return self._pool.value
 
     @property
     def options(self) -> pb.DevicePluginOptions:
@@ -35,6 +45,7 @@ class Plugin(rpc.DevicePluginServicer):
     def forget_streams(self) -> None:
         """Counts anew: those of a server that has stopped end, but not necessarily at once."""
         self.streams = Latest(0)
+        self.connected_at = None
 
     async def GetDevicePluginOptions(self, request: pb.Empty, context: Context) -> Any:
         """What kubelet should call."""
@@ -44,6 +55,7 @@ class Plugin(rpc.DevicePluginServicer):
         """The whole newest list at once, then after each change, to every stream alike."""
         streams = self.streams
         streams.set(streams.value + 1)
+        self.connected_at = self.connected_at or time.time()
         try:
             sent = None
             async for pool in self._pool.watch():
@@ -52,6 +64,8 @@ class Plugin(rpc.DevicePluginServicer):
                     sent = listing
         finally:
             streams.set(streams.value - 1)
+            if not self.streams.value:
+                self.connected_at = None
 
     async def Allocate(self, request: pb.AllocateRequest, context: Context) -> Any:
         """The nodes and variables for each container; an error that its pod's owner can read."""

@@ -14,12 +14,16 @@ import grpc
 from rdma_dp.backoff import Backoff
 from rdma_dp.directory_watch import DirectoryWatch
 from rdma_dp.kubelet import messages
-from rdma_dp.kubelet.api import deviceplugin_pb2_grpc, pluginregistration_pb2_grpc
+from rdma_dp.kubelet.api import (
+    deviceplugin_pb2_grpc,
+    pluginregistration_pb2_grpc,
+    status_pb2_grpc,
+)
 from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
 from rdma_dp.kubelet.plugin import Plugin
+from rdma_dp.kubelet.plugin_status import PluginStatus
 from rdma_dp.kubelet.siblings import sibling_gone
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, is_dead
-from rdma_dp.kubelet.trouble import Trouble
 from rdma_dp.latest import Latest, first_of
 
 logger = logging.getLogger(__name__)
@@ -79,7 +83,7 @@ class PluginsRegistryRegistration:
         self._watch = watch
         self._backoff = Backoff()
         self._sibling_backoff = Backoff()  # its own: a kubelet that restarts often is no rival
-        self._trouble = Trouble(plugin.resource)
+        self._trouble = plugin.trouble
 
     async def run(self, patience: float | None = None) -> str:
         """Serves, and serves anew whenever kubelet has lost the socket.
@@ -118,6 +122,9 @@ class PluginsRegistryRegistration:
                 ),
                 lambda server: deviceplugin_pb2_grpc.add_DevicePluginServicer_to_server(
                     self._plugin, server
+                ),
+                lambda server: status_pb2_grpc.add_StatusServicer_to_server(
+                    PluginStatus(self._plugin, "plugins-registry"), server
                 ),
             ],
         )

@@ -44,6 +44,11 @@ def socket_name(resource: str, instance: str) -> str:
     return f"{_MARK}{resource.rpartition('/')[2][:12]}-{digest}-{instance}.sock"
 
 
+def is_our_name(name: str) -> bool:
+    """Whether `socket_name` may have made this file name."""
+    return name.startswith(_MARK) and name.endswith(".sock")
+
+
 def identity(path: Path) -> tuple[int, int] | None:
     """What tells this file from one made later under its name; None when there is none.
 

@@ -6,18 +6,18 @@ logger = logging.getLogger(__name__)
 
 
 class Trouble:
-    """The newest trouble of one resource."""
+    """The newest trouble of one resource; `now` is None when there is none."""
 
     def __init__(self, resource: str) -> None:
         self._resource = resource
-        self._told: str | None = None
+        self.now: str | None = None
 
     def tell(self, trouble: str) -> None:
         """One line per trouble, until there is another or it is over."""
-        if trouble != self._told:
+        if trouble != self.now:
             logger.warning("%s: %s", self._resource, trouble)
-            self._told = trouble
+            self.now = trouble
 
     def over(self) -> None:
         """The next trouble is news, also if it is the same again."""
-        self._told = None
+        self.now = None

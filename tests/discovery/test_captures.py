@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rdma_dp import config
+from rdma_dp.config_found import find_config
 from rdma_dp.discovery import scan
 from rdma_dp.discovery.pcie import read_topology
 from rdma_dp.doctor.check import Verdict
@@ -233,6 +234,6 @@ def test_the_node_is_drawn_with_every_hca(name: str, extracted: Extracted) -> No
 
 @every_capture
 def test_gpudirect_raises_no_false_alarm(name: str, extracted: Extracted) -> None:
-    sight = sight_of(open_root(extracted(name)), CONFIGS / "all-mellanox.yaml")
+    sight = sight_of(open_root(extracted(name)), find_config(CONFIGS / "all-mellanox.yaml"))
     for result in examine(sight, CHECKS):
         assert result.verdict in (Verdict.OK, Verdict.UNKNOWN), result

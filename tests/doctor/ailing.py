@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from rdma_dp.config_found import find_config
 from rdma_dp.doctor.catalogue import chosen
 from rdma_dp.doctor.examination import Result, examine
 from rdma_dp.doctor.sight import sight_of
@@ -35,5 +36,5 @@ def _merged(under: Any, over: Any) -> Any:
 
 def seen(check: str, root: Path, config: Path = ALL_MELLANOX) -> Result:
     """What one check says of a host."""
-    (result,) = examine(sight_of(open_root(root), config), chosen([check]))
+    (result,) = examine(sight_of(open_root(root), find_config(config)), chosen([check]))
     return result

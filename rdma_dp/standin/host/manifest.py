@@ -123,8 +123,8 @@ class Net(Item):
     """A netdev.
 
     `under` puts it below a child of its PCI function (virtio0). `child_of` makes it an IPoIB child
-    of another netdev, on the partition `pkey`. `switch_id` with a port name like pf0vf1 makes it a
-    representor.
+    of another netdev, on the partition `pkey`, or, with the type "ether", a VLAN, macvlan or ipvlan
+    over it. `switch_id` with a port name like pf0vf1 makes it a representor.
     """
 
     type: Literal["ether", "infiniband"] | None = None

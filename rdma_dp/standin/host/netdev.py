@@ -29,11 +29,20 @@ def lay_out(tree: Tree, scene: Scene, netdev: Netdev) -> None:
         tree.link(f"{directory}/device", parent)
     if netdev.name in scene.manifest.bonds:
         _bond(tree, scene, directory, scene.manifest.bonds[netdev.name])
+    if netdev.spec.child_of in scene.netdevs and netdev.link_type == "ether":
+        _over(tree, scene, directory, netdev)
     if netdev.master is not None and netdev.master in scene.netdevs:
         master = directory_of(scene, scene.netdevs[netdev.master])
         tree.link(f"{directory}/master", master)
         tree.link(f"{directory}/upper_{netdev.master}", master)
         tree.attributes(f"{directory}/bonding_slave", {"state": "active", "mii_status": "up"})
+
+
+def _over(tree: Tree, scene: Scene, directory: str, netdev: Netdev) -> None:
+    """The links between a VLAN, macvlan or ipvlan and the netdev below (net/core/dev.c)."""
+    below = scene.netdevs[netdev.spec.child_of or ""]
+    tree.link(f"{directory}/lower_{below.name}", directory_of(scene, below))
+    tree.link(f"{directory_of(scene, below)}/upper_{netdev.name}", directory)
 
 
 def _attributes(scene: Scene, netdev: Netdev) -> dict[str, object]:
@@ -55,7 +64,7 @@ def _attributes(scene: Scene, netdev: Netdev) -> dict[str, object]:
         "mtu": _MTU[link_type] if spec.mtu is None else spec.mtu,
         "phys_port_name": spec.port_name,
         "phys_switch_id": spec.switch_id,
-        "parent": spec.child_of,
+        "parent": spec.child_of if over_ib else None,
         "pkey": (spec.pkey or "0xffff") if over_ib else None,
         "uevent": f"INTERFACE={netdev.name}\nIFINDEX={index[netdev.name]}",
     }

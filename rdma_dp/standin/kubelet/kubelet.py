@@ -11,6 +11,7 @@ from rdma_dp.standin.kubelet.events import Event, Started, Stopped
 from rdma_dp.standin.kubelet.faults import Faults
 from rdma_dp.standin.kubelet.journal import Journal
 from rdma_dp.standin.kubelet.manager import GRACE, DeviceManager
+from rdma_dp.standin.kubelet.pod_resources import ContainerName, PodResourcesServer
 from rdma_dp.standin.kubelet.registration import RegistrationServer, remove_sockets
 from rdma_dp.standin.kubelet.watcher import PluginWatcher
 
@@ -18,7 +19,8 @@ from rdma_dp.standin.kubelet.watcher import PluginWatcher
 class StandinKubelet:
     """A fake kubelet below `root`, which takes the place of /var/lib/kubelet.
 
-    `registration` and `watcher` tell which of the two ways to register it offers. `grace` is the
+    `registration` and `watcher` tell which of the two ways to register it offers, `pod_resources`
+    whether it shows its book of who holds what, as far as `name` has named them. `grace` is the
     time in seconds after which a resource without plugin is forgotten. `on_event` is called with
     each event. `faults` may be replaced at any time; it holds from the next `start`.
 
@@ -32,13 +34,15 @@ class StandinKubelet:
         *,
         registration: bool = True,
         watcher: bool = True,
+        pod_resources: bool = False,
         grace: float = GRACE,
         faults: Faults | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
         self.root = root.absolute()
         self.faults = faults or Faults()
-        self._offers = (registration, watcher)
+        self._offers = (registration, watcher, pod_resources)
+        self._holders: dict[ContainerName, list[Allocation]] = {}
         self._grace = grace
         self._journal = Journal(on_event)
         self._devices = DeviceTable()
@@ -76,7 +80,8 @@ class StandinKubelet:
         self.device_plugins_dir.mkdir(parents=True, exist_ok=True)
         self.plugins_registry_dir.mkdir(parents=True, exist_ok=True)
         removed = remove_sockets(self.device_plugins_dir)
-        self._running = _Running(self, self._devices, self._journal, self._grace)
+        book = PodResourcesServer(self.root / "pod-resources", self._devices, self._holders)
+        self._running = _Running(self, self._devices, self._journal, self._grace, book)
         await self._running.start(*self._offers)
         self._journal.record(Started(removed))
 
@@ -153,8 +158,15 @@ class StandinKubelet:
         """Start an admitted container; raises UnexpectedAdmissionError."""
         await self._admission().start_container(allocation)
 
+    def name(self, allocation: Allocation, namespace: str, pod: str, container: str) -> None:
+        """Which container got it, for the book that pod resources shows."""
+        self._holders.setdefault(ContainerName(namespace, pod, container), []).append(allocation)
+
     def release(self, allocation: Allocation) -> None:
         """The container is gone; the plugin is not told."""
+        for held in self._holders.values():
+            if allocation in held:
+                held.remove(allocation)
         self._devices.release(allocation.resource, allocation.ids)
 
     async def wait_for(
@@ -202,7 +214,12 @@ class _Running:
     """All that lives from a start to the stop after it."""
 
     def __init__(
-        self, kubelet: StandinKubelet, devices: DeviceTable, journal: Journal, grace: float
+        self,
+        kubelet: StandinKubelet,
+        devices: DeviceTable,
+        journal: Journal,
+        grace: float,
+        book: PodResourcesServer,
     ) -> None:
         self._kubelet = kubelet
         self._journal = journal
@@ -210,8 +227,10 @@ class _Running:
         self._server: RegistrationServer | None = None
         self._watcher: PluginWatcher | None = None
         self.admission = Admission(self.manager, devices, journal)
+        self._book = book
+        self._shows_book = False
 
-    async def start(self, registration: bool, watcher: bool) -> None:
+    async def start(self, registration: bool, watcher: bool, pod_resources: bool) -> None:
         common = (self.manager, self._journal, self._kubelet.faults)
         self.manager.start()
         if registration:
@@ -220,6 +239,9 @@ class _Running:
         if watcher:
             self._watcher = PluginWatcher(self._kubelet.plugins_registry_dir, *common)
             self._watcher.start()
+        if pod_resources:
+            self._shows_book = True
+            await self._book.start()
 
     async def stop(self) -> None:
         try:
@@ -227,5 +249,7 @@ class _Running:
                 await self._watcher.stop()
             if self._server:
                 await self._server.stop()
+            if self._shows_book:
+                await self._book.stop()
         finally:
             await self.manager.stop()

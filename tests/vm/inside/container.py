@@ -34,11 +34,11 @@ class Container:
     """Runs commands, each in a new container that has exactly `devices`, as if it had restarted.
 
     `devices` are those of an Allocate answer, paths of nodes or CDI names. It is podman that makes
-    of them the nodes, and the cgroup's rules for what can be opened.
+    of them the nodes, and the cgroup's rules for what can be opened. `flags` are more of podman's.
     """
 
-    def __init__(self, devices: Iterable[str]) -> None:
-        self._podman = (*PODMAN, *(f"--device={device}" for device in devices), *ROOT)
+    def __init__(self, devices: Iterable[str], flags: Iterable[str] = ()) -> None:
+        self._podman = (*PODMAN, *flags, *(f"--device={device}" for device in devices), *ROOT)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run to the end."""

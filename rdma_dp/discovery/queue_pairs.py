@@ -1,0 +1,123 @@
+"""Who owns queue pairs: the resource tracking of RDMA netlink (kernel 4.17 and later).
+
+Message types and attributes are those of the kernel's include/uapi/rdma/rdma_netlink.h.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, nla, nlmsg
+from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.marshal import Marshal
+from pyroute2.netlink.nlsocket import NetlinkSocket
+
+from rdma_dp.discovery.netlink_view import QueuePairs
+from rdma_dp.discovery.nldev import NETLINK_RDMA
+
+_CLIENT_NLDEV = 5 << 10  # RDMA_NL_GET_TYPE: the client in the upper bits, the command below
+_GET = _CLIENT_NLDEV | 1
+_RES_GET = _CLIENT_NLDEV | 9
+_RES_QP_GET = _CLIENT_NLDEV | 10
+
+
+class ResourceMessage(nlmsg):  # type: ignore[misc]  # pyroute2 has no types
+    """An NLDEV message with the resources of a device."""
+
+    fields = ()
+    nla_map = (
+        (1, "DEV_INDEX", "uint32"),
+        (2, "DEV_NAME", "asciiz"),
+        (15, "RES_SUMMARY", "summary"),
+        (19, "RES_QP", "queue_pairs"),
+    )
+
+    class summary(nla):  # type: ignore[misc]  # noqa: N801, D106 (pyroute2 finds it by its name)
+        nla_map = ((16, "ENTRY", "entry"),)
+
+        class entry(nla):  # type: ignore[misc]  # noqa: N801, D106
+            nla_map = ((17, "NAME", "asciiz"), (18, "CURR", "uint64"))
+
+    class queue_pairs(nla):  # type: ignore[misc]  # noqa: N801, D106
+        nla_map = ((20, "ENTRY", "entry"),)
+
+        class entry(nla):  # type: ignore[misc]  # noqa: N801, D106
+            nla_map = ((21, "LQPN", "uint32"), (28, "PID", "uint32"), (29, "KERN_NAME", "asciiz"))
+
+
+class _ResourceMarshal(Marshal):  # type: ignore[misc]  # likewise
+    msg_map: ClassVar = dict.fromkeys((_GET, _RES_GET, _RES_QP_GET), ResourceMessage)
+
+
+class _ResourceSocket(NetlinkSocket):  # type: ignore[misc]  # likewise
+    def __init__(self) -> None:
+        super().__init__(NETLINK_RDMA)
+        self.set_marshal(_ResourceMarshal())
+
+
+def query_queue_pairs() -> Mapping[str, QueuePairs] | None:
+    """By the names of the HCAs; None when this kernel does not tell.
+
+    An HCA that is not in it does not tell either. Needs no capability, but a kernel shows a process
+    only to those who see it in their own PID namespace.
+    """
+    try:
+        with _ResourceSocket() as socket:
+            socket.bind()
+            return _found(socket)
+    except (OSError, NetlinkError):
+        return None
+
+
+def _found(socket: Any) -> Mapping[str, QueuePairs]:
+    found = {}
+    for device in tuple(socket.nlm_request(ResourceMessage(), _GET, NLM_F_REQUEST | NLM_F_DUMP)):
+        index, name = device.get_attr("DEV_INDEX"), device.get_attr("DEV_NAME")
+        if (pairs := _of_device(socket, index)) is not None:
+            found[name] = pairs
+    return MappingProxyType(found)
+
+
+def _of_device(socket: Any, index: int) -> QueuePairs | None:
+    try:
+        # First the sum: those that are made between the two are no riddle.
+        summary = _ask(socket, _RES_GET, index, NLM_F_ACK)
+        dump = _ask(socket, _RES_QP_GET, index, NLM_F_DUMP)
+    except NetlinkError:
+        return None
+    return counted(summary, dump)
+
+
+def _ask(socket: Any, command: int, index: int, flag: int) -> Iterable[Any]:
+    request = ResourceMessage()
+    request["attrs"] = [("DEV_INDEX", index)]
+    return tuple(socket.nlm_request(request, command, NLM_F_REQUEST | flag))
+
+
+def counted(summary: Iterable[Any], dump: Iterable[Any]) -> QueuePairs:
+    """Who owns what, of the messages that tell the sum and each QP.
+
+    Kernels before 5.9 leave QPs of inner PID namespaces out of the dump, but not out of the sum.
+    """
+    entries = [
+        entry
+        for message in dump
+        for table in message.get_attrs("RES_QP")
+        for entry in table.get_attrs("ENTRY")
+    ]
+    users = [entry for entry in entries if entry.get_attr("KERN_NAME") is None]
+    owners = Counter(entry.get_attr("PID") or 0 for entry in users)
+    nameless = owners.pop(0, 0)
+    left_out = max(0, _sum(summary) - len(entries))
+    return QueuePairs(MappingProxyType(dict(owners)), nameless + left_out)
+
+
+def _sum(summary: Iterable[Any]) -> int:
+    return sum(
+        entry.get_attr("CURR") or 0
+        for message in summary
+        for table in message.get_attrs("RES_SUMMARY")
+        for entry in table.get_attrs("ENTRY")
+        if entry.get_attr("NAME") == "qp"
+    )
