@@ -185,7 +185,7 @@ def _distinct(versions: Mapping[str, str]) -> tuple[str, ...]:
 def _version(sight: Sight, hca: Hca) -> str:
     """As the kernel tells it; "" for the zeros of drivers that have none."""
     text = sight.host.read_fact(f"{CLASS_INFINIBAND}/{hca.name}/fw_ver") or ""
-    return text[:64].strip() if text.strip("0. ") else ""
+    return text[:64].rstrip() if text.strip("0. ") else ""
 
 
 def _behind(kind: str, hcas: Sequence[Hca], versions: Mapping[str, str]) -> Iterator[Finding]:
