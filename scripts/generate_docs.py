@@ -8,6 +8,7 @@ catalogue: the end of docs/troubleshooting.md; what stands before it is written 
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ TROUBLESHOOTING = REPO / "docs" / "troubleshooting.md"
 VALUES_SCHEMA = CHART / "values.schema.json"
 
 Schema = Mapping[str, Any]
+
+WIDTH = 100  # columns of a page
 
 
 # --- docs/configuration.md ------------------------------------------------------------------------
@@ -133,10 +136,8 @@ def troubleshooting(text: str, checks: Sequence[Check]) -> str:
 def _check(check: Check) -> str:
     remedies = "\n".join(f"- `{remedy}`" for remedy in check.remedies)
     to_type = f"What it may tell you to type:\n\n{remedies}\n" if remedies else ""
-    return (
-        f"### {check.id}: {check.title}\n\n{check.meaning}\n\n"
-        f"It looks at {check.looks_at}.\n\n{to_type}"
-    )
+    looks_at = textwrap.fill(f"It looks at {check.looks_at}.", WIDTH, break_on_hyphens=False)
+    return f"### {check.id}: {check.title}\n\n{check.meaning}\n\n{looks_at}\n\n{to_type}"
 
 
 # --- values.schema.json ---------------------------------------------------------------------------
