@@ -59,7 +59,7 @@ image:
 api: $(VENV)/.development
 	$(BIN)/python scripts/generate_api.py
 
-## docs: docs/configuration.md and the chart's values.schema.json, from the config's schema
+## docs: what of docs/ and of the chart follows from the config's schema and the doctor's checks
 docs: $(VENV)/.development
 	$(BIN)/python scripts/generate_docs.py
 

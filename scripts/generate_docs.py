@@ -1,26 +1,33 @@
-"""Write what follows from the config's JSON Schema, or with --check tell whether that is due.
+"""Write what follows from the code, or with --check tell whether that is due.
 
-docs/configuration.md is the reference for people, deploy/helm/rdma-dp/values.schema.json lets helm
-refuse wrong values.
+From the config's JSON Schema: docs/configuration.md, the reference for people, and
+deploy/helm/rdma-dp/values.schema.json, which lets helm refuse wrong values. From the doctor's
+catalogue: the end of docs/troubleshooting.md; what stands before it is written by hand.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from rdma_dp.config import json_schema
+from rdma_dp.doctor.catalogue import CATALOGUE
+from rdma_dp.doctor.check import Check
 
 REPO = Path(__file__).resolve().parent.parent
 REFERENCE = REPO / "docs" / "configuration.md"
 CHART = REPO / "deploy" / "helm" / "rdma-dp"
+TROUBLESHOOTING = REPO / "docs" / "troubleshooting.md"
 VALUES_SCHEMA = CHART / "values.schema.json"
 
 Schema = Mapping[str, Any]
+
+WIDTH = 100  # columns of a page
 
 
 # --- docs/configuration.md ------------------------------------------------------------------------
@@ -102,6 +109,37 @@ def _limits(value: Schema) -> str:
     return f", {low} to {high}" if high is not None else f" from {low}" if low is not None else ""
 
 
+# --- docs/troubleshooting.md ----------------------------------------------------------------------
+
+CHECKS_BEGIN = "<!-- From here on made by `make docs` from rdma_dp/doctor. -->\n"
+CHECKS_HEAD = """
+## The checks of `rdma-dp doctor`
+
+```sh
+rdma-dp doctor                                   # on the node, or with --root DIR on a captured one
+rdma-dp doctor --only hca-ports,config-resources # these alone
+rdma-dp doctor --counters 10                     # with two readings of the error counters
+```
+
+Each check has a verdict: **ok**; **unknown**, with why it could not be seen; **warn**, for what may
+hurt; **fail**, for what keeps RDMA or a resource from working. The exit code is 0, 1 for a warning,
+2 for a failure. Capitals in a command stand for a name that the doctor puts there.
+"""
+
+
+def troubleshooting(text: str, checks: Sequence[Check]) -> str:
+    """The page with the part that is written by hand as it is, and each check below it."""
+    by_hand = text.partition(CHECKS_BEGIN)[0].rstrip("\n")
+    return "\n".join([by_hand, "", CHECKS_BEGIN + CHECKS_HEAD, *map(_check, checks)])
+
+
+def _check(check: Check) -> str:
+    remedies = "\n".join(f"- `{remedy}`" for remedy in check.remedies)
+    to_type = f"What it may tell you to type:\n\n{remedies}\n" if remedies else ""
+    looks_at = textwrap.fill(f"It looks at {check.looks_at}.", WIDTH, break_on_hyphens=False)
+    return f"### {check.id}: {check.title}\n\n{check.meaning}\n\n{looks_at}\n\n{to_type}"
+
+
 # --- values.schema.json ---------------------------------------------------------------------------
 
 # Values that Kubernetes defines, not the chart: anything goes here, and the API server judges.
@@ -172,7 +210,11 @@ def generated() -> dict[Path, str]:
     schema = json_schema()
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     made = json.dumps(values_schema(schema, values), indent=2, ensure_ascii=False)
-    return {REFERENCE: reference(schema), VALUES_SCHEMA: f"{made}\n"}
+    return {
+        REFERENCE: reference(schema),
+        VALUES_SCHEMA: f"{made}\n",
+        TROUBLESHOOTING: troubleshooting(TROUBLESHOOTING.read_text(), CATALOGUE),
+    }
 
 
 def main() -> int:

@@ -56,6 +56,29 @@ def test_among_equals_the_nearest_is_what_looks_like_a_slip_of_the_pen() -> None
     assert step.startswith("the nearest is mlx5_1: ifNames wants ens1f0np0; it has ens1f1np1.")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "found", "told"),
+    [
+        ("ens1f0np0", "ens1f1np1", "ens1f1np1 is, by its name on the same card."),
+        ("enp41s0f0np0", "enp41s0f1np1", "enp41s0f1np1 is, by its name on the same card."),
+        ("enP2p41s0f0np0", "enP3p41s0f0np0", "enP3p41s0f0np0 is."),
+        ("ens1f0np0", "ens11f0np0", "ens11f0np0 is."),
+        ("eth0", "eth1", "eth1 is."),
+    ],
+)
+def test_a_netdev_that_is_not_on_the_node_is_named_with_what_is(
+    wanted: str, found: str, told: str
+) -> None:
+    (step,) = steps(resource(ifNames=[wanted]), hca(netdev=found))
+    assert f" {wanted} is not here; {told} Change the selectors" in step
+
+
+def test_a_netdev_that_is_on_the_node_or_is_a_pattern_is_not_called_absent() -> None:
+    for wanted in ({"ifNames": ["eth1"], "deviceIDs": ["1021"]}, {"ifNames": ["ens[12]*"]}):
+        (step,) = steps(resource(**wanted), hca(0), hca(1))
+        assert "not here" not in step
+
+
 def test_an_hca_that_matches_but_cannot_be_shared_is_the_point() -> None:
     (step,) = steps(
         resource(ifNames=["eth0", "eth1"]),

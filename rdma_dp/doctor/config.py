@@ -1,6 +1,6 @@
 """The config, and what it makes of this node."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from rdma_dp.advice import steps, takers
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
@@ -163,9 +163,8 @@ def slots(sight: Sight) -> Iterator[Finding]:
 
     It is also a warning when the slots do not fit into one message to kubelet.
     """
-    tables = {hca.name: list(_tables(sight, hca)) for pool in sight.pools for hca in pool.hcas}
     for pool in sight.pools:
-        yield from _too_many(sight, pool, tables)
+        yield from _too_many(sight, pool)
         for warning in pool.warnings:
             yield warn(warning, subject=pool.resource.full_name)
     if sight.pools:
@@ -189,12 +188,12 @@ def _tables(sight: Sight, hca: Hca) -> Iterator[GidTable]:
             yield table
 
 
-def _too_many(sight: Sight, pool: Pool, tables: Mapping[str, list[GidTable]]) -> Iterator[Finding]:
+def _too_many(sight: Sight, pool: Pool) -> Iterator[Finding]:
     most = pool.resource.rdma_hca_max
     if most <= _ALWAYS_FIT:
         return
     for hca in pool.hcas:
-        for table in tables[hca.name]:
+        for table in _tables(sight, hca):
             room = table.free // _GIDS_OF_A_POD
             if room < most:
                 yield warn(

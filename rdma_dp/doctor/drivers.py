@@ -95,17 +95,21 @@ def _drivers_without_module(sight: Sight) -> Iterator[tuple[str, str]]:
 )
 def drivers(sight: Sight) -> Iterator[Finding]:
     """A function of an RDMA adapter without a driver, or whose driver and module are there and yet
-    made no HCA.
+    made no HCA. One without a driver counts where a resource's selectors mean it, and where there
+    is no config that would tell: VFs may wait for a virtual machine.
 
     It fails when the node has no HCA at all and is a warning beside those that work. What a
     missing module keeps from having an HCA is told by hca-modules.
     """
     judge = warn if any(hca.shareable for hca in sight.inventory.hcas) else fail
-    others = sight.inventory.others
+    others, meant = sight.inventory.others, _meant(sight)
     for idle in others:
+        address = idle.function.address
         if idle.remedy is None or idle.remedy == f"modprobe {_module(idle)}":
             continue
-        yield judge(idle.reason, idle.remedy, subject=idle.function.address)
+        if idle.function.driver is None and meant is not None and address not in meant:
+            continue
+        yield judge(idle.reason, idle.remedy, subject=address)
     functions = counted(len(others), "network function")
     yield ok(f"{counted(len(sight.inventory.hcas), 'HCA')}; {functions} without one")
 
@@ -173,8 +177,8 @@ def firmware(sight: Sight) -> Iterator[Finding]:
         yield unknown("no HCA on a PCI function tells its firmware", "dmesg | grep -i firmware")
     elif kinds:
         yield ok(
-            f"one version for each of {counted(len(kinds), 'kind')} of card: "
-            f"{some(_distinct(versions), _SHOWN)}; what a driver wants stands in dmesg only"
+            f"{some(_distinct(versions), _SHOWN)}: one version for each kind of card; what a"
+            " driver wants stands in dmesg only"
         )
 
 
@@ -185,7 +189,7 @@ def _distinct(versions: Mapping[str, str]) -> tuple[str, ...]:
 def _version(sight: Sight, hca: Hca) -> str:
     """As the kernel tells it; "" for the zeros of drivers that have none."""
     text = sight.host.read_fact(f"{CLASS_INFINIBAND}/{hca.name}/fw_ver") or ""
-    return text[:64].strip() if text.strip("0. ") else ""
+    return text[:64].rstrip() if text.strip("0. ") else ""
 
 
 def _behind(kind: str, hcas: Sequence[Hca], versions: Mapping[str, str]) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Lets checks look at a node, and puts what they found together."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rdma_dp.doctor.check import Check, Finding, Verdict, ok, unknown, worst
 from rdma_dp.doctor.sight import Sight
@@ -31,10 +31,15 @@ def examine(sight: Sight, checks: Iterable[Check]) -> tuple[Result, ...]:
     return tuple(Result(check, _looked(check, sight)) for check in checks)
 
 
+def _on_one_line(finding: Finding) -> Finding:
+    """Whatever a file of the node held that is quoted in it."""
+    return replace(finding, evidence=" ".join(finding.evidence.split()))
+
+
 def _looked(check: Check, sight: Sight) -> tuple[Finding, ...]:
     findings: list[Finding] = []
     try:
-        findings.extend(check.look(sight))
+        findings.extend(map(_on_one_line, check.look(sight)))
     except HostError as error:  # what was seen before it counts all the same
         findings.append(unknown(error.message, *([error.hint] if error.hint else [])))
     troubles = tuple(finding for finding in findings if finding.verdict is not Verdict.OK)

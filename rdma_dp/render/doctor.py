@@ -23,7 +23,7 @@ _SUBJECTS = 4  # of a finding that several have in common; the JSON has them all
 
 def table(results: Sequence[Result]) -> RenderableType:
     """A line per check that is well; what was seen and what to type for each other one."""
-    rows = _grid()
+    rows = _grid(2)
     for result in results:
         rows.add_row(
             Text(result.verdict, _COLOURS[result.verdict]),
@@ -35,7 +35,7 @@ def table(results: Sequence[Result]) -> RenderableType:
 
 def catalogue(checks: Iterable[Check]) -> RenderableType:
     """Every check, and what it looks at."""
-    rows = _grid()
+    rows = _grid(1)
     for check in checks:
         text = Text.assemble(check.title, "\n", (f"looks at {check.looks_at}", "dim"))
         rows.add_row(Text(check.id, "bold"), text)
@@ -86,21 +86,29 @@ def catalogue_document(checks: Iterable[Check]) -> dict[str, Any]:
     }
 
 
-def _grid() -> Table:
+def _grid(names: int) -> Table:
+    """Columns for names, which are never cut, and one for what is said of them."""
     rows = Table.grid(padding=(0, 2, 0, 0))
-    rows.add_column(no_wrap=True)
-    rows.add_column(no_wrap=True)
+    for _ in range(names):
+        rows.add_column(no_wrap=True)
     rows.add_column(overflow="fold")
     return rows
 
 
 def _findings(result: Result) -> Iterator[Text]:
-    alike = grouped((each.subject, (each.evidence, each.remedy)) for each in result.findings)
-    for subjects, (evidence, remedy) in alike:
+    for subjects, evidence in grouped((each.subject, each.evidence) for each in result.findings):
         names = some(tuple(filter(None, subjects)), _SUBJECTS)
         yield Text(f"{names}: {evidence}" if names else evidence)
-        for step in remedy:
-            yield Text(f"  {step}", "bold")
+        yield from _steps(each.remedy for each in result.findings if each.evidence == evidence)
+
+
+def _steps(remedies: Iterable[tuple[str, ...]]) -> Iterator[Text]:
+    """What to type, as far as anybody reads: each step once."""
+    steps = list(dict.fromkeys(step for remedy in remedies for step in remedy))
+    for step in steps[:_SUBJECTS]:
+        yield Text(f"  {step}", "bold")
+    if len(steps) > _SUBJECTS:
+        yield Text(f"  and {len(steps) - _SUBJECTS} more: `-o json` has them all", "dim")
 
 
 def _summary(results: Sequence[Result]) -> Text:

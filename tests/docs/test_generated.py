@@ -5,7 +5,7 @@ from pathlib import Path
 REPO = Path(__file__).parents[2]
 
 
-def test_the_reference_and_the_charts_schema_are_what_the_config_schema_makes() -> None:
+def test_what_is_generated_is_what_the_schema_and_the_catalogue_make() -> None:
     """If this fails: `make docs`."""
     done = subprocess.run(
         [sys.executable, REPO / "scripts" / "generate_docs.py", "--check"],

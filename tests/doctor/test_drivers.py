@@ -60,6 +60,12 @@ def test_a_function_without_a_driver_is_told_how_to_bind_it(fresh: Fresh) -> Non
     assert result.remedy == ("echo 0000:3b:00.1 > /sys/bus/pci/drivers/mlx5_core/bind",)
 
 
+def test_a_function_without_a_driver_that_no_resource_means_may_wait(fresh: Fresh) -> None:
+    host = fresh(ailing("seed", _unbound("0000:3b:00.1")))
+    assert seen("hca-driver", host.root, CONFIGS / "seed-ifnames.json").verdict is Verdict.OK
+    assert seen("hca-driver", host.root, CONFIGS / "none.yaml").verdict is Verdict.WARN
+
+
 def test_a_driver_that_made_no_hca_fails_when_there_is_no_other(fresh: Fresh) -> None:
     result = ill(fresh, "hca-driver", "no-modules", "{not_loaded: [], loaded: [mlx5_ib]}")
     assert result.verdict is Verdict.FAIL
