@@ -250,7 +250,7 @@ def queue_pairs(sight: Sight) -> Iterator[Finding]:
     for each in held:
         yield from _used(sight, each, owners)
     busy = sum(each.container.of in owners for each in held)
-    yield ok(f"{busy} of {len(held)} containers own queue pairs; the others are young")
+    yield ok(f"{busy} of {len(held)} containers own queue pairs; no other has run for long")
 
 
 def _owners(sight: Sight) -> dict[processes.Membership, int]:

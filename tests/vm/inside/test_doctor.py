@@ -150,7 +150,6 @@ async def test_queue_pairs_tell_a_pod_that_uses_its_hca_from_one_that_does_not(
     ):
         await until_owned(1)
         found = (await place.look())["pod-queue-pairs"]
-        print(json.dumps(found["findings"], indent=1))
         assert found["verdict"] == "warn"
         assert subjects(found, "warn") == {"default/idle main"}
         assert "owns no queue pair on rxe0" in found["findings"][0]["evidence"]
@@ -159,8 +158,6 @@ async def test_queue_pairs_tell_a_pod_that_uses_its_hca_from_one_that_does_not(
         assert young["verdict"] == "ok", young["findings"]
 
         for check in (await place.look(wrapper=NOBODY)).values():
-            if check["family"] in ("pod", "kubelet"):
-                print(check["id"], check["verdict"], check["findings"])
             if check["family"] == "pod":
                 assert check["verdict"] == "unknown", "an ordinary user sees none of it"
 
@@ -172,8 +169,6 @@ async def test_limits_and_networks_are_the_pods_own(place: Place) -> None:
         pod("free", await place.admit("free"), IDLE, bounded, "--cap-add=IPC_LOCK"),
     ):
         found = await place.look()
-        for check in found.values():
-            print(check["id"], check["verdict"], check["findings"])
         assert subjects(found["pod-memlock"], "warn") == {"default/bound main"}
         assert "64 KiB" in found["pod-memlock"]["findings"][0]["evidence"]
         assert subjects(found["pod-network"], "warn") == {"default/bound main"}
