@@ -24,11 +24,18 @@ def ask(host: Host, kubelet_root: Path, device_plugins: Path | None = None) -> A
 def kubelet_roots(host: Host) -> tuple[str, ...]:
     """The --root-dir of each kubelet that runs; of a command line nothing else is looked at."""
     found = []
-    for pid in filter(str.isdecimal, host.entries("proc")):
+    for pid in _processes(host):
         process = stat(host.read_fact(f"proc/{pid}/stat") or "")
         if process and process.command == "kubelet":
             found.append(root_directory(_command_line(host, pid)))
     return tuple(root for root in found if root)
+
+
+def _processes(host: Host) -> tuple[str, ...]:
+    try:
+        return tuple(filter(str.isdecimal, host.entries("proc")))
+    except HostError:
+        return ()
 
 
 def _command_line(host: Host, pid: str) -> str:

@@ -1,12 +1,12 @@
 """What kubelet and the plugins on its sockets say of themselves, as values. Pure.
 
 `kubelet/asking.py` asks for them. None always means that it could not be asked; why stands beside.
+Mappings are plain dicts: a snapshot writes all of it as JSON.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 
 
 class SocketState(StrEnum):
@@ -71,7 +71,7 @@ class Holder:
 class PodResources:
     """kubelet's own book: healthy slots per resource, taken or not, and who holds which."""
 
-    allocatable: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    allocatable: Mapping[str, int] = field(default_factory=dict)
     holders: tuple[Holder, ...] = ()
 
 
@@ -91,7 +91,7 @@ class KubeletView:
     sockets: tuple[PluginSocket, ...] = ()
     pod_resources: PodResources | None = None
     why_no_pod_resources: str | None = None
-    unreadable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    unreadable: Mapping[str, str] = field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
 
     @property

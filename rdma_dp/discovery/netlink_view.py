@@ -25,7 +25,7 @@ class QueuePairs:
     or one that has ended. The kernel's own are left out.
     """
 
-    owners: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    owners: Mapping[int, int] = field(default_factory=dict)
     nameless: int = 0
 
 

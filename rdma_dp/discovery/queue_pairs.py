@@ -5,7 +5,6 @@ Message types and attributes are those of the kernel's include/uapi/rdma/rdma_ne
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, nla, nlmsg
@@ -76,7 +75,7 @@ def _found(socket: Any) -> Mapping[str, QueuePairs]:
         index, name = device.get_attr("DEV_INDEX"), device.get_attr("DEV_NAME")
         if (pairs := _of_device(socket, index)) is not None:
             found[name] = pairs
-    return MappingProxyType(found)
+    return found
 
 
 def _of_device(socket: Any, index: int) -> QueuePairs | None:
@@ -110,7 +109,7 @@ def counted(summary: Iterable[Any], dump: Iterable[Any]) -> QueuePairs:
     owners = Counter(entry.get_attr("PID") or 0 for entry in users)
     nameless = owners.pop(0, 0)
     left_out = max(0, _sum(summary) - len(entries))
-    return QueuePairs(MappingProxyType(dict(owners)), nameless + left_out)
+    return QueuePairs(dict(owners), nameless + left_out)
 
 
 def _sum(summary: Iterable[Any]) -> int:

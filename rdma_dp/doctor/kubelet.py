@@ -13,7 +13,7 @@ _AS_ROOT = "sudo rdma-dp doctor"
 _LOGS = "kubectl -n NAMESPACE logs POD"
 _RESTART = "kubectl -n NAMESPACE delete pod POD"
 _FIND = "kubectl get pods -A -o wide --field-selector spec.nodeName=NODE"
-_MOVE = "helm upgrade rdma-dp deploy/chart --reuse-values --set kubelet.rootDirectory=DIR"
+_MOVE = "helm upgrade rdma-dp deploy/helm/rdma-dp --reuse-values --set kubelet.rootDirectory=DIR"
 _NOT_LISTED = "kubelet's directories cannot be listed: see kubelet-socket"
 _NOT_ASKED = "kubelet could not be asked: see kubelet-socket"
 

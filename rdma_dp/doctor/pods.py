@@ -16,6 +16,7 @@ from rdma_dp.model import Hca
 PATIENCE = 300
 
 _ON_THE_NODE = "kubectl debug node/NODE -it --profile=sysadmin --image=IMAGE"
+_CONFIG = "rdma-dp doctor --config FILE"
 _NSENTER = "sudo nsenter -t 1 -a rdma-dp doctor"
 _IPC_LOCK = 'securityContext: {capabilities: {add: ["IPC_LOCK"]}}'
 _UNLIMITED = "systemctl edit containerd  # [Service] LimitMEMLOCK=infinity; then restart it"
@@ -86,6 +87,12 @@ def _holders(sight: Sight) -> tuple[Name, ...]:
         )
     ours = {pool.resource.full_name for pool in sight.pools}
     ours |= {status.resource for status in view.statuses}
+    if not ours:
+        raise Unseen(
+            unknown(
+                "neither a config nor a running rdma-dp tells which resources to look for", _CONFIG
+            )
+        )
     return _names(view.pod_resources, ours)
 
 
@@ -110,7 +117,7 @@ def _each(sight: Sight) -> tuple[Held, ...]:
     "pod-processes",
     "The pods that hold RDMA can be looked at",
     looks_at="podresources List, /proc/PID/cgroup, the names in /var/log/containers",
-    remedies=(_ON_THE_NODE, _NSENTER, "mount KUBELET_ROOT/pod-resources"),
+    remedies=(_ON_THE_NODE, _NSENTER, "mount KUBELET_ROOT/pod-resources", _CONFIG),
 )
 def seen(sight: Sight) -> Iterator[Finding]:
     """The other checks of pods need to know who holds the resource, which only kubelet tells, and
@@ -243,7 +250,7 @@ def queue_pairs(sight: Sight) -> Iterator[Finding]:
     for each in held:
         yield from _used(sight, each, owners)
     busy = sum(each.container.of in owners for each in held)
-    yield ok(f"{busy} of {len(held)} containers own queue pairs; the others are young")
+    yield ok(f"{busy} of {len(held)} containers own queue pairs; no other has run for long")
 
 
 def _owners(sight: Sight) -> dict[processes.Membership, int]:

@@ -11,7 +11,6 @@ import stat
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import grpc
@@ -85,16 +84,16 @@ async def _ask(root: Path, directories: KubeletDirectories, roots: Sequence[str]
         sockets=tuple(sockets),
         pod_resources=book if isinstance(book, PodResources) else None,
         why_no_pod_resources=book if isinstance(book, str) else None,
-        unreadable=MappingProxyType(unreadable),
+        unreadable=unreadable,
         elsewhere=_elsewhere((root, directories.device_plugins.parent), roots),
     )
 
 
 def _elsewhere(known: Sequence[Path], roots: Sequence[str]) -> tuple[str, ...]:
     """Other roots in which a kubelet answers."""
-    own = {path.resolve() for path in known}
+    own = {os.path.realpath(path) for path in known}
     places = dict.fromkeys((*roots, *_WELL_KNOWN))
-    return tuple(place for place in places if Path(place).resolve() not in own and _lives(place))
+    return tuple(place for place in places if os.path.realpath(place) not in own and _lives(place))
 
 
 def _lives(root: str) -> bool:
@@ -226,7 +225,7 @@ async def _book(stub: Any) -> PodResources:
     counts: Counter[str] = Counter()
     for devices in allocatable.devices:
         counts[devices.resource_name] += len(devices.device_ids)
-    return PodResources(MappingProxyType(dict(counts)), _holders(listed))
+    return PodResources(dict(counts), _holders(listed))
 
 
 def _holders(listed: podresources_pb2.ListPodResourcesResponse) -> tuple[Holder, ...]:

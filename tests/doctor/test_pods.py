@@ -37,6 +37,7 @@ class Node:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.config = ALL_MELLANOX
         self.inventory = scan(Host(root))
         self.hca = next(hca for hca in self.inventory.hcas if hca.shareable and hca.uverbs)
         self.answers = Answers(
@@ -98,7 +99,7 @@ class Node:
         self.answers = replace(self.answers, queue_pairs=told)
 
     def sees(self, check: Check) -> Result:
-        sight: Sight = sight_of(Root(Host(self.root), self.answers), find_config(ALL_MELLANOX))
+        sight: Sight = sight_of(Root(Host(self.root), self.answers), find_config(self.config))
         (result,) = examine(sight, [check])
         return result
 
@@ -218,6 +219,11 @@ def _nobody_asked(node: Node) -> None:
     node.answers = Answers()
 
 
+def _no_resource(node: Node) -> None:
+    """No rdma-dp runs, and there is no config."""
+    node.config = node.root / "none.json"
+
+
 def _not_to_be_read(node: Node) -> None:
     """What an ordinary user meets: /proc/1/root is root's alone."""
     directory = node.root / "proc/1/root/var/log/containers"
@@ -231,6 +237,7 @@ BLIND = {
     "/var/log/containers": _no_logs,
     "there is no X": _no_book,
     "see kubelet-socket": _nobody_asked,
+    "which resources to look for": _no_resource,
     "cannot read": _not_to_be_read,
 }
 

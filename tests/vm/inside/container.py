@@ -15,7 +15,7 @@ PODMAN = (
     *("podman", f"--root={STATE}/root", f"--runroot={STATE}/run", f"--tmpdir={STATE}/tmp"),
     *("--storage-driver=vfs", "--events-backend=none", "--cgroup-manager=cgroupfs"),
     *("run", "--rm", "--runtime=crun", "--log-driver=none", f"--timeout={DEADLINE}"),
-    *("--network=host", "--no-hosts", "--systemd=false", "--cap-add=MKNOD"),
+    *("--no-hosts", "--systemd=false", "--cap-add=MKNOD"),
 )
 ROOT = ("--rootfs", "/:O")  # the VM's files; what a container changes is gone with it
 
@@ -35,10 +35,14 @@ class Container:
 
     `devices` are those of an Allocate answer, paths of nodes or CDI names. It is podman that makes
     of them the nodes, and the cgroup's rules for what can be opened. `flags` are more of podman's.
+    `network` is podman's word for it: "host", "none".
     """
 
-    def __init__(self, devices: Iterable[str], flags: Iterable[str] = ()) -> None:
-        self._podman = (*PODMAN, *flags, *(f"--device={device}" for device in devices), *ROOT)
+    def __init__(
+        self, devices: Iterable[str], flags: Iterable[str] = (), network: str = "host"
+    ) -> None:
+        nodes = (f"--device={device}" for device in devices)
+        self._podman = (*PODMAN, f"--network={network}", *flags, *nodes, *ROOT)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run to the end."""
