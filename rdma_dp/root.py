@@ -37,7 +37,7 @@ def open_root(path: Path) -> Root:
     if not (path / "sys").is_dir():
         raise RdmaDpError(
             f"{path} is not the root of a host: it has no directory sys",
-            "--root takes a snapshot, or a directory that holds sys, and may hold dev and proc",
+            "--root takes a directory that holds sys, and may hold dev and proc, or a snapshot",
         )
     host = Host(path)
     return Root(host, None if host.live else Answers())

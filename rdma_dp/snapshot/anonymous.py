@@ -60,8 +60,7 @@ def anonymous(snapshot: Snapshot, hosts: Iterable[str]) -> Anonymous:
 
 
 def _contents(contents: Contents, stand_ins: StandIns, binary: frozenset[str]) -> Contents:
-    def path(text: str) -> str:
-        return stand_ins.text(text, keep=_NO_HOSTS)
+    path = stand_ins.path
 
     def entry(where: str, found: Entry) -> Entry:
         match found:
@@ -123,12 +122,12 @@ def _mapped(value: Any, text: Callable[[str], str]) -> Any:
 def _texts(snapshot: Snapshot) -> Iterator[str]:
     contents = snapshot.contents
     for path, entry in sorted(contents.entries.items()):
-        yield path
+        yield from path.split("/")
         match entry:
             case File(content) if content is not None and path.rpartition("/")[2] != "vpd":
                 yield _decoded(content)
             case Symlink(target):
-                yield target
+                yield from target.split("/")
             case Directory(names):
                 yield from names or ()
     yield from contents.magic_links.values()

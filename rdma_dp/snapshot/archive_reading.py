@@ -124,7 +124,7 @@ class _Bounded:
 
 def _entries(stream: IO[bytes]) -> dict[str, Entry]:
     bounded = _Bounded(stream)
-    with tarfile.open(fileobj=bounded, mode="r|", errorlevel=2) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=bounded, mode="r|", encoding="utf-8") as archive:  # type: ignore[call-overload]
         found = dict(_checked(archive))
     bounded.drain()
     for path in found:

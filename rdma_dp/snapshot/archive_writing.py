@@ -1,7 +1,6 @@
 """A snapshot as a tar.gz: the same snapshot makes the same bytes."""
 
 import gzip
-import io
 import os
 import stat
 import tarfile
@@ -26,6 +25,7 @@ from rdma_dp.snapshot.snapshot import Snapshot
 DOCUMENT, CONFIG, HOST = "snapshot.json", "config", "host"
 
 _COMPRESSION = 6
+_END = bytes(2 * tarfile.BLOCKSIZE)
 _MODE = 0o600  # its owner decides who else may see it
 
 
@@ -38,18 +38,11 @@ def pack(snapshot: Snapshot) -> bytes:
         if not isinstance(entry, Special) and entry != File(None)
     ]
     text = document.write(snapshot, len(members))
-    packed = io.BytesIO()
-    with (
-        gzip.GzipFile("", "wb", _COMPRESSION, packed, mtime=0) as stream,
-        tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive,
-    ):
-        for name, entry in [(DOCUMENT, File(text)), *_config(snapshot), *members]:
-            info, content = _member(name, entry)
-            archive.addfile(info, io.BytesIO(content))
-        size = archive.offset
-    if len(members) > limits.MEMBERS or size > limits.BYTES:
-        raise RdmaDpError(f"the snapshot is too large: {len(members)} files, {size} bytes")
-    return packed.getvalue()
+    blocks = [_packed(*each) for each in [(DOCUMENT, File(text)), *_config(snapshot), *members]]
+    unpacked = b"".join([*blocks, _END])
+    if len(members) > limits.MEMBERS or len(unpacked) > limits.BYTES:
+        raise RdmaDpError(f"the snapshot is too large: {len(members)} files, {len(unpacked)} bytes")
+    return gzip.compress(unpacked, _COMPRESSION, mtime=0)
 
 
 def check_place(file: Path, *, replace: bool) -> None:
@@ -95,6 +88,13 @@ def _write(packed: bytes, file: Path, *, replace: bool) -> None:
 def _config(snapshot: Snapshot) -> Iterator[tuple[str, Entry]]:
     if snapshot.config is not None and snapshot.config.content is not None:
         yield CONFIG, File(snapshot.config.content)
+
+
+def _packed(name: str, entry: Entry) -> bytes:
+    """The header, and the content in whole blocks. TarFile.addfile takes twice the time."""
+    info, content = _member(name, entry)
+    header = info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+    return header + content + bytes(-len(content) % tarfile.BLOCKSIZE)
 
 
 def _member(name: str, entry: Entry) -> tuple[tarfile.TarInfo, bytes]:

@@ -29,6 +29,7 @@ _FORMS = {
     "digits_alone": rf"{_BEGIN}(?:0[xX])?[0-9A-Fa-f]{{11,40}}{_END}",
 }
 _DOMAIN = "example.net"  # RFC 2606
+_NO_HOSTS = frozenset({"host"})
 _HEX = re.compile(r"[^0-9A-Fa-f]")
 
 
@@ -50,7 +51,8 @@ class StandIns:
             "ipv4": self._ipv4,
             "digits_alone": self._digits_alone,
         }
-        for text in texts:
+        self._done: dict[tuple[str, frozenset[str]], str] = {}
+        for text in dict.fromkeys(texts):
             for match in self._pattern.finditer(text):
                 self._note(match)
 
@@ -60,7 +62,16 @@ class StandIns:
 
     def text(self, text: str, *, keep: frozenset[str] = frozenset()) -> str:
         """With stand-ins, but for the forms in `keep` ("ipv4", say, where versions stand)."""
+        key = (text, keep)  # thousands of files say the same
+        if key not in self._done:
+            self._done[key] = self._replaced(text, keep)
+        return self._done[key]
 
+    def path(self, path: str) -> str:
+        """With stand-ins in its components, but for host names: they name no file."""
+        return "/".join(self.text(component, keep=_NO_HOSTS) for component in path.split("/"))
+
+    def _replaced(self, text: str, keep: frozenset[str]) -> str:
         def replaced(match: re.Match[str]) -> str:
             form = _form(match)
             return match[0] if form in keep else self._act[form](match)
