@@ -2,6 +2,7 @@
 
 import errno
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rdma_dp.answers import Answers
+from rdma_dp.config_found import find_config
 from rdma_dp.doctor.catalogue import CATALOGUE
 from rdma_dp.doctor.check import Check, Verdict
 from rdma_dp.doctor.examination import examine
 from rdma_dp.doctor.growth import growth, read
-from rdma_dp.doctor.sight import Sight, sight_of
+from rdma_dp.doctor.sight import sight_of
 from rdma_dp.host import Host, HostError
 from rdma_dp.render import doctor, tables
 from rdma_dp.root import Root
@@ -23,7 +25,7 @@ from rdma_dp.tree import DiskTree
 from ..conftest import Fresh, Sample
 from .ailing import ALL_MELLANOX, CONFIGS
 
-CHECKS = tuple(check for check in CATALOGUE if check.family in ("hca", "config", "fabric"))
+CHECKS = CATALOGUE
 NAMES = ("dgx-h100", "roce-bond", "sriov", "switchdev", "ipoib", "connectx3", "no-modules", "soft")
 
 ODD = st.one_of(
@@ -68,14 +70,12 @@ def test_whatever_the_files_hold_each_check_has_a_verdict(
 ) -> None:
     host = Host(OddTree(sample(name), seed, share, odd))
     try:
-        sight = sight_of(Root(host, Answers()), config)
+        sight = sight_of(Root(host, Answers()), find_config(config))
     except HostError:
         return  # told in one line by the command line
     counted = growth(read(host, sight.concerned), read(host, sight.concerned), 1.0, live=True)
     for growing in (None, counted):
-        results = examine(
-            Sight(host, sight.inventory, sight.answers, sight.config, sight.pools, growing), CHECKS
-        )
+        results = examine(replace(sight, growth=growing), CHECKS)
         assert len(results) == len(CHECKS)
         for result in results:
             assert result.findings
@@ -89,7 +89,9 @@ def test_the_sample_hosts_make_all_kinds_of_verdict(sample: Sample) -> None:
     found = {
         result.verdict
         for name in NAMES
-        for result in examine(sight_of(Root(Host(sample(name)), Answers()), ALL_MELLANOX), CHECKS)
+        for result in examine(
+            sight_of(Root(Host(sample(name)), Answers()), find_config(ALL_MELLANOX)), CHECKS
+        )
     }
     assert found == set(Verdict)
 
@@ -115,7 +117,7 @@ class CountingTree(DiskTree):
 
 def cost(fresh: Fresh, count: int) -> int:
     tree = CountingTree(fresh(generate(count)).root)
-    sight = sight_of(Root(Host(tree), Answers()), ALL_MELLANOX)
+    sight = sight_of(Root(Host(tree), Answers()), find_config(ALL_MELLANOX))
     before = tree.operations
     examine(sight, CHECKS)
     return tree.operations - before
@@ -129,7 +131,7 @@ def test_eight_times_the_hcas_cost_about_eight_times_as_much(fresh: Fresh) -> No
 
 def test_counters_are_read_only_when_somebody_asks(sample: Sample) -> None:
     tree = CountingTree(sample("dgx-h100"))
-    examine(sight_of(Root(Host(tree), Answers()), ALL_MELLANOX), CHECKS)
+    examine(sight_of(Root(Host(tree), Answers()), find_config(ALL_MELLANOX)), CHECKS)
     assert tree.paths
     assert not [path for path in tree.paths if "counters/" in path]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rdma_dp.config_found import find_config
 from rdma_dp.doctor.catalogue import CATALOGUE
 from rdma_dp.doctor.check import Verdict
 from rdma_dp.doctor.examination import Result, examine
@@ -21,7 +22,7 @@ CAPTURES = REPO.parent / "shared/captures"
 ALARMS = (Verdict.WARN, Verdict.FAIL)
 
 # Checks of these families; others have sweeps of their own.
-CHECKS = tuple(check for check in CATALOGUE if check.family in ("hca", "config", "fabric"))
+CHECKS = CATALOGUE
 
 # Of a captured tree with configs/all-mellanox.yaml: what is right to say of it.
 JUSTIFIED = {
@@ -32,7 +33,7 @@ JUSTIFIED = {
 
 
 def results(root: Path, config: Path = ALL_MELLANOX) -> tuple[Result, ...]:
-    return examine(sight_of(open_root(root), config), CHECKS)
+    return examine(sight_of(open_root(root), find_config(config)), CHECKS)
 
 
 def alarms(found: tuple[Result, ...]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from rdma_dp.doctor.sight import sight_of
 from rdma_dp.host import Host
 from rdma_dp.pool import make_pools
 from rdma_dp.render import doctor, documents
+from rdma_dp.render.pcie_tree import View
 from rdma_dp.root import Root
 from rdma_dp.snapshot.archive_writing import write
 from rdma_dp.snapshot_taking import take
@@ -29,7 +30,7 @@ def shown(root: Root, config: FoundConfig) -> dict[str, Any]:
     warnings = [warning.in_file(config.file.name) for warning in loaded.warnings]
     topology = read_topology(root.host, inventory)
     return {
-        "topo": documents.topo(topology, inventory, {}),
+        "topo": documents.topo(View(topology, inventory)),
         "discover": documents.discover(inventory),
         "dry-run": documents.dry_run(inventory, pools, warnings),
         "doctor": doctor.document(examine(sight_of(root, config), CATALOGUE)),

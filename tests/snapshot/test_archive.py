@@ -206,6 +206,7 @@ def test_a_sparse_file_is_refused(refusal: Refusal) -> None:
             "FILE is damaged, or no tar.gz archive: ",
         ),
     ],
+    ids=["empty", "no-gzip", "no-tar", "without-its-end", "cut-off"],
 )
 def test_what_is_no_archive_is_refused(content: bytes, why: str, refusal: Refusal) -> None:
     assert refusal(content).startswith(why)
