@@ -10,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
+from tests.deploy import tools
 from tests.heavy import debian, suite
 from tests.heavy.suite import CannotRunError
 from tests.image.builder import archive
@@ -36,10 +37,11 @@ def main() -> int:
         _check_machine()
         debian.install(PACKAGES)
         unpacked = debian.unpacked(UNPACKED, suite.cache("node"))
+        helm = tools.Go(suite.cache("deploy")).programs("helm")
         built = {programs.build(source, suite.cache("node")) for source in SOURCES}
     except CannotRunError as error:
         return suite.not_run(log, error)
-    parts = (unpacked / "usr" / "bin", unpacked / "usr" / "lib" / "cni")
+    parts = (helm, unpacked / "usr" / "bin", unpacked / "usr" / "lib" / "cni")
     environment = os.environ | {
         "PATH": os.pathsep.join([*map(str, built), *map(str, parts), *private.PATH]),
         ARCHIVE: str(archive(REPOSITORY, IMAGE)),

@@ -17,6 +17,7 @@ from tests.node.cluster.hardware import RUNC, Hardware
 from tests.node.cluster.pods import Pod
 from tests.node.containerd import Containerd, ctr
 from tests.node.kubelet import Kubelet
+from tests.node.private import HOST
 from tests.node.process import wait_until
 
 REPO = Path(__file__).parents[3]
@@ -29,6 +30,8 @@ ARCHIVE = "RDMA_DP_TEST_IMAGE_ARCHIVE"
 # Node Feature Discovery's word for a NIC of Mellanox/NVIDIA; it does not run here.
 LABEL = "feature.node.kubernetes.io/pci-15b3.present=true"
 
+# Where the plugin writes on the node.
+WRITTEN = (Path("/var/run/cdi"), Path("/var/run/k8s.cni.cncf.io"))
 OURS = "app.kubernetes.io/name=rdma-dp"
 
 _NODE = f"/api/v1/nodes/{private.NODE}"
@@ -94,6 +97,20 @@ class Cluster:
     def kubectl(self, *arguments: str | Path, stdin: str = "") -> str:
         return self.run("kubectl", *arguments, stdin=stdin)
 
+    def configure(self, config: str) -> None:
+        """Replaces the config in the ConfigMap of deploy/base."""
+        patch = json.dumps({"data": {"config.json": config}})
+        self.kubectl("-n", "kube-system", "patch", "configmap", "rdma-dp", "--patch", patch)
+
+    def namespace(self, name: str) -> None:
+        made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(made))
+
+    def retag(self, name: str) -> None:
+        """Our image by another name, as if it had been pulled."""
+        full = name if name.startswith("docker.io/") else f"docker.io/library/{name}"
+        ctr("images", "tag", "--force", IMAGE, full)
+
     # --- what there is
 
     def allocatable(self, resource: str = NAME) -> str | None:
@@ -106,13 +123,17 @@ class Cluster:
         """Waits until the node's status has so many slots, and notes how long it took."""
         self.wait(f"{after}: {slots}", self.allocatable, lambda found: found == str(slots))
 
-    def wait(
-        self, step: str, ask: Callable[[], T], accept: Callable[[T], object] = bool
-    ) -> T:
+    def wait(self, step: str, ask: Callable[[], T], accept: Callable[[T], object] = bool) -> T:
         begun = time.monotonic()
         answer = wait_until(ask, accept, pause=0.1)
         self.figures.append((step, time.monotonic() - begun))
         return answer
+
+    @property
+    def nodes(self) -> set[str]:
+        """The device nodes of all its HCAs."""
+        found = (HOST / "dev" / "infiniband").iterdir()
+        return {node.name for node in found if node.is_char_device()}
 
     # --- pods
 
@@ -127,12 +148,19 @@ class Cluster:
         items = (api.get(f"/api/v1/namespaces/{namespace}/pods") or {})["items"]
         return sorted(items, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
-    def log(self, namespace: str = "kube-system") -> str:
-        """Of the DaemonSet's newest pod."""
+    def says(self, text: str, namespace: str = "kube-system") -> str:
+        """Waits until the newest pod's log has a text; returns the log."""
+        return wait_until(lambda: self._log(namespace), lambda log: text in log, pause=0.3)
+
+    def _log(self, namespace: str) -> str:
         pods = self.daemon_pods(namespace)
-        if not pods or "running" not in str(pods[-1]["status"].get("containerStatuses")):
+        if not pods or not pods[-1]["status"].get("containerStatuses"):
             return ""
-        return self.kubectl("-n", namespace, "logs", pods[-1]["metadata"]["name"])
+        name = pods[-1]["metadata"]["name"]
+        command = ("kubectl", "-n", namespace, "logs", "--all-containers", name)
+        environment = {**os.environ, "KUBECONFIG": str(KUBECONFIG)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return done.stdout  # nothing while the container is made
 
     # --- between tests
 
@@ -147,7 +175,10 @@ class Cluster:
         everywhere = ("--all", "--all-namespaces")
         self.kubectl("delete", "daemonsets", *everywhere, "--cascade=foreground")
         self.kubectl("delete", "pods", *everywhere, "--now")
-        self.kubectl("delete", "configmaps", *everywhere, "--selector", OURS)
+        for label in (OURS, "made=by-a-test"):
+            self.kubectl("delete", "configmaps", "--all-namespaces", "--selector", label)
+        for directory in WRITTEN:
+            shutil.rmtree(directory, ignore_errors=True)
         wait_until(self.allocatable, lambda found: found in (None, "0"))
 
 

@@ -13,7 +13,7 @@ from tests.node.process import Process, wait_until
 
 KUBECONFIG = Path("/etc/kubernetes/kubeconfig")
 SERVER = "https://127.0.0.1:6443"
-TOKEN = "stand-in"  # noqa: S105 - of a cluster that lives for minutes, on loopback
+TOKEN = "stand-in"
 
 _ETCD = "http://127.0.0.1:2379"
 _CERTIFICATES = Path("/etc/kubernetes/pki")
@@ -61,6 +61,7 @@ class ControlPlane:
             *("--bind-address", "127.0.0.1", "--advertise-address", ADDRESS),
             *("--cert-dir", str(_CERTIFICATES), "--token-auth-file", str(tokens)),
             *("--authorization-mode", "AlwaysAllow"),
+            *("--kubelet-preferred-address-types", "InternalIP"),
             *("--service-cluster-ip-range", "10.79.0.0/24"),
             *("--service-account-issuer", "https://kubernetes.default.svc"),
             *("--service-account-key-file", str(_ACCOUNTS)),

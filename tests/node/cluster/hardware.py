@@ -11,6 +11,8 @@ stand-in host are in /sys alone.
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rdma_dp.standin import host as standin_host
@@ -19,6 +21,7 @@ from tests.node.private import HOST
 
 RUNC = Path("/run/hardware/runc")
 
+_MODULES = HOST / "sys" / ".modules"  # in every container
 _DEV = Path("/dev/infiniband")
 _CHANGE = Path(__file__).with_name("change_bundle.py")
 _RUNC = f"""#!/bin/sh
@@ -29,7 +32,7 @@ exec runc "$@"
 """
 
 # kmod's reads /proc/modules, which a kernel without modules has not, and nobody can make it.
-_LSMOD = f"""#!/bin/sh
+_LSMOD = """#!/bin/sh
 echo "Module Size Used by"
 while read -r name size used by rest; do echo "$name $size $used $by"; done < /sys/.modules
 """
@@ -42,7 +45,7 @@ class Hardware:
         shutil.rmtree(HOST, ignore_errors=True)
         self.host: StandinHost = standin_host.build(standin_host.load(sample), HOST, dev=True)
         (HOST / "sys" / "fs" / "cgroup").mkdir(parents=True)  # where runc mounts it
-        shutil.copy(HOST / "proc" / "modules", HOST / "sys" / ".modules")
+        shutil.copy(HOST / "proc" / "modules", _MODULES)
         self._link = _DEV.readlink()
         _DEV.unlink()
         _DEV.mkdir()
@@ -51,6 +54,17 @@ class Hardware:
         for file, text in ((RUNC, _RUNC), (RUNC.with_name("lsmod"), _LSMOD)):
             file.write_text(text)
             file.chmod(0o755)
+
+    @contextmanager
+    def without_module(self, name: str) -> Iterator[None]:
+        """The driver is loaded when the block ends."""
+        text = _MODULES.read_text()
+        lines = text.splitlines(keepends=True)
+        _MODULES.write_text("".join(line for line in lines if line.split()[0] != name))
+        try:
+            yield
+        finally:
+            _MODULES.write_text(text)
 
     def end(self) -> None:
         """As it was before."""
