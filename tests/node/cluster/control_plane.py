@@ -60,7 +60,7 @@ class ControlPlane:
             *("--etcd-servers", _ETCD),
             *("--bind-address", "127.0.0.1", "--advertise-address", ADDRESS),
             *("--cert-dir", str(_CERTIFICATES), "--token-auth-file", str(tokens)),
-            *("--authorization-mode", "AlwaysAllow"),
+            *("--authorization-mode", "AlwaysAllow", "--allow-privileged"),
             *("--kubelet-preferred-address-types", "InternalIP"),
             *("--service-cluster-ip-range", "10.79.0.0/24"),
             *("--service-account-issuer", "https://kubernetes.default.svc"),
