@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 LSMOD = "/bin/lsmod"
+BROKEN = "/opt/broken.py"
 
 
 def change(bundle: Path, host: Path, stand_ins: Path) -> None:
@@ -21,7 +22,21 @@ def change(bundle: Path, host: Path, stand_ins: Path) -> None:
         source = str(stand_ins / "lsmod")
         bind = {"destination": LSMOD, "type": "bind", "source": source, "options": ["bind", "ro"]}
         spec["mounts"].append(bind)
+    fault = stand_ins / "fault"
+    if fault.exists():
+        _break(spec, stand_ins / "broken.py", fault.read_text())
     file.write_text(json.dumps(spec))
+
+
+def _break(spec: dict[str, Any], broken: Path, fault: str) -> None:
+    """Puts a plugin that is wrong on purpose into the place of ours."""
+    program, *arguments = spec["process"]["args"]
+    verbs = {"/bin/rdma-dp": [], "/bin/k8s-rdma-shared-dp": ["run"]}
+    if program in verbs:
+        python = "/opt/rdma-dp/bin/python"
+        bind = {"type": "bind", "source": str(broken), "options": ["bind", "ro"]}
+        spec["mounts"].append({"destination": BROKEN, **bind})
+        spec["process"]["args"] = [python, BROKEN, fault, *verbs[program], *arguments]
 
 
 def _mount(mount: dict[str, Any], host: Path) -> dict[str, Any]:

@@ -4,8 +4,10 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -122,6 +124,31 @@ class Cluster:
     def counts(self, slots: int, after: str) -> None:
         """Waits until the node's status has so many slots, and notes how long it took."""
         self.wait(f"{after}: {slots}", self.allocatable, lambda found: found == str(slots))
+
+    @contextmanager
+    def counted(self) -> Iterator[list[int]]:
+        """What kubelet counts while the block runs, asked often; notes for how long it was 0."""
+        counts: list[int] = []
+        zero = 0.0
+        stop = threading.Event()
+
+        def ask() -> None:
+            nonlocal zero
+            before = time.monotonic()
+            while not stop.wait(0.05):
+                counts.append(self.kubelet.count(NAME))
+                now = time.monotonic()
+                zero += now - before if counts[-1] == 0 else 0
+                before = now
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            yield counts
+        finally:
+            stop.set()
+            thread.join()
+        self.figures.append(("kubelet counted 0 meanwhile", zero))
 
     def wait(self, step: str, ask: Callable[[], T], accept: Callable[[T], object] = bool) -> T:
         begun = time.monotonic()

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from rdma_dp.standin import host as standin_host
 from rdma_dp.standin.host import StandinHost
+from tests.node import broken
+from tests.node.plugin import BROKEN
 from tests.node.private import HOST
 
 RUNC = Path("/run/hardware/runc")
@@ -54,6 +56,9 @@ class Hardware:
         for file, text in ((RUNC, _RUNC), (RUNC.with_name("lsmod"), _LSMOD)):
             file.write_text(text)
             file.chmod(0o755)
+        if BROKEN:  # it shows that the tests notice it
+            shutil.copy(broken.__file__, RUNC.with_name("broken.py"))
+            RUNC.with_name("fault").write_text(BROKEN)
 
     @contextmanager
     def without_module(self, name: str) -> Iterator[None]:
