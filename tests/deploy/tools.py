@@ -27,11 +27,12 @@ class Go:
     def __init__(self, cache: Path) -> None:
         self._cache = cache
 
-    def programs(self) -> Path:
-        """A directory for PATH with the programs, each built once per version."""
+    def programs(self, *names: str) -> Path:
+        """A directory for PATH with the programs (all of them), each built once per version."""
         path = self._cache / "bin"
         path.mkdir(parents=True, exist_ok=True)
-        for name, source in PROGRAMS.items():
+        for name in names or PROGRAMS:
+            source = PROGRAMS[name]
             own = self._cache / source.replace("/", "-")
             if not (own / name).exists():
                 log.info("building %s", source)

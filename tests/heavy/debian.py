@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from tests.heavy.suite import CannotRunError
@@ -45,6 +46,21 @@ def unpack(packages: tuple[str, ...], directory: Path) -> None:
     _apt_get("download", *packages, cwd=directory)
     for archive in directory.glob("*.deb"):
         _run("dpkg-deb", "--extract", str(archive), str(directory))
+
+
+def unpacked(packages: tuple[str, ...], cache: Path) -> Path:
+    """A directory with the packages unpacked below it, once for each version."""
+    archives = [archive_name(package) for package in packages]
+    place = cache / "+".join(archive.removesuffix(".deb") for archive in archives)
+    if not place.exists():
+        log.info("fetching %s", " and ".join(archives))
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix="unfinished-") as directory:
+            made = Path(directory, "made")
+            made.mkdir()
+            unpack(packages, made)
+            made.rename(place)
+    return place
 
 
 def dependency(package: str, pattern: str) -> str:

@@ -10,14 +10,24 @@ import signal
 import sys
 from pathlib import Path
 
+from tests.deploy import tools
 from tests.heavy import debian, suite
 from tests.heavy.suite import CannotRunError
+from tests.image.builder import archive
 from tests.node import private, programs
+from tests.node.cluster.cluster import ARCHIVE, IMAGE
 
 log = logging.getLogger("test-node")
 
-PACKAGES = ("runc", "busybox-static", "iproute2")
-SOURCES = (programs.KUBELET, programs.CONTAINERD, programs.GO_PLUGIN)
+PACKAGES = ("runc", "busybox-static", "iproute2", "openssl", "buildah", "mmdebstrap")
+UNPACKED = ("etcd-server", "containernetworking-plugins")  # installed, etcd would be started
+SOURCES = (
+    programs.KUBELET,
+    programs.CONTROL_PLANE,
+    programs.CONTAINERD,
+    programs.GO_PLUGIN,
+)
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def main() -> int:
@@ -26,11 +36,15 @@ def main() -> int:
         debian.check_host()
         _check_machine()
         debian.install(PACKAGES)
-        built = [programs.build(source, suite.cache("node")) for source in SOURCES]
+        unpacked = debian.unpacked(UNPACKED, suite.cache("node"))
+        helm = tools.Go(suite.cache("deploy")).programs("helm")
+        built = {programs.build(source, suite.cache("node")) for source in SOURCES}
     except CannotRunError as error:
         return suite.not_run(log, error)
+    parts = (helm, unpacked / "usr" / "bin", unpacked / "usr" / "lib" / "cni")
     environment = os.environ | {
-        "PATH": os.pathsep.join([*map(str, built), *private.PATH]),
+        "PATH": os.pathsep.join([*map(str, built), *map(str, parts), *private.PATH]),
+        ARCHIVE: str(archive(REPOSITORY, IMAGE)),
         "RDMA_DP_TEST_NODE": str(_logs()),
         "PYTHONUNBUFFERED": "1",
     }

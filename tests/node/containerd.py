@@ -10,24 +10,30 @@ from tests.node.process import Process, wait_until
 
 SOCKET = Path("/run/containerd/containerd.sock")
 
-_CONFIG = f"""
+_CONFIG = """
 version = 2
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{image.NAME}"
+  sandbox_image = "{sandbox}"
   restrict_oom_score_adj = true
   disable_apparmor = true
   enable_cdi = true
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      BinaryName = "{runc}"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{network_plugins}"
 """
 
 
 class Containerd:
-    """The container runtime of a node."""
+    """The container runtime of a node, with a runc and a directory of CNI plugins."""
 
-    def __init__(self) -> None:
+    def __init__(self, runc: str = "runc", network_plugins: str = "/opt/cni/bin") -> None:
         config = Path("/etc/containerd/config.toml")
-        config.write_text(_CONFIG)
+        config.write_text(
+            _CONFIG.format(sandbox=image.NAME, runc=runc, network_plugins=network_plugins)
+        )
         self.process = Process("containerd", ("containerd", "--config", str(config)))
         wait_until(lambda: self.process.runs and SOCKET.exists() and self._ready())
         archive = Path("/run/busybox.tar")

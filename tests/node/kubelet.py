@@ -58,20 +58,24 @@ _CONFIG: dict[str, Any] = {
 
 
 class Kubelet:
-    """kubelet, whether it runs or not. `options` go into its configuration."""
+    """kubelet, whether it runs or not. `options` go into its configuration.
 
-    def __init__(self, **options: Any) -> None:
+    With a kubeconfig it is one of a cluster.
+    """
+
+    def __init__(self, kubeconfig: Path | None = None, **options: Any) -> None:
         MANIFESTS.mkdir(parents=True, exist_ok=True)
         self._config = Path("/etc/kubernetes/kubelet.yaml")
         config = {**_CONFIG, "cgroupRoot": f"/{private.cgroup()}", **options}
         self._config.write_text(yaml.safe_dump(config))
+        self._cluster = ("--kubeconfig", str(kubeconfig)) if kubeconfig else ()
         self.process: Process | None = None
         self._channel: grpc.Channel | None = None
 
     def start(self) -> None:
         """Starts it; the first question is answered as soon as it can."""
         name = ("--hostname-override", private.NODE, "--node-ip", private.ADDRESS)
-        command = ("kubelet", "--config", str(self._config), *name, "-v", "4")
+        command = ("kubelet", "--config", str(self._config), *self._cluster, *name, "-v", "4")
         self.process = Process("kubelet", command)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:

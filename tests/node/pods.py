@@ -1,7 +1,7 @@
 """Pods, and what their containers find out about themselves."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.node.process import wait_until
 
 # Says, line by line, its device nodes, whether they can be opened, its variables, and whether nodes
 # of other numbers can be opened, which it makes for itself.
-_LOOK = """
+LOOK = """
 opens() { if said=$( (: < "$1") 2>&1 ); then echo open; else echo "${said##*: }"; fi; }
 for node in /dev/infiniband/*; do
     [ -c "$node" ] && echo "node ${node##*/} $(opens "$node")"
@@ -46,6 +46,17 @@ class Sight:
         """The nodes that the container may open. Where no driver is behind, open fails later."""
         return {name for name, said in self.nodes.items() if said != DENIED}
 
+    @classmethod
+    def read(cls, lines: Sequence[str]) -> "Sight":
+        """What `LOOK` printed."""
+        parted = [line.split(" ", 2) for line in lines]
+        pairs = [line.removeprefix("env ").partition("=") for line in lines if line[:4] == "env "]
+        return cls(
+            nodes={words[1]: words[2] for words in parted if words[0] == "node"},
+            others={words[1]: words[2] for words in parted if words[0] == "other"},
+            environment={name: value for name, _, value in pairs},
+        )
+
 
 class Pod:
     """A pod of one container."""
@@ -68,7 +79,7 @@ class Pod:
             "name": "main",
             "image": image.NAME,
             "imagePullPolicy": "Never",
-            "command": ["/bin/busybox", "sh", "-c", _LOOK],
+            "command": ["/bin/busybox", "sh", "-c", LOOK],
             "env": [{"name": "OTHERS", "value": " ".join(others)}],
             "resources": {"limits": limit},
         }
@@ -162,14 +173,7 @@ class Pod:
 
     def sight(self) -> Sight:
         """What its (last) container saw."""
-        lines = wait_until(self._said, lambda lines: "done" in lines)
-        parted = [line.split(" ", 2) for line in lines]
-        pairs = [line.removeprefix("env ").partition("=") for line in lines if line[:4] == "env "]
-        return Sight(
-            nodes={words[1]: words[2] for words in parted if words[0] == "node"},
-            others={words[1]: words[2] for words in parted if words[0] == "other"},
-            environment={name: value for name, _, value in pairs},
-        )
+        return Sight.read(wait_until(self._said, lambda lines: "done" in lines))
 
     def _said(self) -> list[str]:
         """Its log, whose lines are `TIME STREAM F TEXT`."""

@@ -51,6 +51,14 @@ class Source:
 
 
 KUBELET = Source("kubernetes", "k8s.io/kubernetes", ("k8s.io/kubernetes/cmd/kubelet",))
+CONTROL_PLANE = Source(
+    "kubernetes",
+    "k8s.io/kubernetes",
+    tuple(
+        f"k8s.io/kubernetes/cmd/{program}"
+        for program in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+    ),
+)
 CONTAINERD = Source(
     "containerd",
     "github.com/containerd/containerd",

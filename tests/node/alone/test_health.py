@@ -3,7 +3,7 @@
 import pytest
 
 from rdma_dp.standin.host import StandinHost
-from tests.node.conftest import NodeOf
+from tests.node.alone.conftest import NodeOf
 from tests.node.node import ADDRESSES, NAME, Node, Setting
 from tests.node.pods import Pod
 from tests.node.process import wait_until

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.node.conftest import NodeOf
+from tests.node.alone.conftest import NodeOf
 from tests.node.containerd import kill_container
 from tests.node.expected import VARIABLE, hcas_of, nodes_of, numbers_of
 from tests.node.node import ADDRESSES, NAME, NOT_CHOSEN, Node, Setting

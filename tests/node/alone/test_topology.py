@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.node.conftest import NodeOf
+from tests.node.alone.conftest import NodeOf
 from tests.node.expected import hcas_of
 from tests.node.node import NAME, NUMA_NODES, Node, Setting
 

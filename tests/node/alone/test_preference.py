@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.node.conftest import NodeOf
+from tests.node.alone.conftest import NodeOf
 from tests.node.expected import VARIABLE, hcas_of, nodes_of
 from tests.node.node import ADDRESSES, NAME, NUMA_NODES, Node, Setting
 

@@ -1,6 +1,6 @@
 """What kubelet has of the plugin, and what a pod gets."""
 
-from tests.node.conftest import NodeOf
+from tests.node.alone.conftest import NodeOf
 from tests.node.expected import VARIABLE, hcas_of, nodes_of, numbers_of
 from tests.node.node import ADDRESSES, NAME, NOT_CHOSEN, NUMA_NODES, Node, Setting
 from tests.node.pods import DENIED

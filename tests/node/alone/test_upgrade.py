@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rdma_dp.standin import host as standin_host
-from tests.node.conftest import NodeOf
+from tests.node.alone.conftest import NodeOf
 from tests.node.containerd import kill_container
 from tests.node.node import NAME, Node, Setting
 from tests.node.plugin import CONFIG

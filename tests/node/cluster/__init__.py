@@ -1,0 +1,1 @@
+"""A cluster of one node: what users run, started as users start it."""
