@@ -1,8 +1,10 @@
 """buildah without a daemon: a base from Debian's packages, then the project's own Dockerfile."""
 
+import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +58,37 @@ def build(storage: Path, repository: Path) -> Image:
         *("--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro", str(repository)),
     )
     return Image(storage, _buildah(storage, "from", "--pull-never", IMAGE).stdout.strip())
+
+
+def archive(repository: Path, name: str) -> Path:
+    """The image as `docker save` would write it, under a name; built once for each content."""
+    cache = suite.cache("image")
+    kept = cache / f"rdma-dp-{_digest(repository, name)}.tar"
+    if not kept.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        for old in cache.glob("rdma-dp-*.tar"):
+            old.unlink()
+        with tempfile.TemporaryDirectory(dir=cache, prefix="unfinished-") as directory:
+            storage, made = Path(directory, "storage"), Path(directory, "image.tar")
+            try:
+                build(storage, repository)
+                _buildah(storage, "push", "--quiet", IMAGE, f"docker-archive:{made}:{name}")
+            finally:
+                remove(storage)
+            made.rename(kept)
+    return kept
+
+
+def _digest(repository: Path, name: str) -> str:
+    """Of all that goes into it, as .dockerignore tells."""
+    ignored = (repository / ".dockerignore").read_text().split()
+    parts = [repository / word[1:] for word in ignored if word.startswith("!")]
+    files = [file for part in parts for file in (part.rglob("*") if part.is_dir() else [part])]
+    digest = hashlib.sha256(name.encode())
+    for file in sorted([*files, repository / "Dockerfile", Path(__file__)]):
+        if file.is_file() and file.suffix != ".pyc":
+            digest.update(f"{file.relative_to(repository)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def remove(storage: Path) -> None:
