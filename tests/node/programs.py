@@ -51,6 +51,7 @@ class Source:
 
 
 KUBELET = Source("kubernetes", "k8s.io/kubernetes", ("k8s.io/kubernetes/cmd/kubelet",))
+KUBECTL = Source("kubernetes", "k8s.io/kubernetes", ("k8s.io/kubernetes/cmd/kubectl",))
 CONTAINERD = Source(
     "containerd",
     "github.com/containerd/containerd",
