@@ -43,7 +43,8 @@ def write_bandwidth(server: Runner, client: Runner, hca: SoftHca) -> str:
     """A few RDMA writes into the server's memory; what the client printed."""
     device = ("--ib-dev", hca.name, "--gid-index", ipv4_gid_index(hca))
     much = ("--size", "4096", "--iters", "100", "--CPU-freq")
-    return _between(server, client, ("ib_write_bw", *device, *much))
+    patience = ("--qp-timeout", "20")  # 4.096 us * 2^20: a busy host halts the VM for seconds
+    return _between(server, client, ("ib_write_bw", *device, *much, *patience))
 
 
 def _between(server: Runner, client: Runner, command: tuple[str, ...]) -> str:

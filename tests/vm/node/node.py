@@ -89,6 +89,17 @@ class Node:
         self._pods.append(pod)
         return pod
 
+    def admits(self, name: str, resource: str) -> None:
+        """Waits until such a pod runs; one that is refused is replaced, as a ReplicaSet does.
+
+        On a machine this slow kubelet gives up GetInfo (1 s), and loses the plugin for a while.
+        """
+
+        def attempt() -> bool:
+            return bool(self.pod(name, resource).settled()["phase"] == "Running")
+
+        wait_until(attempt)
+
     # --- between tests
 
     def unhurt(self) -> None:

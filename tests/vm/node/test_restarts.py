@@ -15,7 +15,7 @@ def test_the_container_of_the_plugin_is_killed(node: Node) -> None:
     wait_until(node.plugin.container, lambda now: now != container)
     node.counts_all("kubelet has restarted the plugin's container")
     assert pod.identity == before
-    node.pod("new", PER_HCA).running()
+    node.admits("new", PER_HCA)
 
 
 def test_kubelet_is_killed(node: Node) -> None:
@@ -26,4 +26,4 @@ def test_kubelet_is_killed(node: Node) -> None:
     node.counts_all("kubelet killed and started")
     assert pod.identity == before
     assert node.plugin.container() == container
-    node.pod("new", PER_HCA).running()
+    node.admits("new", PER_HCA)
