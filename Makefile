@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint unit test-vm test-node test-soak test-cdi test-deploy test-image bench image api docs lock clean
+.PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-image bench image api docs lock clean
 
 ## run: the demo: the real daemon on a sample host, without HCAs, kubelet or root
 run: $(VENV)/.runtime
@@ -30,6 +30,10 @@ test-vm: $(VENV)/.development
 ## test-node: the daemon under a real kubelet and containerd, in namespaces of their own
 test-node: $(VENV)/.development
 	$(BIN)/python -m tests.node
+
+## test-vm-node: our image on a node with HCAs, in the virtual machine: the data path between pods
+test-vm-node: $(VENV)/.development
+	$(BIN)/python -m tests.vm.node
 
 ## test-soak: 1,000 kubelet restarts and 10,000 inventory changes in one process
 test-soak: $(VENV)/.development

@@ -50,7 +50,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for report in terminalreporter.stats.get(outcome, []):
             terminalreporter.write_line(f"{outcome}  {report.duration:6.2f} s  {_title(report)}")
             for step, seconds in report.user_properties:
-                terminalreporter.write_line(f"        {seconds:6.2f} s      {step}")
+                if isinstance(seconds, float):
+                    terminalreporter.write_line(f"        {seconds:6.2f} s      {step}")
 
 
 def _title(report: Any) -> str:

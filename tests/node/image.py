@@ -6,6 +6,7 @@ import json
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 NAME = "localhost/busybox:1"
@@ -15,10 +16,13 @@ _TYPE = "application/vnd.oci.image"
 _PLATFORM = {"architecture": "amd64", "os": "linux"}
 
 
-def write(archive: Path) -> None:
-    """Writes the archive, for `ctr images import`."""
+File = tuple[bytes, int]  # content and mode
+
+
+def write(archive: Path, name: str = NAME, more: Mapping[str, File] = MappingProxyType({})) -> None:
+    """Writes the archive, for `ctr images import`. `more` are files beside busybox, by path."""
     program = (BUSYBOX.read_bytes(), 0o755)
-    layer = _tar({"bin/busybox": program, "bin/sh": program})
+    layer = _tar({"bin/busybox": program, "bin/sh": program, **more})
     config = {
         **_PLATFORM,
         # A sandbox runs this; the containers of the tests have commands of their own.
@@ -33,7 +37,7 @@ def write(archive: Path) -> None:
         "layers": [_described(layer, "layer.v1.tar", blobs)],
     }
     described = _described(_json(manifest), "manifest.v1+json", blobs)
-    described |= {"annotations": {"io.containerd.image.name": NAME}, "platform": _PLATFORM}
+    described |= {"annotations": {"io.containerd.image.name": name}, "platform": _PLATFORM}
     files = {
         "oci-layout": (_json({"imageLayoutVersion": "1.0.0"}), 0o644),
         "index.json": (_json({"schemaVersion": 2, "manifests": [described]}), 0o644),
@@ -56,7 +60,7 @@ def _digest(blob: bytes) -> str:
     return hashlib.sha256(blob).hexdigest()
 
 
-def _tar(files: Mapping[str, tuple[bytes, int]]) -> bytes:
+def _tar(files: Mapping[str, File]) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for name, (content, mode) in files.items():

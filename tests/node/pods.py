@@ -67,7 +67,13 @@ class Pod:
 
     @classmethod
     def start(
-        cls, kubelet: Kubelet, name: str, limits: Mapping[str, int], *, others: Iterable[str] = ()
+        cls,
+        kubelet: Kubelet,
+        name: str,
+        limits: Mapping[str, int],
+        *,
+        others: Iterable[str] = (),
+        from_image: str = image.NAME,
     ) -> "Pod":
         """Hands it to kubelet. `others` are "MAJOR:MINOR"s that it is to try to open.
 
@@ -77,7 +83,7 @@ class Pod:
         limit = {resource: str(count) for resource, count in limits.items()}
         container = {
             "name": "main",
-            "image": image.NAME,
+            "image": from_image,
             "imagePullPolicy": "Never",
             "command": ["/bin/busybox", "sh", "-c", LOOK],
             "env": [{"name": "OTHERS", "value": " ".join(others)}],
@@ -93,6 +99,12 @@ class Pod:
                 "containers": [container],
             },
         }
+        return cls.of(kubelet, body)
+
+    @classmethod
+    def of(cls, kubelet: Kubelet, body: Mapping[str, Any]) -> "Pod":
+        """Hands a whole pod to kubelet."""
+        name = body["metadata"]["name"]
         fresh = MANIFESTS / f".{name}"
         fresh.write_text(yaml.safe_dump(body))
         fresh.rename(MANIFESTS / f"{name}.yaml")
@@ -173,11 +185,11 @@ class Pod:
 
     def sight(self) -> Sight:
         """What its (last) container saw."""
-        return Sight.read(wait_until(self._said, lambda lines: "done" in lines))
+        return Sight.read(wait_until(self.said, lambda lines: "done" in lines))
 
-    def _said(self) -> list[str]:
-        """Its log, whose lines are `TIME STREAM F TEXT`."""
-        logs = Path("/var/log/pods").glob(f"default_{self.name}-{private.NODE}_*/main/*.log")
+    def said(self) -> list[str]:
+        """The log of its last container, whose lines are `TIME STREAM F TEXT`."""
+        logs = Path("/var/log/pods").glob(f"*_{self.name}-{private.NODE}_*/*/*.log")
         newest = sorted(logs, key=lambda log: log.stat().st_mtime)[-1:]
         lines = [line for log in newest for line in log.read_text().splitlines()]
         return [line.split(" ", 3)[3] for line in lines if line.count(" ") >= 3]

@@ -121,16 +121,11 @@ def _hierarchies() -> list[Path]:
 
 
 def _lay_out() -> None:
-    socket.sethostname(NODE)
-    _run("ip", "link", "set", "lo", "up")
-    _run("ip", "address", "add", f"{ADDRESS}/32", "dev", "lo")
-    _run("mount", "--make-rshared", "/")  # containerd and kubelet share mounts with pods
+    become_the_node()
     _tmpfs("/run")
     for directory in _OVERLAID:
         _overlay(Path(directory))
-    for directory in _EMPTY:
-        Path(directory).mkdir(parents=True, exist_ok=True)
-        _tmpfs(directory)
+    empty_directories()
     _lay_out_dev()
     _two_numa_nodes()
     for tunable in _TUNABLES:
@@ -139,6 +134,21 @@ def _lay_out() -> None:
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(real.read_text())
         _run("mount", "--bind", str(copy), str(real))
+
+
+def become_the_node() -> None:
+    """Gives this machine, or these namespaces, the node's name and address, and mounts to share."""
+    socket.sethostname(NODE)
+    _run("ip", "link", "set", "lo", "up")
+    _run("ip", "address", "add", f"{ADDRESS}/32", "dev", "lo")
+    _run("mount", "--make-rshared", "/")  # containerd and kubelet share mounts with pods
+
+
+def empty_directories() -> None:
+    """Makes those empty in which kubelet and containerd keep things."""
+    for directory in _EMPTY:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        _tmpfs(directory)
 
 
 def _overlay(directory: Path) -> None:

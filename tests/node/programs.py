@@ -59,6 +59,7 @@ CONTROL_PLANE = Source(
         for program in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
     ),
 )
+KUBECTL = Source("kubernetes", "k8s.io/kubernetes", ("k8s.io/kubernetes/cmd/kubectl",))
 CONTAINERD = Source(
     "containerd",
     "github.com/containerd/containerd",

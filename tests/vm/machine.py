@@ -29,7 +29,7 @@ printf "\\$(printf %o $(({answer} + code)))" | dd of=/dev/port bs=1 seek={port} 
 QEMU = (
     # However this process ends, qemu ends with it.
     *("setpriv", "--pdeathsig=KILL", "--", "qemu-system-x86_64"),
-    *("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2560"),
+    *("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"),
     *("-nodefaults", "-display", "none", "-no-reboot"),
     *("-device", f"isa-debug-exit,iobase={EXIT_PORT},iosize=1"),
     *("-device", "virtio-serial", "-device", "virtserialport,chardev=job"),
@@ -49,15 +49,17 @@ def run(
     directory: Path,
     environment: Mapping[str, str],
     timeout: float,
+    memory: int,
 ) -> int:
     """Boot, run `command` as root, print what it prints, and return its exit code (63 for more).
 
-    `timeout` is in seconds, for everything. The host's files can be changed inside, in memory.
+    `timeout` is in seconds, for everything; `memory` in MiB. The host's files
+    can be changed inside, in memory.
     """
     with tempfile.TemporaryDirectory(prefix="rdma-dp-vm-") as place:
         job, console = Path(place, "job"), Path(place, "console")
         job.write_text(_job(command, directory, environment))
-        status = _boot(kernel, job, console, timeout)
+        status = _boot(kernel, job, console, timeout, memory)
         answer = (status - 1) // 2 - ANSWER
         if status % 2 == 0 or answer < 0:
             raise MachineError(f"qemu ended with status {status}; {_last_lines(console)}")
@@ -76,9 +78,10 @@ def _job(command: Sequence[str], directory: Path, environment: Mapping[str, str]
     )
 
 
-def _boot(kernel: Kernel, job: Path, console: Path, timeout: float) -> int:
+def _boot(kernel: Kernel, job: Path, console: Path, timeout: float, memory: int) -> int:
     command = (
         *QEMU,
+        *("-m", str(memory)),
         *("-kernel", str(kernel.image), "-initrd", str(kernel.initramfs)),
         *("-append", f"console=ttyS0 quiet panic=-1 JOB={job}"),
         *("-serial", f"file:{console}"),

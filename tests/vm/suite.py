@@ -1,0 +1,51 @@
+"""A suite that runs in the VM: pytest in there, its exit code out here."""
+
+import logging
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from tests.vm import machine
+from tests.vm.kernel import Kernel
+from tests.vm.machine import MachineError
+
+log = logging.getLogger(__name__)
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "COLUMNS": "100",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def run(
+    kernel: Kernel,
+    name: str,
+    tests: str,
+    arguments: Iterable[str],
+    *,
+    environment: Mapping[str, str],
+    timeout: float,
+    memory: int,
+) -> int:
+    """Boot and test, `timeout` seconds long and with `memory` MiB at most.
+
+    The suite called `name` is the directory `tests`.
+    """
+    color = "yes" if sys.stdout.isatty() else "no"
+    pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--color={color}", tests)
+    try:
+        return machine.run(
+            kernel,
+            (*pytest, *arguments),
+            directory=REPOSITORY,
+            environment={**ENVIRONMENT, "RDMA_DP_IN_VM": name, **environment},
+            timeout=timeout,
+            memory=memory,
+        )
+    except MachineError as error:
+        log.error("failed: %s", error)
+        return 1
