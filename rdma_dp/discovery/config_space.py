@@ -3,14 +3,19 @@
 Numbers are those of the kernel's include/uapi/linux/pci_regs.h.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 # Bytes. Of a function that speaks PCIe it is 4096; others have 256, and whoever is not root gets
 # 64 (drivers/pci/pci-sysfs.c, pci_read_config).
 SIZE = 4096
 
+HEADER = 64  # bytes, the part that anybody may read (PCI_STD_HEADER_SIZEOF)
+CAPABILITY_HEADER = 4  # bytes: id, version and where the next one is
+ACS = 0x000D  # PCI_EXT_CAP_ID_ACS
+ACS_SIZE = 8  # bytes of it that are read here
+
 _FIRST_CAPABILITY = 0x100
-_ACS = 0x000D  # PCI_EXT_CAP_ID_ACS
 _ACS_CONTROL = 6  # PCI_ACS_CTRL, 16 bits
 _REQUEST_REDIRECT, _COMPLETION_REDIRECT, _EGRESS_CONTROL = 0x04, 0x08, 0x20
 _ABSENT = (0, 0xFFFFFFFF)
@@ -33,20 +38,29 @@ def acs(config: bytes) -> Acs | None:
     """The ACS of a function; None when its extended capabilities could not be read."""
     if len(config) <= _FIRST_CAPABILITY:
         return None
+    for position, kind in capabilities(config):
+        if kind is None:
+            return None
+        if kind == ACS:
+            control = _number(config, position + _ACS_CONTROL, 2)
+            return None if control is None else Acs(control)
+    return Acs()
+
+
+def capabilities(config: bytes) -> Iterator[tuple[int, int | None]]:
+    """Where each extended capability begins, and its id; None for one that is cut off."""
     seen = set()
     position = _FIRST_CAPABILITY
     while position >= _FIRST_CAPABILITY and position not in seen:
         seen.add(position)
-        header = _number(config, position, 4)
+        header = _number(config, position, CAPABILITY_HEADER)
         if header is None:
-            return None
+            yield position, None
+            return
         if header in _ABSENT:
-            break
-        if header & 0xFFFF == _ACS:
-            control = _number(config, position + _ACS_CONTROL, 2)
-            return None if control is None else Acs(control)
+            return
+        yield position, header & 0xFFFF
         position = header >> 20 & ~3  # the lowest two bits are reserved
-    return Acs()
 
 
 def _number(data: bytes, position: int, length: int) -> int | None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from rdma_dp.config_found import FoundConfig
-from rdma_dp.snapshot import vpd
+from rdma_dp.snapshot import config_space, vpd
 from rdma_dp.snapshot.contents import Contents, Directory, Entry, File, Symlink
 from rdma_dp.snapshot.snapshot import Snapshot
 from rdma_dp.snapshot.stand_ins import StandIns, host_pattern
@@ -25,6 +25,12 @@ _KEPT_IN = {
     **dict.fromkeys(("operstate", "type", "mode", "netns_mode", "hca_type"), _NO_HOSTS),
 }
 _SHORTEST_HOST = 3
+
+# Files of a PCI function that are no text.
+_OF_A_CARD: Mapping[str, Callable[[bytes], bytes]] = {
+    "vpd": vpd.without_serials,
+    "config": config_space.without_serials,
+}
 
 T = TypeVar("T")
 
@@ -82,8 +88,8 @@ def _contents(contents: Contents, stand_ins: StandIns, binary: frozenset[str]) -
 
 def _content(path: str, content: bytes, stand_ins: StandIns) -> bytes:
     name = path.rpartition("/")[2]
-    if name == "vpd":
-        return vpd.without_serials(content)
+    if name in _OF_A_CARD:
+        return _OF_A_CARD[name](content)
     if name in _SWITCH_IDS:
         return stand_ins.switch_id(_decoded(content)).encode("utf-8", "surrogateescape")
     keep = _KEPT_IN.get(name, frozenset())
@@ -124,7 +130,7 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
     for path, entry in sorted(contents.entries.items()):
         yield from path.split("/")
         match entry:
-            case File(content) if content is not None and path.rpartition("/")[2] != "vpd":
+            case File(content) if content is not None and path.rpartition("/")[2] not in _OF_A_CARD:
                 yield _decoded(content)
             case Symlink(target):
                 yield from target.split("/")
@@ -142,7 +148,7 @@ def _is_binary(path: str, entry: Entry) -> bool:
     """Whether a file is no text. What is padded with NULs, as node_desc is, is one."""
     if not isinstance(entry, File) or entry.content is None:
         return False
-    if path.rpartition("/")[2] in ("vpd", "node_desc"):
+    if path.rpartition("/")[2] in (*_OF_A_CARD, "node_desc"):
         return False
     return b"\0" in entry.content.rstrip(b"\0\n")
 
