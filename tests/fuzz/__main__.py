@@ -1,6 +1,7 @@
 """`python -m tests.fuzz SECONDS [TARGET...]`: each target for so long. Exits with 1 for a fault."""
 
 import gzip
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,13 +25,15 @@ def main(words: list[str]) -> int:
 
 
 def _run(name: str, seconds: int) -> bool:
-    with tempfile.TemporaryDirectory() as corpus:
+    with tempfile.TemporaryDirectory() as corpus, tempfile.TemporaryDirectory() as scratch:
         for number, seed in enumerate(_seeds(name)):
             Path(corpus, str(number)).write_bytes(seed)
         command = [sys.executable, "-m", "tests.fuzz", "--one", name, corpus]
         limits = [f"-max_total_time={seconds}", "-max_len=100000", "-timeout=60", "-verbosity=0"]
         print(f"fuzz: {name} for {seconds} s", flush=True)
-        return subprocess.run([*command, *limits], cwd=REPO, check=False).returncode == 0
+        environment = {**os.environ, "TMPDIR": scratch}  # libFuzzer ends without cleaning up
+        ended = subprocess.run([*command, *limits], cwd=REPO, env=environment, check=False)
+        return ended.returncode == 0
 
 
 def _seeds(name: str) -> list[bytes]:
