@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-image bench image api docs lock clean
+.PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-image \
+    fuzz bench image api docs lock clean
 
 ## run: the demo: the real daemon on a sample host, without HCAs, kubelet or root
 run: $(VENV)/.runtime
@@ -50,6 +51,11 @@ test-deploy: $(VENV)/.development
 ## test-image: the image, built without a container daemon and looked at from inside
 test-image: $(VENV)/.development
 	$(BIN)/python -m tests.image
+
+## fuzz: every parser before bytes that atheris makes up, a minute each
+fuzz: $(VENV)/.development
+	$(BIN)/python -m pip install --quiet --no-deps atheris==3.0.0
+	$(BIN)/python -m tests.fuzz 60
 
 ## bench: the figures, as one table
 bench: $(VENV)/.development

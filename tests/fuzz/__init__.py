@@ -1,0 +1,1 @@
+"""Every parser before bytes that atheris makes up, by what code they reach: `make fuzz`."""
