@@ -74,7 +74,11 @@ def test_a_netdev_that_is_not_on_the_node_is_named_with_what_is(
 
 
 def test_a_netdev_that_is_on_the_node_or_is_a_pattern_is_not_called_absent() -> None:
-    for wanted in ({"ifNames": ["eth1"], "deviceIDs": ["1021"]}, {"ifNames": ["ens[12]*"]}):
+    selectors: tuple[dict[str, Any], ...] = (
+        {"ifNames": ["eth1"], "deviceIDs": ["1021"]},
+        {"ifNames": ["ens[12]*"]},
+    )
+    for wanted in selectors:
         (step,) = steps(resource(**wanted), hca(0), hca(1))
         assert "not here" not in step
 
