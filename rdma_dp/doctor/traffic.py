@@ -146,13 +146,14 @@ def counters(sight: Sight) -> Iterator[Finding]:
     which takes the seconds between the two readings; without it they are unknown.
     """
     growth = sight.growth
+    if not sight.concerned:
+        return
     if growth is None:
         yield unknown("not read: nobody asked", "rdma-dp doctor --counters 10")
     elif not growth.live:
         yield unknown("a captured host does not count: run it on the node")
     elif not growth.readable:
-        if sight.concerned:
-            yield unknown("no counter can be read; some adapters have none, some only for root")
+        yield unknown("no counter can be read; some adapters have none, some only for root")
     else:
         yield from _grown(growth.by, growth.seconds)
         congestion = _listed({c: by for c, by in growth.by.items() if c[2] in CONGESTION})
