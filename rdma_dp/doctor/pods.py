@@ -107,10 +107,14 @@ def _hcas(sight: Sight, pid: int) -> tuple[Hca, ...]:
 
 
 def _each(sight: Sight) -> tuple[Held, ...]:
+    """Raises HostError where not one of them can be looked at."""
     try:
-        return _held(sight)[0]
+        held, gone = _held(sight)
     except (Unseen, HostError):
         raise HostError("pods cannot be looked at: see pod-processes") from None
+    if gone and not held:
+        raise HostError("no process of a holder was found: see pod-processes")
+    return held
 
 
 @check(

@@ -194,6 +194,14 @@ def test_infiniband_needs_no_second_network(node: Node) -> None:
     assert node.sees(pods.gids).verdict is Verdict.OK
 
 
+@pytest.mark.parametrize("check", pods.CHECKS, ids=lambda check: check.id)
+def test_a_holder_without_a_process_is_unknown(roce: Node, check: Check) -> None:
+    for pid in (PID, MATE):
+        roce.file(f"{pid}/cgroup", "0::/\n")
+    evidence = only(roce.sees(check), Verdict.UNKNOWN)
+    assert "no process of" in evidence
+
+
 def test_a_holder_without_nodes_is_told(roce: Node) -> None:
     for file in (roce.root / f"proc/{PID}/root/dev/infiniband").iterdir():
         file.unlink()

@@ -105,7 +105,7 @@ def pod(
         cid, pid = Path(directory, "cid"), Path(directory, "pid")
         own = (
             f"--cgroup-parent=/kubepods/pod{uuid.uuid4()}",
-            *(f"--cidfile={cid}", f"--pidfile={pid}"),
+            *(f"--cidfile={cid}", f"--pidfile={pid}", "--timeout=600"),
         )
         started = Container(nodes, (*own, *flags), network).start(
             "sh", "-c", 'echo up; exec "$@"', "sh", *command
