@@ -21,6 +21,12 @@ _SLOW_LOOK = 5.0
 # Likewise for a directory that is not there yet, and where inotify's instances are used up.
 _UNWATCHED_LOOK = 0.5
 
+# inotify_init(2) and inotify_add_watch(2) tell with these that a user's share is used up.
+_USED_UP = {
+    errno.EMFILE: " (the sysctl fs.inotify.max_user_instances may be too low)",
+    errno.ENOSPC: " (the sysctl fs.inotify.max_user_watches may be too low)",
+}
+
 # A ConfigMap mount renames its ..data link; an editor may write a file in place. A mount or a
 # rename can replace the directory itself.
 _EVENTS = (
@@ -59,11 +65,11 @@ class DirectoryWatch:
             return  # a directory that is not there yet is no trouble of the watch
         self._said = True
         logger.warning(
-            "cannot watch %s: %s; looking every %.1f s instead (the sysctl"
-            " fs.inotify.max_user_instances may be too low)",
+            "cannot watch %s: %s; looking every %.1f s instead%s",
             self._directory,
             error.strerror,
             _UNWATCHED_LOOK,
+            _USED_UP.get(error.errno or 0, ""),
         )
 
     async def _follow(self, inotify: Inotify) -> None:

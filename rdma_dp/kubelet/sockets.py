@@ -53,11 +53,12 @@ def identity(path: Path) -> tuple[int, int] | None:
     """What tells this file from one made later under its name; None when there is none.
 
     The inode number alone does not: kubelet's new socket often gets that of the old one. A socket's
-    mtime is when it was made; its ctime changes with each chmod or link.
+    mtime is when it was made; its ctime changes with each chmod or link. In a directory that this
+    process may not enter there is nothing, as far as it can tell.
     """
     try:
         found = path.stat(follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     return found.st_ino, found.st_mtime_ns
 
@@ -146,7 +147,8 @@ class SocketServer:
         if self._server is not None:
             await _uninterrupted(self._server.stop(_GRACE))
             self._server = None
-            self._hidden.unlink(missing_ok=True)  # gRPC leaves it where the server never started
+            with contextlib.suppress(PermissionError):  # where it could not be made either
+                self._hidden.unlink(missing_ok=True)  # gRPC leaves it if the server never started
 
 
 async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:

@@ -146,6 +146,26 @@ def test_a_directory_that_is_not_there_has_nothing_stale(directory: Path) -> Non
     assert remove_stale(directory / "missing") == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+async def test_in_a_directory_of_somebody_elses_no_socket_can_be_made_and_none_is_missed(
+    directory: Path,
+) -> None:
+    """As a pod whose securityContext names another user than root."""
+    directory.chmod(0o755)
+    kubelets = directory / "plugins_registry"
+    kubelets.mkdir(0o700)
+    server = SocketServer(kubelets / "a.sock", [])
+    os.seteuid(65534)
+    try:
+        with pytest.raises(SocketError, match="is .* writable for this process"):
+            await server.start()
+        await server.stop()
+        assert identity(kubelets / "a.sock") is None
+    finally:
+        os.seteuid(0)
+    assert _names(kubelets) == []
+
+
 async def test_a_server_appears_under_its_name_and_leaves_nothing(directory: Path) -> None:
     server = SocketServer(directory / "a.sock", [])
     await server.start()
