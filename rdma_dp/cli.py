@@ -2,7 +2,8 @@
 
 The only place that prints or exits. 0: all is well; 1: something is wrong, and a line on stderr
 says what; 2: the command line itself is wrong; 3: `dry-run` or `cdi` found a resource without an
-HCA. `doctor` says by 0, 1 or 2 what the worst is that it found: nothing, a warning, a failure.
+HCA. `doctor` says by 0, 1 or 2 what the worst is that it found: nothing, a warning, a failure; and
+by 3 that it could not look.
 """
 
 import argparse
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rdma_dp.root import Root
 
 OK, FAILED, EMPTY_RESOURCE = 0, 1, 3
+NOT_LOOKED = 3  # of doctor, whose 1 and 2 are verdicts
 INTERRUPTED = 128 + 2  # as a shell names an end by SIGINT
 
 logger = logging.getLogger("rdma_dp")
@@ -44,7 +46,7 @@ def compat_main(words: Sequence[str] | None = None) -> int:
     )
     arguments.add_version(parser)
     arguments.add_daemon_arguments(parser, set_links_up=True)
-    parser.set_defaults(verb=_run)
+    parser.set_defaults(verb=_run, failed=FAILED)
     return _run_verb(parser.parse_args(words))
 
 
@@ -58,7 +60,7 @@ def _run_verb(options: argparse.Namespace) -> int:
             sys.stdout.flush()  # a reader that has gone is met here, not at the very end
     except RdmaDpError as error:
         _complain(str(error))
-        return FAILED
+        return int(options.failed)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # `rdma-dp discover | head`
@@ -98,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     def verb(name: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
         text = (run.__doc__ or "").splitlines()[0]
         added = verbs.add_parser(name, help=text, description=run.__doc__, allow_abbrev=False)
-        added.set_defaults(verb=run)
+        added.set_defaults(verb=run, failed=FAILED)
         return added
 
     arguments.add_daemon_arguments(verb("run", _run), set_links_up=False)
@@ -122,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     arguments.add_root(doctor)
     arguments.add_kubelet_directories(doctor)
     arguments.add_doctor_arguments(doctor)
+    doctor.set_defaults(failed=NOT_LOOKED)
     snapshot = verb("snapshot", _snapshot)
     arguments.add_snapshot_arguments(snapshot)
     arguments.add_config(snapshot)
@@ -195,11 +198,12 @@ def _discover(options: argparse.Namespace) -> int:
 
 def _topo(options: argparse.Namespace) -> int:
     """Draw the node: NUMA nodes, PCIe switches, GPUs, HCAs, and the distances between them."""
+    from rdma_dp.config_found import find_config
     from rdma_dp.discovery.pcie import read_topology
     from rdma_dp.render.pcie_tree import View
     from rdma_dp.selection import choices, select
 
-    loaded = _loaded(options.config) if options.config else None
+    loaded = _loaded(find_config(options.config)) if options.config else None
     if options.config and loaded is None:
         return FAILED
     root = _root(options.root)

@@ -66,7 +66,7 @@ def test_the_catalogue_needs_no_node() -> None:
 
 def test_a_wrong_id_is_named_with_where_to_look(sample: Sample) -> None:
     ended = doctor(sample("seed"), "--only", "hca-ports,hca-prots")
-    assert ended.code == 1
+    assert ended.code == 3
     assert ended.out == ""
     assert "no check is called hca-prots" in ended.err
     assert "rdma-dp doctor --list" in ended.err
@@ -105,5 +105,5 @@ def test_a_time_that_is_none_is_refused(seconds: str, sample: Sample) -> None:
 
 def test_a_root_that_is_none_is_said(tmp_path: Path) -> None:
     ended = doctor(tmp_path)
-    assert ended.code == 1
+    assert ended.code == 3
     assert "is not the root of a host" in ended.err
