@@ -6,6 +6,7 @@ once. All of it runs in namespaces of its own (see private.py). Exits with pytes
 
 import logging
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -59,11 +60,12 @@ def _check_machine() -> None:
 
 
 def _logs() -> Path:
-    """What the programs say is kept until the next run."""
-    logs = suite.cache("node") / "logs"
+    """What the programs say is kept until the next run; those of a run that goes on are its own."""
+    logs = suite.cache("node") / "logs" / str(os.getpid())
     logs.mkdir(parents=True, exist_ok=True)
-    for old in logs.glob("*.log"):
-        old.unlink()
+    for old in logs.parent.iterdir():
+        if old != logs and not Path("/proc", old.name).exists():
+            shutil.rmtree(old, ignore_errors=True)
     log.info("logs are in %s", logs)
     return logs
 
