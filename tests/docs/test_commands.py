@@ -17,8 +17,9 @@ COMMANDS = commands()
 CONFIG = REPO / "configs" / "network-operator.json"
 DEPLOY = REPO / "deploy"
 
-READS_THE_NODE = ("discover", "topo", "dry-run", "cdi", "doctor")
-READS_A_CONFIG = ("dry-run", "cdi", "doctor")
+READS_THE_NODE = ("discover", "topo", "dry-run", "cdi", "doctor", "snapshot")
+READS_A_CONFIG = ("dry-run", "cdi", "doctor", "snapshot")
+SNAPSHOT = "node.tar.gz"
 
 # Of kubectl and oc: the verbs that the docs use, and the flags of each.
 VERBS = {
@@ -79,12 +80,16 @@ def test_ours_run(where: str, words: list[str], sample: Sample, tmp_path: Path) 
     verb, *rest = words
     if verb == "demo":  # tests/test_demo.py plays them all
         return
-    files = {"FILE": CONFIG, "config.json": CONFIG, "DIR": sample("dgx-h100")}
+    root = sample("dgx-h100")
+    snapshot = tmp_path / SNAPSHOT
+    files = {"FILE": CONFIG, "config.json": CONFIG, "DIR": root, SNAPSHOT: snapshot}
+    if SNAPSHOT in rest and verb != "snapshot":
+        assert rdma_dp("snapshot", snapshot, "--root", root).code == 0
     arguments: list[str | Path] = [files.get(word, word) for word in rest]
     if verb in READS_A_CONFIG and "--config" not in arguments:
         arguments += ["--config", CONFIG]
     if verb in READS_THE_NODE and "--root" not in arguments:
-        arguments += ["--root", sample("dgx-h100")]
+        arguments += ["--root", root]
     ended = rdma_dp(verb, *arguments)
     # 3: another node has these HCAs, and the doctor says so by 2.
     assert ended.code in ((0, 1, 2) if verb == "doctor" else (0, 3)), ended.out + ended.err
