@@ -157,7 +157,7 @@ async def test_in_a_directory_of_somebody_elses_no_socket_can_be_made_and_none_i
     server = SocketServer(kubelets / "a.sock", [])
     os.seteuid(65534)
     try:
-        with pytest.raises(SocketError, match="is .* writable for this process"):
+        with pytest.raises(SocketError, match=r"is .* writable for this process"):
             await server.start()
         await server.stop()
         assert identity(kubelets / "a.sock") is None
