@@ -43,9 +43,8 @@ def test_with_a_read_only_root_and_no_capability(cluster: Cluster) -> None:
     ask = ("-n", "kube-system", "exec", "ds/rdma-dp", "--")
     status = cluster.kubectl(*ask, "grep", "-E", "^Cap|NoNewPrivs|Seccomp:", "/proc/self/status")
     words = dict(line.split(":\t") for line in status.splitlines())
-    assert {
-        name: int(words[name], 16) for name in words if name.startswith("Cap")
-    } == dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), 0)
+    kinds = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+    assert [int(words[kind], 16) for kind in kinds] == [0] * len(kinds)
     assert (words["NoNewPrivs"].strip(), words["Seccomp"].strip()) == ("1", "2")
     wrote = "for d in / /etc /opt /sys; do touch $d/x 2>/dev/null && echo $d; done; true"
     assert cluster.kubectl(*ask, "sh", "-c", wrote) == ""
@@ -62,7 +61,7 @@ def test_another_user_cannot_register(cluster: Cluster) -> None:
 
 def test_without_dev_no_hca_can_be_shared(cluster: Cluster) -> None:
     apply(cluster, base()[0], without_mount("dev"))
-    cluster.says("0 of 63 slots healthy")
+    cluster.says("/dev/infiniband/uverbs0 is missing")
     assert cluster.allocatable() in (None, "0")
 
 
@@ -77,7 +76,7 @@ def test_without_the_cdi_directory_the_slots_stay_unhealthy(cluster: Cluster) ->
     (container,) = pod_of(daemon_set)["containers"]
     container["args"] += ["--use-cdi"]
     apply(cluster, config_map, daemon_set)
-    cluster.says("cannot write")
+    cluster.says("cannot use /var/run/cdi: Read-only file system (mount the directory writable)")
     assert cluster.allocatable() in (None, "0")
 
 
