@@ -145,12 +145,12 @@ def test_a_host_called_like_a_file_there_keeps_its_name_and_it_is_said() -> None
 
 def test_a_file_of_bytes_that_nobody_knows_is_left_out_and_it_is_said() -> None:
     entries = with_parents(
-        {"sys/a/config": File(b"\xb3\x15\0\0\x17"), "sys/a/node_desc": File(b"x\0mlx5_0\0\n")},
+        {"sys/a/blob": File(b"\xb3\x15\0\0\x17"), "sys/a/node_desc": File(b"x\0mlx5_0\0\n")},
         Directory(),
     )
     made = anonymous(Snapshot(Contents(entries)), [])
-    assert made.left_out == ("sys/a/config",)
-    assert made.snapshot.contents.entries["sys/a/config"] == File(None)
+    assert made.left_out == ("sys/a/blob",)
+    assert made.snapshot.contents.entries["sys/a/blob"] == File(None)
     assert made.snapshot.contents.entries["sys/a/node_desc"] == File(b"x\0mlx5_0\0\n")
 
 

@@ -103,7 +103,7 @@ names = st.text(
 kinds = st.one_of(
     st.builds(File, st.one_of(st.none(), st.binary(max_size=50))),
     st.builds(Symlink, names),
-    st.builds(CharNode, st.integers(0, 4095), st.integers(0, 1 << 20), st.just(0o020666)),
+    st.builds(CharNode, st.integers(0, 4095), st.integers(0, (1 << 20) - 1), st.just(0o020666)),
     st.builds(lambda found: Directory(tuple(sorted(found))), st.sets(names, max_size=3)),
 )
 
