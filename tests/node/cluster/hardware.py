@@ -71,15 +71,6 @@ class Hardware:
         finally:
             _MODULES.write_text(text)
 
-    @contextmanager
-    def without_mqueue(self) -> Iterator[None]:
-        """A host whose /dev lacks that directory."""
-        Path("/dev/mqueue").rmdir()
-        try:
-            yield
-        finally:
-            Path("/dev/mqueue").mkdir(exist_ok=True)
-
     def end(self) -> None:
         """As it was before."""
         subprocess.run(("umount", "--lazy", _DEV), check=True)

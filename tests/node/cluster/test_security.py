@@ -1,6 +1,5 @@
 """The base without one of the things that docs/security.md says it has: what breaks."""
 
-import json
 from typing import Any
 
 import pytest
@@ -78,22 +77,6 @@ def test_without_the_cdi_directory_the_slots_stay_unhealthy(cluster: Cluster) ->
     apply(cluster, config_map, daemon_set)
     cluster.says("cannot use /var/run/cdi: Read-only file system (mount the directory writable)")
     assert cluster.allocatable() in (None, "0")
-
-
-def test_a_read_only_dev_cannot_be(cluster: Cluster) -> None:
-    """Where the host lacks a /dev/mqueue."""
-    config_map, daemon_set = base()
-    (container,) = pod_of(daemon_set)["containers"]
-    (dev,) = [mount for mount in container["volumeMounts"] if mount["name"] == "dev"]
-    dev["readOnly"] = True
-    with cluster.hardware.without_mqueue():
-        apply(cluster, config_map, daemon_set)
-        pods = cluster.wait("the container fails", cluster.daemon_pods, fails)
-        assert "/dev/mqueue" in json.dumps(pods)
-
-
-def fails(pods: list[Object]) -> bool:
-    return "read-only file system" in json.dumps([pod["status"] for pod in pods])
 
 
 def test_without_its_config_map_no_container_is_made(cluster: Cluster) -> None:
