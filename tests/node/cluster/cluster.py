@@ -157,10 +157,15 @@ class Cluster:
         return answer
 
     @property
+    def numbers(self) -> dict[str, tuple[int, int]]:
+        """The device nodes of all its HCAs, by name: major and minor number."""
+        nodes = (HOST / "dev" / "infiniband").iterdir()
+        found = {node.name: node.stat().st_rdev for node in nodes if node.is_char_device()}
+        return {name: (os.major(device), os.minor(device)) for name, device in found.items()}
+
+    @property
     def nodes(self) -> set[str]:
-        """The device nodes of all its HCAs."""
-        found = (HOST / "dev" / "infiniband").iterdir()
-        return {node.name for node in found if node.is_char_device()}
+        return {*self.numbers}
 
     # --- pods
 
