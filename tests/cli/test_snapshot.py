@@ -108,3 +108,14 @@ def test_an_archive_that_cannot_be_read_is_said_in_one_line(file: Path) -> None:
         assert (ended.code, ended.out) == (3 if verb == "doctor" else 1, "")
         assert ended.err.startswith(f"rdma-dp: {file} is not a tar.gz archive: ")
         assert ended.err.count("\n") == 1
+
+
+def test_a_path_that_no_file_can_have_is_said_in_one_line(file: Path) -> None:
+    long = file.with_name(300 * "a")
+    for words in (("discover", "--root", long), ("run", "--root", long)):
+        ended = rdma_dp(*words)
+        assert (ended.code, ended.out) == (1, "")
+        assert ended.err == f"rdma-dp: cannot look at {long}: File name too long\n"
+    ended = rdma_dp("snapshot", long, "--root", file)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == f"rdma-dp: cannot write {long}: File name too long\n"
