@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from rdma_dp import __version__, arguments
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.printable import printable
 
 if TYPE_CHECKING:
     from rdma_dp.config import Loaded, Problem
@@ -81,11 +82,11 @@ def _drop_output() -> None:
 
 
 def _complain(line: str) -> None:
-    print(f"rdma-dp: {line}", file=sys.stderr)  # noqa: T201
+    print(f"rdma-dp: {printable(line)}", file=sys.stderr)  # noqa: T201
 
 
 def _say(line: str) -> None:
-    print(line)  # noqa: T201
+    print(printable(line))  # noqa: T201
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -390,7 +391,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _print_json(document: dict[str, Any]) -> None:
-    _say(json.dumps(document, indent=2, ensure_ascii=False))
+    print(json.dumps(document, indent=2, ensure_ascii=False))  # noqa: T201
 
 
 def _root(path: Path) -> "Root":

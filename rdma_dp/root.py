@@ -31,10 +31,11 @@ class Root:
 
 def open_root(path: Path) -> Root:
     """The node that a path means. Raises RdmaDpError when it is none."""
-    if path.is_file():
+    file, directory = _kind(path)
+    if file:
         snapshot = archive_reading.read(path)
         return Root(Host(RecordedTree(snapshot.contents)), snapshot.answers, snapshot.config)
-    if not (path / "sys").is_dir():
+    if not directory:
         raise RdmaDpError(
             f"{path} is not the root of a host: it has no directory sys",
             "--root takes a directory that holds sys, and may hold dev and proc, or a snapshot",
@@ -45,9 +46,17 @@ def open_root(path: Path) -> Root:
 
 def open_directory(path: Path) -> Root:
     """Likewise, for what has to go on changing."""
-    if path.is_file():
+    if _kind(path)[0]:
         raise RdmaDpError(
             f"{path} is a file: a snapshot never changes, so there is nothing to run on",
-            "discover, dry-run, cdi and doctor look at it",
+            "discover, topo, dry-run, cdi and doctor look at it",
         )
     return open_root(path)
+
+
+def _kind(path: Path) -> tuple[bool, bool]:
+    """Whether it is a file, and whether it is a directory with a host's tree."""
+    try:
+        return path.is_file(), (path / "sys").is_dir()
+    except OSError as error:  # its directory is closed to us, or its name is too long
+        raise RdmaDpError(f"cannot look at {path}: {error.strerror}") from error

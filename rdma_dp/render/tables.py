@@ -26,6 +26,7 @@ from rdma_dp.model import (
     natural_key,
 )
 from rdma_dp.pool import Pool
+from rdma_dp.render.printable import Printable
 from rdma_dp.selection import Selection, grouped
 from rdma_dp.shares import slot_id
 
@@ -41,7 +42,7 @@ def show(shown: RenderableType, *, wide: bool = False) -> None:
     terminal = _console()
     if terminal.is_terminal:
         width = terminal.width if wide else min(terminal.width, WIDTH)
-        terminal.print(shown, width=width)
+        terminal.print(Printable(shown), width=width)
     else:
         sys.stdout.write(plain(shown, WIDE if wide else WIDTH))
 
@@ -49,7 +50,7 @@ def show(shown: RenderableType, *, wide: bool = False) -> None:
 def plain(shown: RenderableType, width: int = WIDTH) -> str:
     """The text without colour and without the blanks that fill up a table's last column."""
     buffer = io.StringIO()
-    _console(file=buffer, width=width, color_system=None).print(shown)
+    _console(file=buffer, width=width, color_system=None).print(Printable(shown))
     return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from rdma_dp.config_found import FoundConfig
+from rdma_dp.doctor.containers import LOG
 from rdma_dp.snapshot import config_space, vpd
 from rdma_dp.snapshot.contents import Contents, Directory, Entry, File, Symlink
 from rdma_dp.snapshot.snapshot import Snapshot
@@ -68,6 +69,9 @@ def anonymous(snapshot: Snapshot, hosts: Iterable[str]) -> Anonymous:
 def _contents(contents: Contents, stand_ins: StandIns, binary: frozenset[str]) -> Contents:
     path = stand_ins.path
 
+    def name(found: str) -> str:
+        return stand_ins.log_name(found) if LOG.fullmatch(found) else path(found)
+
     def entry(where: str, found: Entry) -> Entry:
         match found:
             case File(content) if content is not None:
@@ -75,7 +79,7 @@ def _contents(contents: Contents, stand_ins: StandIns, binary: frozenset[str]) -
             case Symlink(target):
                 return Symlink(path(target))
             case Directory(names) if names is not None:
-                return Directory(tuple(sorted(map(path, names))))
+                return Directory(tuple(sorted(map(name, names))))
             case _:
                 return found
 

@@ -10,7 +10,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.snapshot import document, limits
@@ -122,9 +122,31 @@ class _Bounded:
             pass
 
 
+class _Header(tarfile.TarInfo):
+    """Whatever is said before a member about it, tarfile reads as a whole."""
+
+    _ABOUT = (
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    )
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """As TarInfo. Raises ArchiveError when it tells of too much."""
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in cls._ABOUT and found.size > limits.HEADER_BYTES:
+            raise ArchiveError(f"a header in it is larger than {limits.HEADER_BYTES} bytes")
+        return found
+
+
 def _entries(stream: IO[bytes]) -> dict[str, Entry]:
     bounded = _Bounded(stream)
-    with tarfile.open(fileobj=bounded, mode="r|", encoding="utf-8") as archive:  # type: ignore[call-overload]
+    with tarfile.open(  # type: ignore[call-overload]
+        fileobj=bounded, mode="r|", encoding="utf-8", tarinfo=_Header
+    ) as archive:
         found = dict(_checked(archive))
     bounded.drain()
     for path in found:
@@ -139,6 +161,8 @@ def _checked(archive: tarfile.TarFile) -> Iterator[tuple[str, Entry]]:
     for number, member in enumerate(archive, 1):
         if number > limits.MEMBERS:
             raise ArchiveError(f"it has more than {limits.MEMBERS} members")
+        if len(archive.pax_headers) > limits.GLOBAL_HEADERS:
+            raise ArchiveError("it has headers about all members: more than any tar makes")
         path = _path(member.name)
         if path in seen:
             raise ArchiveError(f"{path or '.'} is in it twice")

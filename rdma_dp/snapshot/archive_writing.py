@@ -47,6 +47,13 @@ def pack(snapshot: Snapshot) -> bytes:
 
 def check_place(file: Path, *, replace: bool) -> None:
     """Refuses before any work what `write` would refuse after it. Raises RdmaDpError."""
+    try:
+        _check_place(file, replace=replace)
+    except OSError as error:
+        raise RdmaDpError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _check_place(file: Path, *, replace: bool) -> None:
     if not file.parent.is_dir():
         raise RdmaDpError(f"cannot write {file}: there is no directory {file.parent}")
     if file.is_dir():

@@ -14,7 +14,9 @@ from pydantic_core import to_jsonable_python
 from rdma_dp.answers import Answers
 from rdma_dp.config_found import FoundConfig
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.snapshot import limits
 from rdma_dp.snapshot.contents import Contents, Directory, Entry, File, Operation, Special
+from rdma_dp.snapshot.links import is_magic
 from rdma_dp.snapshot.snapshot import Snapshot
 
 FORMAT: Literal[1] = 1
@@ -104,7 +106,7 @@ def restored(found: Document, entries: Mapping[str, Entry], config: bytes | None
         for operation, by_path in found.failures.items()
         for path, name in by_path.items()
     }
-    magic_links = {_read(path): _read(target) for path, target in found.magic_links.items()}
+    magic_links = {_magic(path): _read(target) for path, target in found.magic_links.items()}
     contents = Contents(_restored(found, entries), failures, magic_links)
     recorded = None
     if found.config is not None:
@@ -210,7 +212,19 @@ def _written(path: str) -> str:
 
 
 def _read(path: str) -> str:
-    return unquote(path, errors="surrogateescape")
+    found = unquote(path, errors="surrogateescape")
+    if "\0" in found or len(found) > limits.PATH_BYTES:
+        raise RdmaDpError(f"snapshot.json: {path[:100]!r} is no name that a file can have")
+    return found
+
+
+def _magic(path: str) -> str:
+    found = _read(path)
+    if not is_magic(found):
+        raise RdmaDpError(
+            f"snapshot.json: magicLinks: {path[:100]!r} is no link that a kernel makes"
+        )
+    return found
 
 
 def _errno(name: str) -> int:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 _MOST_LINKS = 40  # MAXSYMLINKS of the kernel's include/linux/namei.h
+_DEEPEST = 256  # directories; sysfs has about 20, and links about links can make 80,000
 
 # Links that the kernel makes up: they lead to an object, and what they say is only its name
 # (fs/proc/base.c, proc_pid_get_link; fs/proc/namespaces.c).
@@ -37,7 +38,7 @@ class Resolver:
     def canonical(self, path: str, *, follow: bool = True) -> str:
         """The path without links; the last one stays with `follow` False. It may not exist.
 
-        Raises OSError (ELOOP), and ValueError for a name that no file can have.
+        Raises OSError (ELOOP, ENAMETOOLONG), and ValueError for a name that no file can have.
         """
         if "\0" in path:
             raise ValueError("embedded null byte")  # as the system calls' wrappers do
@@ -60,6 +61,8 @@ class Resolver:
                 del found[-1:]
                 continue
             found.append(name)
+            if len(found) > _DEEPEST:
+                raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
             here = "/".join(found)
             target = self._target_of(here) if ahead or follow else None
             if target is None or is_magic(here):

@@ -18,6 +18,11 @@ _FORMS = {
     # Names that udev makes of MACs and GUIDs (systemd net_id "x" names, rdma-core rdma_rename).
     "named": rf"{_BEGIN}(?:en|ib|sl|wl|ww|roce|iw|opa|rdma)x"
     r"(?P<digits>[0-9a-f]{16}|[0-9a-f]{12})(?![0-9a-f])",
+    # A line of /proc/net/if_inet6, kernel net/ipv6/addrconf.c, if6_seq_show: four numbers follow.
+    "kernels_ipv6": rf"{_BEGIN}[0-9a-f]{{32}}(?=(?: [0-9a-f]{{2,8}}){{4}} )",
+    # As NVIDIA names a GPU and its parts, below /proc and as kubelet's devices.
+    "gpu": rf"{_BEGIN}(?:GPU|MIG)-[0-9A-Fa-f]{{8}}(?:-[0-9A-Fa-f]{{4}}){{3}}"
+    rf"-[0-9A-Fa-f]{{12}}{_END}",
     # MAC, EUI-64, GID or IPoIB address by bytes: 6, 8, 16 or 20 of them.
     "octets": rf"{_BEGIN}[0-9A-Fa-f]{{2}}(?:(?P<separator>[:-])[0-9A-Fa-f]{{2}})"
     rf"(?:(?P=separator)[0-9A-Fa-f]{{2}}){{4,18}}(?![0-9A-Za-z]|(?P=separator)[0-9A-Fa-f])",
@@ -46,11 +51,14 @@ class StandIns:
         self._act: dict[str, Callable[[re.Match[str]], str]] = {
             "host": lambda match: self._hosts[match[0].lower()],
             "named": self._named,
+            "kernels_ipv6": lambda match: self._digits(match[0]),
+            "gpu": self._gpu,
             "octets": self._octets,
             "groups": self._groups,
             "ipv4": self._ipv4,
             "digits_alone": self._digits_alone,
         }
+        self._gpus: dict[str, str] = {}
         self._done: dict[tuple[str, frozenset[str]], str] = {}
         for text in dict.fromkeys(texts):
             for match in self._pattern.finditer(text):
@@ -58,7 +66,8 @@ class StandIns:
 
     def counts(self) -> dict[str, int]:
         """How many of each kind have been replaced by now."""
-        return {**self._identities.counts(), "host names": len(set(self._hosts.values()))}
+        hosts = len(set(self._hosts.values()))
+        return {**self._identities.counts(), "UUIDs of GPUs": len(self._gpus), "host names": hosts}
 
     def text(self, text: str, *, keep: frozenset[str] = frozenset()) -> str:
         """With stand-ins, but for the forms in `keep` ("ipv4", say, where versions stand)."""
@@ -70,6 +79,10 @@ class StandIns:
     def path(self, path: str) -> str:
         """With stand-ins in its components, but for host names: they name no file."""
         return "/".join(self.text(component, keep=_NO_HOSTS) for component in path.split("/"))
+
+    def log_name(self, name: str) -> str:
+        """As a text, of the name of a container's log: underscores part the names in it."""
+        return "_".join(map(self.text, name.split("_")))
 
     def _replaced(self, text: str, keep: frozenset[str]) -> str:
         def replaced(match: re.Match[str]) -> str:
@@ -100,6 +113,8 @@ class StandIns:
         form = _form(match)
         if form == "named":
             self._note_digits(match["digits"])
+        elif form == "kernels_ipv6":
+            self._note_digits(match[0])
         elif form == "octets":
             self._note_digits(_HEX.sub("", match[0])[-32:])
         elif form == "groups":
@@ -124,6 +139,11 @@ class StandIns:
     def _named(self, match: re.Match[str]) -> str:
         begin = match[0][: -len(match["digits"])]
         return begin + self._digits(match["digits"])
+
+    def _gpu(self, match: re.Match[str]) -> str:
+        kind, _, uuid = match[0].partition("-")
+        made = f"00000000-0000-0000-0000-{len(self._gpus) + 1:012x}"
+        return f"{kind}-{self._gpus.setdefault(uuid.lower(), made)}"
 
     def _octets(self, match: re.Match[str]) -> str:
         separator = match["separator"]

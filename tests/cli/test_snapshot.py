@@ -1,3 +1,5 @@
+import io
+import json
 import os
 import re
 import subprocess
@@ -108,3 +110,45 @@ def test_an_archive_that_cannot_be_read_is_said_in_one_line(file: Path) -> None:
         assert (ended.code, ended.out) == (3 if verb == "doctor" else 1, "")
         assert ended.err.startswith(f"rdma-dp: {file} is not a tar.gz archive: ")
         assert ended.err.count("\n") == 1
+
+
+def test_a_path_that_no_file_can_have_is_said_in_one_line(file: Path) -> None:
+    long = file.with_name(300 * "a")
+    for words in (("discover", "--root", long), ("run", "--root", long)):
+        ended = rdma_dp(*words)
+        assert (ended.code, ended.out) == (1, "")
+        assert ended.err == f"rdma-dp: cannot look at {long}: File name too long\n"
+    ended = rdma_dp("snapshot", long, "--root", file)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == f"rdma-dp: cannot write {long}: File name too long\n"
+
+
+def test_nothing_in_a_strangers_snapshot_is_obeyed_by_the_terminal(file: Path) -> None:
+    escape = "\x1b]0;mine\x07"
+    texts = {
+        "snapshot.json": json.dumps(
+            {
+                "format": 1,
+                "raw": True,
+                "members": 8,
+                "versions": {},
+                "answers": {},
+                "config": {"file": escape, "failure": escape},
+                "unread": {"sys": [escape]},
+            }
+        ),
+        "host/sys/class/infiniband/mlx5_0/node_desc": "",
+        "host/sys/class/infiniband/mlx5_0/fw_ver": escape,
+        "host/sys/class/infiniband/mlx5_0/hca_type": escape,
+    }
+    with tarfile.open(file, "w:gz") as archive:
+        for name, text in texts.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text.encode()))
+    for words in (["discover", "-o", "wide"], ["topo"], ["dry-run"], ["doctor"]):
+        ended = rdma_dp(*words, "--root", file)
+        assert not {"\x1b", "\x07"} & {*ended.out, *ended.err}
+        assert "Traceback" not in ended.err
+        told = "\ufffd]0;mine\ufffd" in ended.out + ended.err
+        assert told == (words[0] in ("dry-run", "doctor"))

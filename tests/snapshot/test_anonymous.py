@@ -143,14 +143,23 @@ def test_a_host_called_like_a_file_there_keeps_its_name_and_it_is_said() -> None
         assert anonymous(Snapshot(Contents(entries)), [host]).unchanged == (host,)
 
 
+def test_the_log_of_a_static_pod_does_not_name_the_node() -> None:
+    log = "kube-apiserver-{}_kube-system_kube-apiserver-" + 64 * "a" + ".log"
+    logs = "proc/1/root/var/log/containers"
+    entries = with_parents({logs: Directory((log.format("node17"),))}, Directory())
+    made = anonymous(Snapshot(Contents(entries)), ["node17.corp.lan"])
+    assert made.snapshot.contents.entries[logs] == Directory((log.format("host-1"),))
+    assert made.unchanged == ()
+
+
 def test_a_file_of_bytes_that_nobody_knows_is_left_out_and_it_is_said() -> None:
     entries = with_parents(
-        {"sys/a/blob": File(b"\xb3\x15\0\0\x17"), "sys/a/node_desc": File(b"x\0mlx5_0\0\n")},
+        {"sys/a/eeprom": File(b"\xb3\x15\0\0\x17"), "sys/a/node_desc": File(b"x\0mlx5_0\0\n")},
         Directory(),
     )
     made = anonymous(Snapshot(Contents(entries)), [])
-    assert made.left_out == ("sys/a/blob",)
-    assert made.snapshot.contents.entries["sys/a/blob"] == File(None)
+    assert made.left_out == ("sys/a/eeprom",)
+    assert made.snapshot.contents.entries["sys/a/eeprom"] == File(None)
     assert made.snapshot.contents.entries["sys/a/node_desc"] == File(b"x\0mlx5_0\0\n")
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rdma_dp.config_found import FoundConfig
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.host import HostError
 from rdma_dp.root import open_root
 from rdma_dp.snapshot import archive_reading, archive_writing, limits
 from rdma_dp.snapshot.archive_reading import ArchiveError
@@ -249,6 +250,58 @@ def test_headers_about_headers_without_end_are_refused(refusal: Refusal) -> None
 
 
 NAMES = ("a", "b", "c", "d", "n", "s")
+
+
+def about(kind: bytes, content: bytes) -> bytes:
+    """A header about the next ones."""
+    info, _ = member("about", content, type=kind)
+    return info.tobuf() + content + bytes(-len(content) % tarfile.BLOCKSIZE)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_fills_the_memory_is_refused(kind: bytes, refusal: Refusal) -> None:
+    content = b"11 a=bcdef\n" * 10_000
+    packed = gzip.compress(about(kind, content) + gzip.decompress(archive(SYS)))
+    assert "a header in it is larger than 65536 bytes" in refusal(packed)
+
+
+def test_headers_that_take_their_time_with_each_member_are_refused(refusal: Refusal) -> None:
+    content = b"".join(b"11 a%04d=b\n" % number for number in range(5000))
+    packed = about(tarfile.XGLTYPE, content) + gzip.decompress(archive(SYS))
+    assert "it has headers about all members" in refusal(gzip.compress(packed))
+
+
+DOCUMENT = {"format": 1, "raw": True, "members": 2, "versions": {}, "answers": {}}
+HOST_SYS = member("host/sys", type=tarfile.DIRTYPE)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"unread": {"sys": ["a%00b"]}}, "'a%00b' is no name that a file can have"),
+        ({"magicLinks": {"proc/1/exe": "/a" * 3000}}, "is no name that a file"),
+        ({"magicLinks": {"sys/x": "y"}}, "'sys/x' is no link that a kernel makes"),
+    ],
+)
+def test_names_that_nothing_can_have_are_refused(
+    more: dict[str, object], why: str, refusal: Refusal
+) -> None:
+    text = json.dumps(DOCUMENT | more).encode()
+    assert why in refusal(archive(member("snapshot.json", text), HOST_SYS))
+
+
+@pytest.mark.parametrize("links", [1, 39])
+def test_links_that_lead_deeper_than_any_tree_end(links: int, tmp_path: Path) -> None:
+    """They took minutes, or the stack."""
+    chain = [
+        member(f"l{n}", type=tarfile.SYMTYPE, linkname=f"/l{n + 1}" + "/a" * 2000)
+        for n in range(links)
+    ]
+    last = member(f"l{links}", type=tarfile.DIRTYPE)
+    file = tmp_path / "node.tar.gz"
+    file.write_bytes(archive(SYS, last, *chain))
+    with pytest.raises(HostError, match="cannot read /l0/x: File name too long"):
+        open_root(file).host.read("l0/x")
 
 
 def open_anyway(directory: Path, content: bytes) -> None:

@@ -176,3 +176,21 @@ def test_the_id_of_a_switch_is_replaced() -> None:
     backwards = stand_ins.switch_id(f"{reversed_bytes(GUID):016x}")
     assert in_fours(reversed_bytes(int(backwards, 16)), 16) == stand_ins.text(in_fours(GUID, 16))
     assert stand_ins.switch_id("1122334455667788\n") != "1122334455667788\n"
+
+
+@given(ipv6s)
+def test_the_address_of_a_pod_is_replaced_that_is_no_gid(address: int) -> None:
+    line = f"{address:032x} 02 40 00 80     eth0"
+    [made, written] = replaced(line, ipv6(address))
+    assert f"{address:032x}" not in made
+    assert made == f"{int(IPv6Address(written)):032x} 02 40 00 80     eth0"
+
+
+def test_the_uuid_of_a_gpu_is_replaced_wherever_it_stands() -> None:
+    uuid = "5a3f1c2d-1234-5678-9abc-def012345678"
+    made = "00000000-0000-0000-0000-000000000001"
+    assert replaced(f"GPU UUID: \t GPU-{uuid}", f"GPU-{uuid.upper()}", f"pod{uuid}") == [
+        f"GPU UUID: \t GPU-{made}",
+        f"GPU-{made}",
+        f"pod{uuid}",
+    ]
