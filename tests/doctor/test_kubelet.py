@@ -81,7 +81,7 @@ ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
         {"kubelet": None, "unreadable": {DP: "No such file or directory"}},
         Verdict.FAIL,
         "cannot list",
-        "systemctl",
+        "--kubelet-root-dir",
     ),
     "not to be listed": (
         kubelet.socket,
@@ -111,6 +111,20 @@ ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
         Verdict.FAIL,
         "no rdma-dp serves it",
         "logs",
+    ),
+    "a directory of two that cannot be listed": (
+        kubelet.plugin,
+        {"sockets": (other(f"{DP}/x.sock"),), "unreadable": {PR: "Permission denied"}},
+        Verdict.UNKNOWN,
+        f"cannot list {PR}: Permission denied",
+        "",
+    ),
+    "rivals in a directory that cannot be listed": (
+        kubelet.rivals,
+        {"unreadable": {DP: "Permission denied"}},
+        Verdict.UNKNOWN,
+        f"cannot list {DP}",
+        "",
     ),
     "a socket left behind": (
         kubelet.plugin,
@@ -200,6 +214,12 @@ def test_what_is_wrong_is_said_with_what_to_type(case: str) -> None:
     assert result.verdict is verdict
     assert any(evidence in finding.evidence for finding in result.findings)
     assert not remedy or any(remedy in step for step in result.remedy)
+
+
+def test_in_a_rolling_update_one_of_two_is_registered_and_that_is_enough() -> None:
+    new = replace(OURS, path=f"{PR}/rdma-dp-a-1-3.sock", status=replace(STATUS, streams=0))
+    result = seen(kubelet.registered, replace(WELL, sockets=(OURS, new)))
+    assert result.verdict is Verdict.OK, result.findings
 
 
 def test_a_strangers_socket_is_no_rival_and_said_to_be_mute() -> None:
