@@ -9,7 +9,7 @@ from rdma_dp.doctor.sight import Sight
 from rdma_dp.kubelet_view import KubeletView, PluginSocket, SocketState, Status
 
 _KUBELET = (
-    "systemctl status kubelet  # or k3s, rke2-agent, k0sworker: whatever runs it here",
+    "systemctl status kubelet  # or k3s, rke2-agent, k0sworker",
     "journalctl -u kubelet -n 50",
 )
 _AS_ROOT = "sudo rdma-dp doctor"
@@ -103,7 +103,7 @@ def plugin(sight: Sight) -> Iterator[Finding]:
     if view is None:
         yield unknown(_NOT_ASKED)
         return
-    if view.unreadable and not view.sockets:
+    if view.unreadable and not any(each.ours for each in view.sockets):
         yield unknown(_not_listed(view))
         return
     ours = [each for each in view.sockets if each.ours]

@@ -119,6 +119,13 @@ ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
         f"cannot list {PR}: Permission denied",
         "",
     ),
+    "likewise, with a plugin of another resource in the other": (
+        kubelet.plugin,
+        {"sockets": ours(resource="rdma/other"), "unreadable": {PR: "Permission denied"}},
+        Verdict.UNKNOWN,
+        f"cannot list {PR}: Permission denied",
+        "",
+    ),
     "rivals in a directory that cannot be listed": (
         kubelet.rivals,
         {"unreadable": {DP: "Permission denied"}},
@@ -220,6 +227,14 @@ def test_in_a_rolling_update_one_of_two_is_registered_and_that_is_enough() -> No
     new = replace(OURS, path=f"{PR}/rdma-dp-a-1-3.sock", status=replace(STATUS, streams=0))
     result = seen(kubelet.registered, replace(WELL, sockets=(OURS, new)))
     assert result.verdict is Verdict.OK, result.findings
+
+
+def test_without_a_config_too_a_directory_that_cannot_be_listed_is_told() -> None:
+    view = replace(WELL, sockets=(other(f"{DP}/x.sock"),), unreadable={PR: "Permission denied"})
+    missing = ConfigSeen(Path("c"), missing=True)
+    sight = Sight(Host("/nowhere"), Inventory(), Answers(kubelet=view), missing)
+    (result,) = examine(sight, [kubelet.plugin])
+    assert [each.evidence for each in result.findings] == [f"cannot list {PR}: Permission denied"]
 
 
 def test_a_strangers_socket_is_no_rival_and_said_to_be_mute() -> None:
