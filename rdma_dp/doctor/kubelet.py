@@ -15,6 +15,7 @@ _KUBELET = (
 _AS_ROOT = "sudo rdma-dp doctor"
 _LOGS = "kubectl -n NAMESPACE logs POD"
 _RESTART = "kubectl -n NAMESPACE delete pod POD"
+_DRY_RUN = "rdma-dp dry-run"
 _FIND = "kubectl get pods -A -o wide --field-selector spec.nodeName=NODE"
 _ELSEWHERE = "rdma-dp doctor --kubelet-root-dir DIR"
 _MOVE = "helm upgrade rdma-dp deploy/helm/rdma-dp --reuse-values --set kubelet.rootDirectory=DIR"
@@ -172,7 +173,7 @@ def registered(sight: Sight) -> Iterator[Finding]:
     "kubelet-counts",
     "kubelet counts what rdma-dp lists",
     looks_at="KUBELET_ROOT/pod-resources/kubelet.sock, GetAllocatableResources",
-    remedies=(_RESTART, "rdma-dp dry-run", "mount KUBELET_ROOT/pod-resources", _AS_ROOT),
+    remedies=(_RESTART, _DRY_RUN, "mount KUBELET_ROOT/pod-resources", _AS_ROOT),
 )
 def counts(sight: Sight) -> Iterator[Finding]:
     """kubelet's own count of healthy slots decides where pods can run. It differs from ours when it
@@ -205,11 +206,11 @@ def _compared(status: Status, allocatable: int) -> Iterator[Finding]:
             _RESTART,
             subject=name,
         )
+    elif not status.listed:  # of HCAs that it had, the slots would be listed as unhealthy
+        yield warn("rdma-dp lists no slot: no HCA of this node is in it", _DRY_RUN, subject=name)
     elif not allocatable:
         why = "; ".join(status.reasons) or "it has no HCA"
-        yield fail(
-            f"none of {status.listed} slots is healthy: {why}", "rdma-dp dry-run", subject=name
-        )
+        yield fail(f"none of {status.listed} slots is healthy: {why}", _DRY_RUN, subject=name)
     else:
         yield ok(f"{name}: {allocatable} healthy of {status.listed}, for kubelet too")
 

@@ -183,6 +183,13 @@ ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
         "none of 4 slots is healthy: mlx5_0: DOWN",
         "dry-run",
     ),
+    "a resource that this node has no HCA for": (
+        kubelet.counts,
+        {"sockets": ours(healthy=0, listed=0), "pod_resources": PodResources()},
+        Verdict.WARN,
+        "lists no slot",
+        "dry-run",
+    ),
     "no book": (
         kubelet.counts,
         {"pod_resources": None, "why_no_pod_resources": "there is no X"},
