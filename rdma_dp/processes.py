@@ -17,7 +17,9 @@ _KERNEL_THREAD = 0x00200000  # PF_KTHREAD, kernel include/linux/sched.h
 _POD = re.compile(
     r"pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?![0-9a-f])"
 )
-_CONTAINER = re.compile(r"[0-9a-f]{64}")
+# CRI-O's conmon runs in a cgroup beside its container's, which has its name (crio-conmon-ID.scope);
+# it is none of the container's processes.
+_CONTAINER = re.compile(r"(?<!conmon-)[0-9a-f]{64}")
 
 # Netdevs that the kernel itself makes in every net namespace, once their modules are loaded.
 _FALLBACK = frozenset(

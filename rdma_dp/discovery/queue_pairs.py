@@ -73,6 +73,8 @@ def _found(socket: Any) -> Mapping[str, QueuePairs]:
     found = {}
     for device in tuple(socket.nlm_request(ResourceMessage(), _GET, NLM_F_REQUEST | NLM_F_DUMP)):
         index, name = device.get_attr("DEV_INDEX"), device.get_attr("DEV_NAME")
+        if not isinstance(index, int) or not isinstance(name, str):
+            continue
         if (pairs := _of_device(socket, index)) is not None:
             found[name] = pairs
     return found
@@ -106,7 +108,7 @@ def counted(summary: Iterable[Any], dump: Iterable[Any]) -> QueuePairs:
         for entry in table.get_attrs("ENTRY")
     ]
     users = [entry for entry in entries if entry.get_attr("KERN_NAME") is None]
-    owners = Counter(entry.get_attr("PID") or 0 for entry in users)
+    owners = Counter(_number(entry.get_attr("PID")) for entry in users)
     nameless = owners.pop(0, 0)
     left_out = max(0, _sum(summary) - len(entries))
     return QueuePairs(dict(owners), nameless + left_out)
@@ -114,9 +116,14 @@ def counted(summary: Iterable[Any], dump: Iterable[Any]) -> QueuePairs:
 
 def _sum(summary: Iterable[Any]) -> int:
     return sum(
-        entry.get_attr("CURR") or 0
+        _number(entry.get_attr("CURR"))
         for message in summary
         for table in message.get_attrs("RES_SUMMARY")
         for entry in table.get_attrs("ENTRY")
         if entry.get_attr("NAME") == "qp"
     )
+
+
+def _number(value: object) -> int:
+    """pyroute2 leaves bytes of another length than it expects as they are."""
+    return value if isinstance(value, int) else 0

@@ -48,8 +48,12 @@ def file(sight: Sight) -> Iterator[Finding]:
 def resources(sight: Sight) -> Iterator[Finding]:
     """A resource that takes no HCA of this node, with what comes nearest: the selector that does
     not fit and the value that would, or the function that would fit if it had an HCA.
+
+    It fails when no resource has an HCA and is a warning beside one that has: a config for many
+    kinds of nodes names resources that some of them lack.
     """
     unseen = _not_to_be_seen(sight)
+    judge = warn if any(pool.hcas for pool in sight.pools) else fail
     for pool in sight.pools:
         for step in steps(pool.selection, sight.inventory):
             name = pool.resource.full_name
@@ -57,7 +61,7 @@ def resources(sight: Sight) -> Iterator[Finding]:
                 yield unknown(f"no HCA: {step.text}; {unseen}", subject=name)
             else:
                 command = step.command or f"rdma-dp dry-run --config {sight.config.file}"
-                yield fail(f"no HCA: {step.text}", command, subject=name)
+                yield judge(f"no HCA: {step.text}", command, subject=name)
     if sight.pools:
         yield ok("; ".join(_taken(pool) for pool in sight.pools[:_SHOWN]))
     else:

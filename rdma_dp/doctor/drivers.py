@@ -21,6 +21,7 @@ _MADE_BY = {
     "ib_umad": CLASS_MAD,
     "rdma_ucm": RDMA_CM,
 }
+_LINK_LAYERS = (None, "InfiniBand", "Ethernet")  # None: not told
 _NEEDED_FOR = {
     "ib_umad": "is not loaded: management tools such as ibstat and perfquery will fail",
     "rdma_ucm": "is not loaded: programs that connect through rdma_cm will fail",
@@ -36,7 +37,7 @@ _NEEDED_FOR = {
 def modules(sight: Sight) -> Iterator[Finding]:
     """Without ib_uverbs no program can use an HCA; without the vendor's module (mlx5_ib for
     mlx5_core) there is none. ib_umad is for management tools, rdma_ucm for programs that connect
-    through rdma_cm: pods work without them, if they use neither.
+    through rdma_cm: pods work without them, if they use neither. AWS's EFA has no use for them.
 
     A driver without its RDMA module fails the check when no HCA of the node can be shared. Beside
     HCAs that work it is a warning: servers have Ethernet ports whose RDMA nobody wants.
@@ -56,11 +57,19 @@ def modules(sight: Sight) -> Iterator[Finding]:
             yield ok("the node has no HCA that would need them")
         return
     found = sight.inventory.system.modules
-    missing = [name for name in found if not _there(sight, name)]
+    missing = [name for name in found if not _there(sight, name) and _of_use(sight, name)]
     for name in missing:
         judge = warn if name in _NEEDED_FOR else fail
         yield judge(_NEEDED_FOR.get(name, "is not loaded"), f"modprobe {name}", subject=name)
-    yield ok(f"loaded: {', '.join(name for name in found if name not in missing)}")
+    yield ok(f"loaded: {', '.join(name for name in found if _there(sight, name))}")
+
+
+def _of_use(sight: Sight, module: str) -> bool:
+    """Management and rdma_cm know ports of InfiniBand and Ethernet (include/rdma/ib_verbs.h,
+    rdma_cap_ib_mad, rdma_cap_ib_cm, rdma_cap_iw_cm); EFA's are neither.
+    """
+    ports = (port for hca in sight.inventory.hcas for port in hca.ports)
+    return module not in _NEEDED_FOR or any(p.link_layer in _LINK_LAYERS for p in ports)
 
 
 def _there(sight: Sight, module: str) -> bool:

@@ -22,6 +22,12 @@ from rdma_dp.selection import some
 
 _SHOWN = 4  # names in a line of evidence
 
+# What is over a netdev and sends nothing itself: the datapath of Open vSwitch, which all its ports
+# have as master, at 1500 whatever theirs is (net/openvswitch/vport-netdev.c), and a VRF, which
+# has 65575 (drivers/net/vrf.c, IP6_MAX_MTU).
+_OVS = "ovs-system"
+_LARGEST_PACKET = 65535
+
 
 @check(
     "fabric-mtu",
@@ -34,10 +40,10 @@ def mtu(sight: Sight) -> Iterator[Finding]:
     bytes of headers: 1500 gives 1024, 4192 and more give 4096. Programs that connect through
     rdma_cm go by the MTU of their own interface, others by the port's.
 
-    A warning: an interface over the port (VLAN, macvlan, ipvlan, bond) with another MTU, HCAs of
-    one resource with different ones, an MTU too small for RoCE. A small MTU that is the same
-    everywhere works: it is told and not warned of, for the switches, which nobody sees from here,
-    may know no other. Interfaces in the pods' own namespaces do not show either.
+    A warning: an interface over the port (VLAN, macvlan, ipvlan, bond) whose MTU gives RoCE
+    another, HCAs of one resource with different ones, an MTU too small for RoCE. A small MTU that
+    is the same everywhere works: it is told and not warned of, for the switches, which nobody sees
+    from here, may know no other. Interfaces in the pods' own namespaces do not show either.
     """
     found = _mtus(sight)
     for name, (own, uppers) in found.items():
@@ -46,7 +52,7 @@ def mtu(sight: Sight) -> Iterator[Finding]:
                 f"an MTU of {own} is too small for RoCE", _set_mtu(name, ENOUGH_MTU), subject=name
             )
         for upper, over in uppers.items():
-            if over != own:
+            if roce_mtu(over) != roce_mtu(own):
                 yield _mismatch(name, own, upper, over)
     yield from _mixed(sight, found)
     if found:
@@ -94,7 +100,7 @@ def _uppers(sight: Sight, name: str) -> Iterator[tuple[str, int]]:
     for entry in sight.host.entries(f"{CLASS_NET}/{name}"):
         kind, _, upper = entry.partition("_")
         over = _mtu(sight, upper) if kind == "upper" and upper else None
-        if over is not None:
+        if over is not None and upper != _OVS and over <= _LARGEST_PACKET:
             yield upper, over
 
 

@@ -8,13 +8,17 @@ from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
 from rdma_dp.doctor.sight import Sight
 from rdma_dp.kubelet_view import KubeletView, PluginSocket, SocketState, Status
 
-_KUBELET = ("systemctl status kubelet", "journalctl -u kubelet -n 50")
+_KUBELET = (
+    "systemctl status kubelet  # or k3s, rke2-agent, k0sworker",
+    "journalctl -u kubelet -n 50",
+)
 _AS_ROOT = "sudo rdma-dp doctor"
 _LOGS = "kubectl -n NAMESPACE logs POD"
 _RESTART = "kubectl -n NAMESPACE delete pod POD"
+_DRY_RUN = "rdma-dp dry-run"
 _FIND = "kubectl get pods -A -o wide --field-selector spec.nodeName=NODE"
+_ELSEWHERE = "rdma-dp doctor --kubelet-root-dir DIR"
 _MOVE = "helm upgrade rdma-dp deploy/helm/rdma-dp --reuse-values --set kubelet.rootDirectory=DIR"
-_NOT_LISTED = "kubelet's directories cannot be listed: see kubelet-socket"
 _NOT_ASKED = "kubelet could not be asked: see kubelet-socket"
 
 
@@ -22,7 +26,7 @@ _NOT_ASKED = "kubelet could not be asked: see kubelet-socket"
     "kubelet-socket",
     "kubelet answers",
     looks_at="KUBELET_ROOT/device-plugins/kubelet.sock",
-    remedies=(*_KUBELET, _AS_ROOT),
+    remedies=(*_KUBELET, _ELSEWHERE, _AS_ROOT),
 )
 def socket(sight: Sight) -> Iterator[Finding]:
     """Without kubelet no pod starts on the node. Its socket stays behind when it ends, so only
@@ -51,14 +55,18 @@ def _unreadable(view: KubeletView, directory: str) -> Finding:
     why = view.unreadable[directory]
     if "ermission" in why:
         return unknown(f"cannot list {directory}: {why}", _AS_ROOT)
-    return fail(f"cannot list {directory}: {why}", *_KUBELET)
+    return fail(f"cannot list {directory}: {why}", *_KUBELET, _ELSEWHERE)
+
+
+def _not_listed(view: KubeletView) -> str:
+    return "; ".join(f"cannot list {place}: {why}" for place, why in view.unreadable.items())
 
 
 @check(
     "kubelet-directory",
     "kubelet's directory is where we look",
     looks_at="--root-dir of the process kubelet, and where k0s, k3s, rke2 and microk8s keep it",
-    remedies=(_MOVE, "rdma-dp doctor --kubelet-root-dir DIR"),
+    remedies=(_MOVE, _ELSEWHERE),
 )
 def directory(sight: Sight) -> Iterator[Finding]:
     """Some distributions keep kubelet's root elsewhere. A plugin that looks in the wrong place
@@ -74,7 +82,7 @@ def directory(sight: Sight) -> Iterator[Finding]:
             f"{'another' if here else 'a'} kubelet answers below {place}"
             f"{'' if here else f', not below {view.root}'}",
             _MOVE.replace("DIR", place),
-            f"rdma-dp doctor --kubelet-root-dir {place}",
+            _ELSEWHERE.replace("DIR", place),
         )
     if here:
         yield ok(f"{view.root} has a kubelet, and no other place that is known")
@@ -96,15 +104,20 @@ def plugin(sight: Sight) -> Iterator[Finding]:
     if view is None:
         yield unknown(_NOT_ASKED)
         return
-    if view.unreadable and not view.sockets:
-        yield unknown(_NOT_LISTED)
+    if view.unreadable and not any(each.ours for each in view.sockets):
+        yield unknown(_not_listed(view))
         return
     ours = [each for each in view.sockets if each.ours]
     yield from _ill(ours)
     served = {each.resource for each in view.statuses}
     if not any(_may_serve(each) for each in ours):
         for name in _configured(sight) - served:
-            yield fail("no rdma-dp serves it", _FIND, _LOGS, subject=name)
+            if view.unreadable:
+                yield unknown(
+                    f"no rdma-dp seems to serve it, but {_not_listed(view)}", subject=name
+                )
+            else:
+                yield fail("no rdma-dp serves it", _FIND, _LOGS, subject=name)
     if served:
         yield ok(f"served: {', '.join(sorted(filter(None, served)))}")
     elif not ours and not _configured(sight):
@@ -140,14 +153,16 @@ def _configured(sight: Sight) -> set[str]:
 )
 def registered(sight: Sight) -> Iterator[Finding]:
     """kubelet keeps one ListAndWatch stream to a plugin that it has registered. Without it all
-    slots count as unhealthy at once, and after five minutes the resource is gone.
+    slots count as unhealthy at once, and after five minutes the resource is gone. Of two rdma-dp
+    in a rolling update one has it, which is enough.
     """
     view = sight.answers.kubelet
     if view is None or not view.statuses:
         yield unknown(_NOT_ASKED if view is None else "no rdma-dp tells: see kubelet-plugin")
         return
+    connected = {status.resource for status in view.statuses if status.streams}
     for status in view.statuses:
-        if not status.streams:
+        if status.resource not in connected:
             why = status.trouble or "kubelet has opened no ListAndWatch yet"
             yield fail(f"is not registered by {status.way}: {why}", _LOGS, subject=status.resource)
     good = (f"{each.resource} by {each.way}" for each in view.statuses if each.streams)
@@ -158,7 +173,7 @@ def registered(sight: Sight) -> Iterator[Finding]:
     "kubelet-counts",
     "kubelet counts what rdma-dp lists",
     looks_at="KUBELET_ROOT/pod-resources/kubelet.sock, GetAllocatableResources",
-    remedies=(_RESTART, "rdma-dp dry-run", "mount KUBELET_ROOT/pod-resources", _AS_ROOT),
+    remedies=(_RESTART, _DRY_RUN, "mount KUBELET_ROOT/pod-resources", _AS_ROOT),
 )
 def counts(sight: Sight) -> Iterator[Finding]:
     """kubelet's own count of healthy slots decides where pods can run. It differs from ours when it
@@ -191,11 +206,11 @@ def _compared(status: Status, allocatable: int) -> Iterator[Finding]:
             _RESTART,
             subject=name,
         )
+    elif not status.listed:  # of HCAs that it had, the slots would be listed as unhealthy
+        yield warn("rdma-dp lists no slot: no HCA of this node is in it", _DRY_RUN, subject=name)
     elif not allocatable:
         why = "; ".join(status.reasons) or "it has no HCA"
-        yield fail(
-            f"none of {status.listed} slots is healthy: {why}", "rdma-dp dry-run", subject=name
-        )
+        yield fail(f"none of {status.listed} slots is healthy: {why}", _DRY_RUN, subject=name)
     else:
         yield ok(f"{name}: {allocatable} healthy of {status.listed}, for kubelet too")
 
@@ -215,7 +230,7 @@ def rivals(sight: Sight) -> Iterator[Finding]:
         yield unknown(_NOT_ASKED)
         return
     if view.unreadable and not view.sockets:
-        yield unknown(_NOT_LISTED)
+        yield unknown(_not_listed(view))
         return
     told = Counter(status.resource for status in view.statuses)
     for name in (name for name, times in told.items() if times > 1):
@@ -228,6 +243,8 @@ def rivals(sight: Sight) -> Iterator[Finding]:
         yield from _rival(each, names)
     mute = [PurePath(each.path).name for each in others if each.resource is None]
     cannot_tell = f"; these do not tell what they serve: {', '.join(mute)}" if mute else ""
+    if view.unreadable:
+        yield unknown(_not_listed(view))
     yield ok(f"{len(others)} sockets of other plugins{cannot_tell}")
 
 

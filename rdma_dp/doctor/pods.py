@@ -7,6 +7,7 @@ from rdma_dp import processes
 from rdma_dp.doctor import containers
 from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
 from rdma_dp.doctor.containers import Container, Name
+from rdma_dp.doctor.roce import roce_ports
 from rdma_dp.doctor.sight import Sight
 from rdma_dp.host import CLASS_INFINIBAND, Host, HostError
 from rdma_dp.kubelet_view import PodResources
@@ -15,9 +16,13 @@ from rdma_dp.model import Hca
 # Seconds until a container without a queue pair is worth a word: data loads, ranks wait for more.
 PATIENCE = 300
 
-_ON_THE_NODE = "kubectl debug node/NODE -it --profile=sysadmin --image=IMAGE"
+# That pod has the node's processes, and its files below /host.
+_ON_THE_NODE = (
+    "kubectl debug node/NODE -it --profile=sysadmin --image=IMAGE --"
+    " rdma-dp doctor --kubelet-root-dir /host/var/lib/kubelet"
+)
 _CONFIG = "rdma-dp doctor --config FILE"
-_NSENTER = "sudo nsenter -t 1 -a rdma-dp doctor"
+_AS_ROOT = "sudo rdma-dp doctor  # on the node itself"
 _IPC_LOCK = 'securityContext: {capabilities: {add: ["IPC_LOCK"]}}'
 _UNLIMITED = "systemctl edit containerd  # [Service] LimitMEMLOCK=infinity; then restart it"
 _ANNOTATION = "k8s.v1.cni.cncf.io/networks: NETWORK"
@@ -27,21 +32,20 @@ _NCCL = "NCCL_DEBUG=INFO NCCL_DEBUG_SUBSYS=INIT,NET in the pod's env; look for N
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A container that holds a resource of ours, and the HCAs whose uverbs nodes it has."""
+    """A container that holds a resource of ours, and the HCAs whose uverbs nodes it has.
+
+    `roce` are those of them that speak RoCE.
+    """
 
     name: Name
     container: Container
     hcas: tuple[Hca, ...]
+    roce: tuple[Hca, ...]
 
     @property
     def main(self) -> int:
         """Its main process."""
         return self.container.main
-
-    @property
-    def roce(self) -> tuple[Hca, ...]:
-        """Its HCAs that have an Ethernet port."""
-        return tuple(hca for hca in self.hcas if any(p.link_layer == "Ethernet" for p in hca.ports))
 
 
 class Unseen(Exception):  # noqa: N818 (it is no error)
@@ -58,7 +62,7 @@ def _held(sight: Sight) -> tuple[tuple[Held, ...], tuple[Name, ...]]:
         return (), ()
     if not containers.sees_all_processes(sight.host):
         raise Unseen(
-            unknown("/proc does not have the node's processes (hostPID)", _ON_THE_NODE, _NSENTER)
+            unknown("/proc does not have the node's processes (hostPID)", _ON_THE_NODE, _AS_ROOT)
         )
     names = containers.names(sight.host)
     if not names:
@@ -66,10 +70,13 @@ def _held(sight: Sight) -> tuple[tuple[Held, ...], tuple[Name, ...]]:
             unknown("the node's /var/log/containers, which names containers, is not to be seen")
         )
     found = {names.get(each.of.container): each for each in containers.running(sight.host)}
-    held = tuple(
-        Held(name, found[name], _hcas(sight, found[name].main)) for name in wanted if name in found
-    )
+    held = tuple(_of(sight, name, found[name]) for name in wanted if name in found)
     return held, tuple(name for name in wanted if name not in found)
+
+
+def _of(sight: Sight, name: Name, container: Container) -> Held:
+    hcas = _hcas(sight, container.main)
+    return Held(name, container, hcas, tuple(h for h in hcas if roce_ports(sight.host, h)))
 
 
 def _holders(sight: Sight) -> tuple[Name, ...]:
@@ -82,7 +89,7 @@ def _holders(sight: Sight) -> tuple[Name, ...]:
                 f"kubelet could not be asked who holds what: {view.why_no_pod_resources}",
                 f"mount {view.root}/pod-resources from the node (a hostPath)",
                 _ON_THE_NODE,
-                _NSENTER,
+                _AS_ROOT,
             )
         )
     ours = {pool.resource.full_name for pool in sight.pools}
@@ -121,7 +128,7 @@ def _each(sight: Sight) -> tuple[Held, ...]:
     "pod-processes",
     "The pods that hold RDMA can be looked at",
     looks_at="podresources List, /proc/PID/cgroup, the names in /var/log/containers",
-    remedies=(_ON_THE_NODE, _NSENTER, "mount KUBELET_ROOT/pod-resources", _CONFIG),
+    remedies=(_ON_THE_NODE, _AS_ROOT, "mount KUBELET_ROOT/pod-resources", _CONFIG),
 )
 def seen(sight: Sight) -> Iterator[Finding]:
     """The other checks of pods need to know who holds the resource, which only kubelet tells, and
@@ -177,7 +184,8 @@ def _in_the_nodes_users(host: Host, pid: int) -> bool:
 )
 def network(sight: Sight) -> Iterator[Finding]:
     """RoCE needs an address on the HCA's own network. A pod with nothing but eth0 has none, unless
-    it runs in the node's network; its RDMA programs fall back to TCP or find no route.
+    it runs in the node's network or eth0 itself is on the HCA; its RDMA programs fall back to TCP
+    or find no route.
     """
     held = [each for each in _each(sight) if each.roce]
     for each in held:
@@ -187,10 +195,15 @@ def network(sight: Sight) -> Iterator[Finding]:
         found = processes.interfaces(table or "")
         if table is None:
             yield unknown("its interfaces cannot be read", subject=str(each.name))
-        elif len(found) < 2:
+        elif len(found) < 2 and not _is_on_an_hca(sight.host, each):
             evidence = f"holds {_names_of(each.roce)}, but has only {', '.join(found) or 'lo'}"
             yield warn(evidence, _ANNOTATION, subject=str(each.name))
     yield ok(f"{len(held)} containers with RoCE have a second network, or the node's")
+
+
+def _is_on_an_hca(host: Host, each: Held) -> bool:
+    theirs = _addresses(host, each.main) or frozenset()
+    return any(theirs & _gids(host, hca) for hca in each.roce)
 
 
 def _names_of(hcas: tuple[Hca, ...]) -> str:
@@ -208,9 +221,11 @@ def gids(sight: Sight) -> Iterator[Finding]:
     stacked on that. An address that is no GID is on another netdev than the HCA's.
     """
     held = [each for each in _each(sight) if each.roce]
+    tables = {hca.name: hca for each in held for hca in each.roce}
+    of = {name: _gids(sight.host, hca) for name, hca in tables.items()}  # each table once
     for each in held:
         theirs = _addresses(sight.host, each.main)
-        known = {gid for hca in each.roce for gid in _gids(sight.host, hca)}
+        known = frozenset[processes.Address]().union(*(of[hca.name] for hca in each.roce))
         if theirs is None or not known:
             evidence = f"its addresses or the GIDs of {_names_of(each.roce)} cannot be read"
             yield unknown(evidence, subject=str(each.name))
@@ -227,13 +242,11 @@ def _addresses(host: Host, pid: int) -> frozenset[processes.Address] | None:
     return None if trie is None else processes.addresses(trie, six or "")
 
 
-def _gids(host: Host, hca: Hca) -> Iterator[processes.Address]:
-    for port in hca.ports:
-        directory = f"{CLASS_INFINIBAND}/{hca.name}/ports/{port.number}/gids"
-        for index in host.entries(directory):
-            address = processes.gid_address(host.read_fact(f"{directory}/{index}") or "")
-            if address is not None:
-                yield address
+def _gids(host: Host, hca: Hca) -> frozenset[processes.Address]:
+    ports = (f"{CLASS_INFINIBAND}/{hca.name}/ports/{port.number}/gids" for port in hca.ports)
+    files = (f"{port}/{index}" for port in ports for index in host.entries(port))
+    found = (processes.gid_address(host.read_fact(file) or "") for file in files)
+    return frozenset(address for address in found if address is not None)
 
 
 @check(
@@ -244,7 +257,9 @@ def _gids(host: Host, hca: Hca) -> Iterator[processes.Address]:
 )
 def queue_pairs(sight: Sight) -> Iterator[Finding]:
     """Whatever sends over RDMA owns a queue pair. A container that has been running for five
-    minutes without one is idle, or sends over TCP, as NCCL does when it finds no HCA to use.
+    minutes without one is idle, or sends over TCP, as NCCL does when it finds no HCA to use. Queue
+    pairs that a program makes past the kernel (DEVX: NVSHMEM's IBGDA, UCX with dc_x alone) are not
+    to be seen: for such a program the warning means nothing.
     """
     held = _each(sight)
     if sight.answers.queue_pairs is None and held:
@@ -281,7 +296,10 @@ def _used(sight: Sight, each: Held, owners: dict[processes.Membership, int]) -> 
         )
         yield unknown(f"owns no queue pair that we see, but {why}", subject=str(each.name))
         return
-    evidence = f"owns no queue pair on {_names_of(each.hcas)} after {age / 60:.0f} minutes"
+    evidence = (
+        f"owns no queue pair on {_names_of(each.hcas)} after {age / 60:.0f} minutes: it is idle,"
+        " or sends over TCP"
+    )
     yield warn(evidence, _NCCL, subject=str(each.name))
 
 

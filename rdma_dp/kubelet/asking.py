@@ -101,9 +101,12 @@ def _lives(root: str) -> bool:
 
 
 def _sockets(directory: Path) -> list[Path]:
-    """Those of a directory, but for hidden ones, which belong to sockets in the making."""
+    """Those of a directory, but for hidden ones, which belong to sockets in the making.
+
+    Nor those whose names nobody could read, or gRPC take: it wants UTF-8.
+    """
     paths = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
-    return [path for path in paths if _is_socket(path)]
+    return [path for path in paths if path.name.isprintable() and _is_socket(path)]
 
 
 def _is_socket(path: Path) -> bool:
@@ -149,10 +152,22 @@ def _state(silent: bool) -> SocketState:
     return SocketState.SILENT if silent else SocketState.ANSWERS
 
 
+class _Unintelligible(Exception):  # noqa: N818 (it never leaves this file)
+    """An answer that is no message of its kind."""
+
+
+async def _intelligible(answer: Awaitable[Any]) -> Any:
+    """The message; gRPC gives None for one that cannot be parsed."""
+    message = await answer
+    if message is None:
+        raise _Unintelligible
+    return message
+
+
 async def _called(
     path: Path, call: Callable[[grpc.aio.Channel], Awaitable[Answer]]
 ) -> tuple[Answer | None, bool]:
-    """The answer, None without one; and whether that is because none came in time."""
+    """The answer, None without a good one; and whether that is because none came in time."""
     try:
         async with (
             asyncio.timeout(2 * _DEADLINE),
@@ -161,13 +176,15 @@ async def _called(
             return await call(channel), False
     except grpc.aio.AioRpcError as error:
         return None, error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    except _Unintelligible:
+        return None, False
     except TimeoutError:
         return None, True
 
 
 async def _status(channel: grpc.aio.Channel) -> Status:
     stub = status_pb2_grpc.StatusStub(channel)
-    said = await stub.Get(status_pb2.StatusRequest(), timeout=_DEADLINE)
+    said = await _intelligible(stub.Get(status_pb2.StatusRequest(), timeout=_DEADLINE))
     return Status(
         version=said.version,
         pid=said.pid,
@@ -185,7 +202,9 @@ async def _status(channel: grpc.aio.Channel) -> Status:
 
 async def _info(channel: grpc.aio.Channel) -> tuple[str, str]:
     stub = pluginregistration_pb2_grpc.RegistrationStub(channel)
-    info = await stub.GetInfo(pluginregistration_pb2.InfoRequest(), timeout=_DEADLINE)
+    info = await _intelligible(
+        stub.GetInfo(pluginregistration_pb2.InfoRequest(), timeout=_DEADLINE)
+    )
     return info.name, info.type
 
 
@@ -204,6 +223,8 @@ async def _pod_resources(path: Path) -> PodResources | str:
             return await _book(podresources_pb2_grpc.PodResourcesListerStub(channel))
     except grpc.aio.AioRpcError as error:
         return f"{path}: {error.code().name}: {error.details()}"
+    except _Unintelligible:
+        return f"{path}: what it answers is no list of pods"
     except TimeoutError:
         return f"{path}: {_WHY_NOT[SocketState.SILENT]}"
 
@@ -216,12 +237,13 @@ _WHY_NOT = {
 
 
 async def _book(stub: Any) -> PodResources:
-    allocatable, listed = await asyncio.gather(
+    calls = (
         stub.GetAllocatableResources(
             podresources_pb2.AllocatableResourcesRequest(), timeout=_DEADLINE
         ),
         stub.List(podresources_pb2.ListPodResourcesRequest(), timeout=_DEADLINE),
     )
+    allocatable, listed = await asyncio.gather(*map(_intelligible, calls))
     counts: Counter[str] = Counter()
     for devices in allocatable.devices:
         counts[devices.resource_name] += len(devices.device_ids)

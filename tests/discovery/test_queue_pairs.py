@@ -95,6 +95,16 @@ def test_a_kernel_without_rdma_netlink_tells_nothing(monkeypatch: pytest.MonkeyP
     assert queue_pairs.query_queue_pairs() is None
 
 
+def test_a_sum_of_another_length_is_none() -> None:
+    short = nested((16, nested((17, text("qp")), (18, u32(3)))))
+    kernel = Kernel({RES_GET: [message(RES_GET, {15: short})], RES_QP_GET: [dump(7)]})
+    assert queue_pairs._found(kernel)["mlx5_0"] == QueuePairs({7: 1})
+
+
+def test_a_device_without_a_name_is_left_out() -> None:
+    assert queue_pairs._found(Kernel({GET: [message(GET, {1: u32(0)})]})) == {}
+
+
 @given(st.lists(st.tuples(st.integers(0, 110), st.binary(max_size=24))))
 def test_no_attributes_make_it_fail(attributes: list[tuple[int, bytes]]) -> None:
     """An old or a future kernel leaves out, adds and reshapes."""

@@ -56,6 +56,15 @@ def test_a_resource_without_an_hca_fails_with_the_nearest_miss(
     assert told(seen("config-resources", sample("seed"), right)) == ["ok : rdma/a has mlx5_0"]
 
 
+def test_a_resource_for_nodes_of_another_kind_is_a_warning(sample: Sample, tmp_path: Path) -> None:
+    """One config for all nodes: this one has RoCE alone."""
+    here, there = resource("ifNames: [ens1f0np0]"), resource("linkTypes: [infiniband]", "ib")
+    result = seen("config-resources", sample("seed"), a_config(tmp_path, here, there))
+    assert [(f.verdict, f.subject) for f in result.findings] == [(Verdict.WARN, "rdma/ib")]
+    alone = seen("config-resources", sample("seed"), a_config(tmp_path, there))
+    assert alone.verdict is Verdict.FAIL
+
+
 def test_a_resource_that_waits_for_a_module_is_told_the_command(sample: Sample) -> None:
     result = seen("config-resources", sample("no-modules"), CONFIGS / "seed-ifnames.json")
     assert result.verdict is Verdict.FAIL

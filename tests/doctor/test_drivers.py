@@ -17,6 +17,12 @@ def test_a_module_that_some_programs_need_is_a_warning(module: str, fresh: Fresh
     assert result.remedy == (f"modprobe {module}",)
 
 
+def test_efa_needs_neither_management_nor_rdma_cm(fresh: Fresh) -> None:
+    host = fresh(ailing("efa", "not_loaded: [ib_umad, rdma_ucm]"))
+    (finding,) = seen("hca-modules", host.root).findings
+    assert (finding.verdict, finding.evidence) == (Verdict.OK, "loaded: ib_core, ib_uverbs")
+
+
 def test_without_ib_uverbs_nothing_works(fresh: Fresh) -> None:
     result = ill(fresh, "hca-modules", "seed", "not_loaded: [ib_uverbs]")
     assert result.verdict is Verdict.FAIL

@@ -60,25 +60,44 @@ def test_netdevs_of_one_resource_that_differ_are_a_warning(fresh: Fresh) -> None
 
 
 @pytest.mark.parametrize(
-    ("child", "remedy"),
-    [(1500, "ip link set macvlan0 mtu 4200"), (9000, "ip link set ens1f0np0 mtu 9000")],
+    ("own", "child", "remedy"),
+    [
+        (4200, 1500, "ip link set macvlan0 mtu 4200"),
+        (2200, 9000, "ip link set ens1f0np0 mtu 9000"),
+    ],
 )
-def test_an_interface_over_the_port_with_another_mtu_is_a_warning(
-    child: int, remedy: str, fresh: Fresh
+def test_an_interface_over_the_port_whose_mtu_gives_another_is_a_warning(
+    own: int, child: int, remedy: str, fresh: Fresh
 ) -> None:
-    def over(mtu: int) -> str:
-        macvlan = f"macvlan0: {{child_of: ens1f0np0, type: ether, mtu: {mtu}}}"
-        return f"functions: {{0000:3b:00.0: {{net: {{ens1f0np0: {{mtu: 4200}}, {macvlan}}}}}}}"
-
     result = ill(
-        fresh, "fabric-mtu", "seed", over(child), over(4200), CONFIGS / "seed-ifnames.json"
+        fresh, "fabric-mtu", "seed", over(own, child), over(own, own), CONFIGS / "seed-ifnames.json"
     )
     (finding,) = result.findings
     assert (finding.verdict, finding.subject) == (Verdict.WARN, "ens1f0np0")
     assert finding.evidence == (
-        f"MTU 4200 gives RoCE 4096, but macvlan0 over it has {child}, which gives {roce_mtu(child)}"
+        f"MTU {own} gives RoCE {roce_mtu(own)}, but macvlan0 over it has {child}, which gives"
+        f" {roce_mtu(child)}"
     )
     assert result.remedy == (remedy,)
+
+
+def over(own: int, mtu: int, name: str = "macvlan0") -> str:
+    """A port with this MTU, and an interface over it with that one."""
+    child = f"{name}: {{child_of: ens1f0np0, type: ether, mtu: {mtu}}}"
+    return f"functions: {{0000:3b:00.0: {{net: {{ens1f0np0: {{mtu: {own}}}, {child}}}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("own", "name", "mtu"),
+    [(9000, "ens1f0np0.5", 8950), (9000, "ovs-system", 1500), (1500, "red", 65575)],
+    ids=["as good for RoCE", "Open vSwitch", "VRF"],
+)
+def test_what_is_over_the_port_and_does_not_narrow_it_is_left_alone(
+    own: int, name: str, mtu: int, fresh: Fresh
+) -> None:
+    host = fresh(ailing("seed", over(own, mtu, name)))
+    result = seen("fabric-mtu", host.root, CONFIGS / "seed-ifnames.json")
+    assert result.verdict is Verdict.OK, result.findings
 
 
 def test_a_bond_and_its_slaves_are_compared(fresh: Fresh) -> None:

@@ -81,7 +81,7 @@ ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
         {"kubelet": None, "unreadable": {DP: "No such file or directory"}},
         Verdict.FAIL,
         "cannot list",
-        "systemctl",
+        "--kubelet-root-dir",
     ),
     "not to be listed": (
         kubelet.socket,
@@ -111,6 +111,27 @@ ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
         Verdict.FAIL,
         "no rdma-dp serves it",
         "logs",
+    ),
+    "a directory of two that cannot be listed": (
+        kubelet.plugin,
+        {"sockets": (other(f"{DP}/x.sock"),), "unreadable": {PR: "Permission denied"}},
+        Verdict.UNKNOWN,
+        f"cannot list {PR}: Permission denied",
+        "",
+    ),
+    "likewise, with a plugin of another resource in the other": (
+        kubelet.plugin,
+        {"sockets": ours(resource="rdma/other"), "unreadable": {PR: "Permission denied"}},
+        Verdict.UNKNOWN,
+        f"cannot list {PR}: Permission denied",
+        "",
+    ),
+    "rivals in a directory that cannot be listed": (
+        kubelet.rivals,
+        {"unreadable": {DP: "Permission denied"}},
+        Verdict.UNKNOWN,
+        f"cannot list {DP}",
+        "",
     ),
     "a socket left behind": (
         kubelet.plugin,
@@ -162,6 +183,13 @@ ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
         "none of 4 slots is healthy: mlx5_0: DOWN",
         "dry-run",
     ),
+    "a resource that this node has no HCA for": (
+        kubelet.counts,
+        {"sockets": ours(healthy=0, listed=0), "pod_resources": PodResources()},
+        Verdict.WARN,
+        "lists no slot",
+        "dry-run",
+    ),
     "no book": (
         kubelet.counts,
         {"pod_resources": None, "why_no_pod_resources": "there is no X"},
@@ -200,6 +228,20 @@ def test_what_is_wrong_is_said_with_what_to_type(case: str) -> None:
     assert result.verdict is verdict
     assert any(evidence in finding.evidence for finding in result.findings)
     assert not remedy or any(remedy in step for step in result.remedy)
+
+
+def test_in_a_rolling_update_one_of_two_is_registered_and_that_is_enough() -> None:
+    new = replace(OURS, path=f"{PR}/rdma-dp-a-1-3.sock", status=replace(STATUS, streams=0))
+    result = seen(kubelet.registered, replace(WELL, sockets=(OURS, new)))
+    assert result.verdict is Verdict.OK, result.findings
+
+
+def test_without_a_config_too_a_directory_that_cannot_be_listed_is_told() -> None:
+    view = replace(WELL, sockets=(other(f"{DP}/x.sock"),), unreadable={PR: "Permission denied"})
+    missing = ConfigSeen(Path("c"), missing=True)
+    sight = Sight(Host("/nowhere"), Inventory(), Answers(kubelet=view), missing)
+    (result,) = examine(sight, [kubelet.plugin])
+    assert [each.evidence for each in result.findings] == [f"cannot list {PR}: Permission denied"]
 
 
 def test_a_strangers_socket_is_no_rival_and_said_to_be_mute() -> None:

@@ -151,9 +151,25 @@ def test_ipc_lock_in_a_pods_own_user_namespace_does_not_count(roce: Node) -> Non
 
 def test_a_pod_with_eth0_alone_has_no_secondary_network(roce: Node) -> None:
     roce.file(f"{PID}/net/dev", ONE)
+    roce.gid("0a00:0001")
     assert "but has only eth0" in only(roce.sees(pods.network), Verdict.WARN)
     roce.link(PID, "net", "net:[1]")
     assert roce.sees(pods.network).verdict is Verdict.OK, "the node's own network"
+
+
+def test_an_eth0_that_is_on_the_hca_needs_no_other(roce: Node) -> None:
+    roce.file(f"{PID}/net/dev", ONE)
+    roce.gid("0af4:0107")  # 10.244.1.7, the cluster's own address in FIB_TRIE
+    assert roce.sees(pods.network).verdict is Verdict.OK
+
+
+def test_iwarp_has_no_gids_for_addresses(roce: Node) -> None:
+    """Its one GID is a MAC address."""
+    roce.file(f"{PID}/net/dev", ONE)
+    roce.gid("0a00:0001")
+    (roce.root / f"sys/class/infiniband/{roce.hca.name}/node_type").write_text("4: RNIC\n")
+    assert roce.sees(pods.gids).verdict is Verdict.OK
+    assert roce.sees(pods.network).verdict is Verdict.OK
 
 
 def test_an_address_that_is_no_gid_is_told(roce: Node) -> None:
@@ -164,7 +180,8 @@ def test_an_address_that_is_no_gid_is_told(roce: Node) -> None:
 
 def test_a_pod_without_queue_pairs_after_an_hour(roce: Node) -> None:
     roce.pairs(QueuePairs())
-    assert "owns no queue pair" in only(roce.sees(pods.queue_pairs), Verdict.WARN)
+    evidence = only(roce.sees(pods.queue_pairs), Verdict.WARN)
+    assert evidence.endswith("after 60 minutes: it is idle, or sends over TCP")
     roce.started(PID, 2 * HOUR - 60)
     assert roce.sees(pods.queue_pairs).verdict is Verdict.OK, "it has just begun"
 
@@ -206,6 +223,13 @@ def test_a_holder_without_nodes_is_told(roce: Node) -> None:
     for file in (roce.root / f"proc/{PID}/root/dev/infiniband").iterdir():
         file.unlink()
     assert "no uverbs node" in only(roce.sees(pods.seen), Verdict.WARN)
+
+
+def test_it_is_told_how_to_look_from_a_pod_of_its_own(roce: Node) -> None:
+    """Without a command that pod would start a second daemon; the node's files are below /host."""
+    _no_host_pids(roce)
+    remedy = roce.sees(pods.seen).remedy[0]
+    assert remedy.endswith("-- rdma-dp doctor --kubelet-root-dir /host/var/lib/kubelet")
 
 
 def _no_host_pids(node: Node) -> None:

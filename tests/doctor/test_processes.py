@@ -71,6 +71,11 @@ def test_a_cgroup_of_either_version_and_driver_names_pod_and_container(line: str
     assert processes.membership(f"1:name=systemd:/\n{line}\n") == Membership(UID, ID)
 
 
+def test_a_containers_monitor_is_not_in_the_container() -> None:
+    slice_ = f"0::/kubepods.slice/kubepods-pod{UID.replace('-', '_')}.slice"
+    assert processes.membership(f"{slice_}/crio-conmon-{ID}.scope") == Membership(UID, "")
+
+
 def test_a_static_pods_uid_is_a_hash() -> None:
     found = processes.membership(f"0::/kubepods/pod{'c' * 32}/{ID}")
     assert found == Membership("c" * 32, ID)
