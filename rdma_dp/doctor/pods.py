@@ -140,7 +140,10 @@ def seen(sight: Sight) -> Iterator[Finding]:
         yield reason.finding
         return
     for name in gone:
-        yield unknown("holds the resource, but no process of it was found", subject=str(name))
+        evidence = (
+            "holds the resource, but no process of it was found: it has ended, or only begins"
+        )
+        yield unknown(evidence, subject=str(name))
     for each in held:
         if not each.hcas:
             evidence = "holds the resource, but no uverbs node of an HCA is in its /dev/infiniband"
