@@ -9,6 +9,7 @@ from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
 from rdma_dp.doctor.containers import Container, Name
 from rdma_dp.doctor.roce import roce_ports
 from rdma_dp.doctor.sight import Sight
+from rdma_dp.doctor.words import counted
 from rdma_dp.host import CLASS_INFINIBAND, Host, HostError
 from rdma_dp.kubelet_view import PodResources
 from rdma_dp.model import Hca
@@ -148,7 +149,7 @@ def seen(sight: Sight) -> Iterator[Finding]:
         if not each.hcas:
             evidence = "holds the resource, but no uverbs node of an HCA is in its /dev/infiniband"
             yield warn(evidence, "kubectl -n NAMESPACE delete pod POD", subject=str(each.name))
-    yield ok(f"{len(held)} containers hold RDMA")
+    yield ok(f"{counted(len(held), 'container')} with RDMA")
 
 
 @check(
@@ -171,7 +172,7 @@ def memlock(sight: Sight) -> Iterator[Finding]:
         elif limit >= 0 and not (exempt and _in_the_nodes_users(sight.host, each.main)):
             evidence = f"may lock {limit // 1024} KiB and has no IPC_LOCK"
             yield warn(evidence, _IPC_LOCK, _UNLIMITED, subject=str(each.name))
-    yield ok(f"{len(held)} containers may lock all their memory")
+    yield ok(f"{counted(len(held), 'container')} free to lock all memory")
 
 
 def _in_the_nodes_users(host: Host, pid: int) -> bool:
@@ -201,7 +202,7 @@ def network(sight: Sight) -> Iterator[Finding]:
         elif len(found) < 2 and not _is_on_an_hca(sight.host, each):
             evidence = f"holds {_names_of(each.roce)}, but has only {', '.join(found) or 'lo'}"
             yield warn(evidence, _ANNOTATION, subject=str(each.name))
-    yield ok(f"{len(held)} containers with RoCE have a second network, or the node's")
+    yield ok(f"{counted(len(held), 'container')} with RoCE, on a second network or the node's")
 
 
 def _is_on_an_hca(host: Host, each: Held) -> bool:
@@ -236,7 +237,7 @@ def gids(sight: Sight) -> Iterator[Finding]:
             told = ", ".join(sorted(map(str, theirs))[:4]) or "none"
             evidence = f"no address of it ({told}) is a GID of {_names_of(each.roce)}"
             yield warn(evidence, _GIDS, _ANNOTATION, subject=str(each.name))
-    yield ok(f"{len(held)} containers with RoCE have an address that is a GID of their HCAs")
+    yield ok(f"{counted(len(held), 'container')} with RoCE, each with an address that is a GID")
 
 
 def _addresses(host: Host, pid: int) -> frozenset[processes.Address] | None:
@@ -272,7 +273,9 @@ def queue_pairs(sight: Sight) -> Iterator[Finding]:
     for each in held:
         yield from _used(sight, each, owners)
     busy = sum(each.container.of in owners for each in held)
-    yield ok(f"{busy} of {len(held)} containers own queue pairs; no other has run for long")
+    yield ok(
+        f"{busy} of {counted(len(held), 'container')} with queue pairs; no other has run for long"
+    )
 
 
 def _owners(sight: Sight) -> dict[processes.Membership, int]:
