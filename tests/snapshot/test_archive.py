@@ -104,7 +104,7 @@ names = st.text(
 kinds = st.one_of(
     st.builds(File, st.one_of(st.none(), st.binary(max_size=50))),
     st.builds(Symlink, names),
-    st.builds(CharNode, st.integers(0, 4095), st.integers(0, 1 << 20), st.just(0o020666)),
+    st.builds(CharNode, st.integers(0, 4095), st.integers(0, (1 << 20) - 1), st.just(0o020666)),
     st.builds(lambda found: Directory(tuple(sorted(found))), st.sets(names, max_size=3)),
 )
 
@@ -120,6 +120,12 @@ def test_whatever_is_packed_comes_back(
     file = tmp_path_factory.mktemp("any") / "node.tar.gz"
     archive_writing.write(pack(snapshot), file, replace=False)
     assert archive_reading.read(file) == snapshot
+
+
+def test_what_could_not_be_read_again_is_not_written() -> None:
+    entries = with_parents({"sys/class/net/a\x1b[1m": File(b"")}, Directory())
+    with pytest.raises(RdmaDpError, match=r"'sys/class/net/a\\x1b\[1m' has a control character"):
+        pack(Snapshot(Contents(entries)))
 
 
 def test_the_same_snapshot_makes_the_same_bytes() -> None:
