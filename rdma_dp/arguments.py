@@ -51,7 +51,7 @@ def add_output(parser: argparse.ArgumentParser, *more: str) -> None:
         "--output",
         choices=("table", "wide", "json", *more),
         default="table",
-        help="%(default)s",
+        help="default: %(default)s",
     )
 
 
@@ -61,7 +61,11 @@ def add_topo_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, metavar="FILE", help="tell which resource hands out which HCA"
     )
     parser.add_argument(
-        "-o", "--output", choices=("table", "svg", "json"), default="table", help="%(default)s"
+        "-o",
+        "--output",
+        choices=("table", "svg", "json"),
+        default="table",
+        help="default: %(default)s",
     )
 
 
@@ -102,7 +106,7 @@ def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
         help="also read the HCAs' counters twice, so long apart (default: %(const)s)",
     )
     parser.add_argument(
-        "-o", "--output", choices=("table", "json"), default="table", help="%(default)s"
+        "-o", "--output", choices=("table", "json"), default="table", help="default: %(default)s"
     )
 
 

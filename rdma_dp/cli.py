@@ -134,7 +134,9 @@ def _parser() -> argparse.ArgumentParser:
     verb("check-config", _check_config).add_argument("file", type=Path, metavar="FILE")
     verb("schema", _schema)
     demo = verb("demo", _demo)
-    demo.add_argument("--host", default="dgx-h100", metavar="SAMPLE|DIR", help="%(default)s")
+    demo.add_argument(
+        "--host", default="dgx-h100", metavar="SAMPLE|DIR", help="default: %(default)s"
+    )
     demo.add_argument("--config", type=Path, metavar="FILE", help="instead of the demo's own")
     return parser
 

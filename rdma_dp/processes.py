@@ -21,6 +21,9 @@ _POD = re.compile(
 # it is none of the container's processes.
 _CONTAINER = re.compile(r"(?<!conmon-)[0-9a-f]{64}")
 
+# kubelet names the logs POD_NAMESPACE_CONTAINER-ID.log (pkg/kubelet/kuberuntime/legacy.go).
+CONTAINER_LOG = re.compile(r"([^_]+)_([^_]+)_([^_]+)-([0-9a-f]{64})\.log")
+
 # Netdevs that the kernel itself makes in every net namespace, once their modules are loaded.
 _FALLBACK = frozenset(
     [

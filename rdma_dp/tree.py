@@ -66,7 +66,9 @@ class DiskTree:
 
         One read(2) does, but in /proc: there it gives a page or so (kernel fs/seq_file.c).
         """
-        descriptor = os.open(f"{self._root}/{path}", os.O_RDONLY | os.O_CLOEXEC)
+        # O_NONBLOCK: a FIFO in somebody's captured tree would be waited for.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(f"{self._root}/{path}", flags)
         try:
             data = os.read(descriptor, limit)
             while path.startswith("proc/") and (more := os.read(descriptor, limit - len(data))):

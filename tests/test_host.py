@@ -64,6 +64,11 @@ def test_no_more_is_read_than_asked_for(host: Host) -> None:
     assert host.read_bytes("sys/a/number", 1) == b"4"
 
 
+def test_nobody_waits_for_a_pipe_in_a_captured_tree(host: Host, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "sys/a/pipe")
+    assert host.read("sys/a/pipe") == ""
+
+
 def test_what_never_changes_is_read_once_per_file(host: Host, tmp_path: Path) -> None:
     path = tmp_path / "sys/a/vpd"
     path.write_bytes(b"one")

@@ -3,17 +3,14 @@
 Of a process nothing is read that is its own: no environment, no command line, no file's content.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rdma_dp import processes
 from rdma_dp.host import Host
-from rdma_dp.processes import Membership
+from rdma_dp.processes import CONTAINER_LOG, Membership
 
-# kubelet names the logs POD_NAMESPACE_CONTAINER-ID.log (pkg/kubelet/kuberuntime/legacy.go).
 _LOGS = "proc/1/root/var/log/containers"
-LOG = re.compile(r"([^_]+)_([^_]+)_([^_]+)-([0-9a-f]{64})\.log")
 
 _LARGE = 1 << 20  # bytes; a table of a net namespace with thousands of addresses
 _TICKS = 100  # USER_HZ, which proc(5) counts in: 100 on every architecture that has HCAs
@@ -74,7 +71,7 @@ def _started(host: Host, pid: int) -> int:
 
 def names(host: Host) -> Mapping[str, Name]:
     """Containers' names by their ids, from the names of their logs. Raises HostError."""
-    logs = filter(None, map(LOG.fullmatch, host.entries(_LOGS)))
+    logs = filter(None, map(CONTAINER_LOG.fullmatch, host.entries(_LOGS)))
     return {log[4]: Name(log[2], log[1], log[3]) for log in logs}
 
 

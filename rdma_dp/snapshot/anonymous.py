@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from rdma_dp.config_found import FoundConfig
-from rdma_dp.doctor.containers import LOG
+from rdma_dp.processes import CONTAINER_LOG
 from rdma_dp.snapshot import config_space, vpd
 from rdma_dp.snapshot.contents import Contents, Directory, Entry, File, Symlink
 from rdma_dp.snapshot.snapshot import Snapshot
@@ -70,7 +70,7 @@ def _contents(contents: Contents, stand_ins: StandIns, binary: frozenset[str]) -
     path = stand_ins.path
 
     def name(found: str) -> str:
-        return stand_ins.log_name(found) if LOG.fullmatch(found) else path(found)
+        return stand_ins.log_name(found) if CONTAINER_LOG.fullmatch(found) else path(found)
 
     def entry(where: str, found: Entry) -> Entry:
         match found:

@@ -22,6 +22,7 @@ from rdma_dp.snapshot.contents import (
     Entry,
     File,
     Symlink,
+    has_control_character,
     parent_of,
     with_parents,
 )
@@ -175,7 +176,7 @@ def _path(name: str) -> str:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/"):
         raise ArchiveError(f"{_shown(name)} is an absolute path", "tar makes none without -P")
-    if any(character < " " or character == "\x7f" for character in name):
+    if has_control_character(name):
         raise ArchiveError(f"{_shown(name)} has a control character in its name")
     if ".." in parts:
         raise ArchiveError(f"{_shown(name)} leads out of the archive")

@@ -18,6 +18,7 @@ from rdma_dp.snapshot.contents import (
     File,
     Special,
     Symlink,
+    has_control_character,
     in_order,
 )
 from rdma_dp.snapshot.snapshot import Snapshot
@@ -30,7 +31,9 @@ _MODE = 0o600  # its owner decides who else may see it
 
 
 def pack(snapshot: Snapshot) -> bytes:
-    """The archive. Raises RdmaDpError when it would be larger than what may be read again."""
+    """The archive. Raises RdmaDpError when it would be none that may be read again."""
+    for path in filter(has_control_character, snapshot.contents.entries):
+        raise RdmaDpError(f"{path!a} has a control character in its name: rename it")
     entries = sorted(snapshot.contents.entries.items(), key=lambda item: in_order(item[0]))
     members = [
         (f"{HOST}/{path}" if path else HOST, entry)

@@ -77,6 +77,11 @@ def parent_of(path: str) -> str:
     return path.rpartition("/")[0]
 
 
+def has_control_character(path: str) -> bool:
+    """Whether a terminal might obey it: nobody calls a file so who means well."""
+    return any(character < " " or character == "\x7f" for character in path)
+
+
 def with_parents(entries: Mapping[str, Entry], unknown: Directory) -> dict[str, Entry]:
     """The entries, and `unknown` for each directory that only follows from them."""
     found = dict(entries)

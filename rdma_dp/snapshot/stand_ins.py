@@ -25,7 +25,7 @@ _FORMS = {
     rf"-[0-9A-Fa-f]{{12}}{_END}",
     # MAC, EUI-64, GID or IPoIB address by bytes: 6, 8, 16 or 20 of them.
     "octets": rf"{_BEGIN}[0-9A-Fa-f]{{2}}(?:(?P<separator>[:-])[0-9A-Fa-f]{{2}})"
-    rf"(?:(?P=separator)[0-9A-Fa-f]{{2}}){{4,18}}(?![0-9A-Za-z]|(?P=separator)[0-9A-Fa-f])",
+    rf"(?:(?P=separator)[0-9A-Fa-f]{{2}}){{4,18}}{_END}(?!(?P=separator)[0-9A-Fa-f]{{2}}{_END})",
     # GUID (four fours), GID or IPv6 address.
     "groups": rf"{_BEGIN}(?:[0-9A-Fa-f]{{1,4}}|(?=::))(?::[0-9A-Fa-f]{{1,4}}|:(?=:)|(?<=:):){{2,8}}"
     rf"(?:(?:\.[0-9]{{1,3}}){{3}})?{_END}",

@@ -122,6 +122,12 @@ def test_whatever_is_packed_comes_back(
     assert archive_reading.read(file) == snapshot
 
 
+def test_what_could_not_be_read_again_is_not_written() -> None:
+    entries = with_parents({"sys/class/net/a\x1b[1m": File(b"")}, Directory())
+    with pytest.raises(RdmaDpError, match=r"'sys/class/net/a\\x1b\[1m' has a control character"):
+        pack(Snapshot(Contents(entries)))
+
+
 def test_the_same_snapshot_makes_the_same_bytes() -> None:
     assert pack(SNAPSHOT) == pack(SNAPSHOT)
 

@@ -194,3 +194,8 @@ def test_the_uuid_of_a_gpu_is_replaced_wherever_it_stands() -> None:
         f"GPU-{made}",
         f"pod{uuid}",
     ]
+
+
+@pytest.mark.parametrize("behind", [":", ": up", ":data", ":1", "-eth0", "-ab1", "."])
+def test_a_mac_is_found_whatever_stands_behind_it(behind: str) -> None:
+    assert replaced(f"98:03:9b:aa:bb:cc{behind}") == [f"00:00:5e:00:53:00{behind}"]
