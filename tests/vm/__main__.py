@@ -38,7 +38,7 @@ def main() -> int:
         "tests/vm/inside",
         sys.argv[1:],
         environment=ENVIRONMENT,
-        timeout=900.0,
+        timeout=1800.0,
         memory=2560,
     )
 

@@ -47,7 +47,7 @@ def main() -> int:
             "tests/vm/node",
             sys.argv[1:],
             environment={"PATH": path, **parts.environment(Path(directory))},
-            timeout=1200.0,
+            timeout=1800.0,
             memory=6144,
         )
 
