@@ -1,7 +1,6 @@
 """The node changes under a running daemon: HCAs, ports, and scans that fail."""
 
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -282,12 +281,27 @@ async def test_one_hca_that_cannot_be_read_does_not_hide_the_other(
 async def test_a_read_that_hangs_keeps_neither_the_list_nor_sigterm(
     node: Node, kubelet: StandinKubelet
 ) -> None:
-    async with running(node, kubelet) as daemon:
-        state = _port_of(node, "mlx5_1") / "state"
-        state.unlink()
-        os.mkfifo(state)  # a read waits for a writer, as one waits for a sick card's firmware
+    """As one does that waits for a sick card's firmware: a thread that never comes back."""
+    node.configure()
+    code = """
+import sys, threading
+from rdma_dp import cli
+from rdma_dp.tree import DiskTree
+read = DiskTree.read
+def read_or_hang(self, path, limit):
+    data = read(self, path, limit)
+    if data == b"hang":
+        threading.Event().wait()
+    return data
+DiskTree.read = read_or_hang
+sys.exit(cli.main())
+"""
+    async with python(code, "run", *node.arguments) as daemon:
+        await kubelet.wait_for(NAME, healthy(4))
+        (_port_of(node, "mlx5_1") / "state").write_text("hang")
         await daemon.says("some read in /sys hangs")
         assert kubelet.allocatable(NAME) == 4
+        await daemon.stop()
 
 
 # --- the end ------------------------------------------------------------------------------------
