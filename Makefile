@@ -21,8 +21,9 @@ lint: $(VENV)/.development
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/generate_api.py --check
 
+# More at once than there are cores: the daemon's tests wait more than they compute.
 unit: $(VENV)/.development
-	$(BIN)/pytest
+	$(BIN)/pytest -n 3
 
 ## test-vm: the daemon on a real kernel with Soft-RoCE HCAs, in a virtual machine
 test-vm: $(VENV)/.development

@@ -23,7 +23,7 @@ from rdma_dp.kubelet.api import (
     status_pb2,
     status_pb2_grpc,
 )
-from rdma_dp.kubelet.device_plugins import KUBELET_SOCKET
+from rdma_dp.kubelet.register import KUBELET_SOCKET
 from rdma_dp.kubelet.registration import KubeletDirectories
 from rdma_dp.kubelet.sockets import is_our_name
 from rdma_dp.kubelet_view import (

@@ -12,29 +12,19 @@ import grpc
 
 from rdma_dp.backoff import Backoff
 from rdma_dp.directory_watch import DirectoryWatch
-from rdma_dp.kubelet import messages
-from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
-from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
-from rdma_dp.kubelet.api import status_pb2_grpc
+from rdma_dp.kubelet.api import deviceplugin_pb2_grpc, status_pb2_grpc
+from rdma_dp.kubelet.leaving import leave
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.plugin_status import PluginStatus
-from rdma_dp.kubelet.siblings import sibling_gone
+from rdma_dp.kubelet.register import KUBELET_SOCKET, REGISTER_DEADLINE, register
+from rdma_dp.kubelet.siblings import SIBLING_GONE, Siblings
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity
 from rdma_dp.latest import first_of
 
 logger = logging.getLogger(__name__)
 
-KUBELET_SOCKET = "kubelet.sock"
-
-# Seconds. kubelet answers Register only after it has dialled back, for which it takes up to 10 s.
-_REGISTER_DEADLINE = 15.0
-
 # Seconds in which kubelet opens ListAndWatch after it has accepted a registration.
 _STREAM_DEADLINE = 15.0
-
-# Without it the channels of all resources share a connection, and one that failed just before
-# kubelet came keeps the others waiting for its own next try.
-_CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
 
 _NEW_KUBELET = "kubelet.sock was made anew"
 
@@ -53,18 +43,24 @@ class DevicePluginsRegistration:
         self._server = SocketServer(
             socket,
             [
-                lambda server: rpc.add_DevicePluginServicer_to_server(plugin, server),
+                lambda server: deviceplugin_pb2_grpc.add_DevicePluginServicer_to_server(
+                    plugin, server
+                ),
                 lambda server: status_pb2_grpc.add_StatusServicer_to_server(
                     PluginStatus(plugin, "device-plugins"), server
                 ),
             ],
         )
+        self._siblings = Siblings(socket, watch)
 
     async def run(self) -> None:
         """Registers, waits until that is lost, and registers again."""
         try:
             while True:
                 await self._keep_once()
+        except asyncio.CancelledError:
+            await leave(self._plugin, self._server.path, self._kubelet, self._siblings)
+            raise
         finally:
             await self._server.stop()
 
@@ -76,12 +72,8 @@ class DevicePluginsRegistration:
             await self._server.stop()
             self._plugin.forget_streams()
             await self._server.start()
-            # All from before the registration on: what happens during it is no less of a loss.
-            reason = await first_of(
-                self._registered(),
-                self._made_anew(kubelet),
-                sibling_gone(self._server.path, self._watch, lambda: self._pause(kubelet)),
-            )
+            # From before the registration on: what happens during it is no less of a loss.
+            reason = await first_of(self._registered(kubelet), self._made_anew(kubelet))
         except (SocketError, grpc.aio.AioRpcError) as error:
             self._trouble.tell(_why_not(error))
             await self._pause(kubelet)
@@ -106,23 +98,24 @@ class DevicePluginsRegistration:
             self._trouble.tell(f"waiting for kubelet: there is no {self._kubelet}")
         raise AssertionError("watch() never ends")
 
-    async def _registered(self) -> str:
+    async def _registered(self, kubelet: Identity) -> str:
         """Registers; returns when that is lost again."""
-        await self._register()
-        self._trouble.over()
-        logger.info("%s: registered with kubelet", self._plugin.resource)
-        return await self._stream_lost()
+        while True:
+            self._siblings.meet()
+            streams = self._plugin.streams.value + 1
+            await register(self._plugin, self._server.path, self._kubelet)
+            self._trouble.over()
+            logger.info("%s: registered with kubelet", self._plugin.resource)
+            reason = await first_of(self._stream_lost(streams), self._sibling_gone(kubelet))
+            if reason != SIBLING_GONE:
+                return reason
+            # On the same socket, with the old stream open: neither the count nor an Allocate
+            # suffers. kubelet closes only the new one when it drops us, hence the number of them.
+            logger.info("%s: %s; registering once more", self._plugin.resource, reason)
 
-    async def _register(self) -> None:
-        request = pb.RegisterRequest(
-            version=messages.API_VERSION,
-            endpoint=self._server.path.name,
-            resource_name=self._plugin.resource,
-            options=self._plugin.options,
-        )
-        address = f"unix:{self._kubelet}"
-        async with grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS) as channel:
-            await rpc.RegistrationStub(channel).Register(request, timeout=_REGISTER_DEADLINE)
+    async def _sibling_gone(self, kubelet: Identity) -> str:
+        await self._siblings.gone(lambda: self._pause(kubelet))
+        return SIBLING_GONE
 
     async def _made_anew(self, known: Identity) -> str:
         await self._watch.changes.until(
@@ -130,13 +123,14 @@ class DevicePluginsRegistration:
         )
         return _NEW_KUBELET
 
-    async def _stream_lost(self) -> str:
+    async def _stream_lost(self, streams: int) -> str:
+        """Until fewer than so many are open."""
         try:
             async with asyncio.timeout(_STREAM_DEADLINE):
-                await self._plugin.streams.until(bool)
+                await self._plugin.streams.until(lambda count: count >= streams)
         except TimeoutError:
             return f"kubelet opened no ListAndWatch within {_STREAM_DEADLINE:.0f} s"
-        await self._plugin.streams.until(lambda count: count == 0)
+        await self._plugin.streams.until(lambda count: count < streams)
         return "kubelet closed ListAndWatch"
 
 
@@ -146,5 +140,5 @@ def _why_not(error: SocketError | grpc.aio.AioRpcError) -> str:
     if error.code() == grpc.StatusCode.UNAVAILABLE:
         return "waiting for kubelet: its socket is there, but nobody answers"
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-        return f"kubelet did not answer Register within {_REGISTER_DEADLINE:.0f} s; trying again"
+        return f"kubelet did not answer Register within {REGISTER_DEADLINE:.0f} s; trying again"
     return f"kubelet refused the registration: {error.details()}; trying again"

@@ -1,5 +1,6 @@
 """The DevicePlugin service of one resource: it observes the newest pool and answers from it."""
 
+import os
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -23,6 +24,7 @@ class Plugin(rpc.DevicePluginServicer):
     `streams` is the number of open ListAndWatch streams: registration watches it, since a stream
     that kubelet closes means that kubelet counts the resource's slots as gone. `connected_at` is
     since when there is one, in seconds since 1970; `trouble` is what last kept it from that.
+    `leaving` says that this process ends, `heir` to whom it leaves the resource: see `leaving`.
     """
 
     def __init__(self, pool: Latest[Pool]) -> None:
@@ -31,6 +33,8 @@ class Plugin(rpc.DevicePluginServicer):
         self.trouble = Trouble(self.resource)
         self.streams = Latest(0)
         self.connected_at: float | None = None
+        self.leaving = False
+        self.heir: str | None = None
 
     @property
     def pool(self) -> Pool:
@@ -48,7 +52,10 @@ class Plugin(rpc.DevicePluginServicer):
         self.connected_at = None
 
     async def GetDevicePluginOptions(self, request: pb.Empty, context: Context) -> Any:
-        """What kubelet should call."""
+        """What kubelet should call; an error once the resource is left to another."""
+        if self.heir is not None:
+            reason = f"rdma-dp (pid {os.getpid()}) ends and leaves {self.resource} to {self.heir}"
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, reason)
         return self.options
 
     async def ListAndWatch(self, request: pb.Empty, context: Context) -> AsyncIterator[Any]:

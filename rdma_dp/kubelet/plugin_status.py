@@ -38,4 +38,5 @@ class PluginStatus(rpc.StatusServicer):
             listed=pool.listed,
             healthy=pool.healthy,
             reasons=pool.reasons,
+            leaving=plugin.leaving,
         )

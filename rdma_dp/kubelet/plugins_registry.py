@@ -20,9 +20,11 @@ from rdma_dp.kubelet.api import (
     status_pb2_grpc,
 )
 from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
+from rdma_dp.kubelet.leaving import leave
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.plugin_status import PluginStatus
-from rdma_dp.kubelet.siblings import sibling_gone
+from rdma_dp.kubelet.register import register, within_reach
+from rdma_dp.kubelet.siblings import SIBLING_GONE, Siblings
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, is_dead
 from rdma_dp.latest import Latest, first_of
 
@@ -34,6 +36,13 @@ Context = grpc.aio.ServicerContext[Any, Any]
 # has dialled what is in its directory: its watcher does so within a second of its start.
 _LOOK = 0.5
 _DIALS = 3.0
+
+# Seconds in which kubelet has seen that a socket is gone, which drops whoever is registered by
+# then: it looks once a second (pkg/kubelet/pluginmanager/plugin_manager.go: loopSleepDuration).
+_SEES = 2.5
+
+# Seconds in which a kubelet that was told of the socket has opened a stream to it.
+_OPENS = 20.0
 
 # kubelet's name for this kind of plugin (staging/src/k8s.io/kubelet/pkg/apis/pluginregistration).
 _PLUGIN_TYPE = "DevicePlugin"
@@ -82,7 +91,8 @@ class PluginsRegistryRegistration:
         self._kubelet = kubelet
         self._watch = watch
         self._backoff = Backoff()
-        self._sibling_backoff = Backoff()  # its own: a kubelet that restarts often is no rival
+        self._siblings = Siblings(socket, watch)
+        self._held = 1  # the streams that kubelet keeps open, for as long as all is well
         self._trouble = plugin.trouble
 
     async def run(self, patience: float | None = None) -> str:
@@ -95,6 +105,8 @@ class PluginsRegistryRegistration:
             introduction = _Introduction(self._plugin.resource)
             server = self._server(introduction)
             self._plugin.forget_streams()
+            self._held = 1
+            self._siblings.meet()
             try:
                 await server.start()
                 if patience is not None and not await self._asked(introduction, patience):
@@ -110,6 +122,9 @@ class PluginsRegistryRegistration:
                     return str(error)
                 self._trouble.tell(str(error))
                 await self._pause()
+            except asyncio.CancelledError:
+                await leave(self._plugin, self._socket, self._kubelet, self._siblings)
+                raise
             finally:
                 await server.stop()
 
@@ -134,7 +149,7 @@ class PluginsRegistryRegistration:
             self._refused(introduction),
             self._stream_closed(),
             self._socket_gone(server),
-            sibling_gone(server.path, self._watch, self._pause_for_sibling),
+            self._sibling_gone(),
         )
 
     # Each way to lose it leaves the socket in place for a while: kubelet may come by itself.
@@ -147,18 +162,41 @@ class PluginsRegistryRegistration:
                 return f"kubelet refused the registration: {refusal}"
 
     async def _stream_closed(self) -> str:
+        streams = self._plugin.streams
         while True:
-            await self._plugin.streams.until(bool)
+            await streams.until(lambda count: count >= self._held)
             kubelet = identity(self._kubelet)
-            await self._plugin.streams.until(lambda count: count == 0)
+            await streams.until(lambda count: count < self._held)
             await self._pause()
             if is_dead(self._kubelet) or identity(self._kubelet) != kubelet:
                 # One that is gone or new finds the socket by itself: a new one might be put in
                 # place at the very moment when it dials the old one.
-                await first_of(self._plugin.streams.until(bool), self._overlooked(_DIALS))
-            if not self._plugin.streams.value:
+                self._held = 1
+                await first_of(streams.until(bool), self._overlooked(_DIALS))
+            if streams.value < self._held:
                 return "kubelet closed ListAndWatch"
             self._backoff.reset()  # it found the socket by itself
+
+    async def _sibling_gone(self) -> str:
+        while True:
+            await self._siblings.gone(lambda: asyncio.sleep(_SEES))
+            logger.info("%s: %s; registering once more", self._plugin.resource, SIBLING_GONE)
+            if not await self._registered_directly():
+                return SIBLING_GONE
+
+    async def _registered_directly(self) -> bool:
+        """Registers the socket once more, by Register: a new one would close the open stream."""
+        if not self._plugin.streams.value or not within_reach(self._socket, self._kubelet):
+            return False
+        self._siblings.meet()
+        try:
+            async with asyncio.timeout(_OPENS):
+                await register(self._plugin, self._socket, self._kubelet)
+                await self._plugin.streams.until(lambda count: count > self._held)
+        except (grpc.aio.AioRpcError, TimeoutError):
+            return False
+        self._held += 1
+        return True
 
     async def _asked(self, introduction: _Introduction, patience: float) -> bool:
         return await first_of(introduction.asked.until(bool), self._overlooked(patience))
@@ -182,6 +220,3 @@ class PluginsRegistryRegistration:
 
     async def _pause(self) -> None:
         await asyncio.sleep(self._backoff.delay())
-
-    async def _pause_for_sibling(self) -> None:
-        await asyncio.sleep(self._sibling_backoff.delay())

@@ -6,9 +6,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from rdma_dp.directory_watch import DirectoryWatch
-from rdma_dp.kubelet.device_plugins import KUBELET_SOCKET, DevicePluginsRegistration
+from rdma_dp.kubelet.device_plugins import DevicePluginsRegistration
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.plugins_registry import PluginsRegistryRegistration
+from rdma_dp.kubelet.register import KUBELET_SOCKET
 from rdma_dp.kubelet.sockets import socket_name
 
 logger = logging.getLogger(__name__)

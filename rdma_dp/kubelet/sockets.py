@@ -140,15 +140,21 @@ class SocketServer:
         self._hidden.rename(self.path)
 
     async def stop(self) -> None:
-        """Removes the socket, if it is still ours, and ends the server."""
-        if self.in_place:
-            self.path.unlink(missing_ok=True)
-        self._inode = None  # from here on, the number may become another file's
-        if self._server is not None:
-            await _uninterrupted(self._server.stop(_GRACE))
-            self._server = None
-            with contextlib.suppress(PermissionError):  # where it could not be made either
-                self._hidden.unlink(missing_ok=True)  # gRPC leaves it if the server never started
+        """Ends the server, and then removes the socket, if it is still ours.
+
+        In this order: who sees the socket gone may rely on it that our streams have ended.
+        """
+        try:
+            if self._server is not None:
+                await _uninterrupted(self._server.stop(_GRACE))
+        finally:
+            if self.in_place:
+                self.path.unlink(missing_ok=True)
+            self._inode = None  # from here on, the number may become another file's
+            if self._server is not None:
+                self._server = None
+                with contextlib.suppress(PermissionError):  # where it could not be made either
+                    self._hidden.unlink(missing_ok=True)  # gRPC leaves it if it never started
 
 
 async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:

@@ -83,45 +83,6 @@ async def test_what_a_killed_one_left_is_removed_at_the_next_start(
         assert left not in node.sockets()
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_two_at_once_in_a_rolling_update(
-    node: Node, kubelet: StandinKubelet, way: str
-) -> None:
-    """Each has its own socket, and once one is left, its list is at kubelet."""
-    async with node.daemon("--registration", way) as old:
-        await kubelet.wait_for(NAME, healthy(4))
-        (socket_of_old,) = node.sockets()
-        node.configure(entry(slots=7))
-        async with node.daemon("--registration", way) as new:
-            await new.says("registered with kubelet")
-            assert len(_visible(node)) == 2
-            assert socket_of_old in node.sockets()
-            await old.stop()
-            await kubelet.wait_for(NAME, healthy(7))
-            assert socket_of_old not in node.sockets()
-            assert new.count("removed") == 0
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("way", WAYS)
-async def test_two_at_once_of_which_the_new_one_goes(
-    node: Node, kubelet: StandinKubelet, way: str, number: signal.Signals
-) -> None:
-    """kubelet drops the resource, and tells the old one nothing."""
-    async with node.daemon("--registration", way) as old:
-        await kubelet.wait_for(NAME, healthy(4))
-        async with node.daemon("--registration", way) as new:
-            await new.says("registered with kubelet")
-            assert len(_visible(node)) == 2
-            node.host.unplug("mlx5_1")
-            await old.says("lost mlx5_1")  # so long after it has seen the new one's socket
-            new.send(number)
-            await new.ended()
-        await old.says("another rdma-dp for the same resource ended")
-        await kubelet.wait_for(NAME, healthy(4))
-        assert (await kubelet.allocate(NAME)).ids
-
-
 async def test_with_open_streams_it_still_ends(node: Node, kubelet: StandinKubelet) -> None:
     async with node.daemon() as daemon:
         await kubelet.wait_for(NAME, healthy(4))

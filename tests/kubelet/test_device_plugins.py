@@ -11,7 +11,7 @@ import pytest
 
 from rdma_dp.backoff import Backoff
 from rdma_dp.directory_watch import DirectoryWatch
-from rdma_dp.kubelet import device_plugins
+from rdma_dp.kubelet import device_plugins, register
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.device_plugins import DevicePluginsRegistration
@@ -82,7 +82,7 @@ async def test_a_register_that_is_never_answered_is_given_up_and_tried_again(
     directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Defect 7 of the Go plugin: it has no deadline."""
-    monkeypatch.setattr(device_plugins, "_REGISTER_DEADLINE", 0.05)
+    monkeypatch.setattr(register, "REGISTER_DEADLINE", 0.05)
     kubelet = ScriptedKubelet([])
     async with running(directory, kubelet), asyncio.timeout(DEADLINE):
         while len(kubelet.asked) < 3:
@@ -104,4 +104,4 @@ async def test_a_kubelet_that_accepts_and_never_opens_the_stream_is_asked_again(
 
 async def test_a_deadline_is_longer_than_kubelet_takes_to_dial_back() -> None:
     """kubelet answers only after it has dialled back, for which it has ten seconds."""
-    assert device_plugins._REGISTER_DEADLINE > 10
+    assert register.REGISTER_DEADLINE > 10

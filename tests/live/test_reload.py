@@ -14,7 +14,7 @@ from rdma_dp.standin.kubelet import (
     StreamEnded,
 )
 
-from ..daemon.process import Daemon, Node, entry, healthy, process
+from ..daemon.process import Daemon, Node, appears, entry, healthy, process
 from .config_maps import ConfigMap
 
 STAYS = "rdma/stays"  # the resource that no test changes
@@ -83,7 +83,10 @@ async def test_a_resource_goes_with_its_socket(node: Node, kubelet: StandinKubel
         node.configure(entry("stays", 3))
         await kubelet.wait_for("rdma/a", healthy(0, of=5))
         await daemon.says("rdma/a left the config")
-        assert ["stays" in socket.name for socket in node.sockets()] == [True]
+        await appears(
+            node.plugins_registry,
+            lambda: ["stays" in socket.name for socket in node.sockets()] == [True],
+        )
 
 
 async def test_a_resource_grows_on_its_stream(node: Node, kubelet: StandinKubelet) -> None:

@@ -3,9 +3,10 @@
 isort:skip_file
 SPDX-License-Identifier: Apache-2.0
 
-What rdma-dp tells of itself on its plugin sockets, for `rdma-dp doctor`. kubelet never calls it,
-and nothing can be changed by it. It spares the doctor a ListAndWatch of its own: when such a
-stream ended, the daemon would take it for kubelet's.
+What rdma-dp tells of itself on its plugin sockets, for `rdma-dp doctor` and for another rdma-dp
+that leaves the resource to this one. kubelet never calls it, and nothing can be changed by it. It
+spares the doctor a ListAndWatch of its own: when such a stream ended, the daemon would take it
+for kubelet's.
 """
 
 from collections import abc as abc
@@ -51,6 +52,7 @@ class StatusReply(message.Message):
     LISTED_FIELD_NUMBER: builtins.int
     HEALTHY_FIELD_NUMBER: builtins.int
     REASONS_FIELD_NUMBER: builtins.int
+    LEAVING_FIELD_NUMBER: builtins.int
     version: builtins.str
     pid: builtins.int
     """In the daemon's own PID namespace."""
@@ -68,6 +70,8 @@ class StatusReply(message.Message):
     listed: builtins.int
     """Slots, and those of them that are Healthy."""
     healthy: builtins.int
+    leaving: builtins.bool
+    """The process ends: nobody should leave the resource to it."""
     @builtins.property
     def reasons(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Why slots are not Healthy, or soon will not be."""
@@ -86,9 +90,10 @@ class StatusReply(message.Message):
         listed: builtins.int = ...,
         healthy: builtins.int = ...,
         reasons: abc.Iterable[builtins.str] | None = ...,
+        leaving: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["connected_at", b"connected_at", "healthy", b"healthy", "listed", b"listed", "pid", b"pid", "reasons", b"reasons", "resource", b"resource", "started_at", b"started_at", "streams", b"streams", "trouble", b"trouble", "version", b"version", "way", b"way"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["connected_at", b"connected_at", "healthy", b"healthy", "leaving", b"leaving", "listed", b"listed", "pid", b"pid", "reasons", b"reasons", "resource", b"resource", "started_at", b"started_at", "streams", b"streams", "trouble", b"trouble", "version", b"version", "way", b"way"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

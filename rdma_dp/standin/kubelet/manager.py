@@ -50,6 +50,8 @@ class DeviceManager:
         self._tasks = TaskSet()
         self._current: dict[str, PluginClient] = {}
         self._open: set[PluginClient] = set()
+        self._listening: set[PluginClient] = set()
+        self._shared: set[str] = set()  # of which two plugins had streams since the last one came
         self._forgetting: dict[str, asyncio.TimerHandle] = {}
 
     def start(self) -> None:
@@ -83,12 +85,14 @@ class DeviceManager:
         self._open.add(client)
         self.endpoints[resource] = Endpoint(client, options)
         self._forget_never(resource)
+        self._share(client)
         self._journal.record(Registered(resource, socket, way))
         self._tasks.spawn(self._follow(client), name=f"stand-in: stream of {resource}")
 
     async def disconnect(self, resource: str) -> None:
         """Drop the current client of that name, whoever it is."""
         if client := self._current.pop(resource, None):
+            self._open.discard(client)
             self._plugin_disconnected(resource)
             await client.close()
 
@@ -107,10 +111,9 @@ class DeviceManager:
     async def _follow(self, client: PluginClient) -> None:
         resource = client.resource
         reason = await client.listen(lambda devices: self._received(resource, devices))
-        self._open.discard(client)
+        self._listening.discard(client)
         self._journal.record(StreamEnded(resource, client.socket, reason))
-        await client.close()
-        await self.disconnect(resource)
+        await self.disconnect(resource)  # nobody closes the connection of any other, as kubelet
 
     def _received(self, resource: str, devices: Sequence[pb.Device]) -> None:
         if resource not in self.endpoints:
@@ -143,8 +146,18 @@ class DeviceManager:
         if self._devices.lists.pop(resource, None) is not None:
             self._journal.record(Forgotten(resource))
 
+    def _share(self, new: PluginClient) -> None:
+        others = {client.socket for client in self._listening if client.resource == new.resource}
+        if others - {new.socket}:
+            self._shared.add(new.resource)
+        else:
+            self._shared.discard(new.resource)
+        self._listening.add(new)
+
     def _look_for_needless_registration(self, resource: str, socket: Path) -> None:
         client = self._current.get(resource)
+        if resource in self._shared:
+            return  # it cannot know whether the other one's end, or its own, is of any matter
         if client and client.socket == socket and client.inode == inode_of(socket):
             self._violated(f"{resource}: it registered again while its stream was open")
 

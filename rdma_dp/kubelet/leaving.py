@@ -1,0 +1,85 @@
+"""Ending beside a sibling, such that kubelet counts right before, meanwhile and after.
+
+kubelet has one client per resource, whoever registered last. At the end of any stream of that
+resource it drops this client, not the one whose stream it was, and counts 0 until somebody
+registers. But a registration that fails after kubelet has dialled makes it forget its client, and
+nothing else: lists and allocations go on, and no stream's end matters, until somebody registers
+(pkg/kubelet/cm/devicemanager/plugin/v1beta1/handler.go: connectClient, runClient).
+
+So whoever leaves a sibling behind registers, refuses what kubelet then asks, and ends unnoticed;
+the sibling registers when it sees that (`siblings`), and kubelet has counted on.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import grpc
+
+from rdma_dp.kubelet.api import status_pb2 as pb
+from rdma_dp.kubelet.api import status_pb2_grpc as rpc
+from rdma_dp.kubelet.plugin import Plugin
+from rdma_dp.kubelet.register import register, within_reach
+from rdma_dp.kubelet.siblings import Siblings
+
+logger = logging.getLogger(__name__)
+
+# Seconds: for a sibling's answer, for the end of one that ends as well, and for the whole. SIGKILL
+# comes five seconds after SIGTERM (deploy/), and a kubelet that hangs is no reason to wait for it.
+_ASK = 0.5
+_END = 1.0
+_LONGEST = 3.0
+
+
+async def leave(plugin: Plugin, own: Path, kubelet: Path, siblings: Siblings) -> None:
+    """What is to be done before the server on `own` stops. Never fails: where it leads to nothing,
+    kubelet counts 0 for as long as the sibling takes to register.
+    """
+    plugin.leaving = True  # before any look at the others: of two that leave, one sees it
+    if not plugin.streams.value or not within_reach(own, kubelet):
+        return
+    with contextlib.suppress(TimeoutError, grpc.aio.AioRpcError):
+        async with asyncio.timeout(_LONGEST):
+            others = await _asked(siblings.present())
+            if heir := _heir(others):
+                plugin.heir = heir.name
+                logger.info("%s: left to %s", plugin.resource, heir.name)
+                await register(plugin, own, kubelet)
+            elif (leavers := _leavers(others)) or siblings.lost:
+                # What those left, they left to us, and kubelet would not notice our end: it would
+                # go on counting what nobody serves.
+                await _ends(siblings, leavers)
+                await register(plugin, own, kubelet)
+
+
+def _heir(others: Mapping[Path, pb.StatusReply]) -> Path | None:
+    """A sibling that kubelet listens to and that stays."""
+    staying = (path for path, said in others.items() if said.streams and not said.leaving)
+    return min(staying, default=None)
+
+
+def _leavers(others: Mapping[Path, pb.StatusReply]) -> frozenset[Path]:
+    return frozenset(path for path, said in others.items() if said.leaving)
+
+
+async def _ends(siblings: Siblings, leavers: frozenset[Path]) -> None:
+    # Not for ever: that one may wait for our end.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_END):
+            await siblings.until_gone(leavers)
+
+
+async def _asked(paths: Iterable[Path]) -> dict[Path, pb.StatusReply]:
+    """What each of them tells; one that does not answer is left out."""
+    paths = list(paths)
+    answers = await asyncio.gather(*map(_status, paths))
+    return {path: said for path, said in zip(paths, answers, strict=True) if said is not None}
+
+
+async def _status(path: Path) -> pb.StatusReply | None:
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        async with grpc.aio.insecure_channel(f"unix:{path}") as channel:
+            return await rpc.StatusStub(channel).Get(pb.StatusRequest(), timeout=_ASK)
+    return None

@@ -1,0 +1,201 @@
+"""Two processes for one resource, as a rolling update with surge has them for a while."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from rdma_dp.standin.kubelet import (
+    Disconnected,
+    ListReceived,
+    Registered,
+    StandinKubelet,
+)
+
+from .process import DEADLINE, NAME, Daemon, Node, entry, healthy
+
+WAYS = ["device-plugins", "plugins-registry"]
+
+ONCE_MORE = "another rdma-dp for the same resource ended; registering once more"
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@asynccontextmanager
+async def two(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> AsyncIterator[tuple[Daemon, Daemon]]:
+    """The old one, with four slots, and the new one, with seven; each has registered."""
+    async with node.daemon("--registration", way) as old:
+        await kubelet.wait_for(NAME, healthy(4))
+        node.configure(entry(slots=7))
+        async with node.daemon("--registration", way) as new:
+            await kubelet.wait_for(NAME, healthy(7))
+            await new.says("registered with kubelet")
+            yield old, new
+
+
+async def streams(kubelet: StandinKubelet, number: int) -> None:
+    """Until there have been so many registrations, and the last one has brought its list."""
+
+    def listed() -> bool:
+        events = [type(event) for event in kubelet.events]
+        if events.count(Registered) < number:
+            return False
+        return ListReceived in events[-1 - events[::-1].index(Registered) :]
+
+    await kubelet.wait_until(lambda _: listed(), DEADLINE)
+
+
+def registered(kubelet: StandinKubelet) -> list[Path]:
+    """The sockets that registered, one after the other."""
+    return [event.socket for event in kubelet.events if isinstance(event, Registered)]
+
+
+def dropped(kubelet: StandinKubelet) -> bool:
+    return any(isinstance(event, Disconnected) for event in kubelet.events)
+
+
+async def test_the_count_never_falls_when_the_old_one_goes(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    async with two(node, kubelet, way) as (old, new):
+        (socket,) = set(node.sockets()) - {registered(kubelet)[0]}
+        await old.stop()
+        await old.says("left to", socket.name)
+        assert (await kubelet.allocate(NAME, 7)).ids  # also before it has registered once more
+        await new.says(ONCE_MORE)
+        await streams(kubelet, 3)
+        assert not dropped(kubelet)
+        assert kubelet.allocatable(NAME) == 7
+        assert node.sockets() == [socket]
+        assert new.count("removed") == 0
+        assert old.count("WARNING") == new.count("WARNING") == 0
+
+
+async def test_the_count_never_falls_when_the_new_one_goes(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    """As when the update is taken back. The old one has read the config by then, too."""
+    async with two(node, kubelet, way) as (old, new):
+        await old.says("7 of 7 slots healthy")
+        await new.stop()
+        await old.says(ONCE_MORE)
+        await streams(kubelet, 3)
+        assert not dropped(kubelet)
+        assert (await kubelet.allocate(NAME, 7)).ids
+
+
+async def test_after_it_the_end_of_the_one_that_stayed_is_noticed(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    async with two(node, kubelet, way) as (old, new):
+        await old.stop()
+        await new.says(ONCE_MORE)
+        await streams(kubelet, 3)
+        new.send(signal.SIGKILL)
+        await new.ended()
+        await kubelet.wait_for(NAME, healthy(0, of=7))
+
+
+async def test_after_it_a_restart_of_kubelet_is_noticed(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    async with two(node, kubelet, way) as (old, new):
+        await old.stop()
+        await new.says(ONCE_MORE)
+        await streams(kubelet, 3)
+        for _ in range(2):
+            await kubelet.stop()
+            await kubelet.start()
+            await kubelet.wait_for(NAME, healthy(7))
+
+
+async def test_after_it_a_stream_that_kubelet_closes_is_noticed(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    """Of two streams it closes the one that matters, and leaves the other open."""
+    async with two(node, kubelet, way) as (old, new):
+        await old.stop()
+        await new.says(ONCE_MORE)
+        await streams(kubelet, 3)
+        assert kubelet._running is not None
+        await kubelet._running.manager.disconnect(NAME)
+        await new.says("kubelet closed ListAndWatch")
+        await kubelet.wait_for(NAME, healthy(7))
+        assert (await kubelet.allocate(NAME, 7)).ids
+
+
+async def test_updates_one_after_another(node: Node, kubelet: StandinKubelet, way: str) -> None:
+    async with AsyncExitStack() as daemons:
+        old = await daemons.enter_async_context(node.daemon("--registration", way))
+        await kubelet.wait_for(NAME, healthy(4))
+        for generation in range(1, 4):
+            new = await daemons.enter_async_context(node.daemon("--registration", way))
+            await streams(kubelet, 2 * generation)
+            await old.stop()
+            await new.says(ONCE_MORE)
+            await streams(kubelet, 2 * generation + 1)
+            old = new
+        assert not dropped(kubelet)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_when_both_end_at_once_kubelet_counts_nothing(
+    node: Node, kubelet: StandinKubelet, way: str, first: int
+) -> None:
+    """As when the DaemonSet is deleted amid an update: neither may leave it to the other."""
+    async with two(node, kubelet, way) as both:
+        one, other = both[first], both[1 - first]
+        one.send(signal.SIGTERM)
+        other.send(signal.SIGTERM)
+        assert list(await asyncio.gather(one.ended(), other.ended())) == [0, 0]
+    await kubelet.wait_for(NAME, healthy(0, of=7))
+    assert node.sockets() == []
+
+
+async def test_when_the_heir_ends_before_it_has_registered_once_more(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    """kubelet would not notice its end, and count on for ever."""
+    async with two(node, kubelet, way) as (old, new):
+        await old.stop()
+        await new.stop()
+    await kubelet.wait_for(NAME, healthy(0, of=7))
+
+
+async def test_one_that_kubelet_does_not_listen_to_inherits_nothing(
+    node: Node, kubelet: StandinKubelet
+) -> None:
+    """It has a socket, and no more: kubelet must not count on what it may never serve."""
+    async with node.daemon("--registration", "device-plugins") as old:
+        await kubelet.wait_for(NAME, healthy(4))
+        (socket,) = node.sockets()
+        silent = socket.with_name(socket.name.replace(socket.name[-11:], "ffffff.sock"))
+        server = await asyncio.start_unix_server(lambda *_: None, silent)
+        async with server:
+            await old.stop()
+        await kubelet.wait_for(NAME, healthy(0, of=4))
+        assert old.count("left to") == 0
+
+
+@pytest.mark.parametrize("newer", [True, False])
+async def test_a_kill_is_made_good(
+    node: Node, kubelet: StandinKubelet, way: str, newer: bool
+) -> None:
+    """kubelet drops the resource at the end of any of its streams, and may tell nobody."""
+    async with two(node, kubelet, way) as both:
+        killed, stays = both[newer], both[not newer]
+        node.host.unplug("mlx5_1")
+        await stays.says("lost mlx5_1")  # so long after it has seen the other's socket
+        killed.send(signal.SIGKILL)
+        await killed.ended()
+        await kubelet.wait_until(lambda _: dropped(kubelet), DEADLINE)
+        await kubelet.wait_for(NAME, healthy(7))
+        assert (await kubelet.allocate(NAME)).ids
