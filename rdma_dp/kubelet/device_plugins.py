@@ -16,7 +16,7 @@ from rdma_dp.kubelet.api import deviceplugin_pb2_grpc, status_pb2_grpc
 from rdma_dp.kubelet.leaving import leave
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.plugin_status import PluginStatus
-from rdma_dp.kubelet.register import KUBELET_SOCKET, REGISTER_DEADLINE, register
+from rdma_dp.kubelet.register import KUBELET_SOCKET, REGISTER_DEADLINE, Registrar
 from rdma_dp.kubelet.siblings import SIBLING_GONE, Siblings
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity
 from rdma_dp.latest import first_of
@@ -52,6 +52,7 @@ class DevicePluginsRegistration:
             ],
         )
         self._siblings = Siblings(socket, watch)
+        self._registrar = Registrar(plugin, socket, self._kubelet)
 
     async def run(self) -> None:
         """Registers, waits until that is lost, and registers again."""
@@ -59,7 +60,7 @@ class DevicePluginsRegistration:
             while True:
                 await self._keep_once()
         except asyncio.CancelledError:
-            await leave(self._plugin, self._server.path, self._kubelet, self._siblings)
+            await leave(self._plugin, self._registrar, self._siblings)
             raise
         finally:
             await self._server.stop()
@@ -103,7 +104,7 @@ class DevicePluginsRegistration:
         while True:
             self._siblings.meet()
             streams = self._plugin.streams.value + 1
-            await register(self._plugin, self._server.path, self._kubelet)
+            await self._registrar.register()
             self._trouble.over()
             logger.info("%s: registered with kubelet", self._plugin.resource)
             reason = await first_of(self._stream_lost(streams), self._sibling_gone(kubelet))

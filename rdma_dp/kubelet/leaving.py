@@ -21,8 +21,9 @@ import grpc
 from rdma_dp.kubelet.api import status_pb2 as pb
 from rdma_dp.kubelet.api import status_pb2_grpc as rpc
 from rdma_dp.kubelet.plugin import Plugin
-from rdma_dp.kubelet.register import register, within_reach
+from rdma_dp.kubelet.register import Registrar
 from rdma_dp.kubelet.siblings import Siblings
+from rdma_dp.kubelet.sockets import SocketError
 
 logger = logging.getLogger(__name__)
 
@@ -33,25 +34,27 @@ _END = 1.0
 _LONGEST = 3.0
 
 
-async def leave(plugin: Plugin, own: Path, kubelet: Path, siblings: Siblings) -> None:
-    """What is to be done before the server on `own` stops. Never fails: where it leads to nothing,
+async def leave(plugin: Plugin, registrar: Registrar, siblings: Siblings) -> None:
+    """What is to be done before the plugin's server stops. Never fails: where it leads to nothing,
     kubelet counts 0 for as long as the sibling takes to register.
     """
     plugin.leaving = True  # before any look at the others: of two that leave, one sees it
-    if not plugin.streams.value or not within_reach(own, kubelet):
+    if not plugin.streams.value:
         return
-    with contextlib.suppress(TimeoutError, grpc.aio.AioRpcError):
+    with contextlib.suppress(TimeoutError, grpc.aio.AioRpcError, SocketError):
         async with asyncio.timeout(_LONGEST):
             others = await _asked(siblings.present())
             if heir := _heir(others):
                 plugin.heir = heir.name
                 logger.info("%s: left to %s", plugin.resource, heir.name)
-                await register(plugin, own, kubelet)
+                await registrar.register()
             elif (leavers := _leavers(others)) or siblings.lost:
                 # What those left, they left to us, and kubelet would not notice our end: it would
-                # go on counting what nobody serves.
+                # go on counting what nobody serves. Both are needed: two that end at once may each
+                # bring a list after the other was dropped.
+                plugin.withdraw()
                 await _ends(siblings, leavers)
-                await register(plugin, own, kubelet)
+                await registrar.register()
 
 
 def _heir(others: Mapping[Path, pb.StatusReply]) -> Path | None:

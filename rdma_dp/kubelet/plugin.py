@@ -35,6 +35,7 @@ class Plugin(rpc.DevicePluginServicer):
         self.connected_at: float | None = None
         self.leaving = False
         self.heir: str | None = None
+        self._withdrawn = False
 
     @property
     def pool(self) -> Pool:
@@ -51,6 +52,11 @@ class Plugin(rpc.DevicePluginServicer):
         self.streams = Latest(0)
         self.connected_at = None
 
+    def withdraw(self) -> None:
+        """From now on every stream, open or new, tells that no slot is healthy."""
+        self._withdrawn = True
+        self._pool.set(self._pool.value)
+
     async def GetDevicePluginOptions(self, request: pb.Empty, context: Context) -> Any:
         """What kubelet should call; an error once the resource is left to another."""
         if self.heir is not None:
@@ -66,9 +72,11 @@ class Plugin(rpc.DevicePluginServicer):
         try:
             sent = None
             async for pool in self._pool.watch():
-                if (listing := pool.listing) != sent:
-                    yield messages.device_list(pool)
-                    sent = listing
+                if (now := (pool.listing, self._withdrawn)) != sent:
+                    yield (
+                        messages.withdrawn(pool) if self._withdrawn else messages.device_list(pool)
+                    )
+                    sent = now
         finally:
             streams.set(streams.value - 1)
             if not self.streams.value:

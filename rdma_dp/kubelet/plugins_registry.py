@@ -23,7 +23,7 @@ from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
 from rdma_dp.kubelet.leaving import leave
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.plugin_status import PluginStatus
-from rdma_dp.kubelet.register import register, within_reach
+from rdma_dp.kubelet.register import Registrar
 from rdma_dp.kubelet.siblings import SIBLING_GONE, Siblings
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, is_dead
 from rdma_dp.latest import Latest, first_of
@@ -92,6 +92,7 @@ class PluginsRegistryRegistration:
         self._watch = watch
         self._backoff = Backoff()
         self._siblings = Siblings(socket, watch)
+        self._registrar = Registrar(plugin, socket, kubelet)
         self._held = 1  # the streams that kubelet keeps open, for as long as all is well
         self._trouble = plugin.trouble
 
@@ -123,10 +124,13 @@ class PluginsRegistryRegistration:
                 self._trouble.tell(str(error))
                 await self._pause()
             except asyncio.CancelledError:
-                await leave(self._plugin, self._socket, self._kubelet, self._siblings)
+                await leave(self._plugin, self._registrar, self._siblings)
                 raise
             finally:
-                await server.stop()
+                try:
+                    await server.stop()
+                finally:
+                    await self._registrar.close()
 
     def _server(self, introduction: _Introduction) -> SocketServer:
         return SocketServer(
@@ -185,15 +189,15 @@ class PluginsRegistryRegistration:
                 return SIBLING_GONE
 
     async def _registered_directly(self) -> bool:
-        """Registers the socket once more, by Register: a new one would close the open stream."""
-        if not self._plugin.streams.value or not within_reach(self._socket, self._kubelet):
+        """Registers once more, by Register: a new socket here would close the open stream."""
+        if not self._plugin.streams.value:
             return False
         self._siblings.meet()
         try:
             async with asyncio.timeout(_OPENS):
-                await register(self._plugin, self._socket, self._kubelet)
+                await self._registrar.register()
                 await self._plugin.streams.until(lambda count: count > self._held)
-        except (grpc.aio.AioRpcError, TimeoutError):
+        except (grpc.aio.AioRpcError, SocketError, TimeoutError):
             return False
         self._held += 1
         return True

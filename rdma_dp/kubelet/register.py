@@ -1,6 +1,5 @@
 """Register, the one call of kubelet's own service: kubelet then dials the plugin's socket."""
 
-import os
 from pathlib import Path
 
 import grpc
@@ -9,6 +8,7 @@ from rdma_dp.kubelet import messages
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.plugin import Plugin
+from rdma_dp.kubelet.sockets import SocketServer
 
 KUBELET_SOCKET = "kubelet.sock"
 
@@ -20,29 +20,38 @@ REGISTER_DEADLINE = 15.0
 _CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
 
 
-async def register(plugin: Plugin, own: Path, kubelet: Path) -> None:
-    """Tells kubelet on its socket of the plugin that serves on `own`.
+class Registrar:
+    """Calls Register on `kubelet` for a plugin that serves on `own`.
 
-    Raises grpc.aio.AioRpcError.
+    kubelet looks for what it is told of beside its own socket, and nowhere else. A plugin that
+    serves elsewhere gets a second socket there, from the first call until `close`.
     """
-    request = pb.RegisterRequest(
-        version=messages.API_VERSION,
-        endpoint=_endpoint(own, kubelet),
-        resource_name=plugin.resource,
-        options=plugin.options,
-    )
-    async with grpc.aio.insecure_channel(f"unix:{kubelet}", options=_CHANNEL_OPTIONS) as channel:
-        await rpc.RegistrationStub(channel).Register(request, timeout=REGISTER_DEADLINE)
 
+    def __init__(self, plugin: Plugin, own: Path, kubelet: Path) -> None:
+        self._plugin = plugin
+        self._kubelet = kubelet
+        self._socket = kubelet.with_name(own.name)
+        self._second: SocketServer | None = None
+        if own != self._socket:
+            add = rpc.add_DevicePluginServicer_to_server
+            self._second = SocketServer(self._socket, [lambda server: add(plugin, server)])
 
-def _endpoint(own: Path, kubelet: Path) -> str:
-    # kubelet joins it to its own name of the directory, which may not be ours.
-    return os.path.relpath(own, kubelet.parent)
+    async def register(self) -> None:
+        """Registers, be it once more. Raises grpc.aio.AioRpcError and SocketError."""
+        if self._second is not None and not self._second.in_place:
+            await self._second.stop()
+            await self._second.start()
+        request = pb.RegisterRequest(
+            version=messages.API_VERSION,
+            endpoint=self._socket.name,
+            resource_name=self._plugin.resource,
+            options=self._plugin.options,
+        )
+        address = f"unix:{self._kubelet}"
+        async with grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS) as channel:
+            await rpc.RegistrationStub(channel).Register(request, timeout=REGISTER_DEADLINE)
 
-
-def within_reach(own: Path, kubelet: Path) -> bool:
-    """Whether kubelet, told of `own` on this socket, would find it, wherever its root is.
-
-    Its two directories are neighbours for us as for kubelet, unless one was put elsewhere.
-    """
-    return own.parent.parent == kubelet.parent.parent
+    async def close(self) -> None:
+        """Takes the second socket away, if there is one."""
+        if self._second is not None:
+            await self._second.stop()

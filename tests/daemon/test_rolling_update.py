@@ -74,7 +74,7 @@ async def test_the_count_never_falls_when_the_old_one_goes(
         await streams(kubelet, 3)
         assert not dropped(kubelet)
         assert kubelet.allocatable(NAME) == 7
-        assert node.sockets() == [socket]
+        assert {path.name for path in node.sockets()} == {socket.name}
         assert new.count("removed") == 0
         assert old.count("WARNING") == new.count("WARNING") == 0
 
@@ -90,6 +90,37 @@ async def test_the_count_never_falls_when_the_new_one_goes(
         await streams(kubelet, 3)
         assert not dropped(kubelet)
         assert (await kubelet.allocate(NAME, 7)).ids
+
+
+async def test_after_it_the_one_that_stayed_leaves_nothing_behind(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    """By plugins_registry it has a second socket by then, where Register finds it."""
+    async with two(node, kubelet, way) as (old, new):
+        await old.stop()
+        await new.says(ONCE_MORE)
+        await streams(kubelet, 3)
+        places = {path.parent for path in node.sockets()}
+        assert places >= {node.device_plugins}
+        await new.stop()
+        assert node.sockets() == []
+        await kubelet.wait_for(NAME, healthy(0, of=7))
+
+
+async def test_by_the_registry_alone_a_new_socket_is_made(
+    node: Node, kubelet: StandinKubelet
+) -> None:
+    """Without kubelet's own socket neither can the count be kept, nor is anything lost for good."""
+    elsewhere = node.directory / "elsewhere"
+    arguments = ("--registration", "plugins-registry", "--device-plugins-dir", str(elsewhere))
+    async with node.daemon(*arguments) as old:
+        await kubelet.wait_for(NAME, healthy(4))
+        async with node.daemon(*arguments) as new:
+            await new.says("registered with kubelet")
+            await old.stop()
+            await new.says("making a new socket")
+            await kubelet.wait_until(lambda _: dropped(kubelet), DEADLINE)
+            await kubelet.wait_for(NAME, healthy(4))
 
 
 async def test_after_it_the_end_of_the_one_that_stayed_is_noticed(

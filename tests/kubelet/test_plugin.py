@@ -76,6 +76,25 @@ async def test_a_later_stream_begins_with_the_newest_list(asked: Asked) -> None:
     assert healthy(await first.read()) == 0
 
 
+async def test_once_withdrawn_no_slot_is_healthy_on_any_stream(asked: Asked) -> None:
+    first = asked.stub.ListAndWatch(EMPTY)
+    assert healthy(await first.read()) == 4
+    asked.plugin.withdraw()
+    for stream in (first, asked.stub.ListAndWatch(EMPTY)):
+        assert health(await stream.read()) == dict.fromkeys("0123", "Unhealthy")
+    for numbers in ((), (0,)):
+        asked.latest.set(pool(*numbers, previous=asked.latest.value))
+        assert healthy(await first.read()) == 0
+
+
+async def test_one_that_leaves_its_resource_to_another_refuses_to_be_registered(
+    asked: Asked,
+) -> None:
+    asked.plugin.heir = "other.sock"
+    with pytest.raises(grpc.aio.AioRpcError, match=r"ends and leaves rdma/a to other\.sock"):
+        await asked.stub.GetDevicePluginOptions(EMPTY)
+
+
 async def test_a_change_while_nobody_listens_holds_nobody_up(asked: Asked) -> None:
     for number in range(100):
         asked.latest.set(pool(*[0] * (number % 2), previous=asked.latest.value))

@@ -96,6 +96,20 @@ class Kubelet:
         for directory in (DEVICE_PLUGINS, PLUGINS_REGISTRY):
             shutil.rmtree(directory, ignore_errors=True)
 
+    # --- what it logs, of all resources (pkg/kubelet/cm/devicemanager/manager.go)
+
+    @property
+    def drops(self) -> int:
+        """How often it has counted a resource's devices as lost since it started."""
+        assert self.process is not None
+        return self.process.said.count('"Endpoint became unhealthy"')
+
+    @property
+    def registrations(self) -> int:
+        """How often a plugin has registered since it started."""
+        assert self.process is not None
+        return self.process.said.count('"Device plugin connected"')
+
     # --- what it answers
 
     def devices(self, resource: str) -> dict[str, frozenset[int]]:

@@ -109,6 +109,12 @@ class Node:
     def counts_all(self, after: str) -> None:
         self.counts(self.setting.slots, after)
 
+    def registered(self, times: int, after: str) -> None:
+        """Waits until this kubelet has seen so many registrations, and notes how long it took."""
+        begun = time.monotonic()
+        wait_until(lambda: self.kubelet.registrations, times.__le__)
+        self.figures.append((after, time.monotonic() - begun))
+
     def pod(self, name: str, slots: int = 1, **more: Any) -> Pod:
         return Pod.start(self.kubelet, name, {NAME: slots} if slots else {}, **more)
 

@@ -49,6 +49,10 @@ class Process:
         """Ends it and returns its exit code."""
         if self.runs:
             self.send(number)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Waits for its end and returns its exit code."""
         try:
             return self._process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
