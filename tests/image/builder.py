@@ -8,15 +8,21 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from rdma_dp import __version__
 from tests.heavy import suite
 
 BASE = "localhost/rdma-dp-test-base:latest"
 IMAGE = "localhost/rdma-dp:test"
+SHIPPED = f"docker.io/library/rdma-dp:{__version__}"  # its name in deploy/, as containerd spells it
 # What python:3.12-slim has and Debian's minimal variant lacks.
 BASE_PACKAGES = "python3,python3-venv,ca-certificates"
 # The builder's own: a build machine may reach its package index through a proxy of its own.
 CERTIFICATES = "/etc/ssl/certs"
 TIMEOUT = 1200.0  # seconds for any one step
+
+
+class BuildError(Exception):
+    """A step failed, with what it said."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Image:
 
 
 def build(storage: Path, repository: Path) -> Image:
-    """Makes the base and builds the Dockerfile on it."""
+    """Makes the base and builds the Dockerfile on it. Raises BuildError."""
     tar = _base()
     scratch = _buildah(storage, "from", "scratch").stdout.strip()
     _buildah(storage, "add", "--quiet", scratch, str(tar), "/")
@@ -60,31 +66,42 @@ def build(storage: Path, repository: Path) -> Image:
     return Image(storage, _buildah(storage, "from", "--pull-never", IMAGE).stdout.strip())
 
 
-def archive(repository: Path, name: str) -> Path:
-    """The image as `docker save` would write it, under a name; built once for each content."""
-    cache = suite.cache("image")
-    kept = cache / f"rdma-dp-{_digest(repository, name)}.tar"
+def archive(repository: Path) -> Path:
+    """The image as `docker save` would write it, under SHIPPED; built once for each content."""
+    kept = _kept(repository)
     if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        for old in cache.glob("rdma-dp-*.tar"):
-            old.unlink()
-        with tempfile.TemporaryDirectory(dir=cache, prefix="unfinished-") as directory:
-            storage, made = Path(directory, "storage"), Path(directory, "image.tar")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent, prefix="unfinished-") as directory:
+            storage = Path(directory, "storage")
             try:
                 build(storage, repository)
-                _buildah(storage, "push", "--quiet", IMAGE, f"docker-archive:{made}:{name}")
+                keep(storage, repository)
             finally:
                 remove(storage)
-            made.rename(kept)
     return kept
 
 
-def _digest(repository: Path, name: str) -> str:
+def keep(storage: Path, repository: Path) -> None:
+    """Keeps what was built for `archive`, in the place of what was kept before."""
+    kept = _kept(repository)
+    with tempfile.TemporaryDirectory(dir=kept.parent, prefix="unfinished-") as directory:
+        made = Path(directory, "image.tar")
+        _buildah(storage, "push", "--quiet", IMAGE, f"docker-archive:{made}:{SHIPPED}")
+        for old in kept.parent.glob("rdma-dp-*.tar"):
+            old.unlink()
+        made.rename(kept)
+
+
+def _kept(repository: Path) -> Path:
+    return suite.cache("image") / f"rdma-dp-{_digest(repository)}.tar"
+
+
+def _digest(repository: Path) -> str:
     """Of all that goes into it, as .dockerignore tells."""
     ignored = (repository / ".dockerignore").read_text().split()
     parts = [repository / word[1:] for word in ignored if word.startswith("!")]
     files = [file for part in parts for file in (part.rglob("*") if part.is_dir() else [part])]
-    digest = hashlib.sha256(name.encode())
+    digest = hashlib.sha256(SHIPPED.encode())
     for file in sorted([*files, repository / "Dockerfile", Path(__file__)]):
         if file.is_file() and file.suffix != ".pyc":
             digest.update(f"{file.relative_to(repository)}\n".encode() + file.read_bytes())
@@ -114,7 +131,7 @@ def _base() -> Path:
             if done.returncode == 0:
                 break
             if attempt == 2:
-                raise RuntimeError(f"mmdebstrap failed:\n{done.stderr[-3000:]}")
+                raise BuildError(f"mmdebstrap failed:\n{done.stderr[-3000:]}")
         shutil.move(made, tar)
     return tar
 
@@ -138,7 +155,7 @@ def _buildah(storage: Path, *command: str, check: bool = True) -> subprocess.Com
         check=False,
     )
     if check and done.returncode != 0:
-        raise RuntimeError(
+        raise BuildError(
             f"buildah {command[0]} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         )
     return done

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.builder import Image, build, remove
+from tests.image.builder import Image, build, keep, remove
 
 if "RDMA_DP_TEST_IMAGE" not in os.environ:
     collect_ignore_glob = ["test_*.py"]
@@ -20,6 +20,8 @@ if "RDMA_DP_TEST_IMAGE" not in os.environ:
 def image() -> Iterator[Image]:
     storage = Path(tempfile.mkdtemp(prefix="rdma-dp-image-"))
     try:
-        yield build(storage, Path(__file__).parents[2])
+        built = build(storage, Path(__file__).parents[2])
+        keep(storage, Path(__file__).parents[2])  # for the suites that run it
+        yield built
     finally:
         remove(storage)

@@ -14,9 +14,9 @@ from pathlib import Path
 from tests.deploy import tools
 from tests.heavy import debian, suite
 from tests.heavy.suite import CannotRunError
-from tests.image.builder import archive
+from tests.image.builder import BuildError, archive
 from tests.node import private, programs
-from tests.node.cluster.cluster import ARCHIVE, IMAGE
+from tests.node.cluster.cluster import ARCHIVE
 
 log = logging.getLogger("test-node")
 
@@ -40,12 +40,16 @@ def main() -> int:
         unpacked = debian.unpacked(UNPACKED, suite.cache("node"))
         helm = tools.Go(suite.cache("deploy")).programs("helm")
         built = {programs.build(source, suite.cache("node")) for source in SOURCES}
+        image = archive(REPOSITORY)
     except CannotRunError as error:
         return suite.not_run(log, error)
+    except BuildError as error:
+        log.error("the image: %s", error)
+        return 1
     parts = (helm, unpacked / "usr" / "bin", unpacked / "usr" / "lib" / "cni")
     environment = os.environ | {
         "PATH": os.pathsep.join([*map(str, built), *map(str, parts), *private.PATH]),
-        ARCHIVE: str(archive(REPOSITORY, IMAGE)),
+        ARCHIVE: str(image),
         "RDMA_DP_TEST_NODE": str(_logs()),
         "PYTHONUNBUFFERED": "1",
     }

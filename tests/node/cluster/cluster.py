@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rdma_dp import __version__
+from tests.image.builder import SHIPPED
 from tests.node import private
 from tests.node.cluster import api
 from tests.node.cluster.control_plane import KUBECONFIG, ControlPlane
@@ -26,7 +26,6 @@ REPO = Path(__file__).parents[3]
 DEPLOY = REPO / "deploy"
 SAMPLE = "dgx-h100"
 NAME = "rdma/rdma_shared_device_a"
-IMAGE = f"docker.io/library/rdma-dp:{__version__}"
 ARCHIVE = "RDMA_DP_TEST_IMAGE_ARCHIVE"
 
 # Node Feature Discovery's word for a NIC of Mellanox/NVIDIA; it does not run here.
@@ -111,7 +110,7 @@ class Cluster:
     def retag(self, name: str) -> None:
         """Our image by another name, as if it had been pulled."""
         full = name if name.startswith("docker.io/") else f"docker.io/library/{name}"
-        ctr("images", "tag", "--force", IMAGE, full)
+        ctr("images", "tag", "--force", SHIPPED, full)
 
     # --- what there is
 

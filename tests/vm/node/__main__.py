@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.heavy import debian, suite
 from tests.heavy.suite import CannotRunError
+from tests.image.builder import BuildError
 from tests.node import private, programs
 from tests.vm import suite as in_vm
 from tests.vm.kernel import newest_kernel
@@ -40,7 +41,11 @@ def main() -> int:
     path = os.pathsep.join([*map(str, built), *private.PATH])
     with tempfile.TemporaryDirectory(prefix="rdma-dp-vm-node-") as directory:
         log.info("building the image")
-        parts.make(Path(directory), path)
+        try:
+            parts.make(Path(directory), path)
+        except BuildError as error:
+            log.error("the image: %s", error)
+            return 1
         return in_vm.run(
             kernel,
             "test-vm-node",

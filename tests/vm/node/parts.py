@@ -47,8 +47,7 @@ def make(directory: Path, path: str) -> None:
         )
         _rendered(directory, source).write_text(done.stdout)
     image.write(directory / "verbs.tar", VERBS_IMAGE, dict(_verbs_files()))
-    (container,) = _pod_spec(directory, BASE)["containers"]
-    ours = builder.archive(REPOSITORY, f"docker.io/library/{container['image']}")
+    ours = builder.archive(REPOSITORY)
     variables = {**os.environ, "PATH": path, "RDMA_DP_TEST_NODE": str(directory)}
     unpacked.make(_containerd(directory), (ours, directory / "verbs.tar"), variables)
 
