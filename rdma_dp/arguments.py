@@ -36,11 +36,12 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def add_root(parser: argparse.ArgumentParser) -> None:
     """The host to look at, if it is not this machine."""
-    _add_directory(
-        parser,
-        "root",
-        Path("/"),
-        "read another host's tree: DIR/sys, DIR/dev, DIR/proc, and nothing else; or a snapshot",
+    parser.add_argument(
+        *_one_dash_or_two("root"),
+        type=Path,
+        default=Path("/"),
+        metavar="DIR|FILE",
+        help="read another host's tree (DIR/sys, DIR/dev, DIR/proc) or a snapshot, nothing else",
     )
 
 
@@ -146,7 +147,8 @@ def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool)
         *_one_dash_or_two("log-level"), choices=("debug", "info", "warning"), default="info"
     )
     parser.add_argument(*_one_dash_or_two("log-format"), choices=("text", "json"), default="text")
-    add_root(parser)
+    text = "run on another host's tree: DIR/sys, DIR/dev, DIR/proc, and nothing else"
+    _add_directory(parser, "root", Path("/"), text)
 
 
 def add_kubelet_directories(parser: argparse.ArgumentParser) -> None:

@@ -133,8 +133,11 @@ def _sample(name: str, root: Path) -> Actions:
 
 def _captured(source: Path, root: Path) -> Actions | None:
     """A copy of a captured tree; None when `source` is none."""
-    if not (source / "sys").is_dir():
-        return None
+    try:
+        if not (source / "sys").is_dir():
+            return None
+    except OSError as error:  # no name of a file at all
+        raise RdmaDpError(f"cannot look at {source}: {error.strerror}") from error
     if source.resolve() == Path("/"):
         raise RdmaDpError(
             "the demo plays with its host, so it does not take this machine",

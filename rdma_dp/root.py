@@ -36,6 +36,10 @@ def open_root(path: Path) -> Root:
         snapshot = archive_reading.read(path)
         return Root(Host(RecordedTree(snapshot.contents)), snapshot.answers, snapshot.config)
     if not directory:
+        if not path.exists():
+            raise RdmaDpError(
+                f"there is no {path}", "--root takes a directory that holds sys, or a snapshot"
+            )
         raise RdmaDpError(
             f"{path} is not the root of a host: it has no directory sys",
             "--root takes a directory that holds sys, and may hold dev and proc, or a snapshot",

@@ -140,3 +140,10 @@ async def test_slots_per_hca() -> None:
     assert "504 allocatable, 63 per HCA" in text
     assert "RDMA_DP_COMPUTE_HCAS=mlx5_0,mlx5_3,mlx5_4,mlx5_5" in text
     assert "441 of 504 slots healthy" in text
+
+
+async def test_a_host_that_can_be_no_name_is_said_in_one_line() -> None:
+    code, (line,) = await shown("--host", "a" * 300)
+    assert code == 1
+    assert line.startswith("rdma-dp: cannot look at aaa")
+    assert "File name too long" in line

@@ -138,6 +138,9 @@ def test_a_wrong_root_is_one_line_with_what_to_do(tmp_path: Path) -> None:
         (line,) = ended.err.splitlines()
         assert line.startswith(f"rdma-dp: {tmp_path} is not the root of a host")
         assert "--root takes a directory that holds sys" in line
+    ended = rdma_dp("discover", "--root", tmp_path / "nodee.tar.gz")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith(f"rdma-dp: there is no {tmp_path}/nodee.tar.gz")
 
 
 def test_a_root_with_one_dash_is_read_too(sample: Sample) -> None:

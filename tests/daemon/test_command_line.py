@@ -105,4 +105,6 @@ async def test_a_root_that_is_no_host_is_told_before_anything_starts(node: Node)
     nowhere = node.directory / "nowhere"
     async with process("run", "--root", nowhere) as asked:
         assert await asked.ended() == 1
-        await asked.says(f"{nowhere} is not the root of a host")
+        await asked.says(
+            f"there is no {nowhere} (--root takes a directory that holds sys, or a snapshot)"
+        )
