@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -173,6 +174,19 @@ class Cluster:
         pod = Pod(self, name)
         self.kubectl("apply", "-f", "-", stdin=json.dumps(pod.manifest({NAME: slots}, others)))
         return pod
+
+    def pods_of_one_slot(self, count: int) -> list[Pod]:
+        """So many at once, each of which runs."""
+        pods = [Pod(self, f"pod-{number}") for number in range(count)]
+        items = [pod.manifest({NAME: 1}, ()) for pod in pods]
+        made = {"apiVersion": "v1", "kind": "List", "items": items}
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(made))
+        self.wait(f"{count} pods run", self._phases, {"Running": count}.__eq__)
+        return pods
+
+    def _phases(self) -> Mapping[str, int]:
+        items = (api.get("/api/v1/namespaces/default/pods") or {})["items"]
+        return Counter(pod["status"]["phase"] for pod in items)
 
     def daemon_pods(self, namespace: str = "kube-system") -> list[api.Object]:
         """Those of any DaemonSet in a namespace, oldest first."""

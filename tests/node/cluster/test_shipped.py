@@ -29,12 +29,11 @@ def test_the_test_pod_gets_its_nodes(base: Cluster) -> None:
     assert {*variable.partition("=")[2].split(",")} == ALL
 
 
-def test_the_64th_slot_waits_until_one_is_free(base: Cluster) -> None:
-    one = base.pod("one", 1).running()
-    base.pod("rest", 62).running()
+def test_the_64th_pod_waits_until_one_is_free(base: Cluster) -> None:
+    pods = base.pods_of_one_slot(63)
     late = base.pod("late", 1)
     assert f"Insufficient {NAME}" in late.pending()
-    one.delete()
+    pods[0].delete()
     late.running()
 
 
