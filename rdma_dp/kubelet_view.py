@@ -96,5 +96,9 @@ class KubeletView:
 
     @property
     def statuses(self) -> tuple[Status, ...]:
-        """What the rdma-dp daemons say."""
-        return tuple(socket.status for socket in self.sockets if socket.status)
+        """What the rdma-dp daemons say, once of each resource of each process.
+
+        One may have a second socket in kubelet's other directory, under the same name.
+        """
+        told = {each.path.rpartition("/")[2]: each.status for each in self.sockets if each.status}
+        return tuple(told.values())

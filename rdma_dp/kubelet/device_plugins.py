@@ -17,7 +17,7 @@ from rdma_dp.kubelet.leaving import leave
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.plugin_status import PluginStatus
 from rdma_dp.kubelet.register import KUBELET_SOCKET, REGISTER_DEADLINE, Registrar
-from rdma_dp.kubelet.siblings import SIBLING_GONE, Siblings
+from rdma_dp.kubelet.siblings import MOST_STREAMS, SIBLING_GONE, Siblings
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity
 from rdma_dp.latest import first_of
 
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 # Seconds in which kubelet opens ListAndWatch after it has accepted a registration.
 _STREAM_DEADLINE = 15.0
+
+# Seconds in which one that only registers again has a socket again.
+_COMES_BACK = 0.3
 
 _NEW_KUBELET = "kubelet.sock was made anew"
 
@@ -74,7 +77,7 @@ class DevicePluginsRegistration:
             self._plugin.forget_streams()
             await self._server.start()
             # From before the registration on: what happens during it is no less of a loss.
-            reason = await first_of(self._registered(kubelet), self._made_anew(kubelet))
+            reason = await first_of(self._registered(), self._made_anew(kubelet))
         except (SocketError, grpc.aio.AioRpcError) as error:
             self._trouble.tell(_why_not(error))
             await self._pause(kubelet)
@@ -99,23 +102,23 @@ class DevicePluginsRegistration:
             self._trouble.tell(f"waiting for kubelet: there is no {self._kubelet}")
         raise AssertionError("watch() never ends")
 
-    async def _registered(self, kubelet: Identity) -> str:
+    async def _registered(self) -> str:
         """Registers; returns when that is lost again."""
         while True:
-            self._siblings.meet()
-            streams = self._plugin.streams.value + 1
+            present, streams = self._siblings.present(), self._plugin.streams.value + 1
             await self._registrar.register()
+            self._siblings.meet(present)
             self._trouble.over()
             logger.info("%s: registered with kubelet", self._plugin.resource)
-            reason = await first_of(self._stream_lost(streams), self._sibling_gone(kubelet))
-            if reason != SIBLING_GONE:
+            reason = await first_of(self._stream_lost(streams), self._sibling_gone())
+            if reason != SIBLING_GONE or streams >= MOST_STREAMS:
                 return reason
             # On the same socket, with the old stream open: neither the count nor an Allocate
             # suffers. kubelet closes only the new one when it drops us, hence the number of them.
             logger.info("%s: %s; registering once more", self._plugin.resource, reason)
 
-    async def _sibling_gone(self, kubelet: Identity) -> str:
-        await self._siblings.gone(lambda: self._pause(kubelet))
+    async def _sibling_gone(self) -> str:
+        await self._siblings.gone(_COMES_BACK)
         return SIBLING_GONE
 
     async def _made_anew(self, known: Identity) -> str:

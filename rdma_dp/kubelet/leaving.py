@@ -3,11 +3,15 @@
 kubelet has one client per resource, whoever registered last. At the end of any stream of that
 resource it drops this client, not the one whose stream it was, and counts 0 until somebody
 registers. But a registration that fails after kubelet has dialled makes it forget its client, and
-nothing else: lists and allocations go on, and no stream's end matters, until somebody registers
+nothing else: lists go on, and no stream's end matters, until somebody registers
 (pkg/kubelet/cm/devicemanager/plugin/v1beta1/handler.go: connectClient, runClient).
 
 So whoever leaves a sibling behind registers, refuses what kubelet then asks, and ends unnoticed;
-the sibling registers when it sees that (`siblings`), and kubelet has counted on.
+the sibling registers when it sees that (`siblings`), and kubelet has counted on. Until then
+Allocate goes to whoever registered last: where that is the one that left, it fails.
+
+Nothing helps where the heir is killed before it has registered: kubelet counts on until the next
+process registers.
 """
 
 import asyncio
@@ -39,22 +43,30 @@ async def leave(plugin: Plugin, registrar: Registrar, siblings: Siblings) -> Non
     kubelet counts 0 for as long as the sibling takes to register.
     """
     plugin.leaving = True  # before any look at the others: of two that leave, one sees it
-    if not plugin.streams.value:
+    if not plugin.streams.value and not siblings.lost:
         return
     with contextlib.suppress(TimeoutError, grpc.aio.AioRpcError, SocketError):
         async with asyncio.timeout(_LONGEST):
-            others = await _asked(siblings.present())
+            present = siblings.present()
+            others = await _asked(present)
             if heir := _heir(others):
-                plugin.heir = heir.name
-                logger.info("%s: left to %s", plugin.resource, heir.name)
-                await registrar.register()
-            elif (leavers := _leavers(others)) or siblings.lost:
+                await _leave_to(heir, plugin, registrar)
+            elif (uncertain := present - _beginning(others)) or siblings.lost:
                 # What those left, they left to us, and kubelet would not notice our end: it would
                 # go on counting what nobody serves. Both are needed: two that end at once may each
                 # bring a list after the other was dropped.
                 plugin.withdraw()
-                await _ends(siblings, leavers)
+                await _ends(siblings, uncertain)
                 await registrar.register()
+
+
+async def _leave_to(heir: Path, plugin: Plugin, registrar: Registrar) -> None:
+    plugin.heir = heir.name
+    try:
+        await registrar.register()
+    except grpc.aio.AioRpcError as error:
+        if heir.name in (error.details() or ""):  # kubelet repeats our refusal
+            logger.info("%s: left to %s", plugin.resource, heir.name)
 
 
 def _heir(others: Mapping[Path, pb.StatusReply]) -> Path | None:
@@ -63,15 +75,18 @@ def _heir(others: Mapping[Path, pb.StatusReply]) -> Path | None:
     return min(staying, default=None)
 
 
-def _leavers(others: Mapping[Path, pb.StatusReply]) -> frozenset[Path]:
-    return frozenset(path for path, said in others.items() if said.leaving)
+def _beginning(others: Mapping[Path, pb.StatusReply]) -> frozenset[Path]:
+    """Those that will register by themselves. Of one that leaves, or does not answer in time,
+    nobody knows whether it has left the resource to us already.
+    """
+    return frozenset(path for path, said in others.items() if not said.leaving)
 
 
-async def _ends(siblings: Siblings, leavers: frozenset[Path]) -> None:
+async def _ends(siblings: Siblings, some: frozenset[Path]) -> None:
     # Not for ever: that one may wait for our end.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_END):
-            await siblings.until_gone(leavers)
+            await siblings.until_gone(some)
 
 
 async def _asked(paths: Iterable[Path]) -> dict[Path, pb.StatusReply]:

@@ -24,7 +24,7 @@ from rdma_dp.kubelet.leaving import leave
 from rdma_dp.kubelet.plugin import Plugin
 from rdma_dp.kubelet.plugin_status import PluginStatus
 from rdma_dp.kubelet.register import Registrar
-from rdma_dp.kubelet.siblings import SIBLING_GONE, Siblings
+from rdma_dp.kubelet.siblings import MOST_STREAMS, SIBLING_GONE, Siblings
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, is_dead
 from rdma_dp.latest import Latest, first_of
 
@@ -107,14 +107,14 @@ class PluginsRegistryRegistration:
             server = self._server(introduction)
             self._plugin.forget_streams()
             self._held = 1
-            self._siblings.meet()
+            present = self._siblings.present()
             try:
                 await server.start()
                 if patience is not None and not await self._asked(introduction, patience):
                     directory = self._socket.parent
                     return f"kubelet did not look at {directory} within {patience:.0f} s"
                 patience = None  # it did ask: this is the right way, whatever happens later
-                reason = await self._lost(introduction, server)
+                reason = await self._lost(introduction, server, present)
                 if introduction.registered:
                     self._trouble.over()
                 self._trouble.tell(f"{reason}; making a new socket")
@@ -148,10 +148,12 @@ class PluginsRegistryRegistration:
             ],
         )
 
-    async def _lost(self, introduction: _Introduction, server: SocketServer) -> str:
+    async def _lost(
+        self, introduction: _Introduction, server: SocketServer, present: frozenset[Path]
+    ) -> str:
         return await first_of(
             self._refused(introduction),
-            self._stream_closed(),
+            self._stream_closed(present),
             self._socket_gone(server),
             self._sibling_gone(),
         )
@@ -165,8 +167,10 @@ class PluginsRegistryRegistration:
             if introduction.refusal.value is not None:
                 return f"kubelet refused the registration: {refusal}"
 
-    async def _stream_closed(self) -> str:
+    async def _stream_closed(self, present: frozenset[Path]) -> str:
         streams = self._plugin.streams
+        await streams.until(bool)
+        self._siblings.meet(present)
         while True:
             await streams.until(lambda count: count >= self._held)
             kubelet = identity(self._kubelet)
@@ -183,22 +187,23 @@ class PluginsRegistryRegistration:
 
     async def _sibling_gone(self) -> str:
         while True:
-            await self._siblings.gone(lambda: asyncio.sleep(_SEES))
-            logger.info("%s: %s; registering once more", self._plugin.resource, SIBLING_GONE)
-            if not await self._registered_directly():
+            await self._siblings.gone(_SEES)
+            if self._held >= MOST_STREAMS or not await self._registered_directly():
                 return SIBLING_GONE
 
     async def _registered_directly(self) -> bool:
         """Registers once more, by Register: a new socket here would close the open stream."""
         if not self._plugin.streams.value:
             return False
-        self._siblings.meet()
+        logger.info("%s: %s; registering once more", self._plugin.resource, SIBLING_GONE)
+        present = self._siblings.present()
         try:
             async with asyncio.timeout(_OPENS):
                 await self._registrar.register()
                 await self._plugin.streams.until(lambda count: count > self._held)
         except (grpc.aio.AioRpcError, SocketError, TimeoutError):
             return False
+        self._siblings.meet(present)
         self._held += 1
         return True
 

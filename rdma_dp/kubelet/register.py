@@ -7,7 +7,9 @@ import grpc
 from rdma_dp.kubelet import messages
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
+from rdma_dp.kubelet.api import status_pb2_grpc
 from rdma_dp.kubelet.plugin import Plugin
+from rdma_dp.kubelet.plugin_status import PluginStatus
 from rdma_dp.kubelet.sockets import SocketServer
 
 KUBELET_SOCKET = "kubelet.sock"
@@ -33,8 +35,15 @@ class Registrar:
         self._socket = kubelet.with_name(own.name)
         self._second: SocketServer | None = None
         if own != self._socket:
-            add = rpc.add_DevicePluginServicer_to_server
-            self._second = SocketServer(self._socket, [lambda server: add(plugin, server)])
+            self._second = SocketServer(
+                self._socket,
+                [
+                    lambda server: rpc.add_DevicePluginServicer_to_server(plugin, server),
+                    lambda server: status_pb2_grpc.add_StatusServicer_to_server(
+                        PluginStatus(plugin, "plugins-registry"), server
+                    ),
+                ],
+            )
 
     async def register(self) -> None:
         """Registers, be it once more. Raises grpc.aio.AioRpcError and SocketError."""

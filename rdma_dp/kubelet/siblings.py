@@ -5,11 +5,18 @@ no longer notice when the other goes, too, even though that one's stream stays o
 registers once more. `leaving` is the other side of this.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import contextlib
 from pathlib import Path
 
 from rdma_dp.directory_watch import DirectoryWatch
 from rdma_dp.kubelet.sockets import is_dead
+
+_ASKS = 0.05  # seconds
+
+# Each sibling that ends leaves one more open stream, and kubelet feeds on all of them. With so many
+# it is time to begin anew, at the price of a count of 0 for a moment.
+MOST_STREAMS = 8
 
 SIBLING_GONE = "another rdma-dp for the same resource ended"
 
@@ -28,28 +35,40 @@ class Siblings:
         others = (path for path in self._own.parent.glob(f"{ours}-*.sock") if path != self._own)
         return frozenset(path for path in others if not is_dead(path))
 
-    def meet(self) -> None:
-        """Looks who is there, before a registration: whoever goes from then on matters to it."""
-        self._met = self.present()
+    def meet(self, present: frozenset[Path]) -> None:
+        """A registration has succeeded that began beside these: whoever goes later matters to it.
+
+        Until then those of before it are kept in mind, for it may never succeed.
+        """
+        self._met = present
 
     @property
     def lost(self) -> frozenset[Path]:
-        """Those that have gone since the last registration."""
+        """Those that have gone since the last registration began."""
         return self._met - self.present()
 
-    async def gone(self, pause: Callable[[], Awaitable[None]]) -> None:
-        """Until a sibling ends, and has not come back after a pause.
+    async def gone(self, pause: float) -> None:
+        """Until a sibling ends, and has not come back after `pause` seconds.
 
         One that only registers again is back by then: two that answered that would do so for ever.
         """
         async for _ in self._watch.changes.watch():
-            if gone := self.lost:
-                await pause()
+            while gone := self.lost:
+                await self._pause(pause)
                 if gone & self.lost:
                     return
-            self._met = self.present()
+            self._met |= self.present()
         raise AssertionError("watch() never ends")
+
+    async def _pause(self, seconds: float) -> None:
+        """Meanwhile another may come and go."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                async for _ in self._watch.changes.watch():
+                    self._met |= self.present()
 
     async def until_gone(self, some: frozenset[Path]) -> None:
         """Until none of these serves any more."""
-        await self._watch.changes.until(lambda _: not some & self.present())
+        # Asked, not watched: the watch ends when this process does.
+        while some & self.present():  # noqa: ASYNC110
+            await asyncio.sleep(_ASKS)

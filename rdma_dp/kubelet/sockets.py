@@ -142,19 +142,18 @@ class SocketServer:
     async def stop(self) -> None:
         """Ends the server, and then removes the socket, if it is still ours.
 
-        In this order: who sees the socket gone may rely on it that our streams have ended.
+        In this order: who sees that the name is gone may rely on it that our streams have ended.
         """
         try:
             if self._server is not None:
                 await _uninterrupted(self._server.stop(_GRACE))
         finally:
-            if self.in_place:
-                self.path.unlink(missing_ok=True)
+            self._server = None
+            with contextlib.suppress(OSError):  # where it could not be made either
+                if self.in_place:
+                    self.path.unlink(missing_ok=True)
+                self._hidden.unlink(missing_ok=True)  # gRPC leaves it if it never started
             self._inode = None  # from here on, the number may become another file's
-            if self._server is not None:
-                self._server = None
-                with contextlib.suppress(PermissionError):  # where it could not be made either
-                    self._hidden.unlink(missing_ok=True)  # gRPC leaves it if it never started
 
 
 async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:

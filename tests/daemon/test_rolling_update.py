@@ -5,17 +5,27 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 
+from rdma_dp.kubelet.api import status_pb2_grpc
+from rdma_dp.kubelet.plugin import Plugin
+from rdma_dp.kubelet.plugin_status import PluginStatus
+from rdma_dp.kubelet.siblings import MOST_STREAMS
+from rdma_dp.kubelet.sockets import SocketServer
+from rdma_dp.latest import Latest
 from rdma_dp.standin.kubelet import (
     Disconnected,
     ListReceived,
     Registered,
     StandinKubelet,
 )
+from rdma_dp.standin.kubelet.manager import DeviceManager
 
-from .process import DEADLINE, NAME, Daemon, Node, entry, healthy
+from ..kubelet.nodes import pool
+from .process import DEADLINE, NAME, Daemon, Node, appears, entry, healthy
 
 WAYS = ["device-plugins", "plugins-registry"]
 
@@ -37,7 +47,7 @@ async def two(
         node.configure(entry(slots=7))
         async with node.daemon("--registration", way) as new:
             await kubelet.wait_for(NAME, healthy(7))
-            await new.says("registered with kubelet")
+            await streams(kubelet, 2)
             yield old, new
 
 
@@ -196,24 +206,92 @@ async def test_when_the_heir_ends_before_it_has_registered_once_more(
 ) -> None:
     """kubelet would not notice its end, and count on for ever."""
     async with two(node, kubelet, way) as (old, new):
-        await old.stop()
+        old_socket = registered(kubelet)[0]
+        old.send(signal.SIGTERM)
+        await appears(old_socket.parent, lambda: not old_socket.exists())
         await new.stop()
+        await old.ended()
+    await kubelet.wait_for(NAME, healthy(0, of=7))
+
+
+async def test_when_the_heir_ends_while_it_registers_once_more(
+    node: Node, kubelet: StandinKubelet, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, introduce = asyncio.Event(), DeviceManager._introduce
+
+    async def slowly(manager: DeviceManager, resource: str, socket: Path) -> Any:
+        if not begun.is_set():
+            begun.set()
+            await asyncio.Event().wait()
+        return await introduce(manager, resource, socket)
+
+    async with two(node, kubelet, way) as (old, new):
+        await old.stop()
+        monkeypatch.setattr(DeviceManager, "_introduce", slowly)
+        async with asyncio.timeout(DEADLINE):
+            await begun.wait()
+        await new.stop()
+    await kubelet.wait_for(NAME, healthy(0, of=7))
+
+
+async def test_when_the_heir_ends_while_the_one_that_left_hangs(
+    node: Node, kubelet: StandinKubelet, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has left the resource, and neither answers nor is gone: nobody can know that."""
+    left, connect = asyncio.Event(), DeviceManager.connect
+    async with two(node, kubelet, way) as (old, new):
+
+        async def stops(*arguments: Any) -> None:
+            try:
+                await connect(*arguments)
+            except grpc.aio.AioRpcError:
+                old.send(signal.SIGSTOP)
+                left.set()
+                raise
+
+        monkeypatch.setattr(DeviceManager, "connect", stops)
+        old.send(signal.SIGTERM)
+        async with asyncio.timeout(DEADLINE):
+            await left.wait()
+        await new.stop()
+        old.send(signal.SIGCONT)
+        await old.ended()
     await kubelet.wait_for(NAME, healthy(0, of=7))
 
 
 async def test_one_that_kubelet_does_not_listen_to_inherits_nothing(
     node: Node, kubelet: StandinKubelet
 ) -> None:
-    """It has a socket, and no more: kubelet must not count on what it may never serve."""
+    """It serves, and no more: kubelet must not count on what it may never hear of."""
     async with node.daemon("--registration", "device-plugins") as old:
         await kubelet.wait_for(NAME, healthy(4))
         (socket,) = node.sockets()
-        silent = socket.with_name(socket.name.replace(socket.name[-11:], "ffffff.sock"))
-        server = await asyncio.start_unix_server(lambda *_: None, silent)
-        async with server:
+        beside = socket.with_name(f"{socket.name.rpartition('-')[0]}-ffffff.sock")
+        plugin = Plugin(Latest(pool(0)))
+        add = status_pb2_grpc.add_StatusServicer_to_server
+        status = PluginStatus(plugin, "device-plugins")
+        server = SocketServer(beside, [lambda server: add(status, server)])
+        try:
+            await server.start()
             await old.stop()
+        finally:
+            await server.stop()
         await kubelet.wait_for(NAME, healthy(0, of=4))
         assert old.count("left to") == 0
+
+
+async def test_after_many_updates_the_streams_do_not_pile_up(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    async with node.daemon("--registration", way) as stays:
+        await kubelet.wait_for(NAME, healthy(4))
+        for _ in range(MOST_STREAMS + 1):
+            before = len(registered(kubelet))
+            async with node.daemon("--registration", way):
+                await streams(kubelet, before + 1)
+            await streams(kubelet, before + 2)
+        await kubelet.wait_for(NAME, healthy(4))
+        assert stays.count("registering again") + stays.count("making a new socket") == 1
 
 
 @pytest.mark.parametrize("newer", [True, False])

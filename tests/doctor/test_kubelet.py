@@ -236,6 +236,15 @@ def test_in_a_rolling_update_one_of_two_is_registered_and_that_is_enough() -> No
     assert result.verdict is Verdict.OK, result.findings
 
 
+def test_after_a_rolling_update_one_has_two_sockets_and_is_one() -> None:
+    """By plugins_registry it has a second one, where Register finds it."""
+    sockets = (OURS, replace(OURS, path=OURS.path.replace(PR, DP)))
+    assert sockets[0].path != sockets[1].path
+    for check in (kubelet.rivals, kubelet.registered, kubelet.plugin):
+        result = seen(check, replace(WELL, sockets=sockets))
+        assert result.verdict is Verdict.OK, result.findings
+
+
 def test_without_a_config_too_a_directory_that_cannot_be_listed_is_told() -> None:
     view = replace(WELL, sockets=(other(f"{DP}/x.sock"),), unreadable={PR: "Permission denied"})
     missing = ConfigSeen(Path("c"), missing=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,21 +16,18 @@ from rdma_dp.kubelet.sockets import SocketServer, socket_name
 from .nodes import DEADLINE
 
 OWN, OTHER, THIRD = (socket_name("rdma/a", instance) for instance in ("aaaaaa", "bbbbbb", "cccccc"))
+PAUSE = 7.0  # seconds that no test waits
 UNRELATED = socket_name("rdma/b", "bbbbbb")
 
 
 @asynccontextmanager
-async def looking(directory: Path, pauses: list[int]) -> AsyncIterator[asyncio.Task[None]]:
-    """A look at the siblings of OWN that has begun; `pauses` grows with each pause it makes."""
+async def looking(directory: Path) -> AsyncIterator[asyncio.Task[None]]:
+    """A look at the siblings of OWN that has begun."""
     watch = DirectoryWatch(directory)
-
-    async def pause() -> None:
-        pauses.append(1)
-
     watching = asyncio.create_task(watch.run())
     async with asyncio.timeout(DEADLINE):
         await watch.changes.until(bool)
-    task = asyncio.create_task(Siblings(directory / OWN, watch).gone(pause))
+    task = asyncio.create_task(Siblings(directory / OWN, watch).gone(0))
     await asyncio.sleep(0)
     yield task
     for each in (task, watching):
@@ -49,7 +46,7 @@ async def serving(path: Path) -> AsyncIterator[SocketServer]:
 
 
 async def test_a_sibling_that_ends_is_noticed(directory: Path) -> None:
-    async with serving(directory / OTHER) as other, looking(directory, []) as task:
+    async with serving(directory / OTHER) as other, looking(directory) as task:
         await other.stop()
         async with asyncio.timeout(DEADLINE):
             await task
@@ -65,60 +62,106 @@ async def test_a_sibling_that_came_later_is_noticed_when_it_ends(
         return sockets.is_dead(path)
 
     monkeypatch.setattr(siblings, "is_dead", is_dead)
-    async with looking(directory, []) as task, asyncio.timeout(DEADLINE):
+    async with looking(directory) as task, asyncio.timeout(DEADLINE):
         async with serving(directory / OTHER):
             await seen.wait()
         await task
 
 
+@asynccontextmanager
+async def pausing(
+    directory: Path, meanwhile: Callable[[DirectoryWatch], Awaitable[None]]
+) -> AsyncIterator[tuple[asyncio.Task[None], DirectoryWatch]]:
+    """A look by a watch that the test rings; `meanwhile` is what happens in its first pause."""
+    watch, paused = DirectoryWatch(directory), asyncio.Event()
+
+    class Paused(Siblings):
+        async def _pause(self, seconds: float) -> None:
+            if not paused.is_set():
+                waiting = asyncio.create_task(super()._pause(seconds))
+                await asyncio.sleep(0)
+                await meanwhile(watch)
+                waiting.cancel()
+                await asyncio.wait([waiting])
+                paused.set()
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(Paused(directory / OWN, watch).gone(PAUSE))
+    await asyncio.sleep(0)
+    yield task, watch
+    async with asyncio.timeout(DEADLINE):
+        await paused.wait()
+    task.cancel()
+    await asyncio.wait([task])
+
+
 async def test_a_sibling_that_is_back_after_the_pause_is_left_alone(directory: Path) -> None:
     """It registers again, as it must: to answer that would make both do so for ever."""
-    watch = DirectoryWatch(directory)
     async with serving(directory / OTHER) as other:
-        paused = asyncio.Event()
 
-        async def pause() -> None:
+        async def meanwhile(_: DirectoryWatch) -> None:
             await other.start()
-            paused.set()
 
-        task = asyncio.create_task(Siblings(directory / OWN, watch).gone(pause))
-        await asyncio.sleep(0)
-        await other.stop()
-        watch.changes.set(1)
-        async with asyncio.timeout(DEADLINE):
-            await paused.wait()
-        watch.changes.set(2)
-        await asyncio.sleep(0)
-        assert not task.done()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        async with pausing(directory, meanwhile) as (task, watch):
+            await other.stop()
+            watch.changes.set(1)
+            for _ in range(20):
+                await asyncio.sleep(0.005)
+            assert not task.done()
+
+
+async def test_one_that_goes_while_another_comes_back_is_not_forgotten(directory: Path) -> None:
+    async with serving(directory / OTHER) as other, serving(directory / THIRD) as third:
+
+        async def meanwhile(_: DirectoryWatch) -> None:
+            await third.stop()
+            await other.start()
+
+        async with pausing(directory, meanwhile) as (task, watch):
+            await other.stop()
+            watch.changes.set(1)
+            async with asyncio.timeout(DEADLINE):
+                await task
+
+
+async def test_one_that_comes_and_goes_while_another_comes_back_is_noticed(
+    directory: Path,
+) -> None:
+    async with serving(directory / OTHER) as other:
+
+        async def meanwhile(watch: DirectoryWatch) -> None:
+            async with serving(directory / THIRD):
+                watch.changes.set(2)
+                await asyncio.sleep(0.01)
+            await other.start()
+
+        async with pausing(directory, meanwhile) as (task, watch):
+            await other.stop()
+            watch.changes.set(1)
+            async with asyncio.timeout(DEADLINE):
+                await task
 
 
 async def test_neither_its_own_socket_nor_another_resources_is_a_sibling(directory: Path) -> None:
-    pauses: list[int] = []
     async with (
         serving(directory / OWN) as own,
         serving(directory / UNRELATED) as unrelated,
         serving(directory / OTHER) as other,
-        looking(directory, pauses) as task,
     ):
+        beside = Siblings(directory / OWN, DirectoryWatch(directory))
+        assert beside.present() == {directory / OTHER}
+        beside.meet(beside.present())
         await own.stop()
         await unrelated.stop()
+        assert not beside.lost
         await other.stop()
-        async with asyncio.timeout(DEADLINE):
-            await task
-        assert len(pauses) == 1
+        assert beside.lost == {directory / OTHER}
 
 
 async def test_a_socket_that_nobody_serves_is_no_sibling(directory: Path) -> None:
-    pauses: list[int] = []
     async with serving(directory / "x") as served:
         os.link(directory / "x", directory / OTHER)
         await served.stop()
-    async with serving(directory / THIRD) as third, looking(directory, pauses) as task:
-        (directory / OTHER).unlink()
-        await third.stop()
-        async with asyncio.timeout(DEADLINE):
-            await task
-        assert len(pauses) == 1
+    async with serving(directory / THIRD):
+        beside = Siblings(directory / OWN, DirectoryWatch(directory))
+        assert beside.present() == {directory / THIRD}
