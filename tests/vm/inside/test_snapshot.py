@@ -31,8 +31,9 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("user", [(), NOBODY], ids=["root", "nobody"])
-@pytest.mark.parametrize("raw", [(), ("--raw",)], ids=["stand-ins", "raw"])
+@pytest.mark.parametrize(
+    ("user", "raw"), [((), ("--raw",)), (NOBODY, ())], ids=["root-raw", "nobody-stand-ins"]
+)
 def test_it_replays_to_the_same_document_when_the_hcas_are_gone(
     user: tuple[str, ...], raw: tuple[str, ...], directory: Path
 ) -> None:
