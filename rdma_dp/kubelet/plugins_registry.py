@@ -153,9 +153,9 @@ class PluginsRegistryRegistration:
     ) -> str:
         return await first_of(
             self._refused(introduction),
-            self._stream_closed(present),
+            self._stream_closed(),
             self._socket_gone(server),
-            self._sibling_gone(),
+            self._sibling_gone(present),
         )
 
     # Each way to lose it leaves the socket in place for a while: kubelet may come by itself.
@@ -167,10 +167,8 @@ class PluginsRegistryRegistration:
             if introduction.refusal.value is not None:
                 return f"kubelet refused the registration: {refusal}"
 
-    async def _stream_closed(self, present: frozenset[Path]) -> str:
+    async def _stream_closed(self) -> str:
         streams = self._plugin.streams
-        await streams.until(bool)
-        self._siblings.meet(present)
         while True:
             await streams.until(lambda count: count >= self._held)
             kubelet = identity(self._kubelet)
@@ -185,7 +183,9 @@ class PluginsRegistryRegistration:
                 return "kubelet closed ListAndWatch"
             self._backoff.reset()  # it found the socket by itself
 
-    async def _sibling_gone(self) -> str:
+    async def _sibling_gone(self, present: frozenset[Path]) -> str:
+        await self._plugin.streams.until(bool)  # before that there is nothing to lose
+        self._siblings.meet(present)
         while True:
             await self._siblings.gone(_SEES)
             if self._held >= MOST_STREAMS or not await self._registered_directly():
