@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from rdma_dp.kubelet import leaving
 from rdma_dp.kubelet.registration import Way
 
 from .clocks import HurriedLoop
@@ -316,7 +317,11 @@ def _others() -> set[asyncio.Task[Any]]:
 
 
 @pytest.mark.timeout(900)
-def test_at_rest_kubelet_holds_what_the_node_and_the_config_say(lines: Log) -> None:
+def test_at_rest_kubelet_holds_what_the_node_and_the_config_say(
+    lines: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # By a hurried clock it is no time at all for calls from socket to socket.
+    monkeypatch.setattr(leaving, "_LONGEST", leaving._LONGEST * SPEED)
     with asyncio.Runner(loop_factory=lambda: HurriedLoop(SPEED)) as runner:
         run_state_machine_as_test(
             partial(Node, runner),  # type: ignore[arg-type]  # its docstring takes any factory
