@@ -12,11 +12,10 @@ import grpc
 
 from rdma_dp.backoff import Backoff
 from rdma_dp.directory_watch import DirectoryWatch
-from rdma_dp.kubelet.api import deviceplugin_pb2_grpc, status_pb2_grpc
 from rdma_dp.kubelet.leaving import leave
 from rdma_dp.kubelet.plugin import Plugin
-from rdma_dp.kubelet.plugin_status import PluginStatus
 from rdma_dp.kubelet.register import KUBELET_SOCKET, REGISTER_DEADLINE, Registrar
+from rdma_dp.kubelet.services import services
 from rdma_dp.kubelet.siblings import MOST_STREAMS, SIBLING_GONE, Siblings
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity
 from rdma_dp.latest import first_of
@@ -43,19 +42,9 @@ class DevicePluginsRegistration:
         self._watch = watch
         self._backoff = Backoff()
         self._trouble = plugin.trouble
-        self._server = SocketServer(
-            socket,
-            [
-                lambda server: deviceplugin_pb2_grpc.add_DevicePluginServicer_to_server(
-                    plugin, server
-                ),
-                lambda server: status_pb2_grpc.add_StatusServicer_to_server(
-                    PluginStatus(plugin, "device-plugins"), server
-                ),
-            ],
-        )
+        self._server = SocketServer(socket, services(plugin, "device-plugins"))
         self._siblings = Siblings(socket, watch)
-        self._registrar = Registrar(plugin, socket, self._kubelet)
+        self._registrar = Registrar(plugin, socket, self._kubelet, self._siblings)
 
     async def run(self) -> None:
         """Registers, waits until that is lost, and registers again."""
@@ -105,21 +94,16 @@ class DevicePluginsRegistration:
     async def _registered(self) -> str:
         """Registers; returns when that is lost again."""
         while True:
-            present, streams = self._siblings.present(), self._plugin.streams.value + 1
+            streams = self._plugin.streams.value + 1
             await self._registrar.register()
-            self._siblings.meet(present)
             self._trouble.over()
             logger.info("%s: registered with kubelet", self._plugin.resource)
-            reason = await first_of(self._stream_lost(streams), self._sibling_gone())
+            reason = await first_of(self._stream_lost(streams), self._siblings.gone(_COMES_BACK))
             if reason != SIBLING_GONE or streams >= MOST_STREAMS:
                 return reason
             # On the same socket, with the old stream open: neither the count nor an Allocate
             # suffers. kubelet closes only the new one when it drops us, hence the number of them.
             logger.info("%s: %s; registering once more", self._plugin.resource, reason)
-
-    async def _sibling_gone(self) -> str:
-        await self._siblings.gone(_COMES_BACK)
-        return SIBLING_GONE
 
     async def _made_anew(self, known: Identity) -> str:
         await self._watch.changes.until(

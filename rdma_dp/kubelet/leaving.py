@@ -43,15 +43,15 @@ async def leave(plugin: Plugin, registrar: Registrar, siblings: Siblings) -> Non
     kubelet counts 0 for as long as the sibling takes to register.
     """
     plugin.leaving = True  # before any look at the others: of two that leave, one sees it
-    if not plugin.streams.value and not siblings.lost:
+    present, lost = siblings.look()
+    if not plugin.streams.value and not lost:
         return
     with contextlib.suppress(TimeoutError, grpc.aio.AioRpcError, SocketError):
         async with asyncio.timeout(_LONGEST):
-            present = siblings.present()
             others = await _asked(present)
             if heir := _heir(others):
                 await _leave_to(heir, plugin, registrar)
-            elif (uncertain := present - _beginning(others)) or siblings.lost:
+            elif (uncertain := present - _beginning(others)) or lost:
                 # What those left, they left to us, and kubelet would not notice our end: it would
                 # go on counting what nobody serves. Both are needed: two that end at once may each
                 # bring a list after the other was dropped.

@@ -14,17 +14,13 @@ import grpc
 from rdma_dp.backoff import Backoff
 from rdma_dp.directory_watch import DirectoryWatch
 from rdma_dp.kubelet import messages
-from rdma_dp.kubelet.api import (
-    deviceplugin_pb2_grpc,
-    pluginregistration_pb2_grpc,
-    status_pb2_grpc,
-)
 from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
+from rdma_dp.kubelet.api import pluginregistration_pb2_grpc
 from rdma_dp.kubelet.leaving import leave
 from rdma_dp.kubelet.plugin import Plugin
-from rdma_dp.kubelet.plugin_status import PluginStatus
 from rdma_dp.kubelet.register import Registrar
-from rdma_dp.kubelet.siblings import MOST_STREAMS, SIBLING_GONE, Siblings
+from rdma_dp.kubelet.services import services
+from rdma_dp.kubelet.siblings import MOST_STREAMS, Siblings
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, is_dead
 from rdma_dp.latest import Latest, first_of
 
@@ -92,7 +88,7 @@ class PluginsRegistryRegistration:
         self._watch = watch
         self._backoff = Backoff()
         self._siblings = Siblings(socket, watch)
-        self._registrar = Registrar(plugin, socket, kubelet)
+        self._registrar = Registrar(plugin, socket, kubelet, self._siblings)
         self._held = 1  # the streams that kubelet keeps open, for as long as all is well
         self._trouble = plugin.trouble
 
@@ -139,12 +135,7 @@ class PluginsRegistryRegistration:
                 lambda server: pluginregistration_pb2_grpc.add_RegistrationServicer_to_server(
                     introduction, server
                 ),
-                lambda server: deviceplugin_pb2_grpc.add_DevicePluginServicer_to_server(
-                    self._plugin, server
-                ),
-                lambda server: status_pb2_grpc.add_StatusServicer_to_server(
-                    PluginStatus(self._plugin, "plugins-registry"), server
-                ),
+                *services(self._plugin, "plugins-registry"),
             ],
         )
 
@@ -187,23 +178,21 @@ class PluginsRegistryRegistration:
         await self._plugin.streams.until(bool)  # before that there is nothing to lose
         self._siblings.meet(present)
         while True:
-            await self._siblings.gone(_SEES)
-            if self._held >= MOST_STREAMS or not await self._registered_directly():
-                return SIBLING_GONE
+            reason = await self._siblings.gone(_SEES)
+            if self._held >= MOST_STREAMS or not await self._registered_directly(reason):
+                return reason
 
-    async def _registered_directly(self) -> bool:
+    async def _registered_directly(self, reason: str) -> bool:
         """Registers once more, by Register: a new socket here would close the open stream."""
         if not self._plugin.streams.value:
             return False
-        logger.info("%s: %s; registering once more", self._plugin.resource, SIBLING_GONE)
-        present = self._siblings.present()
+        logger.info("%s: %s; registering once more", self._plugin.resource, reason)
         try:
             async with asyncio.timeout(_OPENS):
                 await self._registrar.register()
                 await self._plugin.streams.until(lambda count: count > self._held)
         except (grpc.aio.AioRpcError, SocketError, TimeoutError):
             return False
-        self._siblings.meet(present)
         self._held += 1
         return True
 

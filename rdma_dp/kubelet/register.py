@@ -7,9 +7,9 @@ import grpc
 from rdma_dp.kubelet import messages
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
-from rdma_dp.kubelet.api import status_pb2_grpc
 from rdma_dp.kubelet.plugin import Plugin
-from rdma_dp.kubelet.plugin_status import PluginStatus
+from rdma_dp.kubelet.services import services
+from rdma_dp.kubelet.siblings import Siblings
 from rdma_dp.kubelet.sockets import SocketServer
 
 KUBELET_SOCKET = "kubelet.sock"
@@ -23,33 +23,27 @@ _CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
 
 
 class Registrar:
-    """Calls Register on `kubelet` for a plugin that serves on `own`.
+    """Calls Register on `kubelet` for a plugin that serves on `own`, beside its siblings.
 
     kubelet looks for what it is told of beside its own socket, and nowhere else. A plugin that
     serves elsewhere gets a second socket there, from the first call until `close`.
     """
 
-    def __init__(self, plugin: Plugin, own: Path, kubelet: Path) -> None:
+    def __init__(self, plugin: Plugin, own: Path, kubelet: Path, siblings: Siblings) -> None:
         self._plugin = plugin
         self._kubelet = kubelet
+        self._siblings = siblings
         self._socket = kubelet.with_name(own.name)
         self._second: SocketServer | None = None
         if own != self._socket:
-            self._second = SocketServer(
-                self._socket,
-                [
-                    lambda server: rpc.add_DevicePluginServicer_to_server(plugin, server),
-                    lambda server: status_pb2_grpc.add_StatusServicer_to_server(
-                        PluginStatus(plugin, "plugins-registry"), server
-                    ),
-                ],
-            )
+            self._second = SocketServer(self._socket, services(plugin, "plugins-registry"))
 
     async def register(self) -> None:
         """Registers, be it once more. Raises grpc.aio.AioRpcError and SocketError."""
         if self._second is not None and not self._second.in_place:
             await self._second.stop()
             await self._second.start()
+        present = self._siblings.present()
         request = pb.RegisterRequest(
             version=messages.API_VERSION,
             endpoint=self._socket.name,
@@ -59,6 +53,7 @@ class Registrar:
         address = f"unix:{self._kubelet}"
         async with grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS) as channel:
             await rpc.RegistrationStub(channel).Register(request, timeout=REGISTER_DEADLINE)
+        self._siblings.meet(present)
 
     async def close(self) -> None:
         """Takes the second socket away, if there is one."""

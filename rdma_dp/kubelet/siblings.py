@@ -42,22 +42,22 @@ class Siblings:
         """
         self._met = present
 
-    @property
-    def lost(self) -> frozenset[Path]:
-        """Those that have gone since the last registration began."""
-        return self._met - self.present()
+    def look(self) -> tuple[frozenset[Path], frozenset[Path]]:
+        """Those that serve now, and those that have gone since the last registration began."""
+        present = self.present()
+        self._met |= present
+        return present, self._met - present
 
-    async def gone(self, pause: float) -> None:
-        """Until a sibling ends, and has not come back after `pause` seconds.
+    async def gone(self, pause: float) -> str:
+        """Until a sibling ends, and has not come back after `pause` seconds; SIBLING_GONE.
 
         One that only registers again is back by then: two that answered that would do so for ever.
         """
         async for _ in self._watch.changes.watch():
-            while gone := self.lost:
+            while gone := self.look()[1]:
                 await self._pause(pause)
-                if gone & self.lost:
-                    return
-            self._met |= self.present()
+                if gone & self.look()[1]:
+                    return SIBLING_GONE
         raise AssertionError("watch() never ends")
 
     async def _pause(self, seconds: float) -> None:
@@ -65,7 +65,7 @@ class Siblings:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 async for _ in self._watch.changes.watch():
-                    self._met |= self.present()
+                    self.look()
 
     async def until_gone(self, some: frozenset[Path]) -> None:
         """Until none of these serves any more."""

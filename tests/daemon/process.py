@@ -22,6 +22,8 @@ DEADLINE = 60.0  # seconds; only a failure waits that long
 
 NAME = "rdma/a"
 
+WAYS = ["device-plugins", "plugins-registry"]  # of --registration
+
 Arguments = Sequence[str | os.PathLike[str]]
 
 
@@ -150,6 +152,10 @@ class Node:
         names = [*self.device_plugins.glob("*"), *self.device_plugins.glob(".*")]
         names += [*self.plugins_registry.glob("*"), *self.plugins_registry.glob(".*")]
         return sorted({path for path in names if _is_socket(path) and path.name != "kubelet.sock"})
+
+    def visible_sockets(self) -> list[Path]:
+        """Those that kubelet's plugin watcher looks at, if they are in its directory."""
+        return [path for path in self.sockets() if not path.name.startswith(".")]
 
 
 def two_hcas() -> standin_host.Manifest:

@@ -14,9 +14,7 @@ from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.registration import KubeletDirectories, Way
 from rdma_dp.standin.kubelet import StandinKubelet
 
-from .process import DEADLINE, NAME, Node, dialled, entry, healthy, listening
-
-WAYS = ["device-plugins", "plugins-registry"]
+from .process import DEADLINE, NAME, WAYS, Node, dialled, entry, healthy, listening
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -139,10 +137,6 @@ def _link(path: Path) -> str:
 
 def _names(directory: Path) -> set[str]:
     return {path.name for path in directory.iterdir()}
-
-
-def _visible(node: Node) -> list[Path]:
-    return [path for path in node.sockets() if not path.name.startswith(".")]
 
 
 def _bind_and_die(path: Path) -> None:

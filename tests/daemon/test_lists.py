@@ -1,7 +1,5 @@
 """What kubelet counts, as the node changes."""
 
-from pathlib import Path
-
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.list_size import MOST_SLOTS
 from rdma_dp.standin.kubelet import ListReceived, StandinKubelet
@@ -85,8 +83,8 @@ async def test_several_readers_each_get_every_list(node: Node) -> None:
     good = [(str(number), "Healthy") for number in range(4)]
     bad = [(str(number), "Unhealthy") for number in range(4)]
     async with node.daemon("--registration", "plugins-registry"):
-        await appears(node.plugins_registry, lambda: bool(_visible(node)))
-        (socket,) = _visible(node)
+        await appears(node.plugins_registry, lambda: bool(node.visible_sockets()))
+        (socket,) = node.visible_sockets()
         async with dialled(socket) as one, dialled(socket) as other:
             streams = [stub.ListAndWatch(EMPTY) for stub in (one, one, other, other)]
             for expected, happening in (
@@ -116,7 +114,3 @@ async def test_a_larger_list_is_refused_at_the_start(node: Node) -> None:
     async with process("run", *node.arguments) as daemon:
         assert await daemon.ended() == 1
         await daemon.says("configList[0].rdmaHcaMax", "must be at most")
-
-
-def _visible(node: Node) -> list[Path]:
-    return [path for path in node.sockets() if not path.name.startswith(".")]

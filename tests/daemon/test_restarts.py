@@ -15,9 +15,7 @@ from rdma_dp.kubelet.api import pluginregistration_pb2_grpc as info_rpc
 from rdma_dp.kubelet.sockets import identity
 from rdma_dp.standin.kubelet import Registered, StandinKubelet
 
-from .process import NAME, Node, appears, dialled, entry, healthy
-
-WAYS = ["device-plugins", "plugins-registry"]
+from .process import NAME, WAYS, Node, appears, dialled, entry, healthy
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -114,9 +112,9 @@ async def test_a_failed_notification_leads_to_a_new_socket_told_once(node: Node)
     """Defect 10 of the Go plugin: its socket stays gone, the process alive."""
     node.plugins_registry.mkdir(parents=True)
     async with node.daemon("--registration", "plugins-registry") as daemon:
-        await appears(node.plugins_registry, lambda: bool(_visible(node)))
+        await appears(node.plugins_registry, lambda: bool(node.visible_sockets()))
         for _ in range(3):
-            (socket,) = _visible(node)
+            (socket,) = node.visible_sockets()
             before = identity(socket)
             async with _watcher(socket) as watcher:
                 info = await watcher.GetInfo(info_pb.InfoRequest())
@@ -180,12 +178,8 @@ async def _drop(kubelet: StandinKubelet) -> None:
     await kubelet.wait_for(NAME, healthy(0, of=4))
 
 
-def _visible(node: Node) -> list[Path]:
-    return [path for path in node.sockets() if not path.name.startswith(".")]
-
-
 def _another_than(node: Node, known: tuple[int, int] | None) -> Callable[[], bool]:
-    return lambda: any(identity(path) not in (None, known) for path in _visible(node))
+    return lambda: any(identity(path) not in (None, known) for path in node.visible_sockets())
 
 
 @asynccontextmanager

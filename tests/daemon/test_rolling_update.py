@@ -25,9 +25,7 @@ from rdma_dp.standin.kubelet import (
 from rdma_dp.standin.kubelet.manager import DeviceManager
 
 from ..kubelet.nodes import pool
-from .process import DEADLINE, NAME, Daemon, Node, appears, entry, healthy
-
-WAYS = ["device-plugins", "plugins-registry"]
+from .process import DEADLINE, NAME, WAYS, Daemon, Node, appears, entry, healthy
 
 ONCE_MORE = "another rdma-dp for the same resource ended; registering once more"
 
@@ -49,6 +47,21 @@ async def two(
             await kubelet.wait_for(NAME, healthy(7))
             await streams(kubelet, 2)
             yield old, new
+
+
+@asynccontextmanager
+async def updated(node: Node, kubelet: StandinKubelet, way: str) -> AsyncIterator[Daemon]:
+    """The new one, once the old one has gone and it has registered once more."""
+    async with two(node, kubelet, way) as (old, new):
+        await old.stop()
+        await inherited(kubelet, new)
+        yield new
+
+
+async def inherited(kubelet: StandinKubelet, heir: Daemon, registrations: int = 3) -> None:
+    """Waits until the one that stayed has registered once more."""
+    await heir.says(ONCE_MORE)
+    await streams(kubelet, registrations)
 
 
 async def streams(kubelet: StandinKubelet, number: int) -> None:
@@ -80,8 +93,7 @@ async def test_the_count_never_falls_when_the_old_one_goes(
         await old.stop()
         await old.says("left to", socket.name)
         assert (await kubelet.allocate(NAME, 7)).ids  # also before it has registered once more
-        await new.says(ONCE_MORE)
-        await streams(kubelet, 3)
+        await inherited(kubelet, new)
         assert not dropped(kubelet)
         assert kubelet.allocatable(NAME) == 7
         assert {path.name for path in node.sockets()} == {socket.name}
@@ -96,8 +108,7 @@ async def test_the_count_never_falls_when_the_new_one_goes(
     async with two(node, kubelet, way) as (old, new):
         await old.says("7 of 7 slots healthy")
         await new.stop()
-        await old.says(ONCE_MORE)
-        await streams(kubelet, 3)
+        await inherited(kubelet, old)
         assert not dropped(kubelet)
         assert (await kubelet.allocate(NAME, 7)).ids
 
@@ -106,10 +117,7 @@ async def test_after_it_the_one_that_stayed_leaves_nothing_behind(
     node: Node, kubelet: StandinKubelet, way: str
 ) -> None:
     """By plugins_registry it has a second socket by then, where Register finds it."""
-    async with two(node, kubelet, way) as (old, new):
-        await old.stop()
-        await new.says(ONCE_MORE)
-        await streams(kubelet, 3)
+    async with updated(node, kubelet, way) as new:
         places = {path.parent for path in node.sockets()}
         assert places >= {node.device_plugins}
         await new.stop()
@@ -136,10 +144,7 @@ async def test_by_the_registry_alone_a_new_socket_is_made(
 async def test_after_it_the_end_of_the_one_that_stayed_is_noticed(
     node: Node, kubelet: StandinKubelet, way: str
 ) -> None:
-    async with two(node, kubelet, way) as (old, new):
-        await old.stop()
-        await new.says(ONCE_MORE)
-        await streams(kubelet, 3)
+    async with updated(node, kubelet, way) as new:
         new.send(signal.SIGKILL)
         await new.ended()
         await kubelet.wait_for(NAME, healthy(0, of=7))
@@ -148,10 +153,7 @@ async def test_after_it_the_end_of_the_one_that_stayed_is_noticed(
 async def test_after_it_a_restart_of_kubelet_is_noticed(
     node: Node, kubelet: StandinKubelet, way: str
 ) -> None:
-    async with two(node, kubelet, way) as (old, new):
-        await old.stop()
-        await new.says(ONCE_MORE)
-        await streams(kubelet, 3)
+    async with updated(node, kubelet, way):
         for _ in range(2):
             await kubelet.stop()
             await kubelet.start()
@@ -162,10 +164,7 @@ async def test_after_it_a_stream_that_kubelet_closes_is_noticed(
     node: Node, kubelet: StandinKubelet, way: str
 ) -> None:
     """Of two streams it closes the one that matters, and leaves the other open."""
-    async with two(node, kubelet, way) as (old, new):
-        await old.stop()
-        await new.says(ONCE_MORE)
-        await streams(kubelet, 3)
+    async with updated(node, kubelet, way) as new:
         assert kubelet._running is not None
         await kubelet._running.manager.disconnect(NAME)
         await new.says("kubelet closed ListAndWatch")
@@ -181,8 +180,7 @@ async def test_updates_one_after_another(node: Node, kubelet: StandinKubelet, wa
             new = await daemons.enter_async_context(node.daemon("--registration", way))
             await streams(kubelet, 2 * generation)
             await old.stop()
-            await new.says(ONCE_MORE)
-            await streams(kubelet, 2 * generation + 1)
+            await inherited(kubelet, new, 2 * generation + 1)
             old = new
         assert not dropped(kubelet)
 

@@ -21,7 +21,7 @@ UNRELATED = socket_name("rdma/b", "bbbbbb")
 
 
 @asynccontextmanager
-async def looking(directory: Path) -> AsyncIterator[asyncio.Task[None]]:
+async def looking(directory: Path) -> AsyncIterator[asyncio.Task[str]]:
     """A look at the siblings of OWN that has begun."""
     watch = DirectoryWatch(directory)
     watching = asyncio.create_task(watch.run())
@@ -71,7 +71,7 @@ async def test_a_sibling_that_came_later_is_noticed_when_it_ends(
 @asynccontextmanager
 async def pausing(
     directory: Path, meanwhile: Callable[[DirectoryWatch], Awaitable[None]]
-) -> AsyncIterator[tuple[asyncio.Task[None], DirectoryWatch]]:
+) -> AsyncIterator[tuple[asyncio.Task[str], DirectoryWatch]]:
     """A look by a watch that the test rings; `meanwhile` is what happens in its first pause."""
     watch, paused = DirectoryWatch(directory), asyncio.Event()
 
@@ -111,31 +111,34 @@ async def test_a_sibling_that_is_back_after_the_pause_is_left_alone(directory: P
 
 
 async def test_one_that_goes_while_another_comes_back_is_not_forgotten(directory: Path) -> None:
-    async with serving(directory / OTHER) as other, serving(directory / THIRD) as third:
+    async with serving(directory / THIRD) as third:
 
         async def meanwhile(_: DirectoryWatch) -> None:
             await third.stop()
-            await other.start()
 
-        async with pausing(directory, meanwhile) as (task, watch):
-            await other.stop()
-            watch.changes.set(1)
-            async with asyncio.timeout(DEADLINE):
-                await task
+        await noticed(directory, meanwhile)
 
 
 async def test_one_that_comes_and_goes_while_another_comes_back_is_noticed(
     directory: Path,
 ) -> None:
+    async def meanwhile(watch: DirectoryWatch) -> None:
+        async with serving(directory / THIRD):
+            watch.changes.set(2)
+            await asyncio.sleep(0.01)
+
+    await noticed(directory, meanwhile)
+
+
+async def noticed(directory: Path, meanwhile: Callable[[DirectoryWatch], Awaitable[None]]) -> None:
+    """Waits until an end is told, though the one that was seen to end has come back."""
     async with serving(directory / OTHER) as other:
 
-        async def meanwhile(watch: DirectoryWatch) -> None:
-            async with serving(directory / THIRD):
-                watch.changes.set(2)
-                await asyncio.sleep(0.01)
+        async def and_is_back(watch: DirectoryWatch) -> None:
+            await meanwhile(watch)
             await other.start()
 
-        async with pausing(directory, meanwhile) as (task, watch):
+        async with pausing(directory, and_is_back) as (task, watch):
             await other.stop()
             watch.changes.set(1)
             async with asyncio.timeout(DEADLINE):
@@ -153,9 +156,9 @@ async def test_neither_its_own_socket_nor_another_resources_is_a_sibling(directo
         beside.meet(beside.present())
         await own.stop()
         await unrelated.stop()
-        assert not beside.lost
+        assert not beside.look()[1]
         await other.stop()
-        assert beside.lost == {directory / OTHER}
+        assert beside.look() == (frozenset(), frozenset({directory / OTHER}))
 
 
 async def test_a_socket_that_nobody_serves_is_no_sibling(directory: Path) -> None:
