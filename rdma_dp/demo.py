@@ -22,6 +22,7 @@ from rdma_dp.host import Host
 from rdma_dp.latest import first_of
 from rdma_dp.model import Hca, natural_key
 from rdma_dp.pool import Pool, make_pools
+from rdma_dp.root import kind
 from rdma_dp.standin import host as standin_host
 from rdma_dp.standin.kubelet import StandinKubelet
 from rdma_dp.standin.scratch import scratch
@@ -133,11 +134,9 @@ def _sample(name: str, root: Path) -> Actions:
 
 def _captured(source: Path, root: Path) -> Actions | None:
     """A copy of a captured tree; None when `source` is none."""
-    try:
-        if not (source / "sys").is_dir():
-            return None
-    except OSError as error:  # no name of a file at all
-        raise RdmaDpError(f"cannot look at {source}: {error.strerror}") from error
+    _, directory = kind(source)
+    if not directory:
+        return None
     if source.resolve() == Path("/"):
         raise RdmaDpError(
             "the demo plays with its host, so it does not take this machine",

@@ -31,7 +31,7 @@ class Root:
 
 def open_root(path: Path) -> Root:
     """The node that a path means. Raises RdmaDpError when it is none."""
-    file, directory = _kind(path)
+    file, directory = kind(path)
     if file:
         snapshot = archive_reading.read(path)
         return Root(Host(RecordedTree(snapshot.contents)), snapshot.answers, snapshot.config)
@@ -50,7 +50,7 @@ def open_root(path: Path) -> Root:
 
 def open_directory(path: Path) -> Root:
     """Likewise, for what has to go on changing."""
-    if _kind(path)[0]:
+    if kind(path)[0]:
         raise RdmaDpError(
             f"{path} is a file: a snapshot never changes, so there is nothing to run on",
             "discover, topo, dry-run, cdi and doctor look at it",
@@ -58,8 +58,11 @@ def open_directory(path: Path) -> Root:
     return open_root(path)
 
 
-def _kind(path: Path) -> tuple[bool, bool]:
-    """Whether it is a file, and whether it is a directory with a host's tree."""
+def kind(path: Path) -> tuple[bool, bool]:
+    """Whether it is a file, and whether it is a directory with a host's tree.
+
+    Raises RdmaDpError when nobody can tell.
+    """
     try:
         return path.is_file(), (path / "sys").is_dir()
     except OSError as error:  # its directory is closed to us, or its name is too long
