@@ -49,7 +49,7 @@ class _Introduction(pluginregistration_pb2_grpc.RegistrationServicer):
 
     def __init__(self, resource: str) -> None:
         self._resource = resource
-        self.registered = False
+        self.registered = Latest(False)
         self.asked = Latest(False)
         self.refusal: Latest[str | None] = Latest(None)
 
@@ -68,7 +68,7 @@ class _Introduction(pluginregistration_pb2_grpc.RegistrationServicer):
     ) -> Any:
         if request.plugin_registered:
             logger.info("%s: registered with kubelet's plugin watcher", self._resource)
-            self.registered = True
+            self.registered.set(True)
             self.refusal.set(None)
         else:
             self.refusal.set(request.error or "no reason given")
@@ -111,7 +111,7 @@ class PluginsRegistryRegistration:
                     return f"kubelet did not look at {directory} within {patience:.0f} s"
                 patience = None  # it did ask: this is the right way, whatever happens later
                 reason = await self._lost(introduction, server, present)
-                if introduction.registered:
+                if introduction.registered.value:
                     self._trouble.over()
                 self._trouble.tell(f"{reason}; making a new socket")
             except SocketError as error:
@@ -146,7 +146,7 @@ class PluginsRegistryRegistration:
             self._refused(introduction),
             self._stream_closed(),
             self._socket_gone(server),
-            self._sibling_gone(present),
+            self._sibling_gone(introduction, present),
         )
 
     # Each way to lose it leaves the socket in place for a while: kubelet may come by itself.
@@ -174,8 +174,10 @@ class PluginsRegistryRegistration:
                 return "kubelet closed ListAndWatch"
             self._backoff.reset()  # it found the socket by itself
 
-    async def _sibling_gone(self, present: frozenset[Path]) -> str:
-        await self._plugin.streams.until(bool)  # before that there is nothing to lose
+    async def _sibling_gone(self, introduction: _Introduction, present: frozenset[Path]) -> str:
+        # Before that there is nothing to lose. The stream may come later, or never: the end of a
+        # sibling in between costs the registration, too.
+        await introduction.registered.until(bool)
         self._siblings.meet(present)
         while True:
             reason = await self._siblings.gone(_SEES)

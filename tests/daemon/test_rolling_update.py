@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from rdma_dp.standin.kubelet import (
     Registered,
     StandinKubelet,
 )
+from rdma_dp.standin.kubelet.client import PluginClient
 from rdma_dp.standin.kubelet.manager import DeviceManager
 
 from ..kubelet.nodes import pool
@@ -290,6 +291,29 @@ async def test_after_many_updates_the_streams_do_not_pile_up(
             await streams(kubelet, before + 2)
         await kubelet.wait_for(NAME, healthy(4))
         assert stays.count("registering again") + stays.count("making a new socket") == 1
+
+
+async def test_the_old_one_is_killed_before_kubelet_listens_to_the_new_one(
+    node: Node, kubelet: StandinKubelet, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kubelet has registered it, and drops it before it has opened its stream."""
+    killed, listen = asyncio.Event(), PluginClient.listen
+
+    async def late(client: PluginClient, received: Callable[[Sequence[Any]], None]) -> str:
+        if not killed.is_set():
+            await killed.wait()
+        return await listen(client, received)
+
+    async with node.daemon("--registration", way) as old:
+        await kubelet.wait_for(NAME, healthy(4))
+        monkeypatch.setattr(PluginClient, "listen", late)
+        async with node.daemon("--registration", way) as new:
+            await new.says("registered with kubelet")
+            old.send(signal.SIGKILL)
+            await old.ended()
+            await kubelet.wait_until(lambda _: dropped(kubelet), DEADLINE)
+            killed.set()
+            await kubelet.wait_for(NAME, healthy(4))
 
 
 @pytest.mark.parametrize("newer", [True, False])
