@@ -43,20 +43,21 @@ async def leave(plugin: Plugin, registrar: Registrar, siblings: Siblings) -> Non
     kubelet counts 0 for as long as the sibling takes to register.
     """
     plugin.leaving = True  # before any look at the others: of two that leave, one sees it
-    present, lost = siblings.look()
-    if not plugin.streams.value and not lost:
+    if not plugin.streams.value:
         return
+    present, lost = siblings.look()
     with contextlib.suppress(TimeoutError, grpc.aio.AioRpcError, SocketError):
         async with asyncio.timeout(_LONGEST):
-            others = await _asked(present)
-            if heir := _heir(others):
+            staying = {path: said for path, said in await _asked(present) if not said.leaving}
+            if heir := _heir(staying):
                 await _leave_to(heir, plugin, registrar)
-            elif (uncertain := present - _beginning(others)) or lost:
+            elif not staying and (present or lost):
                 # What those left, they left to us, and kubelet would not notice our end: it would
-                # go on counting what nobody serves. Both are needed: two that end at once may each
-                # bring a list after the other was dropped.
+                # go on counting what nobody serves. One that does not answer may have left, too.
+                # Both are needed: two that end at once may each bring a list after the other was
+                # dropped. But one that stays will register, and must not be dropped by our end.
                 plugin.withdraw()
-                await _ends(siblings, uncertain)
+                await _ends(siblings, present)
                 await registrar.register()
 
 
@@ -69,17 +70,9 @@ async def _leave_to(heir: Path, plugin: Plugin, registrar: Registrar) -> None:
             logger.info("%s: left to %s", plugin.resource, heir.name)
 
 
-def _heir(others: Mapping[Path, pb.StatusReply]) -> Path | None:
-    """A sibling that kubelet listens to and that stays."""
-    staying = (path for path, said in others.items() if said.streams and not said.leaving)
-    return min(staying, default=None)
-
-
-def _beginning(others: Mapping[Path, pb.StatusReply]) -> frozenset[Path]:
-    """Those that will register by themselves. Of one that leaves, or does not answer in time,
-    nobody knows whether it has left the resource to us already.
-    """
-    return frozenset(path for path, said in others.items() if not said.leaving)
+def _heir(staying: Mapping[Path, pb.StatusReply]) -> Path | None:
+    """A sibling that kubelet listens to."""
+    return min((path for path, said in staying.items() if said.streams), default=None)
 
 
 async def _ends(siblings: Siblings, some: frozenset[Path]) -> None:
@@ -89,11 +82,11 @@ async def _ends(siblings: Siblings, some: frozenset[Path]) -> None:
             await siblings.until_gone(some)
 
 
-async def _asked(paths: Iterable[Path]) -> dict[Path, pb.StatusReply]:
+async def _asked(paths: Iterable[Path]) -> list[tuple[Path, pb.StatusReply]]:
     """What each of them tells; one that does not answer is left out."""
     paths = list(paths)
     answers = await asyncio.gather(*map(_status, paths))
-    return {path: said for path, said in zip(paths, answers, strict=True) if said is not None}
+    return [(path, said) for path, said in zip(paths, answers, strict=True) if said is not None]
 
 
 async def _status(path: Path) -> pb.StatusReply | None:

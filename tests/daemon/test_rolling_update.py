@@ -10,9 +10,8 @@ from typing import Any
 import grpc
 import pytest
 
-from rdma_dp.kubelet.api import status_pb2_grpc
 from rdma_dp.kubelet.plugin import Plugin
-from rdma_dp.kubelet.plugin_status import PluginStatus
+from rdma_dp.kubelet.services import services
 from rdma_dp.kubelet.siblings import MOST_STREAMS
 from rdma_dp.kubelet.sockets import SocketServer
 from rdma_dp.latest import Latest
@@ -258,23 +257,40 @@ async def test_when_the_heir_ends_while_the_one_that_left_hangs(
     await kubelet.wait_for(NAME, healthy(0, of=7))
 
 
+@asynccontextmanager
+async def beginning(beside: Path) -> AsyncIterator[None]:
+    """Another process for the resource of this socket, which has not registered yet."""
+    socket = beside.with_name(f"{beside.name.rpartition('-')[0]}-ffffff.sock")
+    server = SocketServer(socket, services(Plugin(Latest(pool(0))), "device-plugins"))
+    try:
+        await server.start()
+        yield
+    finally:
+        await server.stop()
+
+
+async def test_one_that_only_begins_is_not_dropped_by_the_end_of_an_heir(
+    node: Node, kubelet: StandinKubelet
+) -> None:
+    """It will register, and kubelet would then drop it with the last stream of the heir."""
+    async with two(node, kubelet, "device-plugins") as (old, new):
+        old_socket = registered(kubelet)[0]
+        async with beginning(beside=old_socket):
+            old.send(signal.SIGTERM)
+            await appears(old_socket.parent, lambda: not old_socket.exists())
+            await new.stop()
+            await old.ended()
+        assert len(registered(kubelet)) == 2
+
+
 async def test_one_that_kubelet_does_not_listen_to_inherits_nothing(
     node: Node, kubelet: StandinKubelet
 ) -> None:
     """It serves, and no more: kubelet must not count on what it may never hear of."""
     async with node.daemon("--registration", "device-plugins") as old:
         await kubelet.wait_for(NAME, healthy(4))
-        (socket,) = node.sockets()
-        beside = socket.with_name(f"{socket.name.rpartition('-')[0]}-ffffff.sock")
-        plugin = Plugin(Latest(pool(0)))
-        add = status_pb2_grpc.add_StatusServicer_to_server
-        status = PluginStatus(plugin, "device-plugins")
-        server = SocketServer(beside, [lambda server: add(status, server)])
-        try:
-            await server.start()
+        async with beginning(beside=node.sockets()[0]):
             await old.stop()
-        finally:
-            await server.stop()
         await kubelet.wait_for(NAME, healthy(0, of=4))
         assert old.count("left to") == 0
 
