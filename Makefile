@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 
 ## run: the demo: the real daemon on a sample host, without HCAs, kubelet or root
 run: $(VENV)/.runtime
-	$(BIN)/rdma-dp demo
+	$(BIN)/python -m simulator demo
 
 ## test: lint, types, import rules and the test suite
 test: lint unit
@@ -27,36 +27,36 @@ unit: $(VENV)/.development
 
 ## test-vm: the daemon on a real kernel with Soft-RoCE HCAs, in a virtual machine
 test-vm: $(VENV)/.development
-	$(BIN)/python -m tests.vm
+	$(BIN)/python -m tests.heavy.vm
 
 ## test-node: the daemon under a real kubelet and containerd, in namespaces of their own
 test-node: $(VENV)/.development
-	$(BIN)/python -m tests.node
+	$(BIN)/python -m tests.heavy.node
 
 ## test-vm-node: our image on a node with HCAs, in the virtual machine: the data path between pods
 test-vm-node: $(VENV)/.development
-	$(BIN)/python -m tests.vm.node
+	$(BIN)/python -m tests.heavy.vm.node
 
 ## test-soak: 1,000 kubelet restarts and 10,000 inventory changes in one process
 test-soak: $(VENV)/.development
-	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.heavy.soak
 
 ## test-cdi: the CDI specs before CDI's own library, which Go builds
 test-cdi: $(VENV)/.development
-	$(BIN)/python -m tests.cdi
+	$(BIN)/python -m tests.heavy.cdi
 
 ## test-deploy: deploy/, rendered by helm and kustomize, against the schemas of Kubernetes
 test-deploy: $(VENV)/.development
-	$(BIN)/python -m tests.deploy
+	$(BIN)/python -m tests.heavy.deploy
 
 ## test-image: the image, built without a container daemon and looked at from inside
 test-image: $(VENV)/.development
-	$(BIN)/python -m tests.image
+	$(BIN)/python -m tests.heavy.image
 
 ## fuzz: every parser before bytes that atheris makes up, a minute each
 fuzz: $(VENV)/.development
 	$(BIN)/python -m pip install --quiet --no-deps atheris==3.0.0
-	$(BIN)/python -m tests.fuzz 60
+	$(BIN)/python -m tests.heavy.fuzz 60
 
 ## bench: the figures, as one table
 bench: $(VENV)/.development

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rdma_dp.config import CdiMode, Preference, SlotsPer
-from rdma_dp.standin.kubelet import StandinKubelet
+from simulator.kubelet import StandinKubelet
 
 Json = dict[str, Any]
 

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from bench.process import BenchError
 from rdma_dp import log
-from rdma_dp.daemon import Daemon, Settings
-from rdma_dp.kubelet.registration import KubeletDirectories, Way
-from rdma_dp.latest import first_of
+from rdma_dp.aio.latest import first_of
+from rdma_dp.daemon.daemon import Daemon
+from rdma_dp.daemon.settings import Settings
+from rdma_dp.kubelet.directories import KubeletDirectories
+from rdma_dp.kubelet.registration.choice import Way
 
 EVENT = b"!"
 

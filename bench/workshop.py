@@ -16,13 +16,13 @@ from typing import Self
 from bench.process import PATIENCE, BenchError, Child, running
 from bench.sharing import Sharing
 from rdma_dp import config, discovery
-from rdma_dp.host import Host
-from rdma_dp.latest import first_of
-from rdma_dp.pool import Pool
-from rdma_dp.pools import Pools
-from rdma_dp.standin.host import StandinHost, build, generate
-from rdma_dp.standin.kubelet import ListReceived, Registered, StandinKubelet
-from rdma_dp.standin.scratch import scratch
+from rdma_dp.aio.latest import first_of
+from rdma_dp.daemon.published import Pools
+from rdma_dp.host.files import Host
+from rdma_dp.sharing.pool import Pool
+from simulator.host import StandinHost, build, generate
+from simulator.kubelet import ListReceived, Registered, StandinKubelet
+from simulator.scratch import scratch
 
 Known = Callable[[StandinKubelet], bool]
 """Whether kubelet knows something."""

@@ -2,6 +2,6 @@
 
 import sys
 
-from rdma_dp.cli import main
+from rdma_dp.cli.main import main
 
 sys.exit(main())

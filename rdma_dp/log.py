@@ -5,6 +5,8 @@ import json
 import logging
 from datetime import UTC, datetime
 
+logger = logging.getLogger(__name__)
+
 
 def configure(level: str, form: str) -> None:
     """`level`: debug, info or warning. `form`: text, or json for one object a line."""
@@ -32,3 +34,21 @@ class _Json(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
+
+
+class Trouble:
+    """The newest trouble of one resource; `now` is None when there is none."""
+
+    def __init__(self, resource: str) -> None:
+        self._resource = resource
+        self.now: str | None = None
+
+    def tell(self, trouble: str) -> None:
+        """One line per trouble, until there is another or it is over."""
+        if trouble != self.now:
+            logger.warning("%s: %s", self._resource, trouble)
+            self.now = trouble
+
+    def over(self) -> None:
+        """The next trouble is news, also if it is the same again."""
+        self.now = None

@@ -1,5 +1,6 @@
 """What several kinds of tests share: stand-in hosts on disk, and golden files."""
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,10 +12,11 @@ import pytest
 from hypothesis import settings
 
 from rdma_dp.discovery import scan
-from rdma_dp.host import Host
-from rdma_dp.model import Inventory
-from rdma_dp.standin import host as standin
-from rdma_dp.standin.scratch import scratch
+from rdma_dp.host.files import Host
+from rdma_dp.inventory.hardware import Inventory
+from simulator import host as standin
+from simulator.scratch import scratch
+from tests.logs import Log
 
 # No test asserts a duration, hypothesis' own neither: these machines have other work as well.
 settings.register_profile("patient", deadline=None)
@@ -70,6 +72,16 @@ def fresh(memory: Path) -> Iterator[Fresh]:
             return standin.build(manifest, base / str(next(numbers)), dev=dev)
 
         yield build
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Iterator[Log]:
+    """The log, as it is written by default."""
+    log = Log()
+    caplog.set_level(logging.INFO)
+    logging.getLogger().addHandler(log)
+    yield log
+    logging.getLogger().removeHandler(log)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from rdma_dp.config import Resource, Selectors, SlotsPer
-from rdma_dp.model import (
+from rdma_dp.inventory.hardware import (
     CharDevice,
     DeviceNumber,
     Hca,
@@ -16,8 +16,8 @@ from rdma_dp.model import (
     Subfunction,
     System,
 )
-from rdma_dp.pool import Pool, make_pool
-from rdma_dp.selection import Selection, select
+from rdma_dp.sharing.pool import Pool, make_pool
+from rdma_dp.sharing.selection import Selection, select
 
 RDMA_CM = CharDevice("rdma_cm", DeviceNumber(10, 122))
 SYSTEM = System("shared", RDMA_CM)

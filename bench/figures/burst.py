@@ -10,8 +10,8 @@ from bench.sharing import Sharing
 from bench.table import Row, at_most, milliseconds
 from bench.woken import EVENT, looks
 from bench.workshop import Daemon, Known, Workshop
-from rdma_dp.discovery.debounce import LONGEST, QUIET
-from rdma_dp.standin.host import StandinHost
+from rdma_dp.aio.debounce import LONGEST, QUIET
+from simulator.host import StandinHost
 
 _EVENTS = 1000
 _HANDFUL = 5  # scans

@@ -11,16 +11,16 @@ from bench.sharing import Sharing
 from bench.table import Row, milliseconds, times
 from bench.workshop import Workshop
 
-_DAEMON = "import rdma_dp.cli, rdma_dp.daemon"
+_DAEMON = "import rdma_dp.cli.main, rdma_dp.daemon.main"
 _IMPORTS = {
     "with grpc.aio": "import grpc.aio",
     "with the config's models (pydantic)": "import rdma_dp.config",
     "with all that the daemon imports": _DAEMON,
-    "and RDMA netlink, on a live host": f"{_DAEMON}, rdma_dp.discovery.nldev",
+    "and RDMA netlink, on a live host": f"{_DAEMON}, rdma_dp.host.netlink.rdma",
 }
 
 # What has no business in the daemon: tables for people, and everything for tests.
-_UNWANTED = ("rich", "typer", "pytest", "rdma_dp.render", "rdma_dp.standin", "rdma_dp.demo")
+_UNWANTED = ("rich", "typer", "pytest", "rdma_dp.render", "simulator")
 
 
 async def imports(workshop: Workshop, scale: Scale) -> list[Row]:

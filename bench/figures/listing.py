@@ -7,8 +7,8 @@ from bench.table import Row, microseconds, milliseconds, times
 from bench.workshop import Workshop
 from rdma_dp.config import SlotsPer
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
-from rdma_dp.kubelet.messages import device_list
-from rdma_dp.pool import Pool
+from rdma_dp.kubelet.device_plugin.messages import device_list
+from rdma_dp.sharing.pool import Pool
 
 _SHARINGS = {
     "resource": (Sharing(8, slots=504), Sharing(8, slots=10_000)),

@@ -10,7 +10,7 @@ from bench.sharing import Sharing
 from bench.table import Row, at_most, latency, milliseconds, times
 from bench.workshop import Workshop
 from rdma_dp.config import Preference, SlotsPer
-from rdma_dp.preference import preferred
+from rdma_dp.sharing.preference import preferred
 
 _HCAS = (8, 16, 64)
 _SLOTS = 63  # per HCA

@@ -7,7 +7,7 @@ from bench.scale import Scale
 from bench.table import Row, at_most, milliseconds
 from bench.workshop import Workshop
 from rdma_dp import discovery
-from rdma_dp.host import Host
+from rdma_dp.host.files import Host
 
 
 async def scan(workshop: Workshop, scale: Scale) -> list[Row]:

@@ -11,8 +11,8 @@ from bench.sharing import Sharing
 from bench.table import Row, milliseconds, times
 from bench.workshop import Workshop
 from rdma_dp.config import CdiMode, SlotsPer
-from rdma_dp.pool import Pool
-from rdma_dp.spec_files import SpecFiles
+from rdma_dp.sharing.pool import Pool
+from rdma_dp.specs.publisher import SpecFiles
 
 _SHARINGS = {
     "CDI, 8 HCAs": Sharing(8, slots_per=SlotsPer.HCA, cdi=CdiMode.CRI),

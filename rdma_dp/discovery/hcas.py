@@ -1,13 +1,10 @@
 """One HCA put together from its sources: functions, ports, netdevs, character devices."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from rdma_dp.discovery.chardevs import read_char_devices
-from rdma_dp.discovery.netdevs import NetLink, NetLinks
-from rdma_dp.discovery.netlink_view import NetlinkView, NldevDevice
-from rdma_dp.discovery.pci import Functions, Parent, parent_of
+from rdma_dp.discovery.netdevs import NetLink
+from rdma_dp.discovery.pci_functions import Parent
 from rdma_dp.discovery.ports import (
     UNKNOWN_PORT,
     assign_netdevs,
@@ -15,49 +12,11 @@ from rdma_dp.discovery.ports import (
     read_port_guids,
     read_ports,
 )
-from rdma_dp.host import CLASS_INFINIBAND, PCI_DEVICES, Host
-from rdma_dp.model import Hca, PciFunction, Port, Subfunction
-
-
-class Sources:
-    """Everything that one scan reads for all HCAs together, each class directory once."""
-
-    def __init__(self, host: Host, netlink: NetlinkView) -> None:
-        self.host = host
-        self.netlink = netlink
-        self.functions = Functions(host)
-        self.links = NetLinks(host)
-        self.char_devices = read_char_devices(host)
-        self.parents = _parents_of_hcas(host)
-        self._told = {
-            netdev: device.name
-            for device in netlink.devices.values()
-            for netdev in device.netdevs.values()
-        }
-        self._by_parent: dict[Parent, list[str]] = defaultdict(list)
-        for name, parent in self.parents.items():
-            if parent is not None:
-                self._by_parent[parent].append(name)
-        self.busy_addresses = frozenset(parent.address for parent in self._by_parent)
-
-    def may_have(self, hca: str, link: NetLink) -> bool:
-        """Whether netlink does not say that a netdev belongs to another HCA."""
-        return self._told.get(link.name, hca) == hca
-
-    def companions(self, hca: str) -> list[str]:
-        """The other HCAs on the same function or subfunction."""
-        parent = self.parents[hca]
-        return [] if parent is None else [n for n in self._by_parent[parent] if n != hca]
-
-
-def _parents_of_hcas(host: Host) -> dict[str, Parent | None]:
-    """Every HCA of the host with the device that it hangs on. Dangling links are left out."""
-    found = {}
-    for name in host.entries(CLASS_INFINIBAND):
-        path = host.follow(f"{CLASS_INFINIBAND}/{name}")
-        if path is not None and host.is_directory(path):
-            found[name] = parent_of(path)
-    return found
+from rdma_dp.discovery.sources import Sources
+from rdma_dp.host.files import Host
+from rdma_dp.host.netlink.values import NldevDevice
+from rdma_dp.host.paths import CLASS_INFINIBAND, PCI_DEVICES
+from rdma_dp.inventory.hardware import Hca, PciFunction, Port, Subfunction
 
 
 def read_hca(sources: Sources, name: str) -> Hca:

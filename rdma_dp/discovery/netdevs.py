@@ -4,9 +4,10 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 
-from rdma_dp.discovery.pci import parent_of
-from rdma_dp.host import CLASS_NET, Host, HostError
-from rdma_dp.model import NetDevice
+from rdma_dp.discovery.pci_functions import parent_of
+from rdma_dp.host.files import Host, HostError
+from rdma_dp.host.paths import CLASS_NET
+from rdma_dp.inventory.hardware import NetDevice
 
 _IFF_UP = 0x1  # of net/IF/flags (kernel include/uapi/linux/if.h)
 

@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from rdma_dp.discovery.netdevs import NetLink, NetLinks
-from rdma_dp.host import CLASS_INFINIBAND, Host, HostError
-from rdma_dp.model import Port
+from rdma_dp.host.files import Host, HostError
+from rdma_dp.host.paths import CLASS_INFINIBAND
+from rdma_dp.inventory.hardware import Port
 
 # A port's state where the driver answers with an error: a firmware that does not respond, say.
 UNREADABLE = "UNREADABLE"

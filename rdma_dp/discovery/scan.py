@@ -2,14 +2,16 @@
 
 from types import MappingProxyType
 
-from rdma_dp.discovery.altnames import query_altnames
-from rdma_dp.discovery.chardevs import read_rdma_cm
-from rdma_dp.discovery.hcas import Sources, netdevs_of, read_hca, with_altnames
-from rdma_dp.discovery.idle import RDMA_MODULE_OF_DRIVER, idle_functions
-from rdma_dp.discovery.netlink_view import NetlinkView
-from rdma_dp.discovery.sharing import judged
-from rdma_dp.host import MODULES, NETNS_MODE, Host, HostError
-from rdma_dp.model import Hca, Inventory, System, natural_key
+from rdma_dp.discovery.char_devices import read_rdma_cm
+from rdma_dp.discovery.eligibility import judged
+from rdma_dp.discovery.hcas import netdevs_of, read_hca, with_altnames
+from rdma_dp.discovery.sources import Sources
+from rdma_dp.discovery.unused_functions import RDMA_MODULE_OF_DRIVER, idle_functions
+from rdma_dp.host.files import Host, HostError
+from rdma_dp.host.netlink.links import query_altnames
+from rdma_dp.host.netlink.values import NetlinkView
+from rdma_dp.host.paths import MODULES, NETNS_MODE
+from rdma_dp.inventory.hardware import Hca, Inventory, System, natural_key
 
 # What RDMA for pods needs of the kernel, whatever the hardware.
 _CORE_MODULES = ("ib_core", "ib_uverbs", "ib_umad", "rdma_ucm")
@@ -40,9 +42,9 @@ def scan(host: Host, netlink: NetlinkView | None = None) -> Inventory:
 
 def _ask_rdma_netlink() -> NetlinkView:
     # Imported here: pyroute2 costs 75 ms, and only a live host has a kernel to ask.
-    from rdma_dp.discovery import nldev  # noqa: PLC0415
+    from rdma_dp.host.netlink import rdma  # noqa: PLC0415
 
-    return nldev.query() or NetlinkView()
+    return rdma.query() or NetlinkView()
 
 
 def _judged_hca(sources: Sources, name: str, netns_mode: str | None) -> Hca:

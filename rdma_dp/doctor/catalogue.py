@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from rdma_dp.doctor import (
+from rdma_dp.doctor.check import Check
+from rdma_dp.doctor.checks import (
     config,
     drivers,
     fabric,
@@ -13,7 +14,6 @@ from rdma_dp.doctor import (
     ports,
     traffic,
 )
-from rdma_dp.doctor.check import Check
 from rdma_dp.errors import RdmaDpError
 
 CATALOGUE: tuple[Check, ...] = (

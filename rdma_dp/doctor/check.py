@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rdma_dp.doctor.sight import Sight
+from rdma_dp.node.view import Sight
 
 
 class Verdict(StrEnum):

@@ -18,6 +18,7 @@ from typing import Any
 import grpc
 
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.kubelet.views import SocketState
 
 _MARK = "rdma-dp-"
 _LONGEST_PATH = 107  # bytes: sun_path of unix(7) without its closing NUL
@@ -178,3 +179,19 @@ def _why(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "it vanished at once: kubelet removes every socket when it starts"
     return f"is {path.parent} writable for this process?"
+
+
+def state_of(path: Path) -> SocketState | None:
+    """What connecting to a socket tells, without a byte sent; None when there is no such file."""
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.setblocking(False)
+            client.connect(os.fspath(path))
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return None
+        if error.errno == errno.ECONNREFUSED:
+            return SocketState.STALE
+        # EAGAIN: unix(7), its backlog is full.
+        return SocketState.SILENT if error.errno == errno.EAGAIN else SocketState.REFUSED
+    return SocketState.ANSWERS

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rdma_dp.doctor.check import Check, Verdict, worst
-from rdma_dp.doctor.examination import Result
-from rdma_dp.selection import grouped, some
+from rdma_dp.doctor.run import Result
+from rdma_dp.text import grouped, some
 
 _COLOURS = {
     Verdict.OK: "green",

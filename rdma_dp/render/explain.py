@@ -7,9 +7,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rdma_dp.pool import Pool
-from rdma_dp.render.tables import heading
-from rdma_dp.selection import Comparison, Verdict, grouped, not_asked, some
+from rdma_dp.render.dry_run import heading
+from rdma_dp.sharing.pool import Pool
+from rdma_dp.sharing.selection import Comparison, Verdict, not_asked
+from rdma_dp.text import grouped, some
 
 _YES, _NO = Text("✓", "green"), Text("✗", "red")
 _NAMED = 12  # HCAs that one explanation names

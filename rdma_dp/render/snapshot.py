@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from rdma_dp.snapshot.anonymous import Anonymous
-from rdma_dp.snapshot_taking import Taken
+from rdma_dp.node.capture import Taken
+from rdma_dp.node.snapshot.anonymous import Anonymous
 
 
 def lines(taken: Taken, file: Path) -> Iterator[str]:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ..cli.process import rdma_dp
-from ..conftest import Sample
-from .pages import REPO, Command, commands
+from tests.conftest import Sample
+from tests.docs.pages import Command, commands
+from tests.paths import REPO
+from tests.unit.cli.process import rdma_dp
 
 COMMANDS = commands()
 CONFIG = REPO / "configs" / "network-operator.json"
@@ -78,8 +79,6 @@ def test_every_command_is_of_a_kind_that_is_checked() -> None:
 @pytest.mark.parametrize(("where", "words"), OURS, ids=[where for where, _ in OURS])
 def test_ours_run(where: str, words: list[str], sample: Sample, tmp_path: Path) -> None:
     verb, *rest = words
-    if verb == "demo":  # tests/test_demo.py plays them all
-        return
     root = sample("dgx-h100")
     snapshot = tmp_path / SNAPSHOT
     files = {"FILE": CONFIG, "config.json": CONFIG, "DIR": root, SNAPSHOT: snapshot}
@@ -140,7 +139,7 @@ def test_objects_are_found_in_commands() -> None:
 
 @typed(argvalues=beginning("helm"))
 def test_helm_installs_our_chart(command: Command) -> None:
-    """With which values is tried by tests/deploy/test_docs.py, with helm itself."""
+    """With which values is tried by tests/heavy/deploy/test_docs.py, with helm itself."""
     charts = [word for word in command.words if word.startswith("deploy/")]
     assert all((REPO / chart / "Chart.yaml").exists() for chart in charts)
     assert charts or command.words[1] == "uninstall"

@@ -1,8 +1,7 @@
 import subprocess
 import sys
-from pathlib import Path
 
-REPO = Path(__file__).parents[2]
+from tests.paths import REPO
 
 
 def test_what_is_generated_is_what_the_schema_and_the_catalogue_make() -> None:

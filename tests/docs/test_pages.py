@@ -4,15 +4,14 @@ import ast
 import json
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
 import yaml
 
 from rdma_dp import __version__
 from rdma_dp.config import json_schema
-
-from .pages import REPO, anchors, links, page_of
+from tests.docs.pages import anchors, links, page_of
+from tests.paths import REPO
 
 # Words of others in the tables of troubleshooting.md: kubelet's, the scheduler's, the runtime's.
 FOREIGN = {
@@ -58,19 +57,13 @@ def test_enough_messages_are_quoted_to_mean_something() -> None:
 @cache
 def _texts() -> frozenset[str]:
     """Every string in the daemon's code, without docstrings being told apart."""
-    sources = [*(REPO / "rdma_dp").glob("*.py")]
-    sources += [file for name in ("discovery", "kubelet") for file in _python(name)]
-    trees = [ast.parse(source.read_text()) for source in sources]
+    trees = [ast.parse(source.read_text()) for source in (REPO / "rdma_dp").rglob("*.py")]
     nodes = (node for tree in trees for node in ast.walk(tree))
     return frozenset(
         node.value
         for node in nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
-
-
-def _python(name: str) -> list[Path]:
-    return [*(REPO / "rdma_dp" / name).glob("*.py")]
 
 
 def test_the_reference_names_every_key() -> None:

@@ -1,0 +1,1 @@
+"""Tools for asyncio: no RDMA, no Kubernetes."""

@@ -1,0 +1,122 @@
+"""The config: which HCAs make up which resource, in the format of the Go plugin.
+
+Reading has three steps: syntax (text -> plain data), spelling (what people write -> the
+one spelling that the models know, with warnings), and the models, which are
+strict, with the rules between their fields. Every problem is reported in one go.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic.json_schema import GenerateJsonSchema
+
+from rdma_dp.config import rules, syntax
+from rdma_dp.config.models import Config, Resource
+from rdma_dp.config.problems import ConfigError, ConfigMissing, Problem
+from rdma_dp.config.selectors import Selectors
+from rdma_dp.config.spelling import tidy
+from rdma_dp.config.validation import problems_of
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A config that can be used, and what is worth a warning in it."""
+
+    config: Config
+    warnings: tuple[Problem, ...] = ()
+
+
+def load(path: Path) -> Loaded:
+    """Read a config file. Raises ConfigMissing while there is none, else ConfigError."""
+    return parse_bytes(read(path))
+
+
+def read(path: Path) -> bytes:
+    """What a config file holds, as far as it can be one. Raises ConfigMissing or ConfigError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(syntax.MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigMissing("there is no such file") from None
+    except OSError as error:
+        raise ConfigError([Problem("", f"cannot be read: {error.strerror}")]) from error
+
+
+def parse_bytes(content: bytes) -> Loaded:
+    """Read what a config file held. Raises ConfigMissing or ConfigError."""
+    return parse(syntax.decode(content))
+
+
+def parse(text: str) -> Loaded:
+    """Read a config from JSON or YAML. Raises ConfigMissing or ConfigError."""
+    reading = syntax.read(text)
+    data, respelt = tidy(reading.data, Config)
+    warnings = (*reading.warnings, *respelt, *rules.warnings(data))
+    broken = list(rules.errors(data))
+    try:
+        # A file knows the keys alone, not the Python names of the fields behind them.
+        config = Config.model_validate(data, by_name=False)
+    except ValidationError as error:
+        raise ConfigError(_in_order([*problems_of(error, Config), *broken]), warnings) from None
+    if broken:
+        raise ConfigError(_in_order(broken), warnings)
+    folded = tuple(_folded(resource) for resource in config.config_list)
+    return Loaded(config.model_copy(update={"config_list": folded}), warnings)
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    """By path, so that what belongs to one resource stands together; [10] after [9]."""
+    return sorted(problems, key=lambda p: re.sub(r"\d+", lambda n: n[0].zfill(8), p.path))
+
+
+def _folded(resource: Resource) -> Resource:
+    """With all selectors in one place: from here on nobody meets the others."""
+    if not resource.devices and resource.extra_selectors == Selectors():
+        return resource
+    named = Selectors(if_names=resource.devices)
+    selectors = resource.selectors.joined(named).joined(resource.extra_selectors)
+    others = {"devices": (), "extra_selectors": Selectors()}
+    return resource.model_copy(update={"selectors": selectors, **others})
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a config in its usual spelling, for editors."""
+    schema = Config.model_json_schema(by_alias=True, schema_generator=_Schema)
+    return {"$schema": _Schema.schema_dialect, **schema, "title": "rdma-dp config"}
+
+
+class _Schema(GenerateJsonSchema):
+    """Without the titles that pydantic makes from the names of fields."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 (pydantic's signature)
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class FoundConfig:
+    """`content` is None when there was no such file, or when `failure` says why none was read."""
+
+    file: Path
+    content: bytes | None = None
+    failure: str | None = None
+
+    def load(self) -> Loaded:
+        """What it says. Raises ConfigMissing when there was none, else ConfigError."""
+        if self.content is not None:
+            return parse_bytes(self.content)
+        if self.failure is not None:
+            raise ConfigError([Problem("", self.failure)])
+        raise ConfigMissing("there is no such file")
+
+
+def find_config(file: Path) -> FoundConfig:
+    """Looks for it once."""
+    try:
+        return FoundConfig(file, content=read(file))
+    except ConfigMissing:
+        return FoundConfig(file)
+    except ConfigError as error:
+        return FoundConfig(file, failure=error.problems[0].message)

@@ -1,0 +1,125 @@
+"""The types of values in a config: what their text may be, and how the JSON Schema tells it.
+
+A type is a bare Python type with marks: pydantic's own, `Spelling` for the tolerant half of
+reading, and an AfterValidator around a `checked_*` function of names.py and its neighbours.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+from rdma_dp.config import syntax
+from rdma_dp.config.problems import Refused
+from rdma_dp.config.spelling import Spelling
+from rdma_dp.config.values import globs, hardware, kubernetes, pci_addresses, pf_names
+from rdma_dp.config.values.kubernetes import checked_slots
+from rdma_dp.formats.list_limit import MOST_SLOTS
+
+_T = TypeVar("_T")
+
+
+class ConfigModel(BaseModel):
+    """What all models of the config have in common."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Without blanks and repetitions. Nothing but blanks must not become "absent = all"."""
+    kept = tuple(dict.fromkeys(value for value in values if value != ""))
+    if values and not kept:
+        raise Refused("holds nothing but blanks", "name something, or leave the key out")
+    return kept
+
+
+def at_least_one(resources: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A list that is not empty."""
+    if not resources:
+        raise Refused("is empty", "without a resource there is nothing to offer")
+    return resources
+
+
+def _unless_blank(check: Callable[[str], str]) -> AfterValidator:
+    return AfterValidator(lambda text: check(text) if text else text)
+
+
+def _pattern(pattern: str, longest: int | None = None) -> WithJsonSchema:
+    length = {} if longest is None else {"maxLength": longest}
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", **length})
+
+
+def one_of(choices: type[StrEnum]) -> Spelling:
+    """Marks an enum whose values are read in any case."""
+    return Spelling(lambda text: text.lower() if text.lower() in list(choices) else text)
+
+
+def enum(choices: Iterable[str]) -> WithJsonSchema:
+    """The same in the JSON Schema, in place."""
+    return WithJsonSchema({"enum": [str(choice) for choice in choices]})
+
+
+WholeNumber = Annotated[int, Strict(), BeforeValidator(syntax.number)]
+Slots = Annotated[
+    WholeNumber,
+    AfterValidator(checked_slots),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_SLOTS}),
+]
+Flag = Annotated[bool, Strict(), BeforeValidator(syntax.flag)]
+Text = Annotated[str, Strict(), AfterValidator(kubernetes.checked_text)]
+Several = Annotated[tuple[_T, ...], AfterValidator(_each_once)]
+
+ResourceName = Annotated[
+    Text,
+    AfterValidator(kubernetes.checked_name),
+    _pattern(kubernetes.NAME_PATTERN, kubernetes.LONGEST_NAME),
+]
+ResourcePrefix = Annotated[
+    Text,
+    AfterValidator(lambda prefix: kubernetes.checked_prefix(prefix or kubernetes.DEFAULT_PREFIX)),
+    _pattern(kubernetes.PREFIX_PATTERN, kubernetes.LONGEST_PREFIX),
+]
+Variable = Annotated[
+    Text, AfterValidator(kubernetes.checked_variable), _pattern(kubernetes.VARIABLE_PATTERN)
+]
+
+HexId = Annotated[Text, Spelling(hardware.usual_hex_id), _pattern(hardware.HEX_ID_PATTERN)]
+VendorId = Annotated[HexId, _unless_blank(hardware.checked_vendor)]
+DeviceId = Annotated[HexId, _unless_blank(hardware.checked_device_id)]
+LinkType = Annotated[
+    Text,
+    Spelling(hardware.usual_link_type),
+    _unless_blank(hardware.checked_link_type),
+    enum(hardware.LINK_TYPES),
+]
+FunctionTypeName = Annotated[
+    Text,
+    Spelling(hardware.usual_function_type),
+    _unless_blank(hardware.checked_function_type),
+    enum(hardware.FUNCTION_TYPES),
+]
+GlobOfNames = Annotated[Text, _unless_blank(globs.checked_name), _pattern(globs.NAME_PATTERN)]
+NumaNode = Annotated[
+    WholeNumber,
+    Field(ge=0, le=hardware.HIGHEST_NUMA_NODE),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": hardware.HIGHEST_NUMA_NODE}),
+]
+PciAddresses = Annotated[
+    Text,
+    Spelling(pci_addresses.usual),
+    _unless_blank(pci_addresses.checked),
+    _pattern(pci_addresses.PATTERN),
+]
+PfName = Annotated[
+    Text, Spelling(pf_names.usual), _unless_blank(pf_names.checked), _pattern(pf_names.PATTERN)
+]

@@ -1,0 +1,102 @@
+"""What pydantic says about a value, in the words of a config: path, message, example."""
+
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from rdma_dp.config.problems import Location, Problem, Refused, path_of, shown
+from rdma_dp.config.spelling import unknown_key_hint
+from rdma_dp.config.syntax import Unquoted
+
+# pydantic's error type -> message; what is in braces comes from the error's context.
+_MESSAGES = MappingProxyType(
+    {
+        "missing": "is missing",
+        "string_type": "must be a string, not {given}",
+        "bool_type": "must be true or false, not {given}",
+        "int_type": "must be a whole number, not {given}",
+        "tuple_type": "must be a list, not {given}",
+        "model_type": "must be an object, not {given}",
+        "dict_type": "must be an object, not {given}",
+        "greater_than_equal": "must be at least {ge}, not {given}",
+        "less_than_equal": "must be at most {le}, not {given}",
+        "enum": "must be one of {choices}, not {given}",
+    }
+)
+
+_UNKNOWN_KEY = "is no key of a config, and nothing is passed over here"
+
+_KINDS = MappingProxyType(
+    {
+        type(None): "null",
+        bool: "a truth value",
+        int: "the number",
+        float: "the number",
+        str: "the string",
+        Unquoted: "the word",
+        list: "a list",
+        dict: "an object",
+    }
+)
+_SCALARS = (int, float, str)  # of which bool is an int
+
+
+def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
+    """Every refusal of the validation of `model`."""
+    examples = dict(_examples(model))
+    for detail in error.errors(include_url=False):
+        if detail["type"] == "extra_forbidden":
+            hint = unknown_key_hint(detail["loc"], model)
+            yield Problem(path_of(detail["loc"]), _UNKNOWN_KEY, hint)
+        else:
+            yield _problem(detail, examples)
+
+
+def _problem(detail: ErrorDetails, examples: Mapping[str | int, str]) -> Problem:
+    location = _location(detail)
+    path = path_of(location)
+    context = detail.get("ctx", {})
+    refused = context.get("error")
+    if isinstance(refused, Refused):
+        given = detail["input"]
+        subject = f"{_shown(given)} " if isinstance(given, _SCALARS) else ""
+        return Problem(path, f"{subject}{refused.message}", refused.hint)
+    template = _MESSAGES.get(detail["type"], "{msg}")
+    given = _described(detail["input"])
+    choices = ", ".join(
+        shown(word) for word in re.findall("'([^']*)'", context.get("expected", ""))
+    )
+    message = template.format(**context, msg=detail["msg"], given=given, choices=choices)
+    known = (examples[step] for step in reversed(location) if step in examples)
+    return Problem(path, message, next(known, None))
+
+
+def _location(detail: ErrorDetails) -> Location:
+    """Where; pydantic marks a key of the user's own that is refused, and shows it as the input."""
+    location = detail["loc"]
+    return location[:-1] if location[-2:] == (detail["input"], "[key]") else location
+
+
+def _described(value: object) -> str:
+    kind = _KINDS.get(type(value), type(value).__name__)
+    return f"{kind} {_shown(value)}" if isinstance(value, _SCALARS) else kind
+
+
+def _shown(value: object) -> str:
+    text = shown(value)
+    return text.replace('"', "") if isinstance(value, Unquoted) else text
+
+
+def _examples(model: type[BaseModel]) -> Iterator[tuple[str | int, str]]:
+    """For each key of the config, how it is written."""
+    for name, field in model.model_fields.items():
+        alias = field.alias or name
+        if field.examples:
+            yield alias, f"for example {shown(alias)}: {shown(field.examples[0])}"
+        inner = get_args(field.annotation)[0] if get_origin(field.annotation) else field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _examples(inner)

@@ -1,0 +1,77 @@
+"""Shell patterns in selectors: * any text, ? one character, [0-3] one of these, [!0-3] none."""
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+from rdma_dp.config.problems import Refused
+
+# What a name of an HCA or a PF, or a glob of it, is written with; JSON Schema's words.
+NAME_PATTERN = r"[^,:{}]+"
+
+_SPECIAL = frozenset("*?[")
+_BRACKETS = re.compile(r"\[!?+\]?+[^\]]*\]")  # as fnmatch reads them; one without an end is text
+_DIGIT_RANGE = re.compile(r"[0-9]-[0-9]{2}|[0-9]{2}-[0-9]")
+_ONE_CHARACTER = 'brackets stand for one character: "mlx5_[0-9]", "mlx5_1[01]"'
+_FOREIGN = {
+    ",": 'a value for each: ["mlx5_0", "mlx5_1"]',
+    ":": "the name alone: no port, no address",
+    "{": f"a value for each, or brackets; {_ONE_CHARACTER}",
+    "}": f"a value for each, or brackets; {_ONE_CHARACTER}",
+}
+
+
+def is_glob(text: str) -> bool:
+    """Whether a text may stand for others beside itself."""
+    return not _SPECIAL.isdisjoint(text)
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether the pattern means the text. A thing that is really called "eth[1]" means itself."""
+    return pattern == text or (is_glob(pattern) and fnmatchcase(text, pattern))
+
+
+def outside_brackets(pattern: str) -> str:
+    """The pattern with ? for each pair of brackets: both stand for one character."""
+    return _BRACKETS.sub("?", pattern)
+
+
+def doubtful(pattern: str) -> Refused | None:
+    """What other languages would read in another way; here it would quietly match less."""
+    if any(_DIGIT_RANGE.search(brackets) for brackets in _BRACKETS.findall(pattern)):
+        return Refused("has a range of numbers with several digits in brackets", _ONE_CHARACTER)
+    if re.search(r"\{.*\}", pattern):
+        return Refused("has braces, which stand for themselves here", _FOREIGN["{"])
+    return None
+
+
+def checked_name(pattern: str) -> str:
+    """A name, or a glob of names, that means what it looks like."""
+    if refused := doubtful(pattern):
+        raise refused
+    outside = outside_brackets(pattern)
+    if "[" in outside:
+        raise Refused("has a [ without a ]", _ONE_CHARACTER)
+    for sign, hint in _FOREIGN.items():
+        if sign in pattern:
+            raise Refused(f'holds "{sign}", which is in no such name', hint)
+    return pattern
+
+
+def can_match(pattern: str, places: Sequence[str]) -> bool:
+    """Whether the pattern matches any text whose places hold one of these characters each."""
+    reached = {0}  # places before which the part of the pattern so far may end
+    for token in re.findall(rf"\*+|{_BRACKETS.pattern}|.", pattern, re.DOTALL):
+        if not reached:
+            break
+        if token.startswith("*"):
+            reached = set(range(min(reached), len(places) + 1))
+        else:
+            reached = {at + 1 for at in reached if at < len(places) and _takes(token, places[at])}
+    return len(places) in reached
+
+
+@lru_cache(maxsize=1024)
+def _takes(token: str, characters: str) -> bool:
+    return any(fnmatchcase(character, token) for character in characters)

@@ -1,0 +1,116 @@
+"""."""
+
+import re
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+from rdma_dp.config.problems import Refused
+from rdma_dp.inventory.hardware import FunctionType
+
+HEX_ID_PATTERN = r"[0-9a-f]{4}"
+
+
+# As netlink names them (linux/if_arp.h by way of iproute2's ll_types.c).
+LINK_TYPES = ("ether", "infiniband")
+
+
+_LINK_TYPE_ALIASES = MappingProxyType(
+    {
+        **dict.fromkeys(("ethernet", "eth", "roce", "rocev2", "iwarp"), "ether"),
+        **dict.fromkeys(("ib", "ipoib"), "infiniband"),
+    }
+)
+
+
+# What an HCA sits on (model.FunctionType).
+FUNCTION_TYPES = tuple(FunctionType)
+
+
+_FUNCTION_TYPE_ALIASES = MappingProxyType(
+    {
+        **dict.fromkeys(("physical", "physical function", "physfn"), FunctionType.PF),
+        **dict.fromkeys(("virtual function", "virtfn"), FunctionType.VF),
+        **dict.fromkeys(("subfunction", "scalable", "scalable function"), FunctionType.SF),
+        **dict.fromkeys(("rxe", "siw", "software"), FunctionType.VIRTUAL),
+    }
+)
+
+
+# The highest number of a NUMA node: the kernel's MAX_NUMNODES is at most 1024
+# (include/linux/numa.h, NODES_SHIFT up to 10 in arch/*/Kconfig).
+HIGHEST_NUMA_NODE = 1023
+
+
+# pci.ids, for people who write the maker's name.
+_VENDOR_IDS = MappingProxyType(
+    {
+        "mellanox": "15b3",
+        "nvidia": "15b3",
+        "intel": "8086",
+        "broadcom": "14e4",
+        "amazon": "1d0f",
+        "microsoft": "1414",
+    }
+)
+
+
+def usual_hex_id(text: str) -> str:
+    """A PCI vendor or device id as sysfs has it: "0X15B3" -> "15b3", "0x3f" -> "003f"."""
+    digits = text.lower().removeprefix("0x")
+    return digits.zfill(4) if re.fullmatch(r"[0-9a-f]{1,4}", digits) else text
+
+
+def checked_vendor(vendor: str) -> str:
+    """A usual vendor id: four hex digits."""
+    return _checked_hex_id(vendor, "vendor", 'such as "15b3" (NVIDIA/Mellanox)')
+
+
+def checked_device_id(device_id: str) -> str:
+    """A usual device id: four hex digits."""
+    return _checked_hex_id(device_id, "device", 'such as "101b" (ConnectX-6)')
+
+
+def _checked_hex_id(text: str, kind: str, example: str) -> str:
+    if re.fullmatch(HEX_ID_PATTERN, text):
+        return text
+    known = _VENDOR_IDS.get(text.lower()) if kind == "vendor" else None
+    raise Refused(
+        f"is no PCI {kind} id",
+        f'the {kind} id of {text} is "{known}"'
+        if known
+        else f"four hex digits as lspci -nn shows them in [vendor:device], {example}",
+    )
+
+
+def _usual_word(text: str, words: Collection[str], aliases: Mapping[str, str]) -> str:
+    folded = text.lower()
+    return aliases.get(folded, folded if folded in words else text)
+
+
+def usual_link_type(text: str) -> str:
+    """A link type as netlink names it: "IB" -> "infiniband", "RoCE" -> "ether"."""
+    return _usual_word(text, LINK_TYPES, _LINK_TYPE_ALIASES)
+
+
+def checked_link_type(link_type: str) -> str:
+    """A usual link type: ether or infiniband."""
+    if link_type in LINK_TYPES:
+        return link_type
+    near = get_close_matches(link_type.lower()[:64], LINK_TYPES, n=1)
+    raise Refused(
+        "is no link type of an HCA",
+        f'did you mean "{near[0]}"?' if near else f"one of {', '.join(LINK_TYPES)}",
+    )
+
+
+def usual_function_type(text: str) -> str:
+    """What an HCA sits on, in short: "PF" -> "pf", "physical" -> "pf"."""
+    return _usual_word(text, FUNCTION_TYPES, _FUNCTION_TYPE_ALIASES)
+
+
+def checked_function_type(function_type: str) -> str:
+    """A usual type of function: pf, vf, sf or virtual."""
+    if function_type in FUNCTION_TYPES:
+        return function_type
+    raise Refused("is no type of function", f"one of {', '.join(FUNCTION_TYPES)}")

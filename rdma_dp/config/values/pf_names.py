@@ -1,0 +1,91 @@
+"""PF names in a config, as sriov-network-device-plugin writes them: "ens1f0", "ens1f0#0,2-3".
+
+Without # the PF with all its VFs and SFs, with # only its VFs (or SFs) of these numbers. Unlike
+there, the name takes globs, not regular expressions.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rdma_dp.config.problems import Refused
+from rdma_dp.config.values import globs
+
+_MOST_DIGITS = 10  # an sfnum has 32 bits
+_NUMBERS = re.compile(rf"([0-9]{{1,{_MOST_DIGITS}}})(?:-([0-9]{{1,{_MOST_DIGITS}}}))?")
+_LONG_NUMBERS = re.compile(r"[0-9]+(-[0-9]+)?")
+
+# For JSON Schema, and without a look ahead, which Go's regular expressions do not know: a name that
+# is more than digits and dashes, or any name with numbers behind it.
+_SPAN = rf"[0-9]{{1,{_MOST_DIGITS}}}(-[0-9]{{1,{_MOST_DIGITS}}})?"
+PATTERN = rf"([^#,:{{}}]*[^#,:{{}}0-9-][^#,:{{}}]*|{globs.NAME_PATTERN}#{_SPAN}(,{_SPAN})*)"
+
+
+@dataclass(frozen=True, slots=True)
+class PfFunction:
+    """A function as its PF's netdev names it: "ens1f0np0", its VF or SF number 3 "ens1f0np0#3"."""
+
+    name: str
+    number: int | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.number is None else f"{self.name}#{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    name: str
+    ranges: tuple[tuple[int, int], ...] | None  # None: whatever the number
+
+
+def usual(text: str) -> str:
+    """Without white space around the numbers: "ens1f0 #0, 2-3" -> "ens1f0#0,2-3"."""
+    name, mark, numbers = text.rpartition("#")
+    return f"{name.strip()}#{''.join(numbers.split())}" if mark else text
+
+
+def checked(text: str) -> str:
+    """A PF's name, with numbers that a VF can have."""
+    _parsed(text)
+    return text
+
+
+def matches(wanted: str, found: PfFunction) -> bool:
+    """Whether a checked name means the function."""
+    want = _parsed(wanted)
+    if not globs.matches(want.name, found.name):
+        return False
+    if want.ranges is None:
+        return True
+    number = found.number
+    return number is not None and any(first <= number <= last for first, last in want.ranges)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> _Wanted:
+    name, mark, numbers = text.rpartition("#")
+    if re.fullmatch(r"[0-9-]+", text):  # what YAML makes of [ens1f0#0,2-3] without quotes
+        raise Refused("is no PF", 'numbers stand behind its name, in one string: "ens1f0np0#0,2-3"')
+    if not mark:
+        return _Wanted(globs.checked_name(text), None)
+    if not name:
+        raise Refused("names no PF before the #", "such as ens1f0np0#0-3")
+    return _Wanted(globs.checked_name(name), tuple(_numbers(part) for part in numbers.split(",")))
+
+
+def _numbers(part: str) -> tuple[int, int]:
+    found = _NUMBERS.fullmatch(part)
+    if found is None and _LONG_NUMBERS.fullmatch(part):
+        raise Refused(
+            "has a number that is too long behind the #",
+            f"the number of a VF or SF has at most {_MOST_DIGITS} digits",
+        )
+    if found is None:
+        raise Refused(
+            "has something else than numbers behind the #",
+            "the numbers of VFs or SFs, such as ens1f0np0#0-3,7; without # all of them",
+        )
+    first, last = int(found[1]), int(found[2] or found[1])
+    if last < first:
+        raise Refused("has a range that runs backwards", f"turn it round: {last}-{first}")
+    return first, last

@@ -1,0 +1,1 @@
+"""The daemon: where config, discovery, sharing and kubelet meet."""

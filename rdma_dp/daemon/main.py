@@ -1,0 +1,37 @@
+"""."""
+
+import asyncio
+import signal
+
+from rdma_dp.aio.latest import first_of
+from rdma_dp.daemon.daemon import Daemon, logger
+from rdma_dp.daemon.settings import Settings
+from rdma_dp.errors import RdmaDpError
+
+
+async def run(settings: Settings) -> None:
+    """Runs until SIGTERM or SIGINT. Raises RdmaDpError when it cannot start."""
+    daemon, stop = Daemon(settings), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, daemon.config_file.demand)
+    try:
+        await first_of(_until_set(stop), daemon.run())
+    except BaseExceptionGroup as group:
+        reason = _first_leaf(group)
+        if isinstance(reason, RdmaDpError):
+            raise reason from None
+        raise
+    logger.info("stopped")
+
+
+async def _until_set(event: asyncio.Event) -> None:
+    await event.wait()
+    logger.info("asked to stop")
+
+
+def _first_leaf(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group

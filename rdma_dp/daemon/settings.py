@@ -1,0 +1,21 @@
+"""."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rdma_dp.kubelet.directories import KubeletDirectories
+from rdma_dp.kubelet.registration.choice import Way
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the command line decides."""
+
+    config_file: Path
+    directories: KubeletDirectories
+    cdi_directory: Path
+    device_info_directory: Path
+    way: Way = Way.AUTO
+    root: Path = Path("/")
+    set_links_up: bool = False
+    use_cdi: bool = False

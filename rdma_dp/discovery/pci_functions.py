@@ -1,0 +1,114 @@
+"""PCI functions: how a sysfs path names them, and what their attributes say."""
+
+import re
+from dataclasses import dataclass
+
+from rdma_dp.host.files import Host, HostError
+from rdma_dp.host.paths import PCI_DEVICES
+from rdma_dp.inventory.hardware import PciFunction
+
+# Domains have more than four digits behind VMD and on some hypervisors.
+_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_SUBFUNCTION = re.compile(r"mlx5_core\.sf\.\d+")
+
+# A PF's link to its VF with that number, from 0 (kernel drivers/pci/iov.c, pci_iov_sysfs_link).
+_VIRTFN = re.compile(r"virtfn(\d+)")
+
+# PCI class codes, upper 16 bits (pci.ids): a network function has base class 02; old InfiniBand
+# adapters (qib) say "serial bus, InfiniBand" instead.
+_NETWORK_BASE_CLASS = 0x02
+_SERIAL_BUS_INFINIBAND = 0x0C06
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The device that something in sysfs hangs below. `path` is the PCI function's directory."""
+
+    address: str
+    path: str
+    subfunction: str | None = None
+
+
+def is_address(name: str) -> bool:
+    """Whether sysfs would name a PCI function so."""
+    return _ADDRESS.fullmatch(name) is not None
+
+
+def parent_of(path: str) -> Parent | None:
+    """The innermost PCI function (and subfunction) on a sysfs path; None for a virtual device.
+
+    The depth says nothing: irdma and bnxt put the HCA beside their auxiliary device, an mlx5
+    subfunction puts it below.
+    """
+    components = path.split("/")
+    subfunction = None
+    for index in range(len(components) - 1, -1, -1):
+        if _SUBFUNCTION.fullmatch(components[index]):
+            subfunction = components[index]
+        if _ADDRESS.fullmatch(components[index]):
+            return Parent(components[index], "/".join(components[: index + 1]), subfunction)
+    return None
+
+
+class Functions:
+    """The host's PCI functions, each read once per scan."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._read: dict[str, PciFunction] = {}
+        self._vfs: dict[str, dict[str, int]] = {}
+
+    def at(self, address: str, path: str) -> PciFunction:
+        """The function whose attributes stand in the directory `path`."""
+        if address not in self._read:
+            self._read[address] = self._read_function(address, path)
+        return self._read[address]
+
+    def network(self, *, besides: frozenset[str]) -> list[str]:
+        """The addresses of all other functions of a network class, whatever drives them."""
+        found = []
+        for address in self._host.entries(PCI_DEVICES):
+            if address in besides:
+                continue
+            pci_class = self._host.read_fact_int(f"{PCI_DEVICES}/{address}/class", 16)
+            if pci_class is not None and _is_network(pci_class):
+                found.append(address)
+        return found
+
+    def _read_function(self, address: str, path: str) -> PciFunction:
+        physfn = self._host.link_name(f"{path}/physfn")
+        numa_node = self._host.read_fact_int(f"{path}/numa_node")
+        return PciFunction(
+            address=address,
+            vendor=_hex_id(self._host.read(f"{path}/vendor")),
+            device=_hex_id(self._host.read(f"{path}/device")),
+            pci_class=self._host.read_int(f"{path}/class", 16),
+            driver=self._host.link_name(f"{path}/driver"),
+            numa_node=None if numa_node is None or numa_node < 0 else numa_node,
+            physfn=physfn,
+            vf=None if physfn is None else self._vf_numbers(physfn).get(address),
+        )
+
+    def _vf_numbers(self, pf: str) -> dict[str, int]:
+        """The PF's VFs by their addresses. Nothing depends on them but their numbers."""
+        if pf not in self._vfs:
+            try:
+                self._vfs[pf] = self._read_vf_numbers(f"{PCI_DEVICES}/{pf}")
+            except HostError:
+                self._vfs[pf] = {}
+        return self._vfs[pf]
+
+    def _read_vf_numbers(self, path: str) -> dict[str, int]:
+        links = [found for entry in self._host.entries(path) if (found := _VIRTFN.fullmatch(entry))]
+        vfs = ((self._host.link_name(f"{path}/{link[0]}"), int(link[1])) for link in links)
+        return {address: number for address, number in vfs if address is not None}
+
+
+def _is_network(pci_class: int) -> bool:
+    return pci_class >> 16 == _NETWORK_BASE_CLASS or pci_class >> 8 == _SERIAL_BUS_INFINIBAND
+
+
+def _hex_id(text: str | None) -> str | None:
+    """ "0x15B3" -> "15b3"; None for anything else than four hex digits."""
+    digits = re.fullmatch(r"(?:0x)?([0-9a-f]{4})", (text or "").lower())
+    return digits[1] if digits else None

@@ -1,0 +1,138 @@
+"""GPUs, HCAs and the PCIe bridges above them, from the real paths of their functions."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from types import MappingProxyType
+
+from rdma_dp.discovery.pci_functions import Functions, is_address
+from rdma_dp.discovery.pcie_config import SIZE, Acs, acs
+from rdma_dp.host.files import Host, HostError
+from rdma_dp.host.paths import IOMMU_GROUPS, NVIDIA_GPUS, ONLINE_NODES, PCI_DEVICES
+from rdma_dp.inventory.hardware import Hca, Inventory, PciFunction
+from rdma_dp.inventory.pci_ids import AMD, HABANA, INTEL, MELLANOX, NVIDIA
+from rdma_dp.inventory.topology import Gpu, Place, Topology
+
+# PCI classes, upper 16 bits (pci.ids): VGA, 3D and other display controllers, processing
+# accelerators. A server's management controller and an Intel CPU's own graphics are VGA as well.
+_GPU_CLASSES = {
+    NVIDIA: frozenset({0x0300, 0x0302}),
+    AMD: frozenset({0x0300, 0x0302, 0x0380, 0x1200}),
+    INTEL: frozenset({0x0380}),
+    HABANA: frozenset({0x1200}),
+}
+_ALL_GPU_CLASSES = frozenset().union(*_GPU_CLASSES.values())
+_DMA_CONTROLLER = 0x0801
+_DATA_DIRECT = "2100"  # of Mellanox: the second function of a ConnectX-8
+
+
+def read_topology(host: Host, inventory: Inventory) -> Topology:
+    """Everything that is above the GPUs and HCAs. What cannot be read is left out."""
+    places = _Places(host)
+    functions = Functions(host)
+    gpus: list[Gpu] = []
+    data_direct: list[Place] = []
+    for function in _candidates(host, functions):
+        place = places.of(function)
+        if place is None:
+            continue
+        if _is_gpu(function):
+            gpus.append(Gpu(f"GPU{len(gpus)}", function, place, _model(host, function)))
+        elif (function.vendor, function.device) == (MELLANOX, _DATA_DIRECT):
+            data_direct.append(place)
+    hcas = {hca.name: tuple(places.of_hca(hca)) for hca in inventory.hcas}
+    seen = (*(gpu.place for gpu in gpus), *data_direct, *(p for own in hcas.values() for p in own))
+    bridges = dict.fromkeys(bridge for place in seen for bridge in place.bridges)
+    return Topology(
+        gpus=tuple(gpus),
+        hcas=MappingProxyType(hcas),
+        bridges=MappingProxyType({bridge: _vendor(host, bridge) for bridge in bridges}),
+        data_direct=tuple(data_direct),
+    )
+
+
+def read_acs(host: Host, address: str) -> Acs | None:
+    """What a bridge does with peers' traffic; None where that cannot be read."""
+    config = host.read_bytes(f"{PCI_DEVICES}/{address}/config", SIZE)
+    return None if config is None else acs(config)
+
+
+def read_iommu(host: Host, address: str) -> str | None:
+    """The type of the function's IOMMU group, "identity" or "DMA-FQ"; None without an IOMMU.
+
+    "unknown" where an old kernel does not tell.
+    """
+    group = host.link_name(f"{PCI_DEVICES}/{address}/iommu_group")
+    return None if group is None else host.read(f"{IOMMU_GROUPS}/{group}/type") or "unknown"
+
+
+class _Places:
+    """The places of functions. A host with one NUMA node need not say which one is meant."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        online = host.read_fact(ONLINE_NODES) or ""
+        self._only_node = int(online) if online.isascii() and online.isdigit() else None
+
+    def of(self, function: PciFunction) -> Place | None:
+        """None where the host does not say where it is."""
+        try:
+            path = self._host.follow(f"{PCI_DEVICES}/{function.address}")
+        except HostError:
+            return None
+        place = place_of(path or "")
+        node = self._only_node if function.numa_node is None else function.numa_node
+        return None if place is None else replace(place, numa_node=node)
+
+    def of_hca(self, hca: Hca) -> Iterator[Place]:
+        """Those of all its functions."""
+        yield from (place for function in hca.functions if (place := self.of(function)) is not None)
+
+
+def place_of(path: str) -> Place | None:
+    """The place that a function's real path tells; None for a path that is none."""
+    components = path.split("/")
+    addresses = [index for index, each in enumerate(components) if is_address(each)]
+    if not addresses or addresses[-1] != len(components) - 1 or addresses[0] == 0:
+        return None
+    first = addresses[0]
+    above = tuple(components[index] for index in addresses[:-1])
+    return Place(components[-1], components[first - 1], above)
+
+
+def _candidates(host: Host, functions: Functions) -> Iterator[PciFunction]:
+    """The functions whose class is that of a GPU or of a DMA controller."""
+    for address in _addresses(host):
+        path = f"{PCI_DEVICES}/{address}"
+        pci_class = host.read_fact_int(f"{path}/class", 16)
+        if pci_class is not None and pci_class >> 8 in _ALL_GPU_CLASSES | {_DMA_CONTROLLER}:
+            try:
+                yield functions.at(address, path)
+            except HostError:
+                continue
+
+
+def _addresses(host: Host) -> Iterable[str]:
+    try:
+        return host.entries(PCI_DEVICES)
+    except HostError:
+        return ()
+
+
+def _is_gpu(function: PciFunction) -> bool:
+    """Whether it is a GPU of its own, and no VF of one."""
+    classes = _GPU_CLASSES.get(function.vendor or "", frozenset())
+    return (function.pci_class or 0) >> 8 in classes and function.physfn is None
+
+
+def _model(host: Host, function: PciFunction) -> str | None:
+    """What the driver calls it."""
+    if function.vendor == AMD:
+        return host.read_fact(f"{PCI_DEVICES}/{function.address}/product_name") or None
+    told = host.read_fact(f"{NVIDIA_GPUS}/{function.address}/information") or ""
+    lines = (line.partition(":") for line in told.splitlines())
+    return next((text.strip() or None for key, _, text in lines if key.strip() == "Model"), None)
+
+
+def _vendor(host: Host, address: str) -> str | None:
+    text = host.read_fact(f"{PCI_DEVICES}/{address}/vendor")
+    return None if text is None else text.removeprefix("0x").lower()

@@ -1,0 +1,136 @@
+"""Network functions without an HCA, and why, as far as the node shows it."""
+
+from rdma_dp.discovery.sources import Sources
+from rdma_dp.host.files import HostError
+from rdma_dp.host.paths import MODULES, PCI_DEVICES, PCI_DRIVERS
+from rdma_dp.inventory.hardware import Hca, IdleFunction, PciFunction
+
+# The module that makes HCAs on top of each Ethernet or core driver (kernel drivers/infiniband/hw).
+RDMA_MODULE_OF_DRIVER = {
+    "be2net": "ocrdma",
+    "bnxt_en": "bnxt_re",
+    "cxgb4": "iw_cxgb4",
+    "hns3": "hns_roce_hw_v2",
+    "i40e": "irdma",
+    "ice": "irdma",
+    "idpf": "irdma",
+    "ionic": "ionic_rdma",
+    "mana": "mana_ib",
+    "mlx4_core": "mlx4_ib",
+    "mlx5_core": "mlx5_ib",
+    "qede": "qedr",
+}
+
+# Drivers that make the HCA themselves: a bound function without one is broken.
+RDMA_DRIVERS = frozenset({"efa", "erdma", "hfi1", "ib_qib", "vmw_pvrdma"})
+
+# Of these, the ones whose HCA stands in /sys/devices/virtual, as if it were software.
+_PARENTLESS_DRIVERS = frozenset({"erdma"})
+
+# Drivers that hand a function to a virtual machine or to user space.
+PASS_THROUGH_DRIVERS = frozenset(
+    {"vfio-pci", "mlx5_vfio_pci", "pci-stub", "pciback", "uio_pci_generic", "igb_uio"}
+)
+
+# What would drive a function that nothing drives, by PCI vendor.
+_DRIVER_OF_VENDOR = {"15b3": "mlx5_core", "1077": "ib_qib"}
+_MLX4_DEVICES = range(0x1002, 0x1011)  # ConnectX-2 to ConnectX-3 Pro (kernel mlx4/main.c)
+
+KERNEL_LOG = "dmesg | grep -iE 'rdma|infiniband|mlx|irdma|bnxt'"
+
+Finding = tuple[str, str | None]  # the reason and its remedy
+
+
+def idle_functions(
+    sources: Sources, hcas: tuple[Hca, ...], netns_mode: str | None
+) -> tuple[IdleFunction, ...]:
+    """The network functions that no HCA sits on, in the order of their addresses."""
+    joined = {f.address: _joined_reason(hca) for hca in hcas for f in hca.functions[1:]}
+    unplaced = [name for name, parent in sources.parents.items() if parent is None]
+    return tuple(
+        _idle_function(sources, address, joined.get(address), netns_mode, unplaced)
+        for address in sources.functions.network(besides=sources.busy_addresses)
+    )
+
+
+def _idle_function(
+    sources: Sources,
+    address: str,
+    joined: str | None,
+    netns_mode: str | None,
+    unplaced: list[str],
+) -> IdleFunction:
+    netdevs = sources.links.names_below(address)
+    try:
+        function = sources.functions.at(address, f"{PCI_DEVICES}/{address}")
+        if joined is not None:
+            return IdleFunction(function, netdevs, joined)
+        return IdleFunction(function, netdevs, *_reason(sources, function, netns_mode, unplaced))
+    except HostError as error:
+        return IdleFunction(PciFunction(address), netdevs, error.message, error.hint)
+
+
+def _joined_reason(hca: Hca) -> str:
+    bonds = sorted({netdev.bond for netdev in hca.netdevs if netdev.bond})
+    if bonds:
+        return f"its port is part of {hca.name}, the HCA of {', '.join(bonds)}"
+    return f"its port is one of the ports of {hca.name}"
+
+
+def _reason(
+    sources: Sources, function: PciFunction, netns_mode: str | None, unplaced: list[str]
+) -> Finding:
+    driver = function.driver
+    if driver is None:
+        return _without_driver(sources, function)
+    if driver in PASS_THROUGH_DRIVERS:
+        return f"bound to {driver}: handed to a virtual machine or to user space", None
+    if driver in _PARENTLESS_DRIVERS and unplaced:
+        return f"its HCA names no PCI function; it is among {', '.join(unplaced)}", None
+    if driver in RDMA_DRIVERS:
+        return f"driver {driver} is bound but made no HCA", KERNEL_LOG
+    module = RDMA_MODULE_OF_DRIVER.get(driver)
+    if module is None:
+        return f"driver {driver} has no RDMA that we know of", None
+    if _is_part_of_multiport(sources, function):
+        return "its port is part of another function's HCA (multi-port RoCE)", None
+    return _without_rdma_module(sources, driver, module, netns_mode)
+
+
+def _without_driver(sources: Sources, function: PciFunction) -> Finding:
+    driver = _DRIVER_OF_VENDOR.get(function.vendor or "")
+    if function.vendor == "15b3" and int(function.device or "0", 16) in _MLX4_DEVICES:
+        driver = "mlx4_core"
+    if driver is None:
+        return "no driver is bound", None
+    if sources.host.is_directory(f"{PCI_DRIVERS}/{driver}"):  # loaded: modprobe would do nothing
+        return "no driver is bound", f"echo {function.address} > /{PCI_DRIVERS}/{driver}/bind"
+    return "no driver is bound", f"modprobe {driver}"
+
+
+def _is_part_of_multiport(sources: Sources, function: PciFunction) -> bool:
+    """mlx5 can join two functions into one HCA with two ports; the second then shows it so.
+
+    Its auxiliary device is mlx5_core.multiport.N instead of mlx5_core.rdma.N (kernel
+    drivers/infiniband/hw/mlx5/main.c, mlx5r_mp_id_table).
+    """
+    names = sources.host.entries(f"{PCI_DEVICES}/{function.address}")
+    return any(name.startswith("mlx5_core.multiport.") for name in names)
+
+
+def _without_rdma_module(
+    sources: Sources, driver: str, module: str, netns_mode: str | None
+) -> Finding:
+    if not sources.host.is_directory(MODULES):
+        return f"driver {driver} made no HCA; whether {module} is loaded cannot be seen here", None
+    if not sources.host.is_directory(f"{MODULES}/{module}"):
+        return (
+            f"driver {driver} is bound, but its RDMA module {module} is not loaded",
+            f"modprobe {module}",
+        )
+    if netns_mode == "exclusive":
+        return (
+            f"{module} is loaded, but the HCA may be in another network namespace (exclusive)",
+            "rdma system set netns shared",
+        )
+    return f"{driver} and {module} are loaded but made no HCA", KERNEL_LOG

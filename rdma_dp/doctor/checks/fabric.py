@@ -1,0 +1,205 @@
+"""The fabric as the node sees it: MTUs and GID tables of RoCE ports."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
+from rdma_dp.doctor.facts.roce import (
+    ENOUGH_MTU,
+    LARGEST_MTU,
+    V1,
+    V2,
+    GidTable,
+    gid_table,
+    roce_mtu,
+    roce_ports,
+)
+from rdma_dp.host.paths import CLASS_NET, RDMA_CM_SETTINGS
+from rdma_dp.inventory.hardware import Hca, Port
+from rdma_dp.node.view import Sight
+from rdma_dp.text import counted, some
+
+_SHOWN = 4  # names in a line of evidence
+
+# What is over a netdev and sends nothing itself: the datapath of Open vSwitch, which all its ports
+# have as master, at 1500 whatever theirs is (net/openvswitch/vport-netdev.c), and a VRF, which
+# has 65575 (drivers/net/vrf.c, IP6_MAX_MTU).
+_OVS = "ovs-system"
+_LARGEST_PACKET = 65535
+
+
+@check(
+    "fabric-mtu",
+    "One MTU from the port to the pods",
+    looks_at="/sys/class/net/NETDEV/mtu, of each RoCE port and of what runs over it (upper_*)",
+    remedies=("ip link set NETDEV mtu MTU",),
+)
+def mtu(sight: Sight) -> Iterator[Finding]:
+    """RoCE sends packets of 256 to 4096 bytes, the largest that fits into the netdev's MTU with 96
+    bytes of headers: 1500 gives 1024, 4192 and more give 4096. Programs that connect through
+    rdma_cm go by the MTU of their own interface, others by the port's.
+
+    A warning: an interface over the port (VLAN, macvlan, ipvlan, bond) whose MTU gives RoCE
+    another, HCAs of one resource with different ones, an MTU too small for RoCE. A small MTU that
+    is the same everywhere works: it is told and not warned of, for the switches, which nobody sees
+    from here, may know no other. Interfaces in the pods' own namespaces do not show either.
+    """
+    found = _mtus(sight)
+    for name, (own, uppers) in found.items():
+        if roce_mtu(own) is None:
+            yield warn(
+                f"an MTU of {own} is too small for RoCE", _set_mtu(name, ENOUGH_MTU), subject=name
+            )
+        for upper, over in uppers.items():
+            if roce_mtu(over) != roce_mtu(own):
+                yield _mismatch(name, own, upper, over)
+    yield from _mixed(sight, found)
+    if found:
+        yield ok("; ".join(_by_size({name: own for name, (own, _) in found.items()})))
+    elif any(_roce(sight)):
+        yield unknown("no netdev of a RoCE port is there, or tells its MTU")
+
+
+def _mismatch(name: str, own: int, upper: str, over: int) -> Finding:
+    return warn(
+        f"MTU {own} gives RoCE {roce_mtu(own)}, but {upper} over it has {over}, which gives"
+        f" {roce_mtu(over)}",
+        _set_mtu(*((upper, own) if over < own else (name, over))),
+        subject=name,
+    )
+
+
+def _set_mtu(name: str, value: int) -> str:
+    return f"ip link set {name} mtu {value}"
+
+
+def _roce(sight: Sight) -> Iterator[tuple[Hca, Port]]:
+    for hca in sight.concerned:
+        for port in roce_ports(sight.host, hca):
+            yield hca, port
+
+
+def _mtus(sight: Sight) -> dict[str, tuple[int, dict[str, int]]]:
+    """The MTU of each netdev of a RoCE port, and those of what runs over it."""
+    found = {}
+    for _, port in _roce(sight):
+        for name in port.netdevs:
+            own = _mtu(sight, name)
+            if own is not None and name not in found:
+                found[name] = own, dict(_uppers(sight, name))
+    return found
+
+
+def _mtu(sight: Sight, name: str) -> int | None:
+    return sight.host.read_fact_int(f"{CLASS_NET}/{name}/mtu")
+
+
+def _uppers(sight: Sight, name: str) -> Iterator[tuple[str, int]]:
+    """What runs over a netdev in this network namespace (kernel net/core/dev.c makes the links)."""
+    for entry in sight.host.entries(f"{CLASS_NET}/{name}"):
+        kind, _, upper = entry.partition("_")
+        over = _mtu(sight, upper) if kind == "upper" and upper else None
+        if over is not None and upper != _OVS and over <= _LARGEST_PACKET:
+            yield upper, over
+
+
+def _mixed(sight: Sight, found: Mapping[str, tuple[int, Mapping[str, int]]]) -> Iterator[Finding]:
+    for pool in sight.pools:
+        names = dict.fromkeys(n for h in pool.hcas for p in h.ports for n in p.netdevs)
+        sizes = {name: found[name][0] for name in names if name in found}
+        if len(set(sizes.values())) > 1:
+            largest = max(sizes.values())
+            smaller = [name for name, size in sizes.items() if size < largest]
+            yield warn(
+                f"its netdevs differ: {'; '.join(_by_size(sizes))}",
+                *(_set_mtu(name, largest) for name in smaller[:_SHOWN]),
+                subject=pool.resource.full_name,
+            )
+
+
+def _by_size(sizes: Mapping[str, int]) -> Iterator[str]:
+    names = defaultdict(list)
+    for name, size in sizes.items():
+        names[size].append(name)
+    for size, alike in sorted(names.items()):
+        gives = roce_mtu(size)
+        more = "" if gives == LARGEST_MTU else f" ({LARGEST_MTU} needs {ENOUGH_MTU})"
+        yield f"{some(tuple(alike), _SHOWN)}: MTU {size} gives RoCE {gives or 'none'}{more}"
+
+
+@check(
+    "fabric-gids",
+    "RoCE v2 in the GID tables, and room for more",
+    looks_at="/sys/class/infiniband/HCA/ports/N/gids, gid_attrs/types;"
+    " /sys/kernel/config/rdma_cm/HCA/ports/N/default_roce_mode",
+    remedies=(
+        "ip addr show NETDEV",
+        "ip link set NETDEV up",
+        "rdma-dp dry-run",
+        "cma_roce_mode -d HCA -p PORT -m 2",
+    ),
+)
+def gids(sight: Sight) -> Iterator[Finding]:
+    """A RoCE port speaks for the addresses in its GID table: without a RoCE v2 entry there is
+    nothing that a router or another subnet would answer to, and without a free slot the interface
+    of the next pod gets none. Addresses come from the port's netdev and what runs over it.
+
+    Only ports with a netdev in the host's namespace count, since a VF whose netdev is a pod's has
+    its addresses there.
+    """
+    seen = []
+    for hca, port in _roce(sight):
+        if not port.netdevs or port.state not in (None, "ACTIVE"):
+            continue
+        table = gid_table(sight.host, hca, port)
+        if table is None or not table.size:
+            yield unknown(f"port {port.number} shows no GID table", subject=hca.name)
+            continue
+        seen.append(table)
+        yield from _judged(table, hca, port)
+        yield from _mode(sight, hca, port)
+    if seen:
+        free = min(table.free for table in seen)
+        ports = counted(len(seen), "RoCE port")
+        yield ok(f"{ports} with RoCE v2 GIDs and at least {counted(free, 'free slot')}")
+
+
+def _judged(table: GidTable, hca: Hca, port: Port) -> Iterator[Finding]:
+    netdev = port.netdevs[0]
+    types = set(table.used.values())
+    of = f"port {port.number}"
+    if not table.used:
+        yield fail(
+            f"{of} is ACTIVE, but none of its {table.size} GID slots is in use: no connection",
+            f"ip addr show {netdev}",
+            f"ip link set {netdev} up",
+            subject=hca.name,
+        )
+    elif V2 not in types and None in types:
+        yield unknown(f"{of} tells no type of {len(table.used)} GIDs", subject=hca.name)
+    elif V2 not in types:
+        yield warn(
+            f"{of} has {len(table.used)} GIDs, none of them RoCE v2: no routed traffic",
+            f"ip addr show {netdev}",
+            subject=hca.name,
+        )
+    if table.used and not table.free:
+        yield warn(
+            f"all {table.size} GID slots of {of} are in use: the next pod's interface gets none",
+            f"ip addr show {netdev}",
+            subject=hca.name,
+        )
+
+
+def _mode(sight: Sight, hca: Hca, port: Port) -> Iterator[Finding]:
+    """What rdma_cm takes by itself. configfs has it only for HCAs that somebody asked it about."""
+    path = f"{RDMA_CM_SETTINGS}/{hca.name}/ports/{port.number}/default_roce_mode"
+    if sight.host.read_fact(path) == V1:
+        yield warn(
+            f"rdma_cm connects port {port.number} by RoCE v1 unless it is told otherwise",
+            f"cma_roce_mode -d {hca.name} -p {port.number} -m 2",
+            subject=hca.name,
+        )
+
+
+CHECKS = (mtu, gids)

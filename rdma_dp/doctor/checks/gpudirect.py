@@ -1,0 +1,259 @@
+"""GPUDirect RDMA: can an HCA reach GPU memory, and by a short way? Silent where there is no GPU."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from rdma_dp.discovery.pcie_config import Acs
+from rdma_dp.discovery.pcie_topology import read_acs, read_iommu
+from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
+from rdma_dp.host.files import Host
+from rdma_dp.host.paths import (
+    ARM_CPU,
+    CPUS,
+    IOMMU_GROUPS,
+    KERNEL_RELEASE,
+    MEMORY_PEERS,
+    MODULES,
+    NVIDIA_VERSION,
+)
+from rdma_dp.inventory.hardware import Hca
+from rdma_dp.inventory.pci_ids import AMD, NVIDIA
+from rdma_dp.inventory.topology import DIRECT, Distance, Gpu, bridges_between
+from rdma_dp.node.view import Sight
+from rdma_dp.text import some
+
+# RDMA takes DMA-BUF memory from 5.12 on (kernel drivers/infiniband/core/umem_dmabuf.c).
+_FIRST_WITH_DMABUF = (5, 12)
+_NAMED = 4  # HCAs or GPUs that one line of evidence names
+_VIRTUAL_MACHINES = "vfio-pci"  # the driver of a GPU that is one's
+_NEOVERSE_V2, _OF_NVIDIA = (0x41, 0xD4F), 0x4E  # as an Arm core names itself
+_OPEN_MODULE = "Open Kernel Module"  # in NVIDIA_VERSION
+
+
+@check(
+    "gpu-peer-memory",
+    "GPU memory for HCAs",
+    looks_at="/sys/module/nvidia_peermem, /sys/kernel/mm/memory_peers, /proc/driver/nvidia/version,"
+    " /proc/sys/kernel/osrelease",
+    remedies=(
+        "modprobe nvidia-peermem",
+        "modprobe nvidia",
+        "grep -E 'CONFIG_(PCI_P2PDMA|...)=' /boot/config-$(uname -r)",
+    ),
+)
+def peer_memory(sight: Sight) -> Iterator[Finding]:
+    """An HCA reaches GPU memory through DMA-BUF (NVIDIA's open kernel module on Linux 5.12 or
+    newer) or through nvidia_peermem. Without either all traffic is copied through the host's
+    memory: NCCL says "GDR 0" and is several times slower.
+    """
+    gpus = _gpus(sight)
+    vendors = {gpu.function.vendor for gpu in gpus if gpu.function.driver != _VIRTUAL_MACHINES}
+    if NVIDIA in vendors:
+        yield _nvidia(sight.host)
+    if AMD in vendors:
+        yield _amd(sight.host)
+
+
+def _nvidia(host: Host) -> Finding:
+    for module in ("nvidia_peermem", "nv_peer_mem"):
+        if host.is_directory(f"{MODULES}/{module}"):
+            return ok(f"{module} is loaded")
+    if not host.is_directory(MODULES):
+        return unknown("there is no /sys/module to look at")
+    if not host.is_directory(f"{MODULES}/nvidia"):
+        return warn("the GPUs have no driver: nvidia is not loaded", "modprobe nvidia")
+    version, release = host.read(NVIDIA_VERSION), host.read(KERNEL_RELEASE)
+    newer = _has_dmabuf(release)
+    if version is None or newer is None:
+        missing = NVIDIA_VERSION if version is None else KERNEL_RELEASE
+        return unknown(f"nvidia_peermem is not loaded, and DMA-BUF cannot be judged: no /{missing}")
+    if _OPEN_MODULE in version and newer:
+        return ok(f"DMA-BUF: open kernel module, Linux {release}")
+    lack = f"Linux {release} has none" if not newer else "the kernel module is the proprietary one"
+    return warn(f"nvidia_peermem is not loaded, and no DMA-BUF: {lack}", "modprobe nvidia-peermem")
+
+
+def _amd(host: Host) -> Finding:
+    if any(host.is_directory(f"{path}/amdkfd") for path in MEMORY_PEERS):
+        return ok("amdkfd is registered as peer memory")
+    release = host.read(KERNEL_RELEASE)
+    newer = _has_dmabuf(release)
+    if newer is False:
+        return warn(f"no peer memory of amdgpu's, and Linux {release} has no DMA-BUF for RDMA")
+    return unknown(
+        "DMA-BUF depends on how the kernel was built, which no file in /sys tells",
+        "grep -E 'CONFIG_(PCI_P2PDMA|DMABUF_MOVE_NOTIFY|HSA_AMD_P2P)=' /boot/config-$(uname -r)",
+    )
+
+
+def _has_dmabuf(release: str | None) -> bool | None:
+    found = re.match(r"(\d{1,6})\.(\d{1,6})", release or "", re.ASCII)
+    return (int(found[1]), int(found[2])) >= _FIRST_WITH_DMABUF if found else None
+
+
+@check(
+    "gpu-affinity",
+    "An HCA near every GPU",
+    looks_at="the real paths below /sys/bus/pci/devices, numa_node",
+    remedies=("rdma-dp topo",),
+)
+def affinity(sight: Sight) -> Iterator[Finding]:
+    """NCCL lets an HCA reach a GPU directly over PCIe switches (PIX, PXB). A GPU whose nearest HCA
+    is behind another host bridge (NODE) or NUMA node (SYS) pays for it in bandwidth. It looks at
+    the HCAs of the config's resources; without a config, at all. On a Grace NODE is right: its own
+    links, and a ConnectX-8's Data Direct function, join what the PCIe tree shows far apart.
+    """
+    gpus = _gpus(sight)
+    if gpus and _is_virtual(sight):
+        yield unknown("a virtual machine: its PCIe tree is not that of the hardware")
+        return
+    hcas = _hcas(sight)
+    near = [sight.topology.nearest(gpu, hcas) for gpu in gpus]
+    far_as_built = frozenset({Distance.NODE} if _is_grace(sight.host) else ())
+    for gpu, (distance, nearest) in zip(gpus, near, strict=True):
+        if distance is Distance.UNKNOWN:
+            told = "behind another host bridge than every HCA, and no NUMA node is told"
+            yield unknown(told, subject=gpu.name)
+        elif distance is not None and distance not in DIRECT | {Distance.PHB} | far_as_built:
+            names = some(tuple(hca.name for hca in nearest), _NAMED)
+            yield warn(
+                f"no HCA is nearer than {distance}: {names}", "rdma-dp topo", subject=gpu.name
+            )
+    if gpus:
+        yield ok(f"GPUs by their nearest HCA: {_counted([each for each, _ in near])}")
+
+
+def _counted(distances: Sequence[Distance | None]) -> str:
+    return ", ".join(f"{distances.count(d)} at {d}" for d in Distance if d in distances)
+
+
+@check(
+    "gpu-acs",
+    "No detour between GPU and HCA (ACS)",
+    looks_at="/sys/bus/pci/devices/BRIDGE/config, as root",
+    remedies=("setpci -s BRIDGE ECAP_ACS+6.w=0000",),
+)
+def acs(sight: Sight) -> Iterator[Finding]:
+    """With Access Control Services on, a PCIe switch sends what an HCA and a GPU below it have to
+    say to each other up to the CPU and back: slow, or broken. The BIOS is the lasting place to
+    switch it off; setpci lasts until the next boot. Virtual machines with passed-through devices
+    need it. A Grace is left alone: a ConnectX-8 beside it wants settings of its own, which NVIDIA's
+    rdma_topo knows.
+    """
+    bridges = _bridges(sight)
+    if _gpus(sight) and not bridges:
+        yield ok("no PCIe switch is between a GPU and an HCA")
+    unseen = []
+    for bridge in bridges:
+        found = read_acs(sight.host, bridge)
+        if found is None:
+            unseen.append(bridge)
+        elif found.redirects:
+            yield _redirects(sight.host, bridge, found)
+    if unseen:
+        yield unknown(
+            f"the extended configuration space of {some(tuple(unseen), _NAMED)} cannot be read",
+            "run as root",
+        )
+    elif bridges:
+        yield ok(f"off on the {len(bridges)} bridges between GPUs and HCAs")
+
+
+def _redirects(host: Host, bridge: str, found: Acs) -> Finding:
+    word = f"{found.control:#06x}"
+    if _is_grace(host):
+        return ok(f"{bridge} has control {word}; a Grace has settings of its own")
+    return warn(
+        f"redirects peers' traffic to the CPU (control {word})",
+        f"setpci -s {bridge} ECAP_ACS+6.w=0000",
+        "and switch ACS off in the BIOS, or it is back after the next boot",
+        subject=bridge,
+    )
+
+
+@check(
+    "gpu-iommu",
+    "The IOMMU lets GPUs and HCAs pass",
+    looks_at="/sys/bus/pci/devices/ADDRESS/iommu_group, /sys/kernel/iommu_groups/N/type",
+    remedies=("iommu=pt", "iommu.passthrough=1"),
+)
+def iommu(sight: Sight) -> Iterator[Finding]:
+    """GPUDirect RDMA wants the same addresses on both sides: an IOMMU that translates (DMA,
+    DMA-FQ) makes it slow or impossible; in passthrough mode (identity) it does not. A Grace is
+    left alone.
+    """
+    addresses = tuple(_addresses(sight))
+    if addresses and not sight.host.is_directory(IOMMU_GROUPS):
+        yield unknown(f"there is no /{IOMMU_GROUPS} to look at")
+        return
+    types = {address: read_iommu(sight.host, address) for address in addresses}
+    translated = tuple(address for address in addresses if types[address] in ("DMA", "DMA-FQ"))
+    if translated and _is_grace(sight.host):
+        yield ok(f"type {types[translated[0]]}, as a Grace runs by default")
+    elif translated:
+        parameter = _ARM_PASSTHROUGH if sight.host.read_fact(ARM_CPU) else _PASSTHROUGH
+        yield warn(
+            f"translates for {some(translated, 2)} (type {types[translated[0]]})",
+            f"put `{parameter}` on the kernel's command line and reboot",
+        )
+    elif types:
+        kinds = sorted({kind or "no IOMMU" for kind in types.values()})
+        yield ok(f"GPUs and HCAs: {', '.join(kinds)}")
+
+
+# Of the kernel (Documentation/admin-guide/kernel-parameters.txt), on x86 and on Arm.
+_PASSTHROUGH, _ARM_PASSTHROUGH = "iommu=pt", "iommu.passthrough=1"
+
+
+# --- what several of them look at ----------------------------------------------------------------
+
+
+def _hcas(sight: Sight) -> tuple[Hca, ...]:
+    """The HCAs that pods get; without a config those that they could get."""
+    pooled = {hca.name: hca for pool in sight.pools for hca in pool.hcas}
+    return sight.topology.measured(pooled.values() or sight.inventory.hcas)
+
+
+def _gpus(sight: Sight) -> tuple[Gpu, ...]:
+    """The GPUs, if there is an HCA to reach them."""
+    return sight.topology.gpus if _hcas(sight) else ()
+
+
+def _addresses(sight: Sight) -> Iterator[str]:
+    """Those of the GPUs and HCAs, where there are both."""
+    gpus = _gpus(sight)
+    yield from (gpu.place.address for gpu in gpus)
+    for hca in _hcas(sight) if gpus else ():
+        yield from (place.address for place in sight.topology.hcas[hca.name])
+
+
+def _bridges(sight: Sight) -> tuple[str, ...]:
+    """Those that could turn the traffic between a GPU and its nearest HCAs around, each once."""
+    hcas = _hcas(sight)
+    found: dict[str, None] = {}
+    for gpu in sight.topology.gpus:
+        distance, nearest = sight.topology.nearest(gpu, hcas)
+        if distance in DIRECT:
+            places = (place for hca in nearest for place in sight.topology.hcas[hca.name])
+            for place in places:
+                found |= dict.fromkeys(bridges_between(gpu.place, place))
+    return tuple(found)
+
+
+def _is_grace(host: Host) -> bool:
+    """Whether the cores are Arm's Neoverse V2, or NVIDIA's own after them."""
+    core = host.read_fact_int(ARM_CPU, 16)
+    if core is None:
+        return False
+    implementer, part = core >> 24 & 0xFF, core >> 4 & 0xFFF  # kernel arch/arm64 asm/cputype.h
+    return (implementer, part) == _NEOVERSE_V2 or implementer == _OF_NVIDIA
+
+
+def _is_virtual(sight: Sight) -> bool:
+    """Whether a hypervisor made up the PCIe tree: a GPU without a port above it is not hardware."""
+    bare = any(not gpu.place.bridges for gpu in sight.topology.gpus)
+    flags = re.search(r"^flags\s*:(.*)$", sight.host.read_fact(CPUS) or "", re.MULTILINE)
+    return bare or (flags is not None and "hypervisor" in flags[1].split())
+
+
+CHECKS = (peer_memory, affinity, acs, iommu)

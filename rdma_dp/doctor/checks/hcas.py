@@ -1,0 +1,146 @@
+"""The HCAs themselves: can a pod be given one, and is it one to give?"""
+
+from collections.abc import Iterator
+
+from rdma_dp.discovery.eligibility import RAW_ETHERNET, SWITCH_MANAGEMENT
+from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
+from rdma_dp.host.paths import CLASS_VERBS, MODULES
+from rdma_dp.inventory.hardware import CharDevice, Hca
+from rdma_dp.node.view import Sight
+from rdma_dp.sharing.pool import Pool
+from rdma_dp.text import counted, some
+
+_SHOWN = 4  # names in a line of evidence
+_MAKE_NODES = "udevadm trigger --action=add --subsystem-match=infiniband_verbs"
+
+
+@check(
+    "hca-nodes",
+    "Device nodes in /dev/infiniband",
+    looks_at="/sys/class/infiniband_verbs, infiniband_mad, misc/rdma_cm; the nodes in /dev",
+    remedies=(_MAKE_NODES, "modprobe ib_uverbs"),
+)
+def nodes(sight: Sight) -> Iterator[Finding]:
+    """A program opens /dev/infiniband/uverbsN; a node that is missing, or that has the numbers of
+    a device that was there before, keeps it from its HCA. umad, issm and rdma_cm are needed by
+    fewer programs: for them it is a warning.
+    """
+    hcas = sight.inventory.hcas
+    for hca in hcas:
+        yield from _without_uverbs(sight, hca)
+        if hca.uverbs is not None and hca.uverbs.fault is not None:
+            yield fail(hca.uverbs.fault, _MAKE_NODES, subject=hca.name)
+        for device in (*hca.umads, *hca.issms):
+            yield from _faulty(device, hca.name)
+    rdma_cm = sight.inventory.system.rdma_cm
+    if rdma_cm is not None:
+        yield from _faulty(rdma_cm, "")
+    uverbs = [hca.uverbs for hca in hcas if hca.uverbs is not None]
+    if uverbs and not any(device.checked for device in uverbs):
+        yield unknown("there is no /dev to look at")
+    elif uverbs:
+        yield ok(f"{counted(len(uverbs), 'uverbs node')} with the kernel's numbers")
+
+
+def _faulty(device: CharDevice, hca: str) -> Iterator[Finding]:
+    if device.fault is not None:
+        yield warn(f"{device.fault}; containers do not get it", _MAKE_NODES, subject=hca)
+
+
+def _without_uverbs(sight: Sight, hca: Hca) -> Iterator[Finding]:
+    """An HCA that only serves another for subnet management has none and needs none."""
+    reason = hca.unshareable or ""
+    if hca.uverbs is not None or not reason.startswith("no uverbs") or "(SMI)" in reason:
+        return
+    if sight.host.is_directory(MODULES):
+        yield fail(reason, "modprobe ib_uverbs", subject=hca.name)
+    elif sight.host.is_directory(CLASS_VERBS):
+        yield fail(reason, subject=hca.name)
+    else:
+        yield unknown("neither /sys/class/infiniband_verbs nor /sys/module is there to look at")
+
+
+@check(
+    "hca-netns",
+    "RDMA network namespaces are shared",
+    looks_at="RDMA netlink (rdma system), /sys/module/ib_core/parameters/netns_mode",
+    remedies=(
+        "rdma system set netns shared",
+        "echo 'options ib_core netns_mode=1' > /etc/modprobe.d/ib_core.conf",
+    ),
+)
+def netns(sight: Sight) -> Iterator[Finding]:
+    """In exclusive mode an HCA belongs to one network namespace, and a pod with one of its own sees
+    none of the host's. The mode can be changed at once only while there are no other namespaces;
+    once pods run (EBUSY) it takes the module's option and a reboot.
+    """
+    mode = sight.inventory.system.netns_mode
+    if mode == "exclusive":
+        yield fail(
+            "the mode is exclusive: no pod can use an HCA of the host",
+            "rdma system set netns shared",
+            "echo 'options ib_core netns_mode=1' > /etc/modprobe.d/ib_core.conf",
+        )
+    elif mode is not None:
+        yield ok(f"the mode is {mode}")
+    elif sight.inventory.hcas:
+        yield unknown("neither netlink nor /sys/module/ib_core tells the mode", "rdma system")
+
+
+@check(
+    "hca-switchdev",
+    "HCAs of functions in switchdev mode",
+    looks_at="/sys/class/net/NETDEV/phys_switch_id, /sys/class/infiniband/HCA/ports/N/gids",
+    remedies=("devlink dev eswitch set pci/ADDRESS mode legacy",),
+)
+def switchdev(sight: Sight) -> Iterator[Finding]:
+    """The HCA of a PF in switchdev mode moves raw Ethernet for the embedded switch and has no GIDs;
+    its VFs and SFs have the HCAs for pods. It is a warning where a resource's selectors take such
+    an HCA and none of its VFs or SFs: either the mode or the selectors are not what was wanted.
+    """
+    raw = [hca for hca in sight.inventory.hcas if hca.unshareable == RAW_ETHERNET]
+    useless = {hca.name for pool in sight.pools for hca in _without_heirs(pool)}
+    for hca in raw:
+        if hca.name in useless and hca.function is not None:
+            yield warn(
+                "a resource takes it and none of its VFs or SFs, but its function is in switchdev"
+                " mode: no RDMA of its own",
+                f"devlink dev eswitch set pci/{hca.function.address} mode legacy",
+                subject=hca.name,
+            )
+    left_out = f"left out of every resource: {some(tuple(hca.name for hca in raw), _SHOWN)}"
+    yield ok(left_out if raw else "no HCA is in switchdev mode")
+
+
+def _without_heirs(pool: Pool) -> Iterator[Hca]:
+    """The raw HCAs that the selectors take, without those whose VFs or SFs they take as well."""
+    served = {f.physfn or f.address for hca in pool.hcas for f in hca.functions}
+    taken = (verdict.hca for verdict in pool.selection.verdicts if not verdict.mismatches)
+    for hca in taken:
+        address = hca.function.address if hca.function else None
+        if hca.unshareable == RAW_ETHERNET and address not in served:
+            yield hca
+
+
+@check(
+    "hca-management",
+    "No management function of an NVLink switch in a resource",
+    looks_at="/sys/bus/pci/devices/ADDRESS/vpd",
+    remedies=("lspci -vv -s ADDRESS | grep SMDL",),
+)
+def management(sight: Sight) -> Iterator[Finding]:
+    """On HGX and DGX boards from B200 on, four ConnectX-7 functions belong to the NVLink switches.
+    Their VPD says SMDL=SW_MNG, and rdma-dp leaves them out of every resource, so there is nothing
+    to do about those. Where the VPD cannot be read, a resource may hold one: a warning. The cure is
+    `exclude: {pciAddresses: [...]}` below the resource's selectors.
+    """
+    certain = tuple(h.name for h in sight.inventory.hcas if h.unshareable == SWITCH_MANAGEMENT)
+    for hca in sight.concerned:
+        if hca.doubt is not None and hca.function is not None:
+            address = hca.function.address
+            yield warn(hca.doubt, f"lspci -vv -s {address} | grep SMDL", subject=hca.name)
+    left_out = f"left out of every resource: {some(certain, _SHOWN)}"
+    yield ok(left_out if certain else "none is known")
+
+
+CHECKS = (nodes, netns, switchdev, management)

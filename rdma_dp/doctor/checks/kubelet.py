@@ -1,0 +1,266 @@
+"""kubelet: whether it is there, whether it knows the plugin, and whether they count alike."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
+from rdma_dp.kubelet.views import KubeletView, PluginSocket, SocketState, Status
+from rdma_dp.node.view import Sight
+
+_KUBELET = (
+    "systemctl status kubelet  # or k3s, rke2-agent, k0sworker",
+    "journalctl -u kubelet -n 50",
+)
+_AS_ROOT = "sudo rdma-dp doctor"
+_LOGS = "kubectl -n NAMESPACE logs POD"
+_RESTART = "kubectl -n NAMESPACE delete pod POD"
+_DRY_RUN = "rdma-dp dry-run"
+_FIND = "kubectl get pods -A -o wide --field-selector spec.nodeName=NODE"
+_ELSEWHERE = "rdma-dp doctor --kubelet-root-dir DIR"
+_MOVE = "helm upgrade rdma-dp deploy/helm/rdma-dp --reuse-values --set kubelet.rootDirectory=DIR"
+_NOT_ASKED = "kubelet could not be asked: see kubelet-socket"
+
+
+@check(
+    "kubelet-socket",
+    "kubelet answers",
+    looks_at="KUBELET_ROOT/device-plugins/kubelet.sock",
+    remedies=(*_KUBELET, _ELSEWHERE, _AS_ROOT),
+)
+def socket(sight: Sight) -> Iterator[Finding]:
+    """Without kubelet no pod starts on the node. Its socket stays behind when it ends, so only
+    connecting to it tells; nothing is sent.
+    """
+    view = sight.answers.kubelet
+    if view is None:
+        yield unknown("a tree of files does not tell how kubelet is: ask on the node itself")
+        return
+    path = f"{view.device_plugins}/kubelet.sock"
+    if view.device_plugins in view.unreadable:
+        yield _unreadable(view, view.device_plugins)
+    elif view.kubelet is None:
+        yield fail(f"there is no {path}", *_KUBELET)
+    elif view.kubelet is SocketState.STALE:
+        yield fail(f"{path} is there, but nobody listens: kubelet has ended", *_KUBELET)
+    elif view.kubelet is SocketState.SILENT:
+        yield fail(f"{path} takes no more connections: kubelet hangs", *_KUBELET)
+    elif view.kubelet is SocketState.REFUSED:
+        yield unknown(f"we may not connect to {path}", _AS_ROOT)
+    else:
+        yield ok(f"{path} answers")
+
+
+def _unreadable(view: KubeletView, directory: str) -> Finding:
+    why = view.unreadable[directory]
+    if "ermission" in why:
+        return unknown(f"cannot list {directory}: {why}", _AS_ROOT)
+    return fail(f"cannot list {directory}: {why}", *_KUBELET, _ELSEWHERE)
+
+
+def _not_listed(view: KubeletView) -> str:
+    return "; ".join(f"cannot list {place}: {why}" for place, why in view.unreadable.items())
+
+
+@check(
+    "kubelet-directory",
+    "kubelet's directory is where we look",
+    looks_at="--root-dir of the process kubelet, and where k0s, k3s, rke2 and microk8s keep it",
+    remedies=(_MOVE, _ELSEWHERE),
+)
+def directory(sight: Sight) -> Iterator[Finding]:
+    """Some distributions keep kubelet's root elsewhere. A plugin that looks in the wrong place
+    waits for ever, and the node has no such resource.
+    """
+    view = sight.answers.kubelet
+    if view is None:
+        yield unknown(_NOT_ASKED)
+        return
+    here = view.kubelet is SocketState.ANSWERS
+    for place in view.elsewhere:
+        yield (warn if here else fail)(
+            f"{'another' if here else 'a'} kubelet answers below {place}"
+            f"{'' if here else f', not below {view.root}'}",
+            _MOVE.replace("DIR", place),
+            _ELSEWHERE.replace("DIR", place),
+        )
+    if here:
+        yield ok(f"{view.root} has a kubelet, and no other place that is known")
+    else:
+        yield unknown(f"no kubelet answers below {view.root}, nor in any other place that is known")
+
+
+@check(
+    "kubelet-plugin",
+    "rdma-dp serves every resource of the config",
+    looks_at="the sockets in KUBELET_ROOT/device-plugins and KUBELET_ROOT/plugins_registry",
+    remedies=(_FIND, _LOGS, _RESTART, _AS_ROOT),
+)
+def plugin(sight: Sight) -> Iterator[Finding]:
+    """A resource that no plugin serves is not in the node's status; pods that ask for it stay
+    Pending.
+    """
+    view = sight.answers.kubelet
+    if view is None:
+        yield unknown(_NOT_ASKED)
+        return
+    if view.unreadable and not any(each.ours for each in view.sockets):
+        yield unknown(_not_listed(view))
+        return
+    ours = [each for each in view.sockets if each.ours]
+    yield from _ill(ours)
+    served = {each.resource for each in view.statuses}
+    if not any(_may_serve(each) for each in ours):
+        for name in _configured(sight) - served:
+            if view.unreadable:
+                yield unknown(
+                    f"no rdma-dp seems to serve it, but {_not_listed(view)}", subject=name
+                )
+            else:
+                yield fail("no rdma-dp serves it", _FIND, _LOGS, subject=name)
+    if served:
+        yield ok(f"served: {', '.join(sorted(filter(None, served)))}")
+    elif not ours and not _configured(sight):
+        yield unknown("no socket of an rdma-dp, and no config that says what to serve", _FIND)
+
+
+def _ill(ours: list[PluginSocket]) -> Iterator[Finding]:
+    for each in ours:
+        if each.state is SocketState.STALE:
+            yield warn("was left behind by an rdma-dp that was killed", _FIND, subject=each.path)
+        elif each.state is SocketState.SILENT:
+            yield fail("does not answer: its rdma-dp hangs", _RESTART, subject=each.path)
+        elif each.state is SocketState.REFUSED:
+            yield unknown("we may not connect", _AS_ROOT, subject=each.path)
+        elif each.status is None:
+            yield unknown("is of an rdma-dp that tells no status (an older one)", subject=each.path)
+
+
+def _may_serve(each: PluginSocket) -> bool:
+    """Whether it may serve a resource of which we do not know."""
+    return each.status is None and each.state is not SocketState.STALE
+
+
+def _configured(sight: Sight) -> set[str]:
+    return {pool.resource.full_name for pool in sight.pools}
+
+
+@check(
+    "kubelet-registered",
+    "kubelet has registered every resource",
+    looks_at="what rdma-dp tells on its sockets: the open ListAndWatch streams",
+    remedies=(_LOGS,),
+)
+def registered(sight: Sight) -> Iterator[Finding]:
+    """kubelet keeps one ListAndWatch stream to a plugin that it has registered. Without it all
+    slots count as unhealthy at once, and after five minutes the resource is gone. Of two rdma-dp
+    in a rolling update one has it, which is enough.
+    """
+    view = sight.answers.kubelet
+    if view is None or not view.statuses:
+        yield unknown(_NOT_ASKED if view is None else "no rdma-dp tells: see kubelet-plugin")
+        return
+    connected = {status.resource for status in view.statuses if status.streams}
+    for status in view.statuses:
+        if status.resource not in connected:
+            why = status.trouble or "kubelet has opened no ListAndWatch yet"
+            yield fail(f"is not registered by {status.way}: {why}", _LOGS, subject=status.resource)
+    good = (f"{each.resource} by {each.way}" for each in view.statuses if each.streams)
+    yield ok(f"registered: {', '.join(sorted(good))}")
+
+
+@check(
+    "kubelet-counts",
+    "kubelet counts what rdma-dp lists",
+    looks_at="KUBELET_ROOT/pod-resources/kubelet.sock, GetAllocatableResources",
+    remedies=(_RESTART, _DRY_RUN, "mount KUBELET_ROOT/pod-resources", _AS_ROOT),
+)
+def counts(sight: Sight) -> Iterator[Finding]:
+    """kubelet's own count of healthy slots decides where pods can run. It differs from ours when it
+    listens to another plugin of that name, or lost ours.
+    """
+    view = sight.answers.kubelet
+    if view is None or not view.statuses:
+        yield unknown(_NOT_ASKED if view is None else "no rdma-dp tells: see kubelet-plugin")
+        return
+    if view.pod_resources is None:
+        yield _no_book(view)
+        return
+    for status in view.statuses:
+        yield from _compared(status, view.pod_resources.allocatable.get(status.resource, 0))
+
+
+def _no_book(view: KubeletView) -> Finding:
+    return unknown(
+        f"kubelet's own count cannot be had: {view.why_no_pod_resources}",
+        f"mount {view.root}/pod-resources from the node (a hostPath)",
+        _AS_ROOT,
+    )
+
+
+def _compared(status: Status, allocatable: int) -> Iterator[Finding]:
+    name = status.resource
+    if allocatable != status.healthy:
+        yield fail(
+            f"kubelet counts {allocatable} healthy slots, rdma-dp lists {status.healthy}",
+            _RESTART,
+            subject=name,
+        )
+    elif not status.listed:  # of HCAs that it had, the slots would be listed as unhealthy
+        yield warn("rdma-dp lists no slot: no HCA of this node is in it", _DRY_RUN, subject=name)
+    elif not allocatable:
+        why = "; ".join(status.reasons) or "it has no HCA"
+        yield fail(f"none of {status.listed} slots is healthy: {why}", _DRY_RUN, subject=name)
+    else:
+        yield ok(f"{name}: {allocatable} healthy of {status.listed}, for kubelet too")
+
+
+@check(
+    "kubelet-rivals",
+    "No other plugin serves the same resource",
+    looks_at="the sockets in KUBELET_ROOT/device-plugins and plugins_registry, and their GetInfo",
+    remedies=(_FIND, "kubectl -n NAMESPACE delete daemonset NAME"),
+)
+def rivals(sight: Sight) -> Iterator[Finding]:
+    """kubelet knows plugins by their resource alone. When one of two goes, it drops the resource,
+    and the count jumps between what the one and the other list.
+    """
+    view = sight.answers.kubelet
+    if view is None:
+        yield unknown(_NOT_ASKED)
+        return
+    if view.unreadable and not view.sockets:
+        yield unknown(_not_listed(view))
+        return
+    told = Counter(status.resource for status in view.statuses)
+    for name in (name for name, times in told.items() if times > 1):
+        yield warn(
+            f"{told[name]} rdma-dp serve it; in a rolling update that passes", _FIND, subject=name
+        )
+    names = {*told, *_configured(sight)}
+    others = [each for each in view.sockets if not each.ours]
+    for each in others:
+        yield from _rival(each, names)
+    mute = [PurePath(each.path).name for each in others if each.resource is None]
+    cannot_tell = f"; these do not tell what they serve: {', '.join(mute)}" if mute else ""
+    if view.unreadable:
+        yield unknown(_not_listed(view))
+    yield ok(f"{len(others)} sockets of other plugins{cannot_tell}")
+
+
+def _rival(each: PluginSocket, names: set[str]) -> Iterator[Finding]:
+    remedy = (_FIND, "kubectl -n NAMESPACE delete daemonset NAME")
+    if each.kind == "DevicePlugin" and each.resource in names:
+        yield fail(f"{each.path} serves it too", *remedy, subject=each.resource or "")
+    elif each.resource is None and each.state is not SocketState.STALE:
+        # The Go plugin's socket has the name of its resource, without the prefix.
+        alike = [
+            name for name in names if f"{name.rpartition('/')[2]}.sock" == PurePath(each.path).name
+        ]
+        for name in alike:
+            yield warn(
+                f"{each.path} may serve it: the Go plugin's is so named", *remedy, subject=name
+            )
+
+
+CHECKS = (socket, directory, plugin, registered, counts, rivals)

@@ -1,0 +1,155 @@
+"""The ports of the HCAs: can they carry traffic, and as fast as those beside them?"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
+from rdma_dp.inventory.hardware import Hca, Port
+from rdma_dp.node.view import Sight
+from rdma_dp.sharing.health import has_active_port, links_down
+from rdma_dp.sharing.pool import Pool
+from rdma_dp.text import counted, some
+
+_SHOWN = 4  # names in a line of evidence
+_SUBNET_MANAGER = "no subnet manager answers, though the cable is good"
+_START_ONE = "systemctl status opensm  # on the machine that runs the subnet manager"
+
+
+@check(
+    "hca-ports",
+    "Ports that can carry traffic",
+    looks_at="/sys/class/infiniband/HCA/ports/N/state, phys_state; /sys/class/net/NETDEV/flags",
+    remedies=("ip link set NETDEV up", _START_ONE, "mlxlink -d HCA", "ethtool NETDEV"),
+)
+def ports(sight: Sight) -> Iterator[Finding]:
+    """An HCA without an ACTIVE port sends nothing: the cable, the switch, the subnet manager or the
+    netdev is down.
+
+    It fails when a resource has no other HCA that could, and is a warning when it has, since a pod
+    may get the one that is down. Without a config every HCA counts as one to use. An HCA in no
+    resource may be dark on purpose, as a spare port for storage is: not a word of it, unless its
+    port is INIT, for a cable that nobody manages is no purpose.
+    """
+    concerned = sight.concerned
+    alone = _alone(sight)
+    for hca in concerned:
+        judge = fail if hca.name in alone else warn
+        yield from _inactive(hca, judge)
+    for hca in _others(sight, concerned):
+        if any(port.state == "INIT" for port in hca.ports) and not has_active_port(hca):
+            yield from _inactive(hca, warn)
+    active = [hca for hca in concerned if any(port.state == "ACTIVE" for port in hca.ports)]
+    if concerned:
+        yield ok(f"{len(active)} of {counted(len(concerned), 'HCA')} with an ACTIVE port")
+
+
+def _others(sight: Sight, concerned: Sequence[Hca]) -> Iterator[Hca]:
+    names = {hca.name for hca in concerned}
+    return (hca for hca in sight.inventory.hcas if hca.shareable and hca.name not in names)
+
+
+def _alone(sight: Sight) -> set[str]:
+    """The HCAs of groups (resources, or the whole node) that have no ACTIVE port among them."""
+    groups: Iterable[Sequence[Hca]] = (
+        [pool.hcas for pool in sight.pools] if sight.config.config else [sight.concerned]
+    )
+    dark = [group for group in groups if not any(map(has_active_port, group))]
+    return {hca.name for group in dark for hca in group}
+
+
+def _inactive(hca: Hca, judge: Callable[..., Finding]) -> Iterator[Finding]:
+    if any(port.state == "ACTIVE" for port in hca.ports):
+        return
+    if all(port.state is None for port in hca.ports):
+        text = "no port tells its state" if hca.ports else "it shows no port"
+        yield unknown(text, subject=hca.name)
+        return
+    for port in hca.ports:
+        if port.state is not None:
+            yield judge(_condition(port), *_remedies(hca, port), subject=hca.name)
+
+
+def _condition(port: Port) -> str:
+    physical = f", phys state {port.phys_state}" if port.phys_state else ""
+    why = f": {_SUBNET_MANAGER}" if _waits_for_a_manager(port) else ""
+    return f"port {port.number} is {port.state}{physical}{why}"
+
+
+def _waits_for_a_manager(port: Port) -> bool:
+    return port.link_layer == "InfiniBand" and port.state == "INIT"
+
+
+def _remedies(hca: Hca, port: Port) -> tuple[str, ...]:
+    if _waits_for_a_manager(port):
+        return (_START_ONE,)
+    if port.link_layer == "InfiniBand":
+        return (f"mlxlink -d {hca.name}",) if hca.name.startswith("mlx") else ()
+    down = links_down(hca, port.netdevs)
+    if down:
+        return tuple(f"ip link set {name} up" for name in down)
+    return tuple(f"ethtool {name}" for name in port.netdevs[:1])
+
+
+@check(
+    "hca-rate",
+    "Ports at the rate of those beside them",
+    looks_at="/sys/class/infiniband/HCA/ports/N/rate",
+    remedies=("mlxlink -d HCA", "ethtool NETDEV"),
+)
+def rate(sight: Sight) -> Iterator[Finding]:
+    """An ACTIVE port that is slower than the others of the same card, or than those of the same
+    kind of card in one resource: a worn cable, a lane that is lost, a switch port set to less.
+    Cards in different resources may well be meant to differ.
+    """
+    found: dict[str, Finding] = {}
+    groups = [*_cards(sight), *(kind for pool in sight.pools for kind in _kinds(pool))]
+    for hcas in groups:
+        for finding in _slower(hcas):
+            found.setdefault(finding.subject, finding)
+    yield from found.values()
+    rates = {f"{port.rate:g} Gb/s" for hca in sight.concerned for port in _active(hca) if port.rate}
+    if rates:
+        yield ok(f"{some(tuple(sorted(rates)), _SHOWN)} on {counted(len(sight.concerned), 'HCA')}")
+
+
+def _cards(sight: Sight) -> Iterable[Sequence[Hca]]:
+    """The HCAs on the PFs of each card: the functions of one bus and device."""
+    cards: dict[str, list[Hca]] = defaultdict(list)
+    for hca in sight.concerned:
+        if hca.function is not None and hca.function.physfn is None and hca.subfunction is None:
+            cards[hca.function.address.rpartition(".")[0]].append(hca)
+    return cards.values()
+
+
+def _kinds(pool: Pool) -> Iterable[Sequence[Hca]]:
+    kinds: dict[tuple[str | None, str | None], list[Hca]] = defaultdict(list)
+    for hca in pool.hcas:
+        if hca.function is not None:
+            kinds[hca.function.vendor, hca.function.device].append(hca)
+    return kinds.values()
+
+
+def _active(hca: Hca) -> list[Port]:
+    return [port for port in hca.ports if port.state == "ACTIVE"]
+
+
+def _slower(hcas: Sequence[Hca]) -> Iterator[Finding]:
+    best: dict[str | None, float] = defaultdict(float)
+    for hca in hcas:
+        for port in _active(hca):
+            best[port.link_layer] = max(best[port.link_layer], port.rate or 0)
+    for hca in hcas:
+        for port in _active(hca):
+            if port.rate is not None and port.rate < best[port.link_layer]:
+                text = f"port {port.number} runs at {port.rate:g} Gb/s"
+                others = f"its like on this node at {best[port.link_layer]:g} Gb/s"
+                yield warn(f"{text}, {others}", *_look_closer(hca, port), subject=hca.name)
+
+
+def _look_closer(hca: Hca, port: Port) -> tuple[str, ...]:
+    if hca.name.startswith("mlx"):
+        return (f"mlxlink -d {hca.name}",)
+    return tuple(f"ethtool {name}" for name in port.netdevs[:1])
+
+
+CHECKS = (ports, rate)

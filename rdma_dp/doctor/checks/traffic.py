@@ -1,0 +1,186 @@
+"""How RoCE traffic is paced (PFC, ECN), and the counters that tell whether it suffers."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
+from rdma_dp.doctor.facts.roce import roce_ports
+from rdma_dp.host.files import Host
+from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_NET, RDMA_CM_SETTINGS
+from rdma_dp.inventory.hardware import Hca, Port
+from rdma_dp.node.counters import CONGESTION, ERRORS, Counter
+from rdma_dp.node.view import Sight
+from rdma_dp.text import counted, some
+
+_SHOWN = 4  # names in a line of evidence
+_PRIORITIES = range(8)  # IEEE 802.1Q
+
+
+@check(
+    "fabric-qos",
+    "PFC and ECN alike on all ports of a resource",
+    looks_at="MLNX_OFED's /sys/class/net/NETDEV/qos and ecn, /sys/class/infiniband/HCA/tc;"
+    " /sys/kernel/config/rdma_cm",
+    remedies=(
+        "mlnx_qos -i NETDEV",
+        "dcb pfc show dev NETDEV",
+        "echo 1 > /sys/class/net/NETDEV/ecn/roce_np/enable/PRIORITY",
+    ),
+)
+def qos(sight: Sight) -> Iterator[Finding]:
+    """RoCE wants a fabric that loses little: priority flow control (PFC), or congestion control by
+    ECN marks, set alike on each port and on the switches. What is right only the fabric knows, so
+    it is a warning where ports of one resource differ, or where ECN is off on every priority.
+
+    The kernel shows these settings through netlink alone; MLNX_OFED shows them in /sys as well.
+    Where it does not, they are unknown, and the commands ask for them.
+    """
+    found = {name: each for hca in sight.concerned for name, each in _settings(sight.host, hca)}
+    netdevs = _roce_netdevs(sight)
+    for name, each in found.items():
+        for point in each.without_ecn:
+            command = f"echo 1 > /{CLASS_NET}/{name}/ecn/{point}/enable/3"
+            yield warn(f"ECN is off on every priority ({point})", command, subject=name)
+    yield from _differing(sight, found)
+    unseen = [name for name in netdevs if name not in found]
+    if unseen:
+        first = unseen[0]
+        yield unknown(
+            f"/sys does not show PFC and ECN of {some(tuple(unseen), _SHOWN)}",
+            f"mlnx_qos -i {first}",
+            f"dcb pfc show dev {first}",
+        )
+    if found:
+        first = next(iter(found))
+        yield ok(f"{counted(len(found), 'netdev')} of RoCE ports; {first}: {found[first]}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What /sys shows for one netdev, each by the name of its file."""
+
+    values: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in self.values)
+
+    @property
+    def without_ecn(self) -> tuple[str, ...]:
+        """The ends (np answers marks, rp slows down) with ECN off on each priority."""
+        return tuple(name for name, value in self.values if value and not value.strip("0"))
+
+
+def _roce_netdevs(sight: Sight) -> tuple[str, ...]:
+    names = (
+        name
+        for hca in sight.concerned
+        for port in roce_ports(sight.host, hca)
+        for name in port.netdevs
+    )
+    return tuple(dict.fromkeys(names))
+
+
+def _settings(host: Host, hca: Hca) -> Iterator[tuple[str, _Settings]]:
+    for port in roce_ports(host, hca):
+        for name in port.netdevs:
+            values = (*_of_netdev(host, name), *_of_port(host, hca, port))
+            if values:
+                yield name, _Settings(values)
+
+
+def _of_netdev(host: Host, name: str) -> Iterator[tuple[str, str]]:
+    directory = f"{CLASS_NET}/{name}"
+    for point in ("roce_np", "roce_rp"):
+        enabled = [host.read_fact(f"{directory}/ecn/{point}/enable/{p}") for p in _PRIORITIES]
+        if None not in enabled:
+            yield point, "".join((each or "?")[:1] for each in enabled)
+    for file in ("pfc", "trust"):
+        value = host.read_fact(f"{directory}/qos/{file}")
+        if value:
+            yield file, _line(value)
+
+
+def _of_port(host: Host, hca: Hca, port: Port) -> Iterator[tuple[str, str]]:
+    paths = {
+        "traffic_class": f"{CLASS_INFINIBAND}/{hca.name}/tc/{port.number}/traffic_class",
+        "default_roce_tos": f"{RDMA_CM_SETTINGS}/{hca.name}/ports/{port.number}/default_roce_tos",
+    }
+    for file, path in paths.items():
+        value = host.read_fact(path)
+        if value:
+            yield file, _line(value)
+
+
+def _line(value: str) -> str:
+    return " ".join(value.split())[:60]
+
+
+def _differing(sight: Sight, found: Mapping[str, _Settings]) -> Iterator[Finding]:
+    for pool in sight.pools:
+        alike: dict[_Settings, list[str]] = defaultdict(list)
+        for name in dict.fromkeys(n for h in pool.hcas for p in h.ports for n in p.netdevs):
+            if name in found:
+                alike[found[name]].append(name)
+        if len(alike) > 1:
+            each = (f"{some(tuple(names), _SHOWN)}: {what}" for what, names in alike.items())
+            yield warn(
+                f"its netdevs differ: {'; '.join(each)}",
+                *(f"mlnx_qos -i {names[0]}" for names in alike.values()),
+                subject=pool.resource.full_name,
+            )
+
+
+@check(
+    "fabric-counters",
+    "Error counters that do not grow",
+    looks_at="/sys/class/infiniband/HCA/ports/N/counters, hw_counters: twice, with --counters",
+    remedies=("rdma-dp doctor --counters 10", "mlxlink -d HCA -c", "perfquery -x"),
+)
+def counters(sight: Sight) -> Iterator[Finding]:
+    """Counters of errors, drops and repeated packets that grow while one looks: a bad cable, a
+    fabric that loses packets, a peer that is not ready. Growing counters of congestion (marks,
+    waiting) are told and not warned of: they say that the pacing is at work.
+
+    Each reading is a command to the adapter's firmware, so they are read only with --counters,
+    which takes the seconds between the two readings; without it they are unknown.
+    """
+    growth = sight.growth
+    if not sight.concerned:
+        return
+    if growth is None:
+        yield unknown("not read: nobody asked", "rdma-dp doctor --counters 10")
+    elif not growth.live:
+        yield unknown("a captured host does not count: run it on the node")
+    elif not growth.readable:
+        yield unknown("no counter can be read; some adapters have none, some only for root")
+    else:
+        yield from _grown(growth.by, growth.seconds)
+        congestion = _listed({c: by for c, by in growth.by.items() if c[2] in CONGESTION})
+        yield ok(
+            f"{growth.readable} counters, no error grew within {growth.seconds:g} s"
+            + (f"; congestion: {congestion}" if congestion else "")
+        )
+
+
+def _grown(by: Mapping[Counter, int], seconds: float) -> Iterator[Finding]:
+    hcas: dict[tuple[str, int], dict[Counter, int]] = defaultdict(dict)
+    for counter, more in by.items():
+        if counter[2] in ERRORS:
+            hcas[counter[:2]][counter] = more
+    for (hca, port), grown in hcas.items():
+        yield warn(
+            f"port {port} within {seconds:g} s: {_listed(grown)}",
+            f"mlxlink -d {hca} -c",
+            subject=hca,
+        )
+
+
+def _listed(by: Mapping[Counter, int]) -> str:
+    sums: dict[str, int] = defaultdict(int)
+    for (_, _, name), more in by.items():
+        sums[name] += more
+    return ", ".join(f"{name} +{more}" for name, more in sorted(sums.items()))
+
+
+CHECKS = (qos, counters)

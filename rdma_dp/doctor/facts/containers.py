@@ -1,0 +1,105 @@
+"""The containers that run on a node, found in /proc by files alone.
+
+Of a process nothing is read that is its own: no environment, no command line, no file's content.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rdma_dp.host import processes
+from rdma_dp.host.files import Host
+from rdma_dp.host.processes import CONTAINER_LOG, Membership
+
+_LOGS = "proc/1/root/var/log/containers"
+
+_LARGE = 1 << 20  # bytes; a table of a net namespace with thousands of addresses
+_TICKS = 100  # USER_HZ, which proc(5) counts in: 100 on every architecture that has HCAs
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What Kubernetes calls a container."""
+
+    namespace: str
+    pod: str
+    container: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.pod} {self.container}"
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container's processes: `main` is process 1 of its PID namespace, else the oldest."""
+
+    of: Membership
+    main: int
+    pids: tuple[int, ...]
+
+
+def sees_all_processes(host: Host) -> bool:
+    """Whether /proc is that of the node: process 2 is then the kernel's (init/main.c), and kernel
+    threads are in no other PID namespace.
+    """
+    second = processes.stat(host.read_fact("proc/2/stat") or "")
+    return second is not None and second.kernel_thread
+
+
+def running(host: Host) -> tuple[Container, ...]:
+    """All containers of pods that have a process just now."""
+    found: dict[Membership, list[int]] = {}
+    for pid in host.entries("proc"):
+        if pid.isdecimal() and (of := membership(host, int(pid))):
+            found.setdefault(of, []).append(int(pid))
+    return tuple(Container(of, _main(host, pids), tuple(pids)) for of, pids in found.items())
+
+
+def membership(host: Host, pid: int) -> Membership | None:
+    """Which container a process or a thread belongs to."""
+    return processes.membership(host.read_fact(f"proc/{pid}/cgroup") or "")
+
+
+def _main(host: Host, pids: list[int]) -> int:
+    firsts = (pid for pid in pids if processes.is_first(status(host, pid)))
+    return next(firsts, min(pids, key=lambda pid: _started(host, pid)))
+
+
+def _started(host: Host, pid: int) -> int:
+    found = processes.stat(host.read_fact(f"proc/{pid}/stat") or "")
+    return found.started if found else 1 << 62
+
+
+def names(host: Host) -> Mapping[str, Name]:
+    """Containers' names by their ids, from the names of their logs. Raises HostError."""
+    logs = filter(None, map(CONTAINER_LOG.fullmatch, host.entries(_LOGS)))
+    return {log[4]: Name(log[2], log[1], log[3]) for log in logs}
+
+
+def age(host: Host, pid: int) -> float | None:
+    """For how many seconds a process has been running."""
+    found = processes.stat(host.read_fact(f"proc/{pid}/stat") or "")
+    now = processes.uptime(host.read_fact("proc/uptime") or "")
+    return None if found is None or now is None else now - found.started / _TICKS
+
+
+def status(host: Host, pid: int) -> str:
+    """proc/PID/status."""
+    return host.read_fact(f"proc/{pid}/status") or ""
+
+
+def large(host: Host, path: str) -> str | None:
+    """A table of any length. Raises HostError."""
+    data = host.read_bytes(path, _LARGE)
+    return None if data is None else data.decode("utf-8", "replace")
+
+
+def uverbs(host: Host, pid: int) -> Iterator[str]:
+    """The names of the uverbs nodes that a process has. Raises HostError."""
+    entries = host.entries(f"proc/{pid}/root/dev/infiniband")
+    return (name for name in entries if name.startswith("uverbs"))
+
+
+def shares_namespace(host: Host, pid: int, kind: str) -> bool:
+    """Whether a process is in the node's own namespace ("net", "user"). Raises HostError."""
+    own = host.link_name(f"proc/{pid}/ns/{kind}")
+    return own is not None and own == host.link_name(f"proc/1/ns/{kind}")

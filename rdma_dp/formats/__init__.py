@@ -1,0 +1,1 @@
+"""Ids, names and sizes that others rely on: they outlive a process."""

@@ -1,0 +1,118 @@
+"""Further names of netdevs ("altnames", kernel 5.5 and newer), which sysfs does not show.
+
+Each netdev is asked for by itself: a dump would list the thousands of netdevs of a node's pods.
+The few bytes are packed and read right here: for hundreds of VFs, pyroute2 would take longer than
+the rest of the scan. Numbers are those of the kernel's include/uapi/linux/{rtnetlink,if_link}.h.
+"""
+
+import errno
+import socket
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+
+from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.files import EXHAUSTED, ExhaustedError
+
+_NLM_F_REQUEST = 1
+_RTM_NEWLINK = 16
+_RTM_GETLINK = 18
+_IFLA_IFNAME = 3
+_IFLA_EXT_MASK = 29
+_IFLA_PROP_LIST = 52
+_IFLA_ALT_IFNAME = 53
+_RTEXT_FILTER_SKIP_STATS = 1 << 3  # leaves half of the answer out
+
+_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence number, port
+_LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, change
+_ATTRIBUTE = struct.Struct("=HH")  # nlattr: length, type
+_TYPE_MASK = 0x3FFF  # NLA_TYPE_MASK: without the flags "nested" and "network byte order"
+
+_LARGEST_ANSWER = 65536  # bytes
+_DEADLINE = 1.0  # seconds; the kernel answers before `send` returns
+
+
+def query_altnames(netdevs: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """The altnames of those netdevs that have any. Needs no capability.
+
+    A kernel that does not answer costs nothing but these names. Raises ExhaustedError.
+    """
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as link:
+            link.settimeout(_DEADLINE)
+            answers = {netdev: _ask(link, netdev) for netdev in netdevs}
+    except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise ExhaustedError(f"cannot ask for netdevs: {error.strerror}") from error
+        return {}
+    found = {netdev: tuple(altnames(answer)) for netdev, answer in answers.items()}
+    return {netdev: names for netdev, names in found.items() if names}
+
+
+def _ask(link: socket.socket, netdev: str) -> bytes:
+    link.send(request(netdev))
+    return link.recv(_LARGEST_ANSWER)
+
+
+def request(netdev: str) -> bytes:
+    """The message that asks for one netdev by its name."""
+    body = (
+        _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        + _packed(_IFLA_EXT_MASK, struct.pack("=I", _RTEXT_FILTER_SKIP_STATS))
+        + _packed(_IFLA_IFNAME, netdev.encode("utf-8", "surrogateescape") + b"\0")
+    )
+    return _HEADER.pack(_HEADER.size + len(body), _RTM_GETLINK, _NLM_F_REQUEST, 0, 0) + body
+
+
+def altnames(answer: bytes) -> Iterator[str]:
+    """The altnames in an answer; none in an error (a netdev that has just gone)."""
+    if len(answer) < _HEADER.size or _HEADER.unpack_from(answer)[1] != _RTM_NEWLINK:
+        return
+    for kind, properties in _attributes(answer[_HEADER.size + _LINK.size :]):
+        if kind == _IFLA_PROP_LIST:
+            for inner, name in _attributes(properties):
+                if inner == _IFLA_ALT_IFNAME:
+                    yield name.rstrip(b"\0").decode("utf-8", "replace")
+
+
+def _packed(kind: int, value: bytes) -> bytes:
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The (type, value) pairs, as far as they are whole."""
+    while len(data) >= _ATTRIBUTE.size:
+        length, kind = _ATTRIBUTE.unpack_from(data)
+        if not _ATTRIBUTE.size <= length <= len(data):
+            return
+        yield kind & _TYPE_MASK, data[_ATTRIBUTE.size : length]
+        data = data[length + -length % 4 :]
+
+
+class LinkError(RdmaDpError):
+    """A link that could not be set up."""
+
+
+def set_up(netdev: str) -> None:
+    """`ip link set NETDEV up`. Raises LinkError."""
+    # Imported here: pyroute2 costs 75 ms, and few nodes have a link to set up.
+    from pyroute2 import IPRoute, NetlinkError  # noqa: PLC0415
+
+    try:
+        with IPRoute() as route:
+            route.link("set", index=socket.if_nametoindex(netdev), state="up")
+    except (OSError, NetlinkError) as error:
+        code = getattr(error, "code", None) or getattr(error, "errno", None)
+        if code == errno.EPERM:
+            raise LinkError(
+                "not permitted",
+                f"type `ip link set {netdev} up`, or give the container the capability NET_ADMIN",
+            ) from error
+        raise LinkError(str(error)) from error
+
+
+def index_of(netdev: str) -> int | None:
+    """The index of a netdev; None when it is gone."""
+    try:
+        return socket.if_nametoindex(netdev)
+    except OSError:
+        return None

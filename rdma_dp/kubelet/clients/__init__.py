@@ -1,0 +1,1 @@
+"""What rdma-dp asks kubelet and its plugins."""

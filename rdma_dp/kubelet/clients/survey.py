@@ -1,0 +1,118 @@
+"""Asks kubelet and the plugins on its sockets how they stand; changes nothing, waits for nobody.
+
+Never ListAndWatch: when a second stream of a plugin ends, it takes that for kubelet's.
+"""
+
+import asyncio
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+import grpc
+
+from rdma_dp.kubelet.api import (
+    pluginregistration_pb2,
+    pluginregistration_pb2_grpc,
+)
+from rdma_dp.kubelet.clients.channel import (
+    DEADLINE,
+    called,
+    intelligible,
+)
+from rdma_dp.kubelet.clients.pod_resources import pod_resources
+from rdma_dp.kubelet.clients.status import ask_status
+from rdma_dp.kubelet.directories import KUBELET_SOCKET, WELL_KNOWN_ROOTS, KubeletDirectories
+from rdma_dp.kubelet.sockets import is_our_name, state_of
+from rdma_dp.kubelet.views import (
+    KubeletView,
+    PluginSocket,
+    PodResources,
+    SocketState,
+)
+
+
+def ask_kubelet(
+    root: Path, directories: KubeletDirectories, roots: Sequence[str] = ()
+) -> KubeletView:
+    """How it all stands below `root`; `roots` are further places where kubelet may keep it."""
+    return asyncio.run(_ask(root, directories, roots))
+
+
+async def _ask(root: Path, directories: KubeletDirectories, roots: Sequence[str]) -> KubeletView:
+    paths: list[Path] = []
+    unreadable: dict[str, str] = {}
+    for directory in dict.fromkeys((directories.device_plugins, directories.plugins_registry)):
+        try:
+            paths += _sockets(directory)
+        except OSError as error:
+            unreadable[str(directory)] = error.strerror or str(error)
+    kubelet = directories.device_plugins / KUBELET_SOCKET
+    book, sockets = await asyncio.gather(
+        pod_resources(root / "pod-resources" / KUBELET_SOCKET),
+        asyncio.gather(*(_plugin(path, directories) for path in paths if path != kubelet)),
+    )
+    return KubeletView(
+        root=str(root),
+        device_plugins=str(directories.device_plugins),
+        plugins_registry=str(directories.plugins_registry),
+        kubelet=state_of(kubelet) if kubelet in paths else None,
+        sockets=tuple(sockets),
+        pod_resources=book if isinstance(book, PodResources) else None,
+        why_no_pod_resources=book if isinstance(book, str) else None,
+        unreadable=unreadable,
+        elsewhere=_elsewhere((root, directories.device_plugins.parent), roots),
+    )
+
+
+def _elsewhere(known: Sequence[Path], roots: Sequence[str]) -> tuple[str, ...]:
+    """Other roots in which a kubelet answers."""
+    own = {os.path.realpath(path) for path in known}
+    places = dict.fromkeys((*roots, *WELL_KNOWN_ROOTS))
+    return tuple(place for place in places if os.path.realpath(place) not in own and _lives(place))
+
+
+def _lives(root: str) -> bool:
+    return state_of(Path(root, "device-plugins", KUBELET_SOCKET)) is SocketState.ANSWERS
+
+
+def _sockets(directory: Path) -> list[Path]:
+    """Those of a directory, but for hidden ones, which belong to sockets in the making.
+
+    Nor those whose names nobody could read, or gRPC take: it wants UTF-8.
+    """
+    paths = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+    return [path for path in paths if path.name.isprintable() and _is_socket(path)]
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return stat.S_ISSOCK(path.lstat().st_mode)
+    except OSError:  # gone meanwhile
+        return False
+
+
+async def _plugin(path: Path, directories: KubeletDirectories) -> PluginSocket:
+    ours = is_our_name(path.name)
+    state = state_of(path) or SocketState.STALE
+    if state is not SocketState.ANSWERS:
+        return PluginSocket(str(path), state, ours)
+    if ours:
+        status, silent = await called(path, ask_status)
+        resource = status.resource if status else None
+        return PluginSocket(str(path), _state(silent), ours, status, resource)
+    if path.parent == directories.plugins_registry:
+        info, silent = await called(path, _info)
+        name, kind = info or (None, None)
+        return PluginSocket(str(path), _state(silent), ours, None, name, kind)
+    return PluginSocket(str(path), state)
+
+
+def _state(silent: bool) -> SocketState:
+    return SocketState.SILENT if silent else SocketState.ANSWERS
+
+
+async def _info(channel: grpc.aio.Channel) -> tuple[str, str]:
+    stub = pluginregistration_pb2_grpc.RegistrationStub(channel)
+    info = await intelligible(stub.GetInfo(pluginregistration_pb2.InfoRequest(), timeout=DEADLINE))
+    return info.name, info.type

@@ -1,0 +1,107 @@
+"""The DevicePlugin service of one resource: it observes the newest pool and answers from it."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from rdma_dp.aio.latest import Latest
+from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
+from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
+from rdma_dp.kubelet.device_plugin import messages
+from rdma_dp.log import Trouble
+from rdma_dp.sharing.allocation import NoHcaError, UnknownSlotError, allocate
+from rdma_dp.sharing.pool import Pool
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Plugin(rpc.DevicePluginServicer):
+    """Answers kubelet for one resource.
+
+    `streams` is the number of open ListAndWatch streams: registration watches it, since a stream
+    that kubelet closes means that kubelet counts the resource's slots as gone. `connected_at` is
+    since when there is one, in seconds since 1970; `trouble` is what last kept it from that.
+    `leaving` says that this process ends, `heir` to whom it leaves the resource: see `leaving`.
+    """
+
+    def __init__(self, pool: Latest[Pool]) -> None:
+        self._pool = pool
+        self.resource = pool.value.resource.full_name
+        self.trouble = Trouble(self.resource)
+        self.streams = Latest(0)
+        self.connected_at: float | None = None
+        self.leaving = False
+        self.heir: str | None = None
+        self._withdrawn = False
+
+    @property
+    def pool(self) -> Pool:
+        """The newest pool."""
+        return self._pool.value
+
+    @property
+    def options(self) -> pb.DevicePluginOptions:
+        """What kubelet should call."""
+        return messages.options(self._pool.value.resource)
+
+    def forget_streams(self) -> None:
+        """Counts anew: those of a server that has stopped end, but not necessarily at once."""
+        self.streams = Latest(0)
+        self.connected_at = None
+
+    def withdraw(self) -> None:
+        """From now on every stream, open or new, tells that no slot is healthy."""
+        self._withdrawn = True
+        self._pool.set(self._pool.value)
+
+    async def GetDevicePluginOptions(self, request: pb.Empty, context: Context) -> Any:
+        """What kubelet should call; an error once the resource is left to another."""
+        if self.heir is not None:
+            reason = f"rdma-dp (pid {os.getpid()}) ends and leaves {self.resource} to {self.heir}"
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, reason)
+        return self.options
+
+    async def ListAndWatch(self, request: pb.Empty, context: Context) -> AsyncIterator[Any]:
+        """The whole newest list at once, then after each change, to every stream alike."""
+        streams = self.streams
+        streams.set(streams.value + 1)
+        self.connected_at = self.connected_at or time.time()
+        try:
+            sent = None
+            async for pool in self._pool.watch():
+                if (now := (pool.listing, self._withdrawn)) != sent:
+                    yield (
+                        messages.withdrawn(pool) if self._withdrawn else messages.device_list(pool)
+                    )
+                    sent = now
+        finally:
+            streams.set(streams.value - 1)
+            if not self.streams.value:
+                self.connected_at = None
+
+    async def Allocate(self, request: pb.AllocateRequest, context: Context) -> Any:
+        """The nodes and variables for each container; an error that its pod's owner can read."""
+        pool = self._pool.value
+        try:
+            grants = [allocate(pool, each.devices_ids) for each in request.container_requests]
+        except UnknownSlotError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except NoHcaError as error:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        else:
+            return messages.allocate_response(grants, pool.cdi)
+
+    async def GetPreferredAllocation(
+        self, request: pb.PreferredAllocationRequest, context: Context
+    ) -> Any:
+        """Which of the free slots each container should get."""
+        return messages.preferences(self._pool.value, request)
+
+    async def PreStartContainer(
+        self, request: pb.PreStartContainerRequest, context: Context
+    ) -> Any:
+        """Nothing to do before a container starts."""
+        return pb.PreStartContainerResponse()

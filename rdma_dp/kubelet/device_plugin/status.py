@@ -1,0 +1,53 @@
+"""The Status service: what the daemon tells of one resource, beside DevicePlugin."""
+
+import os
+import time
+from typing import Any
+
+import grpc
+
+from rdma_dp import __version__
+from rdma_dp.kubelet.api import deviceplugin_pb2_grpc, status_pb2_grpc
+from rdma_dp.kubelet.api import status_pb2 as pb
+from rdma_dp.kubelet.api import status_pb2_grpc as rpc
+from rdma_dp.kubelet.device_plugin.servicer import Plugin
+from rdma_dp.kubelet.sockets import AddServices
+
+_STARTED_AT = int(time.time())
+
+
+class PluginStatus(rpc.StatusServicer):
+    """Answers the doctor for one resource that goes one way to kubelet."""
+
+    def __init__(self, plugin: Plugin, way: str) -> None:
+        self._plugin = plugin
+        self._way = way
+
+    async def Get(
+        self, request: pb.StatusRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> Any:
+        """How the resource stands at this moment."""
+        plugin, pool = self._plugin, self._plugin.pool
+        return pb.StatusReply(
+            version=__version__,
+            pid=os.getpid(),
+            started_at=_STARTED_AT,
+            resource=plugin.resource,
+            way=self._way,
+            trouble="" if plugin.streams.value else plugin.trouble.now or "",
+            streams=plugin.streams.value,
+            connected_at=int(plugin.connected_at or 0),
+            listed=pool.listed,
+            healthy=pool.healthy,
+            reasons=pool.reasons,
+            leaving=plugin.leaving,
+        )
+
+
+def services(plugin: Plugin, way: str) -> list[AddServices]:
+    """DevicePlugin for kubelet and Status for the doctor and the siblings."""
+    status = PluginStatus(plugin, way)
+    return [
+        lambda server: deviceplugin_pb2_grpc.add_DevicePluginServicer_to_server(plugin, server),
+        lambda server: status_pb2_grpc.add_StatusServicer_to_server(status, server),
+    ]

@@ -1,0 +1,31 @@
+"""."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletDirectories:
+    """kubelet's two directories for plugins."""
+
+    device_plugins: Path
+    plugins_registry: Path
+
+    @classmethod
+    def below(cls, root: Path, device_plugins: Path | None = None) -> "KubeletDirectories":
+        """The directories below kubelet's root; device-plugins may be elsewhere."""
+        return cls(device_plugins or root / "device-plugins", root / "plugins_registry")
+
+
+KUBELET_SOCKET = "kubelet.sock"
+
+
+# Where distributions keep kubelet's root, if not in /var/lib/kubelet.
+WELL_KNOWN_ROOTS = (
+    "/var/lib/kubelet",
+    "/var/lib/k0s/kubelet",
+    "/var/snap/microk8s/common/var/lib/kubelet",
+    "/var/lib/rancher/k3s/agent/kubelet",
+    "/var/lib/rancher/rke2/agent/kubelet",
+    "/data/kubelet",
+)

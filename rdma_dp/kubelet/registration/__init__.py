@@ -1,0 +1,1 @@
+"""How a resource becomes and stays known to kubelet."""

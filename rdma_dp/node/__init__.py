@@ -1,0 +1,1 @@
+"""A node to look at: live, a tree, or a snapshot."""

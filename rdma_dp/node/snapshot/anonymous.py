@@ -1,0 +1,169 @@
+"""A snapshot without what names its hardware, its network and its host. Pure."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
+
+from rdma_dp.config.loading import FoundConfig
+from rdma_dp.host.processes import CONTAINER_LOG
+from rdma_dp.node.snapshot import pci_serials
+from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Symlink
+from rdma_dp.node.snapshot.model import Snapshot
+from rdma_dp.node.snapshot.pseudonyms import StandIns, host_pattern
+
+_SWITCH_IDS = frozenset({"phys_switch_id", "phys_port_id"})
+_NO_ADDRESSES = frozenset({"ipv4"})
+_NO_HOSTS = frozenset({"host"})
+
+# Files in which four numbers with dots are a version, and files that hold the kernel's own words.
+_KEPT_IN = {
+    **dict.fromkeys(("fw_ver", "version", "srcversion", "osrelease"), _NO_ADDRESSES),
+    **dict.fromkeys(("state", "phys_state", "link_layer", "rate", "node_type"), _NO_HOSTS),
+    **dict.fromkeys(("operstate", "type", "mode", "netns_mode", "hca_type"), _NO_HOSTS),
+}
+_SHORTEST_HOST = 3
+
+# Files of a PCI function that are no text.
+_OF_A_CARD: Mapping[str, Callable[[bytes], bytes]] = {
+    "vpd": pci_serials.without_serials,
+    "config": pci_serials.config_space_without_serials,
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """`counts` says how much of what was replaced, `unchanged` which host names could not be.
+
+    `left_out` are files that are neither text nor known, so that nobody can say what is in them.
+    """
+
+    snapshot: Snapshot
+    counts: Mapping[str, int]
+    unchanged: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def anonymous(snapshot: Snapshot, hosts: Iterable[str]) -> Anonymous:
+    """With stand-ins everywhere. `hosts` are the names that this host and others are known by."""
+    contents = snapshot.contents
+    hosts = tuple(dict.fromkeys(filter(None, hosts)))
+    unchanged = tuple(host for host in hosts if _means_more(host, contents.entries))
+    stand_ins = StandIns(_texts(snapshot), (host for host in hosts if host not in unchanged))
+    left_out = tuple(p for p, e in contents.entries.items() if _is_binary(p, e))
+    made = Snapshot(
+        contents=_contents(contents, stand_ins, frozenset(left_out)),
+        answers=_with_texts(snapshot.answers, stand_ins.text),
+        config=_config(snapshot.config, stand_ins),
+        versions={n: stand_ins.text(v, keep=_NO_ADDRESSES) for n, v in snapshot.versions.items()},
+        raw=False,
+    )
+    return Anonymous(made, stand_ins.counts(), unchanged, left_out)
+
+
+def _contents(contents: Contents, stand_ins: StandIns, binary: frozenset[str]) -> Contents:
+    path = stand_ins.path
+
+    def name(found: str) -> str:
+        return stand_ins.log_name(found) if CONTAINER_LOG.fullmatch(found) else path(found)
+
+    def entry(where: str, found: Entry) -> Entry:
+        match found:
+            case File(content) if content is not None:
+                return File(None if where in binary else _content(where, content, stand_ins))
+            case Symlink(target):
+                return Symlink(path(target))
+            case Directory(names) if names is not None:
+                return Directory(tuple(sorted(map(name, names))))
+            case _:
+                return found
+
+    return Contents(
+        {path(where): entry(where, found) for where, found in contents.entries.items()},
+        {(operation, path(where)): code for (operation, where), code in contents.failures.items()},
+        {path(where): stand_ins.text(target) for where, target in contents.magic_links.items()},
+    )
+
+
+def _content(path: str, content: bytes, stand_ins: StandIns) -> bytes:
+    name = path.rpartition("/")[2]
+    if name in _OF_A_CARD:
+        return _OF_A_CARD[name](content)
+    if name in _SWITCH_IDS:
+        return stand_ins.switch_id(_decoded(content)).encode("utf-8", "surrogateescape")
+    keep = _KEPT_IN.get(name, frozenset())
+    return stand_ins.text(_decoded(content), keep=keep).encode("utf-8", "surrogateescape")
+
+
+def _config(config: FoundConfig | None, stand_ins: StandIns) -> FoundConfig | None:
+    """Its file's name alone: directories may be called after people."""
+    if config is None:
+        return None
+    content = config.content
+    if content is not None:
+        content = stand_ins.text(_decoded(content)).encode("utf-8", "surrogateescape")
+    return replace(config, file=Path(stand_ins.text(config.file.name)), content=content)
+
+
+def _with_texts(value: T, text: Callable[[str], str]) -> T:
+    """The same frozen value, every text in it (but the names of its fields) replaced."""
+    return cast("T", _mapped(value, text))
+
+
+def _mapped(value: Any, text: Callable[[str], str]) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(
+            value, **{f.name: _mapped(getattr(value, f.name), text) for f in fields(value)}
+        )
+    if isinstance(value, Mapping):
+        found = {_mapped(key, text): _mapped(each, text) for key, each in value.items()}
+        return MappingProxyType(found)
+    if isinstance(value, tuple):
+        return tuple(_mapped(each, text) for each in value)
+    # A StrEnum is one of a few words, not a text.
+    return text(value) if isinstance(value, str) and not isinstance(value, Enum) else value
+
+
+def _texts(snapshot: Snapshot) -> Iterator[str]:
+    contents = snapshot.contents
+    for path, entry in sorted(contents.entries.items()):
+        yield from path.split("/")
+        match entry:
+            case File(content) if content is not None and path.rpartition("/")[2] not in _OF_A_CARD:
+                yield _decoded(content)
+            case Symlink(target):
+                yield from target.split("/")
+            case Directory(names):
+                yield from names or ()
+    yield from contents.magic_links.values()
+    in_answers: dict[str, str] = {}
+    _with_texts(snapshot.answers, lambda text: in_answers.setdefault(text, text))
+    yield from in_answers
+    if snapshot.config is not None and snapshot.config.content is not None:
+        yield _decoded(snapshot.config.content)
+
+
+def _is_binary(path: str, entry: Entry) -> bool:
+    """Whether a file is no text. What is padded with NULs, as node_desc is, is one."""
+    if not isinstance(entry, File) or entry.content is None:
+        return False
+    if path.rpartition("/")[2] in (*_OF_A_CARD, "node_desc"):
+        return False
+    return b"\0" in entry.content.rstrip(b"\0\n")
+
+
+def _means_more(host: str, paths: Iterable[str]) -> bool:
+    """Whether a host's name is too short for a name, or also that of a file: then it stays."""
+    label = host.partition(".")[0]
+    if len(label) < _SHORTEST_HOST or label.isdigit():
+        return True
+    return re.search(host_pattern([label]), "\n".join(paths)) is not None
+
+
+def _decoded(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")

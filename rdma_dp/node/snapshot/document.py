@@ -1,0 +1,235 @@
+"""snapshot.json: all of a snapshot that is no file of the node."""
+
+import errno
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, unquote
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
+
+from rdma_dp.config.loading import FoundConfig
+from rdma_dp.errors import RdmaDpError
+from rdma_dp.node.answers import Answers
+from rdma_dp.node.snapshot import limits
+from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Operation, Special
+from rdma_dp.node.snapshot.model import Snapshot
+from rdma_dp.node.snapshot.symlinks import is_magic
+
+FORMAT: Literal[1] = 1
+
+_ANSWERS = TypeAdapter(Answers)
+
+# What stands in a path of the document as it is; anything else is %XX, since names are bytes.
+_PLAIN = "/:.-_~!$&'()*+,;=@[]{}<>^|#? "
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    file: str
+    failure: str | None = None
+
+
+class Document(BaseModel):
+    """Paths are relative to host/, with %XX for what is no printable ASCII.
+
+    `unread` are names in a directory of which no more is known, `hidden` are files that it did not
+    list; `unlisted` are directories that nobody listed, `unopened` files that nobody read.
+    """
+
+    model_config = ConfigDict(strict=True, populate_by_name=True)
+
+    format: Literal[1]
+    raw: bool
+    members: int
+    versions: dict[str, str]
+    answers: dict[str, Any]
+    config: _Config | None = None
+    unlisted: list[str] = Field(default_factory=list)
+    unread: dict[str, list[str]] = Field(default_factory=dict)
+    hidden: dict[str, list[str]] = Field(default_factory=dict)
+    unopened: list[str] = Field(default_factory=list)
+    special: dict[str, Annotated[int, Field(ge=0, le=0o177777)]] = Field(default_factory=dict)
+    magic_links: dict[str, str] = Field(default_factory=dict, alias="magicLinks")
+    failures: dict[Operation, dict[str, str]] = Field(default_factory=dict)
+
+
+def write(snapshot: Snapshot, members: int) -> bytes:
+    """The text, for an archive with so many members below host/."""
+    contents = snapshot.contents
+    entries = contents.entries
+    config = snapshot.config
+    children = _children(entries)
+    found = Document(
+        format=FORMAT,
+        raw=snapshot.raw,
+        members=members,
+        versions=dict(snapshot.versions),
+        answers=plain_answers(snapshot.answers),
+        config=None if config is None else _Config(file=str(config.file), failure=config.failure),
+        unlisted=_paths(entries, lambda entry: entry == Directory(None)),
+        unread=_names(entries, lambda path, names: names - children[path]),
+        hidden=_names(entries, lambda path, names: children[path] - names),
+        unopened=_paths(entries, lambda entry: entry == File(None)),
+        special={_written(p): e.mode for p, e in entries.items() if isinstance(e, Special)},
+        magic_links={_written(p): _written(to) for p, to in contents.magic_links.items()},
+        failures=_failures(contents.failures),
+    )
+    plain = found.model_dump(mode="json", by_alias=True)
+    return (json.dumps(plain, indent=1, sort_keys=True) + "\n").encode()
+
+
+def read(text: bytes) -> Document:
+    """The opposite. Raises RdmaDpError for anything else."""
+    try:
+        found = json.loads(text)
+        if isinstance(found, dict) and isinstance(found.get("format"), int):
+            _check_format(found["format"])
+        return Document.model_validate_json(text)
+    except ValidationError as error:
+        raise _refusal(error) from None
+    except (ValueError, RecursionError) as error:
+        raise RdmaDpError(f"snapshot.json is not JSON: {error}") from None
+
+
+def restored(found: Document, entries: Mapping[str, Entry], config: bytes | None) -> Snapshot:
+    """The snapshot of a document, of the members below host/ and of the config's bytes.
+
+    Raises RdmaDpError where the document makes no sense.
+    """
+    failures = {
+        (operation, _read(path)): _errno(name)
+        for operation, by_path in found.failures.items()
+        for path, name in by_path.items()
+    }
+    magic_links = {_magic(path): _read(target) for path, target in found.magic_links.items()}
+    contents = Contents(_restored(found, entries), failures, magic_links)
+    recorded = None
+    if found.config is not None:
+        recorded = FoundConfig(Path(found.config.file), config, found.config.failure)
+    return Snapshot(contents, answers_of(found.answers), recorded, found.versions, found.raw)
+
+
+def plain_answers(answers: Answers) -> dict[str, Any]:
+    """As JSON has them."""
+    return {field.name: _plain(getattr(answers, field.name)) for field in fields(answers)}
+
+
+def _plain(value: Any) -> Any:
+    # Not pydantic's own way out: it does not know the read-only mappings of frozen values.
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    return to_jsonable_python(value)
+
+
+def answers_of(plain: Mapping[str, Any]) -> Answers:
+    """The opposite. Raises RdmaDpError."""
+    try:
+        return _ANSWERS.validate_json(json.dumps(plain))
+    except ValidationError as error:
+        raise _refusal(error, "answers") from None
+
+
+def _check_format(number: int) -> None:
+    if number != FORMAT:
+        raise RdmaDpError(
+            f"its format is {number}, and this rdma-dp reads format {FORMAT}",
+            "look at it with the version that made it, or with a newer one",
+        )
+
+
+def _refusal(error: ValidationError, *above: str) -> RdmaDpError:
+    first = error.errors(include_url=False)[0]
+    place = ".".join([*above, *map(str, first["loc"])])
+    return RdmaDpError(f"snapshot.json: {place}: {first['msg']}" if place else first["msg"])
+
+
+def _restored(found: Document, entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    restored_ = dict(entries)
+    restored_ |= {_read(path): Special(mode) for path, mode in found.special.items()}
+    restored_ |= {_read(path): File(None) for path in found.unopened}
+    children = _children(restored_)
+    unlisted = set(map(_read, found.unlisted))
+    unread, hidden = _by_directory(found.unread), _by_directory(found.hidden)
+    for path, names in children.items():
+        if path in unlisted:
+            restored_[path] = Directory(None)
+        else:
+            listed = (names | unread.get(path, set())) - hidden.get(path, set())
+            restored_[path] = Directory(tuple(sorted(listed)))
+    return restored_
+
+
+def _children(entries: Mapping[str, Entry]) -> dict[str, set[str]]:
+    """The names of what is known in each directory."""
+    found: dict[str, set[str]] = {p: set() for p, e in entries.items() if isinstance(e, Directory)}
+    for path in entries:
+        parent, _, name = path.rpartition("/")
+        if path and parent in found:
+            found[parent].add(name)
+    return found
+
+
+def _paths(entries: Mapping[str, Entry], fits: Callable[[Entry], bool]) -> list[str]:
+    return sorted(_written(path) for path, entry in entries.items() if fits(entry))
+
+
+def _names(
+    entries: Mapping[str, Entry], wanted: Callable[[str, set[str]], set[str]]
+) -> dict[str, list[str]]:
+    def found() -> Iterator[tuple[str, list[str]]]:
+        for path, entry in entries.items():
+            if isinstance(entry, Directory) and entry.names is not None:
+                yield _written(path), sorted(map(_written, wanted(path, set(entry.names))))
+
+    return {path: names for path, names in found() if names}
+
+
+def _failures(
+    failures: Mapping[tuple[Operation, str], int],
+) -> dict[Operation, dict[str, str]]:
+    found: dict[Operation, dict[str, str]] = {}
+    for (operation, path), code in failures.items():
+        name = errno.errorcode.get(code, f"E{code}")
+        found.setdefault(operation, {})[_written(path)] = name
+    return found
+
+
+def _by_directory(names: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
+    return {_read(path): set(map(_read, each)) for path, each in names.items()}
+
+
+def _written(path: str) -> str:
+    return quote(path, safe=_PLAIN, errors="surrogateescape")
+
+
+def _read(path: str) -> str:
+    found = unquote(path, errors="surrogateescape")
+    if "\0" in found or len(found) > limits.PATH_BYTES:
+        raise RdmaDpError(f"snapshot.json: {path[:100]!r} is no name that a file can have")
+    return found
+
+
+def _magic(path: str) -> str:
+    found = _read(path)
+    if not is_magic(found):
+        raise RdmaDpError(
+            f"snapshot.json: magicLinks: {path[:100]!r} is no link that a kernel makes"
+        )
+    return found
+
+
+def _errno(name: str) -> int:
+    """EACCES, or E13 where this machine has no name for it."""
+    code = getattr(errno, name, name.removeprefix("E")) if name.startswith("E") else None
+    if isinstance(code, int) or (code and code.isascii() and code.isdigit() and len(code) < 5):
+        return int(code)
+    raise RdmaDpError(f"snapshot.json: failures: {name!r} is no error that a kernel has")

@@ -1,0 +1,254 @@
+"""Texts with stand-ins for MACs, GUIDs, GIDs, IP addresses and host names. Pure.
+
+Only what is written as one of them is replaced. What has a meaning as a number too (hex digits
+without colons) is replaced only if the same value stands somewhere in the usual form as well.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv6Address
+from itertools import count
+
+from rdma_dp.node.snapshot.pseudonym_tables import Identities, reversed_bytes
+
+_BEGIN, _END = r"(?<![0-9A-Za-z])", r"(?![0-9A-Za-z])"
+
+# In this order; a text is read once from left to right, so that no stand-in is replaced again.
+_FORMS = {
+    # Names that udev makes of MACs and GUIDs (systemd net_id "x" names, rdma-core rdma_rename).
+    "named": rf"{_BEGIN}(?:en|ib|sl|wl|ww|roce|iw|opa|rdma)x"
+    r"(?P<digits>[0-9a-f]{16}|[0-9a-f]{12})(?![0-9a-f])",
+    # A line of /proc/net/if_inet6, kernel net/ipv6/addrconf.c, if6_seq_show: four numbers follow.
+    "kernels_ipv6": rf"{_BEGIN}[0-9a-f]{{32}}(?=(?: [0-9a-f]{{2,8}}){{4}} )",
+    # As NVIDIA names a GPU and its parts, below /proc and as kubelet's devices.
+    "gpu": rf"{_BEGIN}(?:GPU|MIG)-[0-9A-Fa-f]{{8}}(?:-[0-9A-Fa-f]{{4}}){{3}}"
+    rf"-[0-9A-Fa-f]{{12}}{_END}",
+    # MAC, EUI-64, GID or IPoIB address by bytes: 6, 8, 16 or 20 of them.
+    "octets": rf"{_BEGIN}[0-9A-Fa-f]{{2}}(?:(?P<separator>[:-])[0-9A-Fa-f]{{2}})"
+    rf"(?:(?P=separator)[0-9A-Fa-f]{{2}}){{4,18}}{_END}(?!(?P=separator)[0-9A-Fa-f]{{2}}{_END})",
+    # GUID (four fours), GID or IPv6 address.
+    "groups": rf"{_BEGIN}(?:[0-9A-Fa-f]{{1,4}}|(?=::))(?::[0-9A-Fa-f]{{1,4}}|:(?=:)|(?<=:):){{2,8}}"
+    rf"(?:(?:\.[0-9]{{1,3}}){{3}})?{_END}",
+    "ipv4": r"(?<![0-9A-Za-z.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9A-Za-z]|\.[0-9])",
+    # Anything of the above without its punctuation.
+    "digits_alone": rf"{_BEGIN}(?:0[xX])?[0-9A-Fa-f]{{11,40}}{_END}",
+}
+_DOMAIN = "example.net"  # RFC 2606
+_NO_HOSTS = frozenset({"host"})
+_HEX = re.compile(r"[^0-9A-Fa-f]")
+
+
+class StandIns:
+    """The stand-ins of one snapshot. `texts` is all of it, `hosts` the names of hosts."""
+
+    def __init__(self, texts: Iterable[str], hosts: Iterable[str]) -> None:
+        self._identities = Identities()
+        self._hosts = host_names(hosts)
+        forms = dict(_FORMS)
+        if self._hosts:
+            forms = {"host": host_pattern(self._hosts), **forms}
+        self._pattern = re.compile("|".join(f"(?P<{name}>{form})" for name, form in forms.items()))
+        self._act: dict[str, Callable[[re.Match[str]], str]] = {
+            "host": lambda match: self._hosts[match[0].lower()],
+            "named": self._named,
+            "kernels_ipv6": lambda match: self._digits(match[0]),
+            "gpu": self._gpu,
+            "octets": self._octets,
+            "groups": self._groups,
+            "ipv4": self._ipv4,
+            "digits_alone": self._digits_alone,
+        }
+        self._gpus: dict[str, str] = {}
+        self._done: dict[tuple[str, frozenset[str]], str] = {}
+        for text in dict.fromkeys(texts):
+            for match in self._pattern.finditer(text):
+                self._note(match)
+
+    def counts(self) -> dict[str, int]:
+        """How many of each kind have been replaced by now."""
+        hosts = len(set(self._hosts.values()))
+        return {**self._identities.counts(), "UUIDs of GPUs": len(self._gpus), "host names": hosts}
+
+    def text(self, text: str, *, keep: frozenset[str] = frozenset()) -> str:
+        """With stand-ins, but for the forms in `keep` ("ipv4", say, where versions stand)."""
+        key = (text, keep)  # thousands of files say the same
+        if key not in self._done:
+            self._done[key] = self._replaced(text, keep)
+        return self._done[key]
+
+    def path(self, path: str) -> str:
+        """With stand-ins in its components, but for host names: they name no file."""
+        return "/".join(self.text(component, keep=_NO_HOSTS) for component in path.split("/"))
+
+    def log_name(self, name: str) -> str:
+        """As a text, of the name of a container's log: underscores part the names in it."""
+        return "_".join(map(self.text, name.split("_")))
+
+    def _replaced(self, text: str, keep: frozenset[str]) -> str:
+        def replaced(match: re.Match[str]) -> str:
+            form = _form(match)
+            return match[0] if form in keep else self._act[form](match)
+
+        return self._pattern.sub(replaced, text)
+
+    def switch_id(self, text: str) -> str:
+        """phys_switch_id, phys_port_id: hex digits, of a GUID or a MAC in either byte order."""
+        known = self.text(text)
+        digits = text.strip()
+        if known != text or not re.fullmatch(r"(?:[0-9A-Fa-f]{2}){4,}", digits):
+            return known
+        blank = text.replace(digits, "{}") if "{" not in text else "{}"
+        return blank.format(self._opaque(digits))
+
+    def _opaque(self, digits: str) -> str:
+        """The first 16 digits as a GUID; what is behind them tells ports of one card apart."""
+        head, tail = digits[:16], digits[16:]
+        if int(head, 16) == 0:
+            return digits
+        return f"{self._identities.guid(int(head.ljust(16, '0'), 16)):016x}"[: len(head)] + tail
+
+    # --- what is there -------------------------------------------------------------------------
+
+    def _note(self, match: re.Match[str]) -> None:
+        form = _form(match)
+        if form == "named":
+            self._note_digits(match["digits"])
+        elif form == "kernels_ipv6":
+            self._note_digits(match[0])
+        elif form == "octets":
+            self._note_digits(_HEX.sub("", match[0])[-32:])
+        elif form == "groups":
+            if _is_guid(match[0]):
+                self._identities.note_guid(int(match[0].replace(":", ""), 16))
+            elif (gid := _ipv6(match[0])) is not None:
+                self._identities.note_gid(gid)
+        elif form == "ipv4" and (address := _ipv4(match[0])) is not None:
+            self._identities.note_ipv4(address)
+
+    def _note_digits(self, digits: str) -> None:
+        note = {
+            12: self._identities.note_mac,
+            16: self._identities.note_guid,
+            32: self._identities.note_gid,
+        }.get(len(digits))
+        if note is not None:
+            note(int(digits, 16))
+
+    # --- what stands for it --------------------------------------------------------------------
+
+    def _named(self, match: re.Match[str]) -> str:
+        begin = match[0][: -len(match["digits"])]
+        return begin + self._digits(match["digits"])
+
+    def _gpu(self, match: re.Match[str]) -> str:
+        kind, _, uuid = match[0].partition("-")
+        made = f"00000000-0000-0000-0000-{len(self._gpus) + 1:012x}"
+        return f"{kind}-{self._gpus.setdefault(uuid.lower(), made)}"
+
+    def _octets(self, match: re.Match[str]) -> str:
+        separator = match["separator"]
+        digits = match[0].replace(separator, "")
+        ahead = 8 if len(digits) == 40 else 0  # IPoIB: flags and queue pair, then a GID (RFC 4391)
+        found = digits[:ahead] + self._digits(digits[ahead:])
+        pairs = separator.join(found[i : i + 2] for i in range(0, len(found), 2))
+        return _in_case_of(match[0], pairs)
+
+    def _digits(self, digits: str) -> str:
+        stand_in = {
+            12: self._identities.mac,
+            16: self._identities.guid,
+            32: self._identities.gid,
+        }.get(len(digits))
+        return digits if stand_in is None else f"{stand_in(int(digits, 16)):0{len(digits)}x}"
+
+    def _groups(self, match: re.Match[str]) -> str:
+        text = match[0]
+        if _is_guid(text):
+            return _in_case_of(text, _in_fours(self._digits(text.replace(":", ""))))
+        gid = _ipv6(text)
+        if gid is None:
+            return text
+        stand_in = self._identities.gid(gid)
+        if re.fullmatch(r"[0-9A-Fa-f]{4}(?::[0-9A-Fa-f]{4}){7}", text):
+            return _in_case_of(text, _in_fours(f"{stand_in:032x}"))
+        mapped = IPv6Address(stand_in).ipv4_mapped
+        return f"::ffff:{mapped}" if mapped and "." in text else str(IPv6Address(stand_in))
+
+    def _ipv4(self, match: re.Match[str]) -> str:
+        address = _ipv4(match[0])
+        return match[0] if address is None else str(IPv4Address(self._identities.ipv4(address)))
+
+    def _digits_alone(self, match: re.Match[str]) -> str:
+        text = match[0]
+        prefix = text[:2] if text[:2] in ("0x", "0X") else ""
+        digits = text[len(prefix) :]
+        found = self._known(digits)
+        if found is None and prefix and len(digits) < 16:  # printed as a number: no zeros ahead
+            found = self._known(digits.rjust(16, "0"))
+        return text if found is None else prefix + _in_case_of(digits, found)
+
+    def _known(self, digits: str) -> str | None:
+        """The stand-in of hex digits whose value was noted."""
+        ids, value = self._identities, int(digits, 16)
+        if len(digits) == 12 and ids.knows_mac(value):
+            return self._digits(digits)
+        if len(digits) == 16 and ids.knows_guid(value):
+            return self._digits(digits)
+        if len(digits) == 16 and ids.knows_guid(reversed_bytes(value)):
+            return f"{reversed_bytes(ids.guid(reversed_bytes(value))):016x}"
+        if len(digits) in (32, 40) and ids.knows_guid(value & (1 << 64) - 1):
+            return digits[:-32] + self._digits(digits[-32:])
+        return None
+
+
+def host_pattern(names: Iterable[str]) -> str:
+    """Finds host names as words; a dash or a dot ends one, an underscore does not."""
+    words = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    return rf"(?<![0-9A-Za-z_])(?i:{words})(?![0-9A-Za-z_])"
+
+
+def host_names(names: Iterable[str]) -> dict[str, str]:
+    """Each name, its first label and its domain in lower case, with their stand-ins."""
+    wanted = dict.fromkeys(each.strip().strip(".").lower() for each in names)
+    free = (text for n in count(1) if (text := f"host-{n}") not in wanted)
+    found: dict[str, str] = {}
+    for name in filter(None, wanted):
+        label, _, domain = name.partition(".")
+        found[label] = found.get(label) or next(free)
+        if domain:
+            found[name] = f"{found[label]}.{_DOMAIN}"
+        if "." in domain:
+            found[domain] = _DOMAIN
+    return found
+
+
+def _form(match: re.Match[str]) -> str:
+    return match.lastgroup or ""  # the outermost group, which closes last
+
+
+def _is_guid(text: str) -> bool:
+    return bool(re.fullmatch(r"[0-9A-Fa-f]{4}(?::[0-9A-Fa-f]{4}){3}", text))
+
+
+def _ipv6(text: str) -> int | None:
+    if "::" not in text and text.count(":") < 6:  # as most PCI addresses are: cheaper than a try
+        return None
+    try:
+        return int(IPv6Address(text))
+    except ValueError:
+        return None
+
+
+def _ipv4(text: str) -> int | None:
+    try:
+        return int(IPv4Address(text))
+    except ValueError:
+        return None
+
+
+def _in_fours(digits: str) -> str:
+    return ":".join(digits[i : i + 4] for i in range(0, len(digits), 4))
+
+
+def _in_case_of(model: str, text: str) -> str:
+    return text.upper() if model.upper() == model and model.lower() != model else text

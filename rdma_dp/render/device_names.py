@@ -1,0 +1,39 @@
+"""What people call a device."""
+
+from rdma_dp.inventory.hardware import Hca
+from rdma_dp.inventory.pci_ids import AMD, HABANA, INTEL, NVIDIA
+from rdma_dp.inventory.topology import Gpu
+
+# Of vendor 15b3 (pci.ids). The id of a VF is that of several generations.
+_FAMILIES = {
+    "1003": "ConnectX-3",
+    "1007": "ConnectX-3 Pro",
+    "1013": "ConnectX-4",
+    "1015": "ConnectX-4 Lx",
+    "1017": "ConnectX-5",
+    "1019": "ConnectX-5 Ex",
+    "101b": "ConnectX-6",
+    "101c": "ConnectX-6 VF",
+    "101d": "ConnectX-6 Dx",
+    "101e": "ConnectX VF",
+    "101f": "ConnectX-6 Lx",
+    "1021": "ConnectX-7",
+    "1023": "ConnectX-8",
+    "1025": "ConnectX-9",
+    "a2d6": "BlueField-2",
+    "a2dc": "BlueField-3",
+    "a2df": "BlueField-4",
+}
+_VENDORS = {NVIDIA: "NVIDIA", AMD: "AMD", INTEL: "Intel", HABANA: "Habana"}
+
+
+def device_name(device: Hca | Gpu) -> str:
+    """As its driver or its family is called, else vendor and device id."""
+    function = device.function
+    if function is None:
+        return "virtual"
+    ids = f"{function.vendor or '?'}:{function.device or '?'}"
+    if isinstance(device, Gpu):
+        vendor = _VENDORS.get(function.vendor or "")
+        return device.model or (f"{vendor} {function.device}" if vendor else ids)
+    return _FAMILIES.get(function.device or "", ids) if function.vendor == "15b3" else ids

@@ -1,0 +1,143 @@
+"""Tables for people: at most 100 columns, colour on a terminal only."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from rdma_dp.config import Preference
+from rdma_dp.formats.slot_ids import slot_id
+from rdma_dp.inventory.hardware import (
+    CHAR_DEVICE_DIRECTORY,
+    Inventory,
+    natural_key,
+)
+from rdma_dp.render.console import labelled_rows
+from rdma_dp.render.discover import _NAMES_WIDTH
+from rdma_dp.sharing.advice import next_steps, node_warnings, pool_warnings
+from rdma_dp.sharing.allocation import example
+from rdma_dp.sharing.pool import Pool
+from rdma_dp.sharing.selection import Selection
+from rdma_dp.specs.cdi import delivered
+
+
+def dry_run(
+    inventory: Inventory, pools: Sequence[Pool], config_warnings: Sequence[str]
+) -> RenderableType:
+    """What the daemon would do with this config on this node, and what to do about it."""
+    parts: list[RenderableType] = []
+    for pool in pools:
+        parts += [*([Text()] if parts else []), *_resource(pool, inventory)]
+    selections = [pool.selection for pool in pools]
+    warnings = (*config_warnings, *node_warnings(inventory, selections))
+    if warnings:
+        rows = labelled_rows()
+        for warning in warnings:
+            rows.add_row(Text("warning", "yellow"), warning)
+        parts += [Text(), rows]
+    return Group(*parts)
+
+
+# --- discover -----------------------------------------------------------------------------------
+
+
+# --- dry-run ------------------------------------------------------------------------------------
+
+
+def _resource(pool: Pool, inventory: Inventory) -> Iterator[RenderableType]:
+    yield heading(pool)
+    rows = labelled_rows()
+    if pool.hcas:
+        rows.add_row("HCAs", _shares(pool) if pool.resource.per_hca else _hcas(pool))
+        rows.add_row("container", _granted(pool))
+        if settings := list(_settings(pool)):
+            rows.add_row("slots", "; ".join(settings))
+    if pool.selection.rejected:
+        rows.add_row("not chosen", _rejections(pool.selection))
+    for warning in pool_warnings(pool, inventory.system):
+        rows.add_row(Text("warning", "yellow"), warning)
+    for step in next_steps(pool.selection, inventory):
+        rows.add_row(Text("next", "bold"), Text(step, "bold"))
+    yield Padding(rows, (0, 0, 0, 2))
+
+
+def heading(pool: Pool) -> Text:
+    """The resource's name and how many slots it has."""
+    colour = "green" if pool.healthy else "red"
+    return Text.assemble((pool.resource.full_name, "bold"), "  ", (_slots(pool), colour))
+
+
+def _slots(pool: Pool) -> str:
+    text = f"{pool.listed} slots"
+    if pool.resource.per_hca and pool.hcas:
+        text += f", {pool.slots_each} per HCA"
+    if pool.healthy != pool.listed:
+        text += f", {pool.healthy} healthy"
+    return text
+
+
+_PREFERRED = {
+    Preference.SPREAD: "several come from as many HCAs as possible",
+    Preference.PACK: "several come from as few HCAs as possible",
+}
+
+
+def _settings(pool: Pool) -> Iterator[str]:
+    """What else the config says of the slots, where that is not the Go plugin's way."""
+    resource = pool.resource
+    if resource.per_hca:
+        yield _PREFERRED[resource.preference]
+    elif resource.tells_topology:
+        nodes = {share.numa_node for share in pool.in_use}
+        told = [f"on NUMA node {node}" for node in nodes if node is not None]
+        yield told[0] if told else "the HCAs have no NUMA node in common to tell"
+    if resource.per_hca and not resource.tells_topology:
+        yield "no NUMA node told"
+    if resource.per_hca and resource.device_info:
+        yield "with device-info files"
+
+
+def _hcas(pool: Pool) -> Text:
+    return Text(", ".join(hca.name for hca in pool.hcas), "green")
+
+
+def _shares(pool: Pool) -> Table:
+    """One line per HCA: where its slots are, and whether they are any good."""
+    rows = [
+        (
+            Text(", ".join(hca.name for hca in share.hcas), "green" if share.healthy else "red"),
+            f"{slot_id(share.key, 0)}..{max(share.size - 1, 0)}",
+            "" if share.numa_node is None else f"NUMA {share.numa_node}",
+            "" if share.healthy else "not healthy",
+        )
+        for share in pool.shares.values()
+    ]
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for column in zip(*rows, strict=True):
+        table.add_column(min_width=min(max(map(len, column)), _NAMES_WIDTH), overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _granted(pool: Pool) -> str:
+    """What a container with one slot gets."""
+    given = example(pool)
+    delivery = delivered(given, pool.cdi)
+    lines = [f"CDI {name}" for name in delivery.cdi_devices]
+    lines += [f"annotation {key}: {value}" for key, value in delivery.annotations.items()]
+    if delivery.devices:
+        nodes = (path.removeprefix(f"{CHAR_DEVICE_DIRECTORY}/") for path in delivery.devices)
+        lines.append(f"{CHAR_DEVICE_DIRECTORY}: {' '.join(sorted(nodes, key=natural_key))}")
+    return "\n".join([*lines, *(f"{key}={value}" for key, value in given.envs.items())])
+
+
+def _rejections(selection: Selection) -> Table:
+    table = labelled_rows()
+    table.columns[0].no_wrap = False
+    table.columns[0].max_width = _NAMES_WIDTH
+    for names, reasons in selection.rejections:
+        table.add_row(", ".join(names), "\n".join(reasons))
+    return table

@@ -1,0 +1,194 @@
+"""JSON documents of `discover`, `topo` and `dry-run`. Their field names are stable. Pure.
+
+Absent is null, never a missing key. Times, addresses of this process and paths below another root
+have no place here.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rdma_dp.inventory.hardware import Hca, IdleFunction, Inventory, PciFunction, Port, System
+from rdma_dp.inventory.topology import Distance, Gpu, Place
+from rdma_dp.render.topology.tree import View
+from rdma_dp.sharing.advice import node_warnings, pool_warnings
+from rdma_dp.sharing.allocation import PERMISSIONS, Grant, example, granted
+from rdma_dp.sharing.pool import Pool
+from rdma_dp.sharing.slot_groups import Share
+from rdma_dp.specs.cdi import delivered
+
+Document = dict[str, Any]
+
+_NO_FUNCTION = PciFunction(address="")
+
+
+def discover(inventory: Inventory) -> Document:
+    """Everything that the node has."""
+    return {
+        "hcas": [_hca(hca) for hca in inventory.hcas],
+        "others": [_other(other) for other in inventory.others],
+        "system": _system(inventory.system),
+    }
+
+
+def dry_run(
+    inventory: Inventory, pools: Sequence[Pool], config_warnings: Sequence[str]
+) -> Document:
+    """What the daemon would tell kubelet, and what a container would get."""
+    selections = [pool.selection for pool in pools]
+    return {
+        "resources": [_resource(pool, inventory.system) for pool in pools],
+        "warnings": [*config_warnings, *node_warnings(inventory, selections)],
+    }
+
+
+def topo(view: View) -> Document:
+    """Where GPUs and HCAs are, and the distance of each from each."""
+    topology, inventory = view.topology, view.inventory
+    return {
+        "gpus": [_gpu(gpu, view) for gpu in topology.gpus],
+        "hcas": [
+            {
+                "name": hca.name,
+                "places": [_place(place) for place in topology.hcas.get(hca.name, ())],
+                "netdevs": [netdev.name for netdev in hca.netdevs],
+                "shareable": hca.shareable,
+                "resources": list(view.chosen.get(hca.name, ())),
+            }
+            for hca in inventory.hcas
+        ],
+        "dataDirect": [_place(place) for place in topology.data_direct],
+    }
+
+
+def _gpu(gpu: Gpu, view: View) -> Document:
+    shortest, nearest = view.nearest(gpu)
+    distances = {hca.name: view.topology.distance(gpu, hca) for hca in view.inventory.hcas}
+    return {
+        "name": gpu.name,
+        "vendor": gpu.function.vendor,
+        "deviceID": gpu.function.device,
+        "model": gpu.model,
+        "driver": gpu.function.driver,
+        "place": _place(gpu.place),
+        "nearest": list(nearest),
+        "nearestDistance": _distance(shortest),
+        "distances": {name: _distance(found) for name, found in distances.items()},
+    }
+
+
+def _distance(distance: Distance | None) -> str | None:
+    """None where it cannot be known."""
+    return None if distance in (None, Distance.UNKNOWN) else distance
+
+
+def _place(place: Place) -> Document:
+    return {
+        "pciAddress": place.address,
+        "numaNode": place.numa_node,
+        "hostBridge": place.host_bridge,
+        "bridges": list(place.bridges),
+    }
+
+
+def _hca(hca: Hca) -> Document:
+    function = hca.function or _NO_FUNCTION
+    return {
+        "name": hca.name,
+        "pciAddress": function.address or None,
+        "subfunction": hca.subfunction.name if hca.subfunction else None,
+        "sfnum": hca.subfunction.sfnum if hca.subfunction else None,
+        "functionType": hca.function_type.value,
+        "vf": function.vf,
+        "pfNames": list(hca.pf_names),
+        "vendor": function.vendor,
+        "deviceID": function.device,
+        "driver": function.driver,
+        "numaNode": function.numa_node,
+        "protocol": hca.protocol,
+        "netdevs": [netdev.name for netdev in hca.netdevs],
+        "altNames": [name for netdev in hca.netdevs for name in netdev.altnames],
+        "linkTypes": list(hca.link_types),
+        "ports": [_port(port) for port in hca.ports],
+        "uverbs": hca.uverbs.name if hca.uverbs else None,
+        "umad": [umad.name for umad in hca.umads],
+        "issm": [issm.name for issm in hca.issms],
+        "shareable": hca.shareable,
+        "reason": hca.unshareable,
+    }
+
+
+def _port(port: Port) -> Document:
+    return {
+        "number": port.number,
+        "state": port.state,
+        "physState": port.phys_state,
+        "linkLayer": port.link_layer,
+        "rate": port.rate,
+        "netdevs": list(port.netdevs),
+    }
+
+
+def _other(other: IdleFunction) -> Document:
+    return {
+        "pciAddress": other.function.address,
+        "vendor": other.function.vendor,
+        "deviceID": other.function.device,
+        "driver": other.function.driver,
+        "netdevs": list(other.netdevs),
+        "reason": other.reason,
+        "remedy": other.remedy,
+    }
+
+
+def _system(system: System) -> Document:
+    return {
+        "netnsMode": system.netns_mode,
+        "rdmaCm": system.rdma_cm.name if system.rdma_cm else None,
+        "modules": dict(system.modules),
+    }
+
+
+def _resource(pool: Pool, system: System) -> Document:
+    return {
+        "name": pool.resource.full_name,
+        "slotsPer": pool.resource.slots_per.value,
+        "preference": pool.resource.preference.value,
+        "deviceInfo": pool.resource.device_info,
+        "slots": pool.listed,
+        "healthy": pool.healthy,
+        "hcas": [hca.name for hca in pool.hcas],
+        "rejected": [
+            {"hca": verdict.hca.name, "reasons": list(verdict.reasons)}
+            for verdict in pool.selection.rejected
+        ],
+        "allocate": _answer(pool, example(pool)),
+        "shares": [_share(pool, share) for share in pool.shares.values()],
+        "warnings": list(pool_warnings(pool, system)),
+    }
+
+
+def _share(pool: Pool, share: Share) -> Document:
+    """The slots that hand out the same HCAs; `key` is what their ids begin with."""
+    return {
+        "key": share.key,
+        "hcas": [hca.name for hca in share.hcas],
+        "slots": share.listed,
+        "healthy": share.healthy,
+        "numaNode": share.numa_node,
+        "reason": share.health.reason,
+        "allocate": _answer(pool, granted(pool, [share])),
+    }
+
+
+def _answer(pool: Pool, grant: Grant) -> Document:
+    """What a container with one slot gets."""
+    delivery = delivered(grant, pool.cdi)
+    return {
+        "devices": [
+            {"hostPath": path, "containerPath": path, "permissions": PERMISSIONS}
+            for path in delivery.devices
+        ],
+        "envs": dict(grant.envs),
+        "cdiDevices": list(delivery.cdi_devices),
+        "annotations": dict(delivery.annotations),
+    }

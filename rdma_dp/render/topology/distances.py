@@ -1,0 +1,40 @@
+"""How far each GPU is from each HCA, line by line. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rdma_dp.inventory.hardware import Hca
+from rdma_dp.inventory.topology import Distance, Gpu, Topology
+from rdma_dp.text import grouped, some
+
+_LINES = 40  # before lines that say the same become one
+_NAMED = 3  # HCAs that one line names
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One distance; `nearest` where no HCA is nearer to this GPU."""
+
+    distance: Distance | None
+    nearest: bool
+
+
+Line = tuple[str, tuple[Cell, ...]]
+
+
+def lines(topology: Topology, gpus: Sequence[Gpu], hcas: Sequence[Hca]) -> list[Line]:
+    """A line per HCA with a cell per GPU; of very many HCAs those that are alike in one."""
+    shortest = [topology.nearest(gpu, hcas)[0] for gpu in gpus]
+    found = [(hca.name, _cells(topology, hca, gpus, shortest)) for hca in hcas]
+    if len(found) <= _LINES:
+        return found
+    return [(some(names, _NAMED), cells) for names, cells in grouped(found)]
+
+
+def _cells(
+    topology: Topology, hca: Hca, gpus: Sequence[Gpu], shortest: Sequence[Distance | None]
+) -> tuple[Cell, ...]:
+    distances = (topology.distance(gpu, hca) for gpu in gpus)
+    return tuple(
+        Cell(d, d is not None and d is s) for d, s in zip(distances, shortest, strict=True)
+    )

@@ -1,0 +1,1 @@
+"""From a config and an Inventory to slots and grants. Pure."""

@@ -1,0 +1,190 @@
+"""Which of the free slots a container should get that asks for several. Pure.
+
+kubelet offers what is free and takes the answer as a hint; an error would fail the pod, so there is
+none: whatever is offered, the answer is made of it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush, nsmallest
+from types import MappingProxyType
+
+from rdma_dp.config import Preference
+from rdma_dp.formats.slot_ids import Key, parsed_id, slot_id
+from rdma_dp.sharing.pool import Pool
+
+Node = int | None  # a NUMA node; HCAs that know none count as one more node
+Counts = Counter[Key]
+
+
+def preferred(
+    pool: Pool, available: Iterable[str], must_include: Sequence[str], size: int
+) -> list[str]:
+    """`size` ids of `available`, those of `must_include` first; fewer when there are no more."""
+    must = list(dict.fromkeys(must_include))[: max(size, 0)]
+    numbers, strange = _sorted_out(pool, set(available).difference(must_include))
+    taken = Counter(parsed[0] for parsed in map(parsed_id, must) if parsed)
+    offer = _Offer(
+        nodes=_nodes_of(pool),
+        free={key: len(free) for key, free in numbers.items()},
+        taken=Counter({key: count for key, count in taken.items() if key in pool.shares}),
+        rank={key: rank for rank, key in enumerate(pool.shares)},
+    )
+    counts = _POLICIES[pool.resource.preference](offer, size - len(must))
+    chosen = [
+        slot_id(key, number)
+        for key in sorted(counts, key=offer.rank.__getitem__)
+        for number in nsmallest(counts[key], numbers[key])
+    ]
+    return (must + chosen + sorted(strange))[: max(size, 0)]
+
+
+def _sorted_out(pool: Pool, ids: Iterable[str]) -> tuple[Mapping[Key, list[int]], list[str]]:
+    """The numbers by key, and the ids that are none of ours, which are better than nothing."""
+    numbers: dict[Key, list[int]] = defaultdict(list)
+    strange = []
+    for text in ids:
+        parsed = parsed_id(text)
+        if parsed and parsed[0] in pool.shares:
+            numbers[parsed[0]].append(parsed[1])
+        else:
+            strange.append(text)
+    return numbers, strange
+
+
+def _nodes_of(pool: Pool) -> Mapping[Key, Node]:
+    return {
+        key: share.hcas[0].numa_node if share.hcas else None for key, share in pool.shares.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """The free slots by key, and those that the container has already.
+
+    `rank` decides between what is equally good.
+    """
+
+    nodes: Mapping[Key, Node]
+    free: Mapping[Key, int]
+    taken: Counts
+    rank: Mapping[Key, int]
+
+    @property
+    def untouched(self) -> list[Key]:
+        """The keys of which the container has nothing yet, those with most free slots first."""
+        return sorted(
+            (key for key in self.free if not self.taken[key]),
+            key=lambda key: (-self.free[key], self.rank[key]),
+        )
+
+    def untouched_by_node(self) -> dict[Node, list[Key]]:
+        """Likewise, by NUMA node; the nodes in the order of their numbers."""
+        found: dict[Node, list[Key]] = defaultdict(list)
+        for key in self.untouched:
+            found[self.nodes[key]].append(key)
+        return {node: found[node] for node in sorted(found, key=_node_rank)}
+
+    def sum_of(self, keys: Iterable[Key]) -> int:
+        """How many free slots they have together."""
+        return sum(self.free[key] for key in keys)
+
+
+def _node_rank(node: Node) -> tuple[bool, int]:
+    return node is None, node or 0
+
+
+# --- spread -------------------------------------------------------------------------------------
+
+
+def _spread(offer: _Offer, needed: int) -> Counts:
+    """From as many keys as possible, on as few NUMA nodes as that allows, the freest first."""
+    nodes = _nodes_for(offer, min(needed, len(offer.untouched)))
+    within = [key for key in offer.free if offer.nodes[key] in nodes]
+    counts: Counts = Counter()
+    turns = [_turn(offer, counts, key) for key in within]
+    heapify(turns)
+    for _ in range(needed):
+        if not turns:
+            break
+        key = heappop(turns)[-1]
+        counts[key] += 1
+        if counts[key] < offer.free[key]:
+            heappush(turns, _turn(offer, counts, key))
+    return counts
+
+
+def _turn(offer: _Offer, counts: Counts, key: Key) -> tuple[int, int, int, Key]:
+    """Sorts by when a key's next slot is taken; ranks differ, so keys are never compared."""
+    return offer.taken[key] + counts[key], counts[key] - offer.free[key], offer.rank[key], key
+
+
+def _nodes_for(offer: _Offer, keys: int) -> set[Node]:
+    """The NUMA nodes on which so many untouched keys are to be had: few, and with much left."""
+    by_node = offer.untouched_by_node()
+    nodes = {offer.nodes[key] for key in offer.taken}
+    missing = keys - sum(len(by_node.pop(node, ())) for node in nodes)
+    while missing > 0 and by_node:
+        enough = [node for node, found in by_node.items() if len(found) >= missing]
+        most = max(map(len, by_node.values()))
+        candidates = enough or [node for node, found in by_node.items() if len(found) == most]
+        best = max(candidates, key=lambda node: offer.sum_of(by_node[node][:missing]))
+        nodes.add(best)
+        missing -= len(by_node.pop(best))
+    return nodes
+
+
+# --- pack ---------------------------------------------------------------------------------------
+
+
+def _pack(offer: _Offer, needed: int) -> Counts:
+    """From as few keys as possible, if that is possible on one NUMA node, the fullest first."""
+    counts: Counts = Counter()
+    touched = sorted((key for key in offer.taken if key in offer.free), key=offer.rank.__getitem__)
+    for key in touched:
+        counts[key] = min(offer.free[key], max(needed - counts.total(), 0))
+    missing = needed - counts.total()
+    for key in _fewest(offer, missing):
+        counts[key] = min(offer.free[key], missing)
+        missing -= counts[key]
+    return +counts
+
+
+def _fewest(offer: _Offer, needed: int) -> list[Key]:
+    """The fewest untouched keys with so many free slots; of several choices the tightest."""
+    if needed <= 0:
+        return []
+    count = _how_many(offer, offer.untouched, needed)
+    found = _best_node(offer, count, needed)
+    chosen: list[Key] = []
+    while found and len(chosen) < count - 1:
+        chosen.append(found.pop(0))
+        needed -= offer.free[chosen[-1]]
+    fitting = [key for key in found if offer.free[key] >= needed]
+    last = min(fitting, key=lambda key: (offer.free[key], offer.rank[key])) if fitting else None
+    return chosen + ([last] if fitting else found[:1])
+
+
+def _how_many(offer: _Offer, keys: Sequence[Key], needed: int) -> int:
+    """How many of the freest keys are enough; all of them if even they are not."""
+    count = 0
+    while count < len(keys) and offer.sum_of(keys[:count]) < needed:
+        count += 1
+    return count
+
+
+def _best_node(offer: _Offer, count: int, needed: int) -> list[Key]:
+    """The untouched keys of the node where `count` of them are enough; else those of all nodes."""
+    used = {offer.nodes[key] for key in offer.taken}
+    fitting = [
+        (node not in used, offer.sum_of(keys), _node_rank(node), keys)
+        for node, keys in offer.untouched_by_node().items()
+        if offer.sum_of(keys[:count]) >= needed
+    ]
+    return min(fitting, key=lambda each: each[:3])[3] if fitting else offer.untouched
+
+
+_POLICIES: Mapping[Preference, Callable[[_Offer, int], Counts]] = MappingProxyType(
+    {Preference.SPREAD: _spread, Preference.PACK: _pack}
+)

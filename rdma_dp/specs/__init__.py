@@ -1,0 +1,1 @@
+"""Files beside kubelet's lists: CDI specs and device-info files."""

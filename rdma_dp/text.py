@@ -1,0 +1,54 @@
+"""Names and texts of a host, or of somebody's snapshot, for a terminal that would obey some."""
+
+import re
+from collections.abc import Iterable
+from typing import TypeVar
+
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # control characters, but tab and newline
+
+
+def printable(text: str) -> str:
+    """With a mark for each control character."""
+    return _OBEYED.sub("\ufffd", text)
+
+
+Values = tuple[str, ...]
+
+
+_T = TypeVar("_T")
+
+
+# Of a mismatch in words: a config may hold 19,000 globs, a node has an HCA for each of 250 VFs, and
+# each HCA's line goes to the log and to the pods that are refused.
+_SHOWN = 6
+
+
+_LONGEST = 80  # characters
+
+
+def some(names: Values, limit: int) -> str:
+    """The first `limit` names, and how many are left: "mlx5_0, mlx5_1 and 6 more"."""
+    return ", ".join(names[:limit]) + _and_more(len(names) - limit)
+
+
+def few(values: Values, comma: str) -> str:
+    """The first values, each cut to a readable length, and how many are left."""
+    cut = (v if len(v) <= _LONGEST else f"{v[:_LONGEST]}..." for v in values[:_SHOWN])
+    return comma.join(cut) + _and_more(len(values) - _SHOWN)
+
+
+def _and_more(left: int) -> str:
+    return f" and {left} more" if left > 0 else ""
+
+
+def grouped(pairs: Iterable[tuple[str, _T]]) -> tuple[tuple[Values, _T], ...]:
+    """(name, reason) -> (names, reason): names with the same reason together, first come first."""
+    names: dict[_T, list[str]] = {}
+    for name, reason in pairs:
+        names.setdefault(reason, []).append(name)
+    return tuple((tuple(alike), reason) for reason, alike in names.items())
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 HCA", "2 HCAs"."""
+    return f"{number} {noun}{'s' * (number != 1)}"

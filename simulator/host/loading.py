@@ -1,0 +1,81 @@
+"""Manifests from YAML files; those of the sample hosts come with the package."""
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from rdma_dp.errors import RdmaDpError
+from simulator.host.manifest import Manifest
+
+
+class _Loader(yaml.BaseLoader):
+    """Every scalar stays the text that it is, and a key is there once.
+
+    Other loaders would make numbers of it: 0000:18:00.0 is a base-60 float in YAML 1.1, 101e an
+    exponent, 0207 octal.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    reason = f"key {key.value} is there twice"
+                    raise yaml.constructor.ConstructorError(None, None, reason, key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def sample_names() -> tuple[str, ...]:
+    """The sample hosts, sorted."""
+    files = (entry.name for entry in _samples().iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml")))
+
+
+def load(name_or_path: str | Path) -> Manifest:
+    """A sample host by its name, or a manifest by its path.
+
+    Raises RdmaDpError for an unknown name, a file that cannot be read, and a wrong manifest.
+    """
+    text = str(name_or_path)
+    if text in sample_names():
+        return parse((_samples() / f"{text}.yaml").read_text("utf-8"), f"sample host {text}")
+    if isinstance(name_or_path, str) and "/" not in text and not text.endswith((".yaml", ".yml")):
+        raise RdmaDpError(f"no sample host {text!r}", f"samples: {', '.join(sample_names())}")
+    try:
+        content = Path(name_or_path).read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise RdmaDpError(
+            f"cannot read the manifest {text}: {error}",
+            f"give a YAML file or one of the samples: {', '.join(sample_names())}",
+        ) from error
+    return parse(content, text)
+
+
+def parse(text: str, where: str) -> Manifest:
+    """A manifest from YAML; `where` is for messages. Raises RdmaDpError, all problems in one."""
+    try:
+        content = yaml.load(text, _Loader)  # noqa: S506 - this loader makes nothing but text
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise RdmaDpError(f"{where}: not YAML: {reason}", "see the samples for examples") from error
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(_problem(e["loc"], e["msg"]) for e in error.errors())
+        raise RdmaDpError(
+            f"{where}: {problems}", "what may stand there: rdma_dp/standin/host/manifest.py"
+        ) from error
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> str:
+    path = ".".join(str(part) for part in location)
+    return f"{path}: {message}" if path else message
+
+
+def _samples() -> Traversable:
+    return resources.files("simulator") / "hosts"

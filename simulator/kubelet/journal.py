@@ -1,0 +1,70 @@
+"""The record of what happened, and how to wait for something to happen."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from simulator.kubelet.events import Event, Violated
+
+SHOWN_AFTER_A_TIMEOUT = 15  # events
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    predicate: Callable[[], bool]
+    reached: asyncio.Future[None]
+
+
+class Journal:
+    """Append-only. Predicates are asked at every record, so that no passing state is missed."""
+
+    def __init__(self, on_event: Callable[[Event], None] | None = None) -> None:
+        self.events: list[Event] = []
+        self._on_event = on_event
+        self._waiters: set[_Waiter] = set()
+
+    @property
+    def violations(self) -> list[str]:
+        """What a plugin did that would have hurt on a node."""
+        return [event.text for event in self.events if isinstance(event, Violated)]
+
+    def record(self, event: Event) -> None:
+        """Write `event` down; the state that it tells of must be there already."""
+        self.events.append(event)
+        if self._on_event:
+            self._on_event(event)
+        for waiter in list(self._waiters):
+            _ask(waiter)
+
+    async def wait_until(
+        self, predicate: Callable[[], bool], seconds: float, seen: Callable[[], str]
+    ) -> None:
+        """Return once `predicate` is true; TimeoutError with what was `seen` instead.
+
+        What `predicate` raises is raised here.
+        """
+        waiter = _Waiter(predicate, asyncio.get_running_loop().create_future())
+        self._waiters.add(waiter)
+        try:
+            _ask(waiter)
+            async with asyncio.timeout(seconds):
+                await waiter.reached
+        except TimeoutError:
+            raise TimeoutError(self._timeout_text(seconds, seen())) from None
+        finally:
+            self._waiters.discard(waiter)
+
+    def _timeout_text(self, seconds: float, seen: str) -> str:
+        last = [str(event) for event in self.events[-SHOWN_AFTER_A_TIMEOUT:]]
+        head = f"not reached in {seconds:g} s; seen: {seen}; the last events:"
+        return "\n  ".join([head, *(last or ["none"])])
+
+
+def _ask(waiter: _Waiter) -> None:
+    if waiter.reached.done():
+        return
+    try:
+        if waiter.predicate():
+            waiter.reached.set_result(None)
+    except Exception as error:  # noqa: BLE001 - it belongs to the one who waits
+        waiter.reached.set_exception(error)

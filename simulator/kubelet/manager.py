@@ -1,0 +1,165 @@
+"""kubelet's device manager: the plugins that are connected and what they list.
+
+The odd parts are kubelet's (pkg/kubelet/cm/devicemanager, plugin/v1beta1/handler.go): clients and
+endpoints are found by the resource's name alone, so the end of any stream of that name, or a
+failed registration under it, meets whichever client is the current one.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
+from simulator.kubelet.client import PluginClient, dial, inode_of
+from simulator.kubelet.devices import DeviceTable
+from simulator.kubelet.events import (
+    Disconnected,
+    Forgotten,
+    ListReceived,
+    Registered,
+    StreamEnded,
+    Violated,
+    Way,
+)
+from simulator.kubelet.journal import Journal
+from simulator.kubelet.tasks import TaskSet
+
+GRACE = (
+    300.0  # seconds until a resource without plugin is forgotten; kubelet, devicemanager/types.go
+)
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """Where the Allocate of a resource goes; `client` is None for one known from before."""
+
+    client: PluginClient | None = None
+    options: pb.DevicePluginOptions | None = None
+    stopped: bool = False
+
+
+class DeviceManager:
+    """From `start` to `stop`; the device table is given and outlives it."""
+
+    def __init__(self, devices: DeviceTable, journal: Journal, grace: float) -> None:
+        self.endpoints: dict[str, Endpoint] = {}
+        self._devices = devices
+        self._journal = journal
+        self._grace = grace
+        self._tasks = TaskSet()
+        self._current: dict[str, PluginClient] = {}
+        self._open: set[PluginClient] = set()
+        self._listening: set[PluginClient] = set()
+        self._shared: set[str] = set()  # of which two plugins had streams since the last one came
+        self._forgetting: dict[str, asyncio.TimerHandle] = {}
+
+    def start(self) -> None:
+        """Begin with no healthy device: the resources of before wait for their plugins."""
+        self._devices.forget_lists()
+        for resource in self._devices.lists:
+            self.endpoints[resource] = Endpoint(stopped=True)
+            self._forget_later(resource)
+
+    async def stop(self) -> None:
+        """Close every connection."""
+        for timer in self._forgetting.values():
+            timer.cancel()
+        try:
+            await self._tasks.cancel()
+        finally:
+            await asyncio.gather(*(client.close() for client in self._open))
+
+    async def connect(self, resource: str, socket: Path, way: Way) -> None:
+        """Dial `socket`, ask for its options, make it the current one and read its stream.
+
+        Raises DialError or grpc.aio.AioRpcError.
+        """
+        self._look_for_needless_registration(resource, socket)
+        try:
+            client, options = await self._introduce(resource, socket)
+        except BaseException:
+            self._current.pop(resource, None)  # not necessarily the one that failed: as kubelet
+            raise
+        self._current[resource] = client
+        self._open.add(client)
+        self.endpoints[resource] = Endpoint(client, options)
+        self._forget_never(resource)
+        self._share(client)
+        self._journal.record(Registered(resource, socket, way))
+        self._tasks.spawn(self._follow(client), name=f"stand-in: stream of {resource}")
+
+    async def disconnect(self, resource: str) -> None:
+        """Drop the current client of that name, whoever it is."""
+        if client := self._current.pop(resource, None):
+            self._open.discard(client)
+            self._plugin_disconnected(resource)
+            await client.close()
+
+    async def _introduce(
+        self, resource: str, socket: Path
+    ) -> tuple[PluginClient, pb.DevicePluginOptions]:
+        too_early = f"{resource}: it registered before it served on {socket}"
+        channel = await dial(socket, refused=lambda: self._violated(too_early))
+        try:
+            client = PluginClient(resource, socket, channel)
+            return client, await client.stub.GetDevicePluginOptions(pb.Empty())
+        except BaseException:
+            await channel.close()
+            raise
+
+    async def _follow(self, client: PluginClient) -> None:
+        resource = client.resource
+        reason = await client.listen(lambda devices: self._received(resource, devices))
+        self._listening.discard(client)
+        self._journal.record(StreamEnded(resource, client.socket, reason))
+        await self.disconnect(resource)  # nobody closes the connection of any other, as kubelet
+
+    def _received(self, resource: str, devices: Sequence[pb.Device]) -> None:
+        if resource not in self.endpoints:
+            return  # forgotten, and only an old stream is left: kubelet drops what it says
+        for text in self._devices.replace(resource, devices):
+            self._violated(text)
+        new = self._devices.lists[resource]
+        self._journal.record(ListReceived(resource, len(new.healthy), len(new.unhealthy)))
+
+    def _plugin_disconnected(self, resource: str) -> None:
+        if endpoint := self.endpoints.get(resource):
+            endpoint.stopped = True
+            if devices := self._devices.lists.get(resource):
+                devices.mark_unhealthy()
+            self._forget_later(resource)
+            self._journal.record(Disconnected(resource))
+
+    def _forget_later(self, resource: str) -> None:
+        self._forget_never(resource)
+        loop = asyncio.get_running_loop()
+        self._forgetting[resource] = loop.call_later(self._grace, self._forget, resource)
+
+    def _forget_never(self, resource: str) -> None:
+        if timer := self._forgetting.pop(resource, None):
+            timer.cancel()
+
+    def _forget(self, resource: str) -> None:
+        self._forgetting.pop(resource)
+        self.endpoints.pop(resource)
+        if self._devices.lists.pop(resource, None) is not None:
+            self._journal.record(Forgotten(resource))
+
+    def _share(self, new: PluginClient) -> None:
+        others = {client.socket for client in self._listening if client.resource == new.resource}
+        if others - {new.socket}:
+            self._shared.add(new.resource)
+        else:
+            self._shared.discard(new.resource)
+        self._listening.add(new)
+
+    def _look_for_needless_registration(self, resource: str, socket: Path) -> None:
+        client = self._current.get(resource)
+        if resource in self._shared:
+            return  # it cannot know whether the other one's end, or its own, is of any matter
+        if client and client.socket == socket and client.inode == inode_of(socket):
+            self._violated(f"{resource}: it registered again while its stream was open")
+
+    def _violated(self, text: str) -> None:
+        self._journal.record(Violated(text))

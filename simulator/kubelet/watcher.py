@@ -1,0 +1,216 @@
+"""kubelet's plugin watcher: finds sockets below plugins_registry and asks who they are.
+
+Each socket has a worker that leads from what is there to what is registered (in kubelet:
+pluginwatcher, reconciler and operationexecutor, which look once a second; this one at once).
+"""
+
+import asyncio
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import grpc
+from asyncinotify import Inotify, Mask
+
+from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
+from rdma_dp.kubelet.api import pluginregistration_pb2_grpc as rpc
+from simulator.kubelet.client import DialError, dial
+from simulator.kubelet.events import Refused, Way
+from simulator.kubelet.faults import Faults
+from simulator.kubelet.journal import Journal
+from simulator.kubelet.manager import DeviceManager
+from simulator.kubelet.names import resource_name_fault
+from simulator.kubelet.tasks import TaskSet
+
+# Seconds; kubelet, operationexecutor/operation_generator.go.
+GET_INFO_TIMEOUT = 1.0
+NOTIFY_TIMEOUT = 5.0
+# Seconds; kubelet, pkg/util/goroutinemap/exponentialbackoff.
+FIRST_RETRY = 0.5
+LONGEST_RETRY = 122.0
+
+PLUGIN_TYPE = "DevicePlugin"
+
+# kubelet looks at what its inotify library calls Create and Remove; a socket that is renamed
+# away is neither.
+_APPEARED = Mask.CREATE | Mask.MOVED_TO
+_WATCHED = _APPEARED | Mask.DELETE
+
+
+def next_pause(pause: float) -> float:
+    """Seconds to the next attempt after one that came `pause` seconds after its own."""
+    return min(2 * pause, LONGEST_RETRY)
+
+
+class _PluginFailure(Exception):  # noqa: N818 - it never leaves this file
+    """Why a plugin could not be registered; it will be tried again."""
+
+    def __init__(self, reason: str, resource: str = "") -> None:
+        super().__init__(reason)
+        self.resource = resource
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sighting:
+    """A socket that was made; another one under the same name is another sighting."""
+
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    sighting: _Sighting
+    resource: str
+
+
+class PluginWatcher:
+    """Watches `directory` from `start` to `stop`."""
+
+    def __init__(
+        self, directory: Path, manager: DeviceManager, journal: Journal, faults: Faults
+    ) -> None:
+        self._directory = directory
+        self._manager = manager
+        self._journal = journal
+        self._faults = faults
+        self._tasks = TaskSet()
+        self._inotify = Inotify()
+        self._there: dict[Path, _Sighting] = {}
+        self._registered: dict[Path, _Registered] = {}
+        self._working: set[Path] = set()
+
+    def start(self) -> None:
+        """Take what is there, then follow the changes."""
+        self._traverse(self._directory)
+        self._tasks.spawn(self._watch(), name="stand-in: plugin watcher")
+
+    async def stop(self) -> None:
+        """Forget everything; connections to plugins are the device manager's."""
+        try:
+            await self._tasks.cancel()
+        finally:
+            self._inotify.close()
+
+    async def _watch(self) -> None:
+        async for event in self._inotify:
+            if event.path is None:
+                continue
+            if event.mask & _APPEARED:
+                self._appeared(event.path)
+            elif event.mask & Mask.DELETE:
+                self._there.pop(event.path, None)
+                self._work_on(event.path)
+
+    def _traverse(self, directory: Path) -> None:
+        self._inotify.add_watch(directory, _WATCHED)  # before looking: nothing falls between
+        for path in sorted(directory.iterdir()):
+            if path.is_dir() and not path.is_symlink():
+                self._traverse(path)
+            else:
+                self._appeared(path)
+
+    def _appeared(self, path: Path) -> None:
+        if path.name.startswith("."):
+            return
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return
+        if stat.S_ISDIR(status.st_mode):
+            self._traverse(path)
+        elif stat.S_ISSOCK(status.st_mode):
+            known = self._there.get(path)
+            if known is None or known.inode != status.st_ino:  # else traversed and reported
+                self._there[path] = _Sighting(status.st_ino)
+                self._work_on(path)
+
+    def _work_on(self, path: Path) -> None:
+        if path not in self._working:
+            self._working.add(path)
+            self._tasks.spawn(self._work(path), name=f"stand-in: plugin at {path.name}")
+
+    async def _work(self, path: Path) -> None:
+        """Do one step after the other until what is registered is what is there."""
+        pause = FIRST_RETRY
+        while not self._settled(path):
+            try:
+                await self._step(path)
+                pause = FIRST_RETRY
+            except _PluginFailure as failure:
+                refused = Refused(failure.resource, path, Way.WATCHER, str(failure))
+                self._journal.record(refused)
+                await asyncio.sleep(pause)
+                pause = next_pause(pause)
+        self._working.discard(path)
+
+    def _settled(self, path: Path) -> bool:
+        registered = self._registered.get(path)
+        return self._there.get(path) is (registered.sighting if registered else None)
+
+    async def _step(self, path: Path) -> None:
+        if registered := self._registered.pop(path, None):
+            await self._manager.disconnect(registered.resource)
+        else:
+            await self._register(path, self._there[path])
+
+    async def _register(self, path: Path, sighting: _Sighting) -> None:
+        try:
+            channel = await dial(path)
+        except DialError as error:
+            raise _PluginFailure(str(error)) from error
+        try:
+            await self._handshake(path, sighting, rpc.RegistrationStub(channel))
+        finally:
+            await channel.close()
+
+    async def _handshake(self, path: Path, sighting: _Sighting, stub: rpc.RegistrationStub) -> None:
+        try:
+            info = await stub.GetInfo(pb.InfoRequest(), timeout=GET_INFO_TIMEOUT)
+        except grpc.aio.AioRpcError as error:
+            raise _PluginFailure(f"GetInfo: {error.details()}") from error
+        if reason := self._refusal(info):
+            await self._refuse(stub, info.name, reason)
+        self._registered[path] = _Registered(sighting, info.name)
+        try:
+            await self._connect(path, info, stub)
+        except _PluginFailure:
+            self._registered.pop(path, None)
+            raise
+
+    def _refusal(self, info: pb.PluginInfo) -> str | None:
+        if info.type != PLUGIN_TYPE:
+            return f"no handler registered for plugin type: {info.type}"
+        if self._faults.version not in info.supported_versions:
+            return (
+                f"manager version, {self._faults.version}, is not among plugin supported "
+                f"versions {list(info.supported_versions)}"
+            )
+        if fault := resource_name_fault(info.name):
+            return f'the ResourceName "{info.name}" is invalid: {fault}'
+        return None
+
+    async def _connect(self, path: Path, info: pb.PluginInfo, stub: rpc.RegistrationStub) -> None:
+        socket = Path(info.endpoint) if info.endpoint else path
+        try:
+            await self._manager.connect(info.name, socket, Way.WATCHER)
+        except (DialError, grpc.aio.AioRpcError) as error:
+            reason = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error)
+            await self._refuse(stub, info.name, f"plugin registration failed: {reason}")
+        try:
+            await self._notify(stub, pb.RegistrationStatus(plugin_registered=True))
+        except grpc.aio.AioRpcError as error:
+            await self._manager.disconnect(info.name)
+            reason = f"NotifyRegistrationStatus: {error.details()}"
+            raise _PluginFailure(reason, info.name) from error
+
+    async def _refuse(self, stub: rpc.RegistrationStub, resource: str, reason: str) -> NoReturn:
+        try:
+            await self._notify(stub, pb.RegistrationStatus(error=reason))
+        except grpc.aio.AioRpcError as error:
+            reason = f"{reason}; it could not be told: {error.details()}"
+        raise _PluginFailure(reason, resource)
+
+    async def _notify(self, stub: rpc.RegistrationStub, status: pb.RegistrationStatus) -> None:
+        if not self._faults.skip_notify:
+            await stub.NotifyRegistrationStatus(status, timeout=NOTIFY_TIMEOUT)

@@ -1,0 +1,6 @@
+"""Only `python -m tests.heavy.deploy` runs these tests: `make test` builds no Go programs."""
+
+import os
+
+if "RDMA_DP_TEST_DEPLOY" not in os.environ:
+    collect_ignore_glob = ["test_*.py"]

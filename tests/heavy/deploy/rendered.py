@@ -1,0 +1,80 @@
+"""What deploy/ comes to: the objects that a cluster would be given."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rdma_dp.config import Loaded, parse_bytes
+from tests.heavy.deploy.schemas import LOCATION
+from tests.paths import REPO
+
+DEPLOY = REPO / "deploy"
+CHART = DEPLOY / "helm" / "rdma-dp"
+TIMEOUT = 120.0
+
+Object = dict[str, Any]
+
+
+def run(*command: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        list(map(str, command)),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+
+
+def kustomize(directory: Path) -> list[Object]:
+    done = run("kustomize", "build", directory)
+    assert done.returncode == 0, done.stderr
+    return objects(done.stdout)
+
+
+def helm(*arguments: str | Path) -> list[Object]:
+    done = run(*template(*arguments))
+    assert done.returncode == 0, done.stderr
+    return objects(done.stdout)
+
+
+def template(*arguments: str | Path) -> Sequence[str | Path]:
+    """The command that renders the chart."""
+    return ("helm", "template", "rdma-dp", CHART, "--namespace", "kube-system", *arguments)
+
+
+def objects(text: str) -> list[Object]:
+    return [each for each in yaml.safe_load_all(text) if each is not None]
+
+
+def of_kind(found: Iterable[Object], kind: str) -> Object:
+    (only,) = (each for each in found if each["kind"] == kind)
+    return only
+
+
+def container(found: Iterable[Object]) -> Object:
+    (only,) = of_kind(found, "DaemonSet")["spec"]["template"]["spec"]["containers"]
+    return dict(only)
+
+
+def config(found: Iterable[Object]) -> Loaded:
+    """The config that the daemon would read."""
+    return parse_bytes(of_kind(found, "ConfigMap")["data"]["config.json"].encode())
+
+
+def complaints(found: Iterable[Object]) -> list[str]:
+    """What the schemas of Kubernetes and of the custom resources say, strictly."""
+    location = Path(os.environ["RDMA_DP_TEST_DEPLOY"]) / LOCATION
+    done = run(
+        *("kubeconform", "-strict", "-output", "json", "-verbose"),
+        *("-schema-location", location, "-"),
+        stdin=yaml.safe_dump_all(found),
+    )
+    answers = json.loads(done.stdout)["resources"]
+    assert answers, done.stderr
+    return [f"{a['kind']}: {a['msg']}" for a in answers if a["status"] != "statusValid"]

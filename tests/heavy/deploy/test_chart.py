@@ -1,0 +1,179 @@
+"""The Helm chart: each rendering is valid, and says the same as the base."""
+
+import json
+import shutil
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.heavy.deploy.rendered import (
+    CHART,
+    DEPLOY,
+    complaints,
+    config,
+    container,
+    helm,
+    kustomize,
+    of_kind,
+    run,
+    template,
+)
+from tests.paths import REPO
+
+# What somebody may write into a values file.
+VALUES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "cdi": {"cdi": {"enabled": True}},
+    "cdi-by-config": {"config": {"cdi": "both"}},
+    "per-hca": {"config": yaml.safe_load((REPO / "configs" / "per-hca.yaml").read_text())},
+    "existing-config": {"existingConfigMap": "mine", "deviceInfo": {"mount": True}},
+    "links-up": {"setLinksUp": True},
+    "privileged": {"privileged": True, "setLinksUp": True},
+    "openshift": {"openshift": {"enabled": True}},
+    "openshift-cdi": {"openshift": {"enabled": True}, "cdi": {"enabled": True}},
+    "openshift-links-up": {"openshift": {"enabled": True}, "setLinksUp": True},
+    "openshift-privileged": {"openshift": {"enabled": True}, "privileged": True},
+    "elsewhere": {
+        "kubelet": {"rootDirectory": "/srv/kubelet", "registration": "device-plugins"},
+        "requireNodeFeature": False,
+        "nodeSelector": {"node-role": "gpu"},
+        "tolerations": [],
+        "priorityClassName": "",
+        "updateStrategy": {"type": "OnDelete"},
+        "podLabels": {"team": "a"},
+        "podAnnotations": {"a/b": "c"},
+        "image": {"tag": "1.2.3", "pullSecrets": [{"name": "secret"}]},
+        "log": {"format": "json", "level": "debug"},
+    },
+}
+
+
+@pytest.fixture(params=VALUES)
+def values(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(VALUES[request.param]))
+    return file
+
+
+def of(name: str, tmp_path: Path) -> list[dict[str, Any]]:
+    file = tmp_path / f"{name}.yaml"
+    file.write_text(yaml.safe_dump(VALUES[name]))
+    return helm("--values", file)
+
+
+def test_lint_has_nothing_to_say(values: Path) -> None:
+    done = run("helm", "lint", "--strict", CHART, "--values", values)
+    assert done.returncode == 0, done.stdout
+    assert "[WARNING]" not in done.stdout
+
+
+def test_a_rendering_is_what_the_api_server_takes(values: Path) -> None:
+    assert complaints(helm("--values", values)) == []
+
+
+def test_without_values_it_is_the_base() -> None:
+    base, chart = kustomize(DEPLOY / "base"), helm()
+    ours, theirs = (of_kind(found, "DaemonSet")["spec"] for found in (base, chart))
+    for key in ("updateStrategy", "minReadySeconds"):
+        assert ours[key] == theirs[key]
+    mine, yours = container(base), container(chart)
+    for key in ("securityContext", "volumeMounts", "resources", "image", "command"):
+        assert mine[key] == yours[key], key
+    pod, other = ours["template"]["spec"], theirs["template"]["spec"]
+    for key in pod.keys() - {"containers", "volumes"}:
+        assert pod[key] == other[key], key
+    assert [v.get("hostPath") for v in pod["volumes"]] == [
+        v.get("hostPath") for v in other["volumes"]
+    ]
+    assert config(base).config == config(chart).config
+
+
+def test_the_daemon_knows_every_flag(values: Path) -> None:
+    known = run(REPO / ".venv/bin/rdma-dp", "run", "--help").stdout
+    verb, *flags = container(helm("--values", values))["args"]
+    assert verb == "run"
+    for flag in flags:
+        assert flag.partition("=")[0] in known
+
+
+def test_every_example_config_can_be_given_as_values(tmp_path: Path) -> None:
+    for example in sorted((REPO / "configs").iterdir()):
+        written = yaml.safe_load(example.read_text())
+        file = tmp_path / example.name
+        file.write_text(json.dumps({"config": written}))
+        rendered = config(helm("--values", file)).config
+        whole = {"periodicUpdateInterval": 60, **written}
+        assert rendered == config([_config_map(whole)]).config, example.name
+
+
+def _config_map(written: Any) -> dict[str, Any]:
+    return {"kind": "ConfigMap", "data": {"config.json": json.dumps(written)}}
+
+
+@pytest.mark.parametrize("name", ["cdi", "cdi-by-config"])
+def test_cdi_brings_its_directory(name: str, tmp_path: Path) -> None:
+    mounted = {mount["name"] for mount in container(of(name, tmp_path))["volumeMounts"]}
+    assert "cdi" in mounted
+
+
+@pytest.mark.parametrize("name", ["per-hca", "existing-config"])
+def test_device_info_brings_its_directory(name: str, tmp_path: Path) -> None:
+    mounted = {mount["name"] for mount in container(of(name, tmp_path))["volumeMounts"]}
+    assert "device-info" in mounted
+
+
+def test_setting_links_up_takes_one_capability(tmp_path: Path) -> None:
+    found = container(of("links-up", tmp_path))
+    assert found["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_ADMIN"]}
+    assert "--set-links-up" in found["args"]
+
+
+@pytest.mark.parametrize("name", [name for name in VALUES if name.startswith("openshift")])
+def test_the_scc_allows_the_pod(name: str, tmp_path: Path) -> None:
+    found = of(name, tmp_path)
+    scc, context = (
+        of_kind(found, "SecurityContextConstraints"),
+        container(found)["securityContext"],
+    )
+    assert scc["allowPrivilegedContainer"] is context["privileged"]
+    added = context.get("capabilities", {}).get("add", [])
+    assert {*added} == {*scc["allowedCapabilities"]}
+    assert not {*added} & {*scc["requiredDropCapabilities"]}
+    if "seLinuxOptions" in context:
+        assert scc["seLinuxContext"]["seLinuxOptions"] == context["seLinuxOptions"]
+
+
+def test_cdi_on_openshift_takes_the_type_that_may_write_its_directory(tmp_path: Path) -> None:
+    context = container(of("openshift-cdi", tmp_path))["securityContext"]
+    assert context["seLinuxOptions"] == {"type": "spc_t"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("config.configList[0].rdmaHcaMaxx=63", "rdmaHcaMaxx"),
+        ("config.periodicUpdateInterval=often", "periodicUpdateInterval"),
+        ("config.cdi=yes", "cdi"),
+        ("imag.tag=1", "imag"),
+        ("image.tags=1", "tags"),
+        ("log.level=loud", "level"),
+        ("kubelet.registration=both", "registration"),
+        ("privileged=perhaps", "privileged"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(wrong: str, said: str) -> None:
+    done = run(*template("--set", wrong))
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_the_notes_name_what_was_installed(tmp_path: Path) -> None:
+    # helm shows notes to whoever has a cluster; as a template they are shown to us.
+    chart = shutil.copytree(CHART, tmp_path / "chart")
+    notes = (chart / "templates" / "NOTES.txt").read_text()
+    (chart / "templates" / "notes.yaml").write_text(f"notes: |\n{indent(notes, '  ')}")
+    done = run("helm", "template", "fabric", chart, "--show-only", "templates/notes.yaml")
+    assert "exec ds/fabric-rdma-dp -- rdma-dp dry-run" in done.stdout, done.stderr

@@ -1,0 +1,194 @@
+"""Every manifest and every kustomization: valid, and no more than is needed."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.heavy.deploy.rendered import (
+    DEPLOY,
+    Object,
+    complaints,
+    config,
+    container,
+    kustomize,
+    objects,
+    of_kind,
+)
+
+KUSTOMIZATIONS = sorted(
+    path.parent.relative_to(DEPLOY)
+    for path in DEPLOY.rglob("kustomization.yaml")
+    if "components" not in path.parts
+)
+PLAIN = sorted(
+    path.relative_to(DEPLOY)
+    for path in [*DEPLOY.glob("*.yaml"), *DEPLOY.glob("network-operator/*.yaml")]
+)
+TOGETHER = ("cdi", "per-hca", "openshift")
+
+BASE_MOUNTS = {
+    "/var/lib/kubelet/device-plugins",
+    "/var/lib/kubelet/plugins_registry",
+    "/k8s-rdma-shared-dev-plugin",
+    "/dev",
+}
+
+
+def overlay(name: str) -> list[Object]:
+    return kustomize(DEPLOY / "overlays" / name)
+
+
+def mounts(found: list[Object]) -> set[str]:
+    return {mount["mountPath"] for mount in container(found)["volumeMounts"]}
+
+
+@pytest.mark.parametrize("directory", KUSTOMIZATIONS, ids=str)
+def test_a_kustomization_makes_what_the_api_server_takes(directory: Path) -> None:
+    assert complaints(kustomize(DEPLOY / directory)) == []
+
+
+@pytest.mark.parametrize("file", PLAIN, ids=str)
+def test_a_manifest_is_what_the_api_server_takes(file: Path) -> None:
+    assert complaints(objects((DEPLOY / file).read_text())) == []
+
+
+def test_the_base_can_be_applied_as_a_file_too() -> None:
+    file = objects((DEPLOY / "base" / "daemonset.yaml").read_text())
+    assert {each["kind"]: each for each in file} == {
+        each["kind"]: each for each in kustomize(DEPLOY / "base")
+    }
+
+
+@pytest.mark.parametrize("directory", KUSTOMIZATIONS, ids=str)
+def test_the_config_of_a_kustomization_is_good(directory: Path) -> None:
+    loaded = config(kustomize(DEPLOY / directory))
+    assert [r.full_name for r in loaded.config.config_list] == ["rdma/rdma_shared_device_a"]
+    assert loaded.warnings == ()
+
+
+def test_the_config_of_the_operators_policy_is_good() -> None:
+    file = DEPLOY / "network-operator" / "nic-cluster-policy.yaml"
+    (policy,) = objects(file.read_text())
+    text = policy["spec"]["rdmaSharedDevicePlugin"]["config"]
+    config_map = {"kind": "ConfigMap", "data": {"config.json": text}}
+    assert config([config_map]).warnings == ()
+
+
+def test_the_base_has_no_privilege() -> None:
+    base = kustomize(DEPLOY / "base")
+    pod = of_kind(base, "DaemonSet")["spec"]["template"]["spec"]
+    assert container(base)["securityContext"] == {
+        "runAsUser": 0,
+        "privileged": False,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert pod["automountServiceAccountToken"] is False
+    assert not {"hostPID", "hostIPC", "serviceAccountName"} & pod.keys()
+    assert mounts(base) == BASE_MOUNTS
+
+
+def test_each_mount_has_its_volume_and_each_volume_its_mount() -> None:
+    for directory in KUSTOMIZATIONS:
+        found = kustomize(DEPLOY / directory)
+        pod = of_kind(found, "DaemonSet")["spec"]["template"]["spec"]
+        named = sorted(mount["name"] for mount in container(found)["volumeMounts"])
+        assert named == sorted(volume["name"] for volume in pod["volumes"])
+
+
+def test_the_new_pod_comes_before_the_old_one_goes() -> None:
+    spec = of_kind(kustomize(DEPLOY / "base"), "DaemonSet")["spec"]
+    assert spec["updateStrategy"]["rollingUpdate"] == {"maxSurge": "10%", "maxUnavailable": 0}
+    assert spec["minReadySeconds"] > 0
+
+
+def test_cdi_takes_a_flag_and_the_directory() -> None:
+    found = overlay("cdi")
+    assert container(found)["args"] == ["run", "--use-cdi"]
+    assert mounts(found) - BASE_MOUNTS == {"/var/run/cdi"}
+
+
+def test_slots_per_hca_take_a_config_and_the_directory_of_multus() -> None:
+    found = overlay("per-hca")
+    (resource,) = config(found).config.config_list
+    assert resource.per_hca
+    assert resource.device_info
+    assert mounts(found) - BASE_MOUNTS == {"/var/run/k8s.cni.cncf.io/devinfo/dp"}
+
+
+def test_privileged_changes_the_security_context_alone() -> None:
+    base, found = container(kustomize(DEPLOY / "base")), container(overlay("privileged"))
+    assert found["securityContext"]["privileged"] is True
+    assert found == {**base, "securityContext": found["securityContext"]}
+
+
+def test_openshift_allows_what_the_pod_asks_for() -> None:
+    found = overlay("openshift")
+    scc = of_kind(found, "SecurityContextConstraints")
+    context = container(found)["securityContext"]
+    pod = of_kind(found, "DaemonSet")["spec"]["template"]["spec"]
+    assert scc["allowPrivilegedContainer"] is context["privileged"] is False
+    assert scc["seLinuxContext"]["seLinuxOptions"] == context["seLinuxOptions"]
+    assert {key for volume in pod["volumes"] for key in volume} - {"name"} == {*scc["volumes"]}
+    assert "namespace" not in scc["metadata"]
+    role, binding = of_kind(found, "Role"), of_kind(found, "RoleBinding")
+    (rule,) = role["rules"]
+    assert rule["resourceNames"] == [scc["metadata"]["name"]]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert binding["subjects"][0]["name"] == pod["serviceAccountName"]
+    assert {each["metadata"].get("namespace") for each in found} == {"rdma-dp", None}
+
+
+@pytest.mark.parametrize("order", [TOGETHER, TOGETHER[::-1]])
+def test_components_go_together(tmp_path: Path, order: tuple[str, ...]) -> None:
+    # kustomize takes relative paths only.
+    up = Path(*[".."] * len(tmp_path.parts[1:])) / DEPLOY.relative_to("/")
+    kustomization = {
+        "resources": [str(up / "base")],
+        "components": [str(up / "components" / name) for name in order],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    found = kustomize(tmp_path)
+    assert complaints(found) == []
+    assert container(found)["args"] == ["run", "--use-cdi"]
+    assert config(found).config.config_list[0].per_hca
+    assert of_kind(found, "ConfigMap")["metadata"]["namespace"] == "rdma-dp"
+
+
+# --- the check can fail -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        ("maxSurge", "maxSurges"),
+        ("readOnlyRootFilesystem: true", "readOnlyRootFileSystem: true"),
+        ("minReadySeconds: 10", "minReadySeconds: ten"),
+        ("kind: DaemonSet", "kind: DemonSet"),
+        ("type: RuntimeDefault", "typ: RuntimeDefault"),
+        ("hostPath: {path: /dev, type", "hostPath: {typ"),
+    ],
+    ids=lambda pair: pair[1],
+)
+def test_a_slip_of_the_pen_is_seen(broken: tuple[str, str]) -> None:
+    text = (DEPLOY / "base" / "daemonset.yaml").read_text()
+    assert broken[0] in text
+    assert complaints(objects(text.replace(*broken))) != []
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong"),
+    [
+        ("network-operator/nic-cluster-policy.yaml", "version:", "tag:"),
+        ("network-operator/macvlan-network.yaml", "mode: bridge", "mode: bridged"),
+        ("network-operator/ipoib-network.yaml", "master:", "parent:"),
+        ("components/openshift/scc.yaml", "allowHostNetwork: true", "allowHostNetwork: maybe"),
+    ],
+)
+def test_a_slip_in_a_custom_resource_is_seen(file: str, right: str, wrong: str) -> None:
+    text = (DEPLOY / file).read_text()
+    assert right in text
+    assert complaints(objects(text.replace(right, wrong, 1))) != []

@@ -1,0 +1,61 @@
+"""One function per parser; whatever it raises but an RdmaDpError is a fault."""
+
+import gzip
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from rdma_dp import config
+from rdma_dp.discovery.vpd import is_switch_management
+from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.netlink.links import altnames
+from rdma_dp.node.snapshot import document
+from rdma_dp.node.snapshot.pci_serials import without_serials
+from rdma_dp.node.snapshot.pseudonyms import StandIns
+from rdma_dp.node.source import open_root
+
+_FILE = Path(tempfile.mkdtemp(prefix="rdma-dp-fuzz-"), "node.tar.gz")
+
+
+def archive(data: bytes) -> None:
+    """A tar inside a good gzip: its checksum would keep everything else out."""
+    _FILE.write_bytes(gzip.compress(data, 1))
+    open_root(_FILE).scan()
+
+
+def snapshot_document(data: bytes) -> None:
+    """snapshot.json."""
+    document.restored(document.read(data), {}, None)
+
+
+def stand_ins(data: bytes) -> None:
+    """Texts with addresses; the first line is a host's name."""
+    text = data.decode("utf-8", "surrogateescape")
+    made = StandIns([text], [text.partition("\n")[0]])
+    made.text(text)
+    made.switch_id(text)
+
+
+def vital_product_data(data: bytes) -> None:
+    """A card's VPD, which stays what it is without its serial numbers."""
+    masked = without_serials(data)
+    assert len(masked) == len(data)
+    assert is_switch_management(masked) == is_switch_management(data)
+
+
+def config_file(data: bytes) -> None:
+    """A config."""
+    config.parse_bytes(data)
+
+
+def netlink_answer(data: bytes) -> None:
+    """The kernel's answer about a netdev."""
+    list(altnames(data))
+
+
+def tried(target: Callable[[bytes], None], data: bytes) -> None:
+    """One input. A refusal in one sentence is a good answer."""
+    try:
+        target(data)
+    except RdmaDpError as error:
+        assert "\n" not in error.message

@@ -1,0 +1,47 @@
+"""What the operator's pod and its init container need of the image, and what it must not hold."""
+
+from rdma_dp import __version__
+from tests.heavy.image.builder import BASE, IMAGE, Image
+
+MEGABYTE = 1_000_000
+
+
+def test_the_operators_path_is_the_daemon(image: Image) -> None:
+    shown = image.run("/bin/k8s-rdma-shared-dp", "--version")
+    assert (shown.returncode, shown.stdout) == (0, f"rdma-dp {__version__}\n")
+
+
+def test_the_init_container_of_older_operators_finds_its_programs(image: Image) -> None:
+    command = "for program in sh lsmod grep sleep; do command -v $program || exit 1; done"
+    found = image.run("sh", "-c", command)
+    assert found.returncode == 0
+    assert len(found.stdout.split()) == 4
+
+
+def test_the_daemon_runs_from_it(image: Image) -> None:
+    demo = image.run("rdma-dp", "demo")
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "kubelet counts 63 of 63 healthy" in demo.stdout
+
+
+def test_uevents_have_their_library(image: Image) -> None:
+    assert (
+        image.run("/opt/rdma-dp/bin/python", "-c", "import pyudev; pyudev.Context()").returncode
+        == 0
+    )
+
+
+def test_every_module_is_compiled(image: Image) -> None:
+    count = "cd /opt/rdma-dp; find . -name '*.py' | wc -l; find . -name '*.pyc' | wc -l"
+    sources, compiled = image.run("sh", "-c", count).stdout.split()
+    assert int(sources) == int(compiled) > 0
+
+
+def test_it_holds_neither_pip_nor_a_compiler(image: Image) -> None:
+    for program in ("/opt/rdma-dp/bin/pip", "gcc", "cc"):
+        assert image.run("sh", "-c", f"command -v {program}").returncode != 0
+    assert image.run("/opt/rdma-dp/bin/python", "-c", "import pip").returncode != 0
+
+
+def test_it_adds_less_than_150_megabytes_to_its_base(image: Image) -> None:
+    assert image.size(IMAGE) - image.size(BASE) < 150 * MEGABYTE

@@ -1,0 +1,100 @@
+"""The node of each test: it is made anew only when a test wants another, or left it in disorder."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.heavy.node.conftest import FAILED
+from tests.heavy.node.containerd import Containerd
+from tests.heavy.node.node import Node, Setting
+
+NodeOf = Callable[[Setting], Node]
+
+
+@pytest.fixture(scope="session", params=["device-plugins", "plugins-registry"])
+def way(request: pytest.FixtureRequest) -> str:
+    """How the plugin registers."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session", params=["resource", "hca"])
+def per(request: pytest.FixtureRequest) -> str:
+    """What slots are counted for."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="package")
+def containerd() -> Iterator[Containerd]:
+    running = Containerd()
+    yield running
+    running.end()
+
+
+class _Stage:
+    """Holds the one node that there can be."""
+
+    def __init__(self) -> None:
+        self.node: Node | None = None
+
+    def show(self, setting: Setting, figures: list[tuple[str, object]]) -> Node:
+        if self.node is None or self.node.setting != setting:
+            self.clear()
+            self.node = Node(setting)
+        self.node.figures = figures
+        return self.node
+
+    def clear(self) -> None:
+        if self.node:
+            self.node.end()
+            self.node = None
+
+
+@pytest.fixture(scope="package")
+def _stage(containerd: Containerd) -> Iterator[_Stage]:
+    stage = _Stage()
+    yield stage
+    stage.clear()
+
+
+@pytest.fixture
+def node_without_plugin(request: pytest.FixtureRequest, _stage: _Stage) -> Iterator[NodeOf]:
+    """Makes a node of a setting, on which no plugin has run yet."""
+
+    def make(setting: Setting) -> Node:
+        _stage.clear()
+        return _stage.show(setting, request.node.user_properties)
+
+    yield make
+    try:
+        if _stage.node and not request.node.stash.get(FAILED, False):
+            _stage.node.unhurt()
+    finally:
+        _stage.clear()
+
+
+@pytest.fixture
+def node_of(request: pytest.FixtureRequest, _stage: _Stage) -> Iterator[NodeOf]:
+    """Makes a node of a setting, or takes the one that there is."""
+
+    def make(setting: Setting) -> Node:
+        node = _stage.show(setting, request.node.user_properties)
+        if not node.plugins:
+            node.start_plugin()
+            node.counts_all("the plugin starts on a new node")
+        return node
+
+    yield make
+    in_order = False
+    try:
+        if _stage.node and not request.node.stash.get(FAILED, False):
+            _stage.node.unhurt()
+            in_order = _stage.node.tidy()
+    finally:
+        if not in_order:
+            _stage.clear()
+
+
+@pytest.fixture
+def node(node_of: NodeOf, way: str, per: str) -> Node:
+    """A node where the plugin registers one way and counts one way."""
+    return node_of(Setting(way, per))

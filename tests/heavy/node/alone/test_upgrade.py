@@ -1,0 +1,96 @@
+"""From the Go plugin to ours and back, under pods that run."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from simulator import host as standin_host
+from tests.heavy.node.alone.conftest import NodeOf
+from tests.heavy.node.containerd import kill_container
+from tests.heavy.node.node import NAME, Node, Setting
+from tests.heavy.node.plugin import CONFIG
+from tests.heavy.node.private import HOST
+from tests.heavy.node.process import Process, wait_until
+
+# Without netdevs: the Go plugin asks the kernel for them, which does not know this host's.
+MANIFEST = """
+title: two HCAs
+functions:
+  "0000:3b:00.0": {id: "15b3:101b", numa: 0, hcas: [mlx5_0]}
+  "0000:3b:00.1": {id: "15b3:101b", numa: 0, hcas: [mlx5_1]}
+"""
+ENTRY = {"selectors": {"vendors": ["15b3"]}}
+GIVEN_BY_GO = {"rdma_cm", "umad0", "umad1", "uverbs0", "uverbs1"}
+
+
+def start_go_plugin(node: Node) -> Process:
+    """It knows no other root than /, so it gets one where /sys is the stand-in host's."""
+    names = Path("/run/pci.ids")
+    names.write_text("15b3  Mellanox Technologies\n\t101b  MT28908\nC 02  Network controller\n")
+    script = f"mount --rbind {HOST}/sys /sys && exec rdma-dp-test-go-plugin {CONFIG}"
+    started = Process(
+        "go-plugin", ("unshare", "--mount", "sh", "-c", script), {"PCIDB_PATH": str(names)}
+    )
+    node.plugins.append(started)
+    return started
+
+
+@pytest.fixture
+def node(node_without_plugin: NodeOf, way: str) -> Node:
+    """Where kubelet runs and no plugin does."""
+    host = standin_host.parse(MANIFEST, "a host of two HCAs")
+    made = node_without_plugin(Setting(way, "resource", host=host, entry=ENTRY))
+    config = json.loads(CONFIG.read_text())
+    del config["configList"][0]["slotsPer"]  # just what the Go plugin knows
+    CONFIG.write_text(json.dumps(config))
+    made.kubelet.count(NAME)  # it has made the directory that the Go plugin looks for
+    return made
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
+@pytest.mark.parametrize("order", ["end-first", "start-first"])
+def test_ours_takes_its_place(node: Node, order: str, end: signal.Signals) -> None:
+    go_plugin = start_go_plugin(node)
+    node.counts(63, "the Go plugin starts")
+    ids = node.kubelet.devices(NAME)
+    pods = [node.pod("runs", slots).running() for slots in (1, 7)]
+    before = [pod.identity for pod in pods]
+    assert pods[0].sight().nodes.keys() == GIVEN_BY_GO
+    if order == "end-first":
+        go_plugin.end(end)
+        node.counts(0, f"the Go plugin ended by {end.name}")
+        node.start_plugin()
+    else:
+        newer = node.start_plugin()
+        wait_until(lambda: newer.said, lambda said: "registered with kubelet" in said)
+        go_plugin.end(end)
+    node.counts(63, "ours in its place")
+    new = node.admits("new", 55)
+    wait_until(lambda: node.kubelet.devices(NAME), lambda devices: devices == ids)
+    assert [pod.identity for pod in pods] == before
+
+    assert new.sight().nodes.keys() == GIVEN_BY_GO
+    node.kubelet.restart()
+    node.counts(63, "kubelet restarted")
+    assert "Requested: 1, Available: 0" in node.pod("late").refused()
+    assert [pod.identity for pod in pods] == before
+
+    kill_container(before[0][0])
+    wait_until(pods[0].container, lambda container: container != before[0][0])
+    assert pods[0].allocation == before[0][1]
+    assert pods[0].sight().nodes.keys() == GIVEN_BY_GO
+
+
+def test_it_takes_ours_place_again(node: Node) -> None:
+    ours = node.start_plugin()
+    node.counts(63, "ours starts")
+    pod = node.pod("runs").running()
+    before = pod.identity
+    ours.end()
+    node.counts(0, "ours ended")
+    start_go_plugin(node)
+    node.counts(63, "the Go plugin in its place")
+    assert pod.identity == before
+    node.pod("new").running()

@@ -1,0 +1,101 @@
+"""Plugins that are wrong on purpose: `python -m tests.heavy.node.broken FAULT run ...`.
+
+`RDMA_DP_TEST_BROKEN=FAULT make test-node` must fail: it shows that the tests notice the fault.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+from unittest.mock import patch
+
+from rdma_dp.cli import main as cli
+from rdma_dp.config import CdiMode
+from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
+from rdma_dp.kubelet.device_plugin import messages, servicer
+from rdma_dp.kubelet.registration.by_call import DevicePluginsRegistration
+from rdma_dp.kubelet.registration.by_watcher import PluginsRegistryRegistration
+from rdma_dp.sharing.allocation import Grant
+from rdma_dp.sharing.pool import Pool
+
+
+def registers_once() -> Any:
+    """Registers at its start and never again."""
+    keep_once = DevicePluginsRegistration._keep_once
+
+    async def once(self: DevicePluginsRegistration) -> None:
+        await keep_once(self)
+        await asyncio.Event().wait()
+
+    async def never_lost(*_: object) -> str:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    patch.object(PluginsRegistryRegistration, "_lost", never_lost).start()
+    return patch.object(DevicePluginsRegistration, "_keep_once", once)
+
+
+def drops_an_id() -> Any:
+    """Leaves an id out of each list after the first that is not all Healthy."""
+    device_list = messages.device_list
+
+    def without_the_last(pool: Pool) -> pb.ListAndWatchResponse:
+        listed = device_list(pool)
+        if not pool.all_healthy:
+            del listed.devices[-1]
+        return listed
+
+    return patch.object(messages, "device_list", without_the_last)
+
+
+def forgets_an_id() -> Any:
+    """Never lists the last id."""
+    device_list = messages.device_list
+
+    def without_the_last(pool: Pool) -> pb.ListAndWatchResponse:
+        listed = device_list(pool)
+        del listed.devices[-1]
+        return listed
+
+    return patch.object(messages, "device_list", without_the_last)
+
+
+def answers_a_wrong_node() -> Any:
+    """Gives containers the node of an HCA that is not the resource's."""
+    allocate_response = messages.allocate_response
+
+    def wrong(grants: Iterable[Grant], cdi: CdiMode) -> pb.AllocateResponse:
+        answer = allocate_response(grants, cdi)
+        for container in answer.container_responses:
+            device = next(each for each in container.devices if "uverbs" in each.host_path)
+            device.host_path = "/dev/infiniband/uverbs1"
+        return answer
+
+    return patch.object(messages, "allocate_response", wrong)
+
+
+def lists_but_once() -> Any:
+    """Its list lags behind for ever."""
+
+    async def first_only(
+        self: servicer.Plugin, request: pb.Empty, context: servicer.Context
+    ) -> Any:
+        self.streams.set(self.streams.value + 1)
+        yield messages.device_list(self._pool.value)
+        await asyncio.Event().wait()
+
+    return patch.object(servicer.Plugin, "ListAndWatch", first_only)
+
+
+FAULTS: dict[str, Callable[[], Any]] = {
+    fault.__name__.replace("_", "-"): fault
+    for fault in (
+        *(registers_once, drops_an_id, forgets_an_id, answers_a_wrong_node, lists_but_once),
+    )
+}
+
+
+if __name__ == "__main__":
+    fault = FAULTS[sys.argv[1]]
+    with fault():
+        sys.exit(cli.main(sys.argv[2:]))

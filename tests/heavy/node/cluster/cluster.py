@@ -1,0 +1,237 @@
+"""The cluster, and what people do with one: apply, look, delete."""
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.heavy.image.builder import SHIPPED
+from tests.heavy.node import private
+from tests.heavy.node.cluster import api
+from tests.heavy.node.cluster.control_plane import KUBECONFIG, ControlPlane
+from tests.heavy.node.cluster.hardware import RUNC, Hardware
+from tests.heavy.node.cluster.pods import Pod
+from tests.heavy.node.containerd import Containerd, ctr
+from tests.heavy.node.kubelet import Kubelet
+from tests.heavy.node.private import HOST
+from tests.heavy.node.process import wait_until
+from tests.paths import REPO
+
+DEPLOY = REPO / "deploy"
+SAMPLE = "dgx-h100"
+NAME = "rdma/rdma_shared_device_a"
+ARCHIVE = "RDMA_DP_TEST_IMAGE_ARCHIVE"
+
+# Node Feature Discovery's word for a NIC of Mellanox/NVIDIA; it does not run here.
+LABEL = "feature.node.kubernetes.io/pci-15b3.present=true"
+
+# Where the plugin writes on the node.
+WRITTEN = (Path("/var/run/cdi"), Path("/var/run/k8s.cni.cncf.io"))
+OURS = "app.kubernetes.io/name=rdma-dp"
+
+_NODE = f"/api/v1/nodes/{private.NODE}"
+_TIMEOUT = 120.0
+_KUBELET: dict[str, Any] = {
+    "registerNode": True,
+    "address": private.ADDRESS,  # where the API server asks it for logs
+    "nodeStatusUpdateFrequency": "1s",
+}
+_NETWORK = {
+    "cniVersion": "0.4.0",
+    "name": "pods",
+    "plugins": [{"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.78.0.0/24"}}],
+}
+
+T = TypeVar("T")
+Step = tuple[str, object]
+
+
+class Cluster:
+    """One node with the HCAs of a sample host, and our image; nothing of ours runs yet."""
+
+    def __init__(self) -> None:
+        self.figures: list[Step] = []
+        self.hardware = Hardware(SAMPLE)
+        self.containerd = Containerd(str(RUNC), _network())
+        ctr("images", "import", os.environ[ARCHIVE])
+        self.control_plane = ControlPlane()
+        self.kubelet = Kubelet(KUBECONFIG, **_KUBELET)
+        self.kubelet.forget()
+        self.kubelet.start()
+        wait_until(lambda: api.get("/api/v1/namespaces/default/serviceaccounts/default"))
+        wait_until(self._is_ready)
+        self.kubectl("label", "node", private.NODE, LABEL)
+
+    def _is_ready(self) -> bool:
+        conditions = (api.get(_NODE) or {}).get("status", {}).get("conditions", [])
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+    def end(self) -> None:
+        self.kubelet.stop()
+        self.control_plane.end()
+        self.containerd.end()
+        self.hardware.end()
+
+    # --- what people type
+
+    def run(self, *command: str | Path, stdin: str = "") -> str:
+        """A command of somebody who has the repository and a kubeconfig; returns what it says."""
+        done = subprocess.run(
+            list(map(str, command)),
+            cwd=REPO,
+            env={**os.environ, "KUBECONFIG": str(KUBECONFIG)},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def kubectl(self, *arguments: str | Path, stdin: str = "") -> str:
+        return self.run("kubectl", *arguments, stdin=stdin)
+
+    def configure(self, config: str) -> None:
+        """Replaces the config in the ConfigMap of deploy/base."""
+        patch = json.dumps({"data": {"config.json": config}})
+        self.kubectl("-n", "kube-system", "patch", "configmap", "rdma-dp", "--patch", patch)
+
+    def namespace(self, name: str) -> None:
+        made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(made))
+
+    def retag(self, name: str) -> None:
+        """Our image by another name, as if it had been pulled."""
+        full = name if name.startswith("docker.io/") else f"docker.io/library/{name}"
+        ctr("images", "tag", "--force", SHIPPED, full)
+
+    # --- what there is
+
+    def allocatable(self, resource: str = NAME) -> str | None:
+        """As the node's status says; None if it says nothing."""
+        node = api.get(_NODE) or {}
+        found: str | None = node.get("status", {}).get("allocatable", {}).get(resource)
+        return found
+
+    def counts(self, slots: int, after: str) -> None:
+        """Waits until the node's status has so many slots, and notes how long it took."""
+        self.wait(f"{after}: {slots}", self.allocatable, lambda found: found == str(slots))
+
+    @contextmanager
+    def counted(self) -> Iterator[list[int]]:
+        """What kubelet counts while the block runs, asked often; notes for how long it was 0."""
+        counts: list[int] = []
+        zero = 0.0
+        stop = threading.Event()
+
+        def ask() -> None:
+            nonlocal zero
+            before = time.monotonic()
+            while not stop.wait(0.05):
+                counts.append(self.kubelet.count(NAME))
+                now = time.monotonic()
+                zero += now - before if counts[-1] == 0 else 0
+                before = now
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            yield counts
+        finally:
+            stop.set()
+            thread.join()
+        self.figures.append(("kubelet counted 0 meanwhile", zero))
+
+    def wait(self, step: str, ask: Callable[[], T], accept: Callable[[T], object] = bool) -> T:
+        begun = time.monotonic()
+        answer = wait_until(ask, accept, pause=0.1)
+        self.figures.append((step, time.monotonic() - begun))
+        return answer
+
+    @property
+    def numbers(self) -> dict[str, tuple[int, int]]:
+        """The device nodes of all its HCAs, by name: major and minor number."""
+        nodes = (HOST / "dev" / "infiniband").iterdir()
+        found = {node.name: node.stat().st_rdev for node in nodes if node.is_char_device()}
+        return {name: (os.major(device), os.minor(device)) for name, device in found.items()}
+
+    @property
+    def nodes(self) -> set[str]:
+        return {*self.numbers}
+
+    # --- pods
+
+    def pod(self, name: str, slots: int, *, others: tuple[str, ...] = ()) -> Pod:
+        """A pod of our own that holds slots and looks around."""
+        pod = Pod(self, name)
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(pod.manifest({NAME: slots}, others)))
+        return pod
+
+    def pods_of_one_slot(self, count: int) -> list[Pod]:
+        """So many at once, each of which runs."""
+        pods = [Pod(self, f"pod-{number}") for number in range(count)]
+        items = [pod.manifest({NAME: 1}, ()) for pod in pods]
+        made = {"apiVersion": "v1", "kind": "List", "items": items}
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(made))
+        self.wait(f"{count} pods run", self._phases, {"Running": count}.__eq__)
+        return pods
+
+    def _phases(self) -> Mapping[str, int]:
+        items = (api.get("/api/v1/namespaces/default/pods") or {})["items"]
+        return Counter(pod["status"]["phase"] for pod in items)
+
+    def daemon_pods(self, namespace: str = "kube-system") -> list[api.Object]:
+        """Those of any DaemonSet in a namespace, oldest first."""
+        items = (api.get(f"/api/v1/namespaces/{namespace}/pods") or {})["items"]
+        return sorted(items, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+    def says(self, text: str, namespace: str = "kube-system") -> str:
+        """Waits until the newest pod's log has a text; returns the log."""
+        return wait_until(lambda: self._log(namespace), lambda log: text in log, pause=0.3)
+
+    def _log(self, namespace: str) -> str:
+        pods = self.daemon_pods(namespace)
+        if not pods or not pods[-1]["status"].get("containerStatuses"):
+            return ""
+        name = pods[-1]["metadata"]["name"]
+        command = ("kubectl", "-n", namespace, "logs", "--all-containers", name)
+        environment = {**os.environ, "KUBECONFIG": str(KUBECONFIG)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return done.stdout  # nothing while the container is made
+
+    # --- between tests
+
+    def unhurt(self) -> None:
+        """Fails if something came to harm that no test looked at."""
+        self.control_plane.unhurt()
+        assert self.kubelet.process
+        assert self.kubelet.process.runs, "kubelet has ended by itself"
+
+    def tidy(self) -> None:
+        """Takes away all that tests make, and waits until the node has no slots."""
+        everywhere = ("--all", "--all-namespaces")
+        self.kubectl("delete", "daemonsets", *everywhere, "--cascade=foreground")
+        self.kubectl("delete", "pods", *everywhere, "--now")
+        for label in (OURS, "made=by-a-test"):
+            self.kubectl("delete", "configmaps", "--all-namespaces", "--selector", label)
+        for directory in WRITTEN:
+            shutil.rmtree(directory, ignore_errors=True)
+        wait_until(self.allocatable, lambda found: found in (None, "0"))
+
+
+def _network() -> str:
+    """Pods get addresses of a network of their own; returns where the plugins for it are."""
+    directory = Path("/etc/cni/net.d")
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "pods.conflist").write_text(json.dumps(_NETWORK))
+    plugin = shutil.which("ptp")
+    assert plugin
+    return str(Path(plugin).parent)

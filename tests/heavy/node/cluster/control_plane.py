@@ -1,0 +1,116 @@
+"""The control plane: etcd, kube-apiserver, kube-scheduler and kube-controller-manager, on loopback.
+
+Who calls is told by a token, and may do everything: what a plugin may do is no matter of RBAC.
+"""
+
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from tests.heavy.node.private import ADDRESS
+from tests.heavy.node.process import Process, wait_until
+
+KUBECONFIG = Path("/etc/kubernetes/kubeconfig")
+SERVER = "https://127.0.0.1:6443"
+TOKEN = "stand-in"
+
+_ETCD = "http://127.0.0.1:2379"
+_CERTIFICATES = Path("/etc/kubernetes/pki")
+# kube-apiserver makes it for itself, and it is its own authority.
+CERTIFICATE = _CERTIFICATES / "apiserver.crt"
+_ACCOUNTS = _CERTIFICATES / "accounts.key"
+
+# Those that a DaemonSet, a node and a pod need.
+_CONTROLLERS = (
+    *("daemonset-controller", "garbage-collector-controller", "namespace-controller"),
+    *("node-lifecycle-controller", "taint-eviction-controller", "pod-garbage-collector-controller"),
+    *("root-ca-certificate-publisher-controller", "serviceaccount-controller"),
+)
+
+
+class ControlPlane:
+    """It runs from its making to `end`; `KUBECONFIG` leads to it."""
+
+    def __init__(self) -> None:
+        _CERTIFICATES.mkdir(parents=True)
+        _key_for_accounts()
+        _write_kubeconfig()
+        self._processes: list[Process] = []
+        self._start_etcd()
+        self._start_api_server()
+        self._start_those_that_look_at_it()
+
+    def _start_etcd(self) -> None:
+        data = "/run/etcd"
+        peer = "http://127.0.0.1:2380"
+        self._start(
+            "etcd",
+            *("--data-dir", data, "--unsafe-no-fsync", "--log-level", "warn"),
+            *("--listen-client-urls", _ETCD, "--advertise-client-urls", _ETCD),
+            *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
+            *("--initial-cluster", f"default={peer}"),
+        )
+
+    def _start_api_server(self) -> None:
+        tokens = _CERTIFICATES / "tokens.csv"
+        tokens.write_text(f"{TOKEN},admin,admin,system:masters\n")
+        self._start(
+            "kube-apiserver",
+            *("--etcd-servers", _ETCD),
+            *("--bind-address", "127.0.0.1", "--advertise-address", ADDRESS),
+            *("--cert-dir", str(_CERTIFICATES), "--token-auth-file", str(tokens)),
+            *("--authorization-mode", "AlwaysAllow", "--allow-privileged"),
+            *("--kubelet-preferred-address-types", "InternalIP"),
+            *("--service-cluster-ip-range", "10.79.0.0/24"),
+            *("--service-account-issuer", "https://kubernetes.default.svc"),
+            *("--service-account-key-file", str(_ACCOUNTS)),
+            *("--service-account-signing-key-file", str(_ACCOUNTS)),
+        )
+        wait_until(self._is_ready, pause=0.2)
+
+    def _is_ready(self) -> bool:
+        assert all(each.runs for each in self._processes), "a part of the control plane has ended"
+        ready = ("kubectl", "--kubeconfig", str(KUBECONFIG), "get", "--raw", "/readyz")
+        return subprocess.run(ready, capture_output=True, check=False).returncode == 0
+
+    def _start_those_that_look_at_it(self) -> None:
+        to_it = ("--kubeconfig", str(KUBECONFIG), "--leader-elect=false", "--secure-port", "0")
+        self._start("kube-scheduler", *to_it)
+        self._start(
+            "kube-controller-manager",
+            *to_it,
+            *("--controllers", ",".join(_CONTROLLERS)),
+            *("--service-account-private-key-file", str(_ACCOUNTS)),
+            *("--root-ca-file", str(CERTIFICATE)),
+        )
+
+    def _start(self, program: str, *arguments: str) -> None:
+        self._processes.append(Process(program, (program, *arguments)))
+
+    def unhurt(self) -> None:
+        """Fails if a part of it has ended."""
+        assert all(each.runs for each in self._processes), "a part of the control plane has ended"
+
+    def end(self) -> None:
+        for process in reversed(self._processes):
+            process.end()
+
+
+def _key_for_accounts() -> None:
+    """With it the tokens of service accounts are signed."""
+    make = ("openssl", "genrsa", "-out", str(_ACCOUNTS), "2048")
+    subprocess.run(make, capture_output=True, check=True)
+
+
+def _write_kubeconfig() -> None:
+    cluster = {"server": SERVER, "certificate-authority": str(CERTIFICATE)}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "node", "cluster": cluster}],
+        "users": [{"name": "admin", "user": {"token": TOKEN}}],
+        "contexts": [{"name": "node", "context": {"cluster": "node", "user": "admin"}}],
+        "current-context": "node",
+    }
+    KUBECONFIG.write_text(yaml.safe_dump(config))

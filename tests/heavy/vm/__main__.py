@@ -1,0 +1,49 @@
+"""`python -m tests.heavy.vm [PYTEST ARGUMENT...]`: run tests/heavy/vm/inside on a real RDMA kernel.
+
+Needs Debian on amd64; installs qemu and the verbs tools if it may. Exits with pytest's code.
+"""
+
+import logging
+import signal
+import sys
+
+from tests.heavy import debian, suite
+from tests.heavy.suite import CannotRunError
+from tests.heavy.vm import suite as in_vm
+from tests.heavy.vm.kernel import newest_kernel
+
+log = logging.getLogger("test-vm")
+
+# Installed on the host, whose root the VM shares.
+PACKAGES = (
+    *("qemu-system-x86", "ibverbs-utils", "ibverbs-providers", "iproute2", "kmod"),
+    *("podman", "crun"),
+)
+ENVIRONMENT = {
+    "CONTAINERS_CONF": "/dev/null",  # podman runs as the suite says, not as the host has set it up
+}
+
+
+def main() -> int:
+    """Get the parts, boot, test; where that is not possible, say why."""
+    try:
+        debian.check_host()
+        debian.install(PACKAGES)
+        kernel = newest_kernel(suite.cache("vm"))
+    except CannotRunError as error:
+        return suite.not_run(log, error)
+    return in_vm.run(
+        kernel,
+        "test-vm",
+        "tests/heavy/vm/inside",
+        sys.argv[1:],
+        environment=ENVIRONMENT,
+        timeout=1800.0,
+        memory=2560,
+    )
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="test-vm: %(message)s")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""rdma-core's own programs, and perftest's, as witnesses."""
+
+import subprocess
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Protocol
+
+from tests.heavy.vm.inside.container import DEADLINE
+from tests.heavy.vm.inside.fabric import SoftHca
+
+# The server does not tell when it listens.
+TRY_UNTIL_CONNECTED = """
+while :; do
+    said=$("$@" 2>&1)
+    code=$?
+    case $said in *"Couldn't connect"*) ;; *) break ;; esac
+done
+echo "$said"
+exit $code
+"""
+
+
+class Runner(Protocol):
+    """Where programs run: a container, or a pod."""
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run to the end."""
+        ...
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start, with the output in a pipe."""
+        ...
+
+
+def ping_pong(server: Runner, client: Runner, hca: SoftHca) -> str:
+    """Small checked messages between two containers over one HCA; what the client printed."""
+    device = ("--ib-dev", hca.name, "--gid-idx", ipv4_gid_index(hca))
+    much = ("--size", "256", "--iters", "20", "--chk")
+    return _between(server, client, ("ibv_rc_pingpong", *device, *much))
+
+
+def write_bandwidth(server: Runner, client: Runner, hca: SoftHca) -> str:
+    """A few RDMA writes into the server's memory; what the client printed."""
+    device = ("--ib-dev", hca.name, "--gid-index", ipv4_gid_index(hca))
+    much = ("--size", "4096", "--iters", "100", "--CPU-freq")
+    patience = ("--qp-timeout", "20")  # 4.096 us * 2^20: a busy host halts the VM for seconds
+    return _between(server, client, ("ib_write_bw", *device, *much, *patience))
+
+
+def _between(server: Runner, client: Runner, command: tuple[str, ...]) -> str:
+    """Runs the same program at both ends, which end well; what the client printed."""
+    with server.start(*command) as serving:
+        try:
+            done = client.run("sh", "-c", TRY_UNTIL_CONNECTED, "sh", *command, "localhost")
+            answer, _ = serving.communicate(timeout=DEADLINE)
+        finally:
+            serving.kill()
+    complaint = f"client: {done.stdout}{done.stderr}\nserver: {answer}"
+    assert (done.returncode, serving.returncode) == (0, 0), complaint
+    return done.stdout
+
+
+def ipv4_gid_index(hca: SoftHca) -> str:
+    """The index of the GID that stands for the netdev's IPv4 address: ::ffff:a.b.c.d."""
+    wanted = ip_address(f"::ffff:{hca.address}")
+    gids = Path("/sys/class/infiniband", hca.name, "ports/1/gids")
+    [gid] = [gid for gid in gids.iterdir() if ip_address(gid.read_text().strip()) == wanted]
+    return gid.name

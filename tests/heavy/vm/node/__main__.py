@@ -1,0 +1,63 @@
+"""`python -m tests.heavy.vm.node [PYTEST ARGUMENT...]`: our image on a real node that has HCAs.
+
+Needs Debian on amd64, root and Go, which it installs if it may. The image and the programs are made
+out here, and lie where the VM sees them. Exits with pytest's code.
+"""
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.heavy import debian, suite
+from tests.heavy.image.builder import BuildError
+from tests.heavy.node import private, programs
+from tests.heavy.suite import CannotRunError
+from tests.heavy.vm import suite as in_vm
+from tests.heavy.vm.kernel import newest_kernel
+from tests.heavy.vm.node import parts
+
+log = logging.getLogger("test-vm-node")
+
+PACKAGES = (
+    *("qemu-system-x86", "ibverbs-utils", "ibverbs-providers", "perftest", "iproute2", "kmod"),
+    *("buildah", "mmdebstrap", "runc", "busybox-static"),
+)
+SOURCES = (programs.KUBELET, programs.KUBECTL, programs.CONTAINERD)
+
+
+def main() -> int:
+    """Get the parts, boot, test; where that is not possible, say why."""
+    try:
+        debian.check_host()
+        suite.need_root("building an image without a container daemon")
+        debian.install(PACKAGES)
+        built = [programs.build(source, suite.cache("node")) for source in SOURCES]
+        kernel = newest_kernel(suite.cache("vm"))
+    except CannotRunError as error:
+        return suite.not_run(log, error)
+    path = os.pathsep.join([*map(str, built), *private.PATH])
+    with tempfile.TemporaryDirectory(prefix="rdma-dp-vm-node-") as directory:
+        log.info("building the image")
+        try:
+            parts.make(Path(directory), path)
+        except BuildError as error:
+            log.error("the image: %s", error)
+            return 1
+        return in_vm.run(
+            kernel,
+            "test-vm-node",
+            "tests/heavy/vm/node",
+            sys.argv[1:],
+            environment={"PATH": path, **parts.environment(Path(directory))},
+            timeout=1800.0,
+            memory=6144,
+        )
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="test-vm-node: %(message)s")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    sys.exit(main())

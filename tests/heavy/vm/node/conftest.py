@@ -1,0 +1,66 @@
+"""One node for all tests, which the VM becomes."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.heavy.node import private
+from tests.heavy.node.conftest import pytest_runtest_makereport, pytest_terminal_summary
+from tests.heavy.node.containerd import Containerd
+from tests.heavy.node.process import logs
+from tests.heavy.vm.inside import fabric
+from tests.heavy.vm.node import parts
+from tests.heavy.vm.node.node import Node
+
+__all__ = ["pytest_runtest_makereport", "pytest_terminal_summary"]
+
+CGROUPS = Path("/sys/fs/cgroup")
+LOGGED = 40  # lines of the plugin's log that are worth reading
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machine() -> None:
+    """The VM becomes the node, and gets its HCAs."""
+    private.become_the_node()
+    private.empty_directories()
+    logs().mkdir(parents=True)
+    controllers = (CGROUPS / "cgroup.controllers").read_text().split()
+    enabled = " ".join(f"+{name}" for name in controllers)
+    (CGROUPS / "cgroup.subtree_control").write_text(enabled)
+    (CGROUPS / private.cgroup()).mkdir()
+    fabric.build()
+
+
+@pytest.fixture(scope="session")
+def containerd(machine: None) -> Iterator[Containerd]:
+    parts.take_images()
+    running = Containerd()
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="session")
+def the_node(containerd: Containerd) -> Iterator[Node]:
+    node = Node()
+    yield node
+    node.kubelet.without_pods()
+    node.kubelet.stop()
+
+
+@pytest.fixture
+def bare_node(the_node: Node, request: pytest.FixtureRequest) -> Iterator[Node]:
+    """With whatever plugin the test before has left."""
+    the_node.figures = request.node.user_properties
+    yield the_node
+    sys.stdout.write("\n".join(the_node.plugin.said()[-LOGGED:]))
+    the_node.tidy()
+    the_node.unhurt()
+
+
+@pytest.fixture
+def node(bare_node: Node) -> Node:
+    """With the plugin of deploy/base, and all its slots."""
+    bare_node.run_plugin()
+    return bare_node

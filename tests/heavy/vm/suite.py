@@ -1,0 +1,50 @@
+"""A suite that runs in the VM: pytest in there, its exit code out here."""
+
+import logging
+import sys
+from collections.abc import Iterable, Mapping
+
+from tests.heavy.vm import machine
+from tests.heavy.vm.kernel import Kernel
+from tests.heavy.vm.machine import MachineError
+from tests.paths import REPO
+
+log = logging.getLogger(__name__)
+
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "COLUMNS": "100",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+def run(
+    kernel: Kernel,
+    name: str,
+    tests: str,
+    arguments: Iterable[str],
+    *,
+    environment: Mapping[str, str],
+    timeout: float,
+    memory: int,
+) -> int:
+    """Boot and test, `timeout` seconds long and with `memory` MiB at most.
+
+    The suite called `name` is the directory `tests`.
+    """
+    color = "yes" if sys.stdout.isatty() else "no"
+    pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--color={color}", tests)
+    try:
+        return machine.run(
+            kernel,
+            (*pytest, *arguments),
+            directory=REPO,
+            environment={**ENVIRONMENT, "RDMA_DP_IN_VM": name, **environment},
+            timeout=timeout,
+            memory=memory,
+        )
+    except MachineError as error:
+        log.error("failed: %s", error)
+        return 1

@@ -1,0 +1,51 @@
+"""The parts of the VM suite's harness that need no VM."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from tests.heavy import debian
+from tests.heavy.suite import CannotRunError
+from tests.heavy.vm import __main__ as suite
+from tests.heavy.vm.initramfs import load_order
+
+
+@pytest.fixture
+def modules(tmp_path: Path) -> Path:
+    """A kernel's modules: rxe needs two others, one of which is built in."""
+    contents = {"rdma-rxe": "ib_core,ipv6", "ib_core": ""}
+    for name, depends in contents.items():
+        (tmp_path / f"{name}.ko").write_bytes(f"elf\0depends={depends}\0name=x\0".encode())
+    (tmp_path / "modules.builtin").write_text("kernel/net/ipv6/ipv6.ko\n")
+    return tmp_path
+
+
+def test_a_module_is_loaded_behind_what_it_depends_on(modules: Path) -> None:
+    assert [name for name, _ in load_order(modules, ["rdma_rxe", "ib_core"])] == [
+        "ib_core",
+        "rdma_rxe",
+    ]
+
+
+def test_a_module_that_the_kernel_lacks_is_named(modules: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no module siw"):
+        list(load_order(modules, ["siw"]))
+
+
+@pytest.mark.parametrize(("in_ci", "verdict", "code"), [("", "skipped", 0), ("true", "failed", 1)])
+def test_where_there_can_be_no_vm_only_ci_fails(
+    in_ci: str,
+    verdict: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse() -> None:
+        raise CannotRunError("it needs Debian")
+
+    monkeypatch.setattr(debian, "check_host", refuse)
+    monkeypatch.setenv("CI", in_ci)
+
+    assert suite.main() == code
+    assert caplog.record_tuples == [("test-vm", logging.ERROR, f"{verdict}: it needs Debian")]

@@ -1,0 +1,36 @@
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from simulator.kubelet import StandinKubelet
+from simulator.scratch import scratch
+from tests.integration.daemon.process import Node
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with scratch("d-") as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def node(directory: Path) -> Node:
+    return Node(directory)
+
+
+@pytest.fixture
+async def kubelet(node: Node) -> AsyncIterator[StandinKubelet]:
+    """A kubelet that runs, and that nobody may have hurt by the end."""
+    async with StandinKubelet(node.kubelet_root) as running:
+        yield running
+    assert running.violations == []
+
+
+@pytest.fixture
+async def no_kubelet(node: Node) -> AsyncIterator[StandinKubelet]:
+    """A kubelet for the test to start."""
+    kubelet = StandinKubelet(node.kubelet_root)
+    yield kubelet
+    await kubelet.stop()
+    assert kubelet.violations == []

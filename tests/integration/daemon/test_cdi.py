@@ -1,0 +1,198 @@
+"""CDI, from the config to the names in kubelet's answer and the specs that tell what they mean."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator import host as standin_host
+from simulator.host.manifest import Hca
+from simulator.kubelet import StandinKubelet
+from tests.integration.daemon.process import NAME, Node, appears, entry, healthy, two_hcas
+
+FOREIGN = "nvidia.com-gpu.yaml"
+FIRST, _ = two_hcas().functions  # PCI addresses
+
+
+def devices(node: Node) -> dict[str, list[str]]:
+    """What every qualified name in the directory stands for, as a runtime reads it."""
+    found = {}
+    for path in node.cdi.glob("*.json"):
+        try:
+            spec = json.loads(path.read_text())
+        except FileNotFoundError:
+            continue  # removed since: its HCAs are gone for a moment
+        for device in spec["devices"]:
+            nodes = [each["path"] for each in device["containerEdits"]["deviceNodes"]]
+            found[f"{spec['kind']}={device['name']}"] = nodes
+    return found
+
+
+def names(allocation: Any) -> list[str]:
+    return [device.name for device in allocation.answer.cdi_devices]
+
+
+@pytest.mark.parametrize("slots_per", ["resource", "hca"])
+async def test_every_name_that_a_container_gets_is_in_a_spec(
+    node: Node, kubelet: StandinKubelet, slots_per: str
+) -> None:
+    node.configure(entry(slots=1, slotsPer=slots_per), cdi="cri")
+    total = 2 if slots_per == "hca" else 1
+    async with node.daemon():
+        await kubelet.wait_for(NAME, healthy(total))
+        answer = await kubelet.allocate(NAME)
+        known = devices(node)
+        nodes = [path for name in names(answer) for path in known[name]]
+        assert not answer.answer.devices
+        assert sorted(nodes) == [
+            "/dev/infiniband/rdma_cm",
+            *(f"/dev/infiniband/umad{n}" for n in range(3 - total)),
+            *(f"/dev/infiniband/uverbs{n}" for n in range(3 - total)),
+        ]
+
+
+async def test_the_config_wins_over_the_switch(node: Node, kubelet: StandinKubelet) -> None:
+    node.configure(entry(), cdi="off")
+    async with node.daemon("--use-cdi"):
+        await kubelet.wait_for(NAME, healthy(4))
+        assert not node.cdi.exists()
+
+
+async def test_annotations_are_for_kubelets_that_know_no_cdi(
+    node: Node, kubelet: StandinKubelet
+) -> None:
+    node.configure(entry("a"), entry("b"), cdi="annotations")
+    async with node.daemon():
+        await kubelet.wait_for(NAME, healthy(4))
+        await kubelet.wait_for("rdma/b", healthy(4))
+        one, other = await kubelet.allocate(NAME), await kubelet.allocate("rdma/b")
+        keys = {*one.answer.annotations, *other.answer.annotations}
+        assert len(keys) == 2, "two resources in one container"
+        for allocation in (one, other):
+            (value,) = allocation.answer.annotations.values()
+            assert set(value.split(",")) <= set(devices(node))
+            assert not names(allocation)
+
+
+async def test_the_specs_stay_when_the_daemon_stops_and_others_are_never_touched(
+    node: Node, kubelet: StandinKubelet
+) -> None:
+    node.cdi.mkdir()
+    (node.cdi / FOREIGN).write_text("cdiVersion: 0.5.0\n")
+    node.configure(entry("a"), entry("b"), cdi="cri")
+    async with node.daemon():
+        await kubelet.wait_for(NAME, healthy(4))
+        await kubelet.wait_for("rdma/b", healthy(4))
+        node.configure(entry("a"), cdi="cri")
+        await appears(node.cdi, lambda: len(files(node)) == 2)
+    left = sorted(path.name for path in files(node))
+    assert left == [FOREIGN, "rdma-dp-rdma_a.json"]
+    assert (node.cdi / FOREIGN).read_text() == "cdiVersion: 0.5.0\n"
+
+
+def files(node: Node) -> list[Path]:
+    return [path for path in node.cdi.iterdir() if not path.name.startswith(".")]
+
+
+async def test_a_lost_spec_is_written_again(node: Node, kubelet: StandinKubelet) -> None:
+    """At once: no timer is set."""
+    node.configure(entry(), cdi="cri", periodicUpdateInterval=0)
+    async with node.daemon():
+        await kubelet.wait_for(NAME, healthy(4))
+        (spec,) = files(node)
+        spec.unlink()
+        await appears(node.cdi, spec.exists)
+        assert len(devices(node)) == 3
+
+
+async def test_a_spec_that_another_rdma_dp_overwrites_in_an_update_is_put_right(
+    node: Node, kubelet: StandinKubelet
+) -> None:
+    node.configure(entry(slotsPer="hca"), cdi="cri", periodicUpdateInterval=0)
+    async with node.daemon():
+        await kubelet.wait_for(NAME, healthy(8))
+        (spec,) = files(node)
+        right = spec.read_text()
+        document = json.loads(right)
+        document["devices"].pop(0)
+        other = node.cdi / ".other.tmp"
+        other.write_text(json.dumps(document))
+        other.rename(spec)
+        await appears(node.cdi, lambda: spec.read_text() == right)
+
+
+async def test_specs_stay_right_when_cdi_is_switched_off(
+    node: Node, kubelet: StandinKubelet
+) -> None:
+    """Containers that restart still look their names up."""
+    node.configure(entry(slotsPer="hca"), cdi="cri")
+    async with node.daemon() as daemon:
+        await kubelet.wait_for(NAME, healthy(8))
+        node.configure(entry(slotsPer="hca"))
+        await daemon.says("new config")
+        node.host.replace(_renumbered())
+        name = f"rdma-dp/rdma_a={FIRST}"
+        await appears(node.cdi, lambda: "/dev/infiniband/uverbs1" in devices(node).get(name, []))
+
+
+async def test_while_a_spec_cannot_be_written_no_slot_is_healthy(
+    node: Node, kubelet: StandinKubelet
+) -> None:
+    """A container would get names that no runtime can resolve."""
+    node.cdi.write_text("no directory")
+    node.configure(entry(), cdi="cri")
+    async with node.daemon() as daemon:
+        await kubelet.wait_for(NAME, healthy(0, of=4))
+        await daemon.says("0 of 4 slots healthy", str(node.cdi))
+        node.cdi.unlink()
+        await kubelet.wait_for(NAME, healthy(4))
+
+
+async def test_after_a_reboot_that_renumbers_uverbs_the_old_names_mean_the_same_hcas(
+    node: Node, kubelet: StandinKubelet
+) -> None:
+    """kubelet keeps an answer for as long as the pod lives, and asks nobody again."""
+    node.configure(entry(slots=1, slotsPer="hca"), cdi="cri")
+    async with node.daemon():
+        await kubelet.wait_for(NAME, healthy(2))
+        by_slot = {}
+        for _ in range(2):
+            allocation = await kubelet.allocate(NAME)
+            by_slot[allocation.ids[0]] = names(allocation)
+    before = {slot: _uverbs(node, kept) for slot, kept in by_slot.items()}
+
+    shutil.rmtree(node.cdi)
+    node.host.replace(_renumbered())
+    async with node.daemon():
+        await kubelet.wait_for(NAME, healthy(2))
+        after = {slot: _uverbs(node, kept) for slot, kept in by_slot.items()}
+    assert list(after.values()) == list(reversed(before.values())), (
+        "the numbers have changed places"
+    )
+    assert after == {slot: _uverbs_of_function(node, slot) for slot in by_slot}
+
+
+def _uverbs(node: Node, kept: list[str]) -> str:
+    known = devices(node)
+    (path,) = (path for name in kept for path in known[name] if "uverbs" in path)
+    return path
+
+
+def _uverbs_of_function(node: Node, slot: str) -> str:
+    """By way of sysfs: the uverbs of the HCA that sits on the slot's PCI address."""
+    address = slot.rpartition("-")[0]
+    function = node.host.root / "sys/bus/pci/devices" / address
+    (uverbs,) = (path.name for path in (function / "infiniband_verbs").iterdir())
+    return f"/dev/infiniband/{uverbs}"
+
+
+def _renumbered() -> standin_host.Manifest:
+    """The same functions, found by the kernel in the other order."""
+    functions = {
+        address: function.model_copy(update={"hcas": {name: Hca(uverbs=number, umad=(number,))}})
+        for number, (address, function) in zip((1, 0), two_hcas().functions.items(), strict=True)
+        for name in function.hcas
+    }
+    return two_hcas().model_copy(update={"functions": functions})

@@ -1,0 +1,153 @@
+"""How it ends, what it takes with it, and what it never touches."""
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from rdma_dp.daemon.daemon import Daemon as InProcess
+from rdma_dp.daemon.settings import Settings
+from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
+from rdma_dp.kubelet.directories import KubeletDirectories
+from rdma_dp.kubelet.registration.choice import Way
+from simulator.kubelet import StandinKubelet
+from tests.integration.daemon.process import (
+    DEADLINE,
+    NAME,
+    WAYS,
+    Node,
+    dialled,
+    entry,
+    healthy,
+    listening,
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_signal_ends_it_in_peace_and_its_sockets_with_it(
+    node: Node, kubelet: StandinKubelet, way: str, number: signal.Signals
+) -> None:
+    async with node.daemon("--registration", way) as daemon:
+        await kubelet.wait_for(NAME, healthy(4))
+        await daemon.stop(number)
+        await kubelet.wait_for(NAME, healthy(0, of=4))
+        assert node.sockets() == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_nothing_of_anybody_else_is_touched(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    directories = (node.device_plugins, node.plugins_registry)
+    live, dead = "rdma-dp-other-123456-abcdef.sock", "nvidia-gpu.sock"
+    for directory in directories:
+        _bind_and_die(directory / dead)
+        (directory / "kubelet_internal_checkpoint").write_text("{}")
+        (directory / "rdma-dp-notes.sock").write_text("a file of somebody's")
+        (directory / "folder").mkdir()
+    async with listening(directories[0] / live), listening(directories[1] / live):
+        before = [_names(directory) for directory in directories]
+        async with node.daemon("--registration", way):
+            await kubelet.wait_for(NAME, healthy(4))
+        assert [_names(directory) for directory in directories] == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_file_that_took_its_sockets_name_survives(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    async with node.daemon("--registration", way) as daemon:
+        await kubelet.wait_for(NAME, healthy(4))
+        (own,) = node.sockets()
+        fresh = own.with_name("fresh")
+        fresh.write_text("precious")
+        fresh.rename(own)
+        if way == "plugins-registry":
+            line = await daemon.says("another file has that name; remove it")
+            assert str(own) in line
+        await daemon.stop()
+        assert own.read_text() == "precious"
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_a_killed_one_left_is_removed_at_the_next_start(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    async with node.daemon("--registration", way) as daemon:
+        await kubelet.wait_for(NAME, healthy(4))
+        (left,) = node.sockets()
+        daemon.send(signal.SIGKILL)
+        assert await daemon.ended() == -signal.SIGKILL
+    await kubelet.wait_for(NAME, healthy(0, of=4))
+    assert node.sockets() == [left]
+    async with node.daemon("--registration", way) as daemon:
+        await daemon.says(f"removed {left.name}, left behind by an rdma-dp that was killed")
+        await kubelet.wait_for(NAME, healthy(4))
+        assert left not in node.sockets()
+
+
+async def test_with_open_streams_it_still_ends(node: Node, kubelet: StandinKubelet) -> None:
+    async with node.daemon() as daemon:
+        await kubelet.wait_for(NAME, healthy(4))
+        (own,) = node.sockets()
+        async with dialled(own) as stub:
+            streams = [stub.ListAndWatch(pb.Empty()) for _ in range(8)]
+            for stream in streams:
+                await stream.read()
+            await daemon.stop()
+
+
+@pytest.mark.parametrize("way", list(Way))
+async def test_cancelled_in_process_it_leaves_neither_task_nor_socket(
+    node: Node, kubelet: StandinKubelet, way: Way
+) -> None:
+    node.configure(entry("a"), entry("b"), entry("c"))
+    directories = KubeletDirectories.below(node.kubelet_root)
+    files = node.cdi, node.device_info
+    settings = Settings(node.config, directories, *files, way, node.host.root)
+    before, descriptors = asyncio.all_tasks(), None
+    for _ in range(3):
+        running = asyncio.create_task(InProcess(settings).run())
+        for name in "abc":
+            await kubelet.wait_for(f"rdma/{name}", healthy(4))
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            async with asyncio.timeout(DEADLINE):
+                await running
+        for name in "abc":
+            await kubelet.wait_for(f"rdma/{name}", healthy(0, of=4))
+        assert node.sockets() == []
+        left = {task for task in asyncio.all_tasks() - before if _is_ours(task)}
+        assert left == set()
+        descriptors = descriptors or _inotify_descriptors()
+        assert _inotify_descriptors() == descriptors
+
+
+def _is_ours(task: asyncio.Task[object]) -> bool:
+    """Tasks of the stand-in and of gRPC's own clients are not."""
+    return "rdma_dp/" in str(task.get_coro()) and "standin" not in repr(task)
+
+
+def _inotify_descriptors() -> int:
+    links = (_link(path) for path in Path("/proc/self/fd").iterdir())
+    return sum("inotify" in link for link in links)
+
+
+def _link(path: Path) -> str:
+    try:
+        return os.fspath(path.readlink())
+    except FileNotFoundError:
+        return ""
+
+
+def _names(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
+
+
+def _bind_and_die(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.fspath(path))

@@ -1,0 +1,351 @@
+"""Two processes for one resource, as a rolling update with surge has them for a while."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from rdma_dp.aio.latest import Latest
+from rdma_dp.kubelet.device_plugin.servicer import Plugin
+from rdma_dp.kubelet.device_plugin.status import services
+from rdma_dp.kubelet.registration.peers import MOST_STREAMS
+from rdma_dp.kubelet.sockets import SocketServer
+from simulator.kubelet import Disconnected, ListReceived, Registered, StandinKubelet
+from simulator.kubelet.client import PluginClient
+from simulator.kubelet.manager import DeviceManager
+from tests.integration.daemon.process import (
+    DEADLINE,
+    NAME,
+    WAYS,
+    Daemon,
+    Node,
+    appears,
+    entry,
+    healthy,
+)
+from tests.unit.kubelet.nodes import pool
+
+ONCE_MORE = "another rdma-dp for the same resource ended; registering once more"
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@asynccontextmanager
+async def two(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> AsyncIterator[tuple[Daemon, Daemon]]:
+    """The old one, with four slots, and the new one, with seven; each has registered."""
+    async with node.daemon("--registration", way) as old:
+        await kubelet.wait_for(NAME, healthy(4))
+        node.configure(entry(slots=7))
+        async with node.daemon("--registration", way) as new:
+            await kubelet.wait_for(NAME, healthy(7))
+            await streams(kubelet, 2)
+            yield old, new
+
+
+@asynccontextmanager
+async def updated(node: Node, kubelet: StandinKubelet, way: str) -> AsyncIterator[Daemon]:
+    """The new one, once the old one has gone and it has registered once more."""
+    async with two(node, kubelet, way) as (old, new):
+        await old.stop()
+        await inherited(kubelet, new)
+        yield new
+
+
+async def inherited(kubelet: StandinKubelet, heir: Daemon, registrations: int = 3) -> None:
+    """Waits until the one that stayed has registered once more."""
+    await heir.says(ONCE_MORE)
+    await streams(kubelet, registrations)
+
+
+async def streams(kubelet: StandinKubelet, number: int) -> None:
+    """Until there have been so many registrations, and the last one has brought its list."""
+
+    def listed() -> bool:
+        events = [type(event) for event in kubelet.events]
+        if events.count(Registered) < number:
+            return False
+        return ListReceived in events[-1 - events[::-1].index(Registered) :]
+
+    await kubelet.wait_until(lambda _: listed(), DEADLINE)
+
+
+def registered(kubelet: StandinKubelet) -> list[Path]:
+    """The sockets that registered, one after the other."""
+    return [event.socket for event in kubelet.events if isinstance(event, Registered)]
+
+
+def dropped(kubelet: StandinKubelet) -> bool:
+    return any(isinstance(event, Disconnected) for event in kubelet.events)
+
+
+async def test_the_count_never_falls_when_the_old_one_goes(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    async with two(node, kubelet, way) as (old, new):
+        (socket,) = set(node.sockets()) - {registered(kubelet)[0]}
+        await old.stop()
+        await old.says("left to", socket.name)
+        assert (await kubelet.allocate(NAME, 7)).ids  # also before it has registered once more
+        await inherited(kubelet, new)
+        assert not dropped(kubelet)
+        assert kubelet.allocatable(NAME) == 7
+        assert {path.name for path in node.sockets()} == {socket.name}
+        assert new.count("removed") == 0
+        assert old.count("WARNING") == new.count("WARNING") == 0
+
+
+async def test_the_count_never_falls_when_the_new_one_goes(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    """As when the update is taken back. The old one has read the config by then, too."""
+    async with two(node, kubelet, way) as (old, new):
+        await old.says("7 of 7 slots healthy")
+        await new.stop()
+        await inherited(kubelet, old)
+        assert not dropped(kubelet)
+        assert (await kubelet.allocate(NAME, 7)).ids
+
+
+async def test_after_it_the_one_that_stayed_leaves_nothing_behind(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    """By plugins_registry it has a second socket by then, where Register finds it."""
+    async with updated(node, kubelet, way) as new:
+        places = {path.parent for path in node.sockets()}
+        assert places >= {node.device_plugins}
+        await new.stop()
+        assert node.sockets() == []
+        await kubelet.wait_for(NAME, healthy(0, of=7))
+
+
+async def test_by_the_registry_alone_a_new_socket_is_made(
+    node: Node, kubelet: StandinKubelet
+) -> None:
+    """Without kubelet's own socket neither can the count be kept, nor is anything lost for good."""
+    elsewhere = node.directory / "elsewhere"
+    arguments = ("--registration", "plugins-registry", "--device-plugins-dir", str(elsewhere))
+    async with node.daemon(*arguments) as old:
+        await kubelet.wait_for(NAME, healthy(4))
+        async with node.daemon(*arguments) as new:
+            await new.says("registered with kubelet")
+            await old.stop()
+            await new.says("making a new socket")
+            await kubelet.wait_until(lambda _: dropped(kubelet), DEADLINE)
+            await kubelet.wait_for(NAME, healthy(4))
+
+
+async def test_after_it_the_end_of_the_one_that_stayed_is_noticed(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    async with updated(node, kubelet, way) as new:
+        new.send(signal.SIGKILL)
+        await new.ended()
+        await kubelet.wait_for(NAME, healthy(0, of=7))
+
+
+async def test_after_it_a_restart_of_kubelet_is_noticed(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    async with updated(node, kubelet, way):
+        for _ in range(2):
+            await kubelet.stop()
+            await kubelet.start()
+            await kubelet.wait_for(NAME, healthy(7))
+
+
+async def test_after_it_a_stream_that_kubelet_closes_is_noticed(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    """Of two streams it closes the one that matters, and leaves the other open."""
+    async with updated(node, kubelet, way) as new:
+        assert kubelet._running is not None
+        await kubelet._running.manager.disconnect(NAME)
+        await new.says("kubelet closed ListAndWatch")
+        await kubelet.wait_for(NAME, healthy(7))
+        assert (await kubelet.allocate(NAME, 7)).ids
+
+
+async def test_updates_one_after_another(node: Node, kubelet: StandinKubelet, way: str) -> None:
+    async with AsyncExitStack() as daemons:
+        old = await daemons.enter_async_context(node.daemon("--registration", way))
+        await kubelet.wait_for(NAME, healthy(4))
+        for generation in range(1, 4):
+            new = await daemons.enter_async_context(node.daemon("--registration", way))
+            await streams(kubelet, 2 * generation)
+            await old.stop()
+            await inherited(kubelet, new, 2 * generation + 1)
+            old = new
+        assert not dropped(kubelet)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_when_both_end_at_once_kubelet_counts_nothing(
+    node: Node, kubelet: StandinKubelet, way: str, first: int
+) -> None:
+    """As when the DaemonSet is deleted amid an update: neither may leave it to the other."""
+    async with two(node, kubelet, way) as both:
+        one, other = both[first], both[1 - first]
+        one.send(signal.SIGTERM)
+        other.send(signal.SIGTERM)
+        assert list(await asyncio.gather(one.ended(), other.ended())) == [0, 0]
+    await kubelet.wait_for(NAME, healthy(0, of=7))
+    assert node.sockets() == []
+
+
+async def test_when_the_heir_ends_before_it_has_registered_once_more(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    """kubelet would not notice its end, and count on for ever."""
+    async with two(node, kubelet, way) as (old, new):
+        old_socket = registered(kubelet)[0]
+        old.send(signal.SIGTERM)
+        await appears(old_socket.parent, lambda: not old_socket.exists())
+        await new.stop()
+        await old.ended()
+    await kubelet.wait_for(NAME, healthy(0, of=7))
+
+
+async def test_when_the_heir_ends_while_it_registers_once_more(
+    node: Node, kubelet: StandinKubelet, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, introduce = asyncio.Event(), DeviceManager._introduce
+
+    async def slowly(manager: DeviceManager, resource: str, socket: Path) -> Any:
+        if not begun.is_set():
+            begun.set()
+            await asyncio.Event().wait()
+        return await introduce(manager, resource, socket)
+
+    async with two(node, kubelet, way) as (old, new):
+        await old.stop()
+        monkeypatch.setattr(DeviceManager, "_introduce", slowly)
+        async with asyncio.timeout(DEADLINE):
+            await begun.wait()
+        await new.stop()
+    await kubelet.wait_for(NAME, healthy(0, of=7))
+
+
+async def test_when_the_heir_ends_while_the_one_that_left_hangs(
+    node: Node, kubelet: StandinKubelet, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has left the resource, and neither answers nor is gone: nobody can know that."""
+    left, connect = asyncio.Event(), DeviceManager.connect
+    async with two(node, kubelet, way) as (old, new):
+
+        async def stops(*arguments: Any) -> None:
+            try:
+                await connect(*arguments)
+            except grpc.aio.AioRpcError:
+                old.send(signal.SIGSTOP)
+                left.set()
+                raise
+
+        monkeypatch.setattr(DeviceManager, "connect", stops)
+        old.send(signal.SIGTERM)
+        async with asyncio.timeout(DEADLINE):
+            await left.wait()
+        await new.stop()
+        old.send(signal.SIGCONT)
+        await old.ended()
+    await kubelet.wait_for(NAME, healthy(0, of=7))
+
+
+@asynccontextmanager
+async def beginning(beside: Path) -> AsyncIterator[None]:
+    """Another process for the resource of this socket, which has not registered yet."""
+    socket = beside.with_name(f"{beside.name.rpartition('-')[0]}-ffffff.sock")
+    server = SocketServer(socket, services(Plugin(Latest(pool(0))), "device-plugins"))
+    try:
+        await server.start()
+        yield
+    finally:
+        await server.stop()
+
+
+async def test_one_that_only_begins_is_not_dropped_by_the_end_of_an_heir(
+    node: Node, kubelet: StandinKubelet
+) -> None:
+    """It will register, and kubelet would then drop it with the last stream of the heir."""
+    async with two(node, kubelet, "device-plugins") as (old, new):
+        old_socket = registered(kubelet)[0]
+        async with beginning(beside=old_socket):
+            old.send(signal.SIGTERM)
+            await appears(old_socket.parent, lambda: not old_socket.exists())
+            await new.stop()
+            await old.ended()
+        assert len(registered(kubelet)) == 2
+
+
+async def test_one_that_kubelet_does_not_listen_to_inherits_nothing(
+    node: Node, kubelet: StandinKubelet
+) -> None:
+    """It serves, and no more: kubelet must not count on what it may never hear of."""
+    async with node.daemon("--registration", "device-plugins") as old:
+        await kubelet.wait_for(NAME, healthy(4))
+        async with beginning(beside=node.sockets()[0]):
+            await old.stop()
+        await kubelet.wait_for(NAME, healthy(0, of=4))
+        assert old.count("left to") == 0
+
+
+async def test_after_many_updates_the_streams_do_not_pile_up(
+    node: Node, kubelet: StandinKubelet, way: str
+) -> None:
+    async with node.daemon("--registration", way) as stays:
+        await kubelet.wait_for(NAME, healthy(4))
+        for _ in range(MOST_STREAMS + 1):
+            before = len(registered(kubelet))
+            async with node.daemon("--registration", way):
+                await streams(kubelet, before + 1)
+            await streams(kubelet, before + 2)
+        await kubelet.wait_for(NAME, healthy(4))
+        assert stays.count("registering again") + stays.count("making a new socket") == 1
+
+
+async def test_the_old_one_is_killed_before_kubelet_listens_to_the_new_one(
+    node: Node, kubelet: StandinKubelet, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kubelet has registered it, and drops it before it has opened its stream."""
+    killed, listen = asyncio.Event(), PluginClient.listen
+
+    async def late(client: PluginClient, received: Callable[[Sequence[Any]], None]) -> str:
+        if not killed.is_set():
+            await killed.wait()
+        return await listen(client, received)
+
+    async with node.daemon("--registration", way) as old:
+        await kubelet.wait_for(NAME, healthy(4))
+        monkeypatch.setattr(PluginClient, "listen", late)
+        async with node.daemon("--registration", way) as new:
+            await new.says("registered with kubelet")
+            old.send(signal.SIGKILL)
+            await old.ended()
+            await kubelet.wait_until(lambda _: dropped(kubelet), DEADLINE)
+            killed.set()
+            await kubelet.wait_for(NAME, healthy(4))
+
+
+@pytest.mark.parametrize("newer", [True, False])
+async def test_a_kill_is_made_good(
+    node: Node, kubelet: StandinKubelet, way: str, newer: bool
+) -> None:
+    """kubelet drops the resource at the end of any of its streams, and may tell nobody."""
+    async with two(node, kubelet, way) as both:
+        killed, stays = both[newer], both[not newer]
+        node.host.unplug("mlx5_1")
+        await stays.says("lost mlx5_1")  # so long after it has seen the other's socket
+        killed.send(signal.SIGKILL)
+        await killed.ended()
+        await kubelet.wait_until(lambda _: dropped(kubelet), DEADLINE)
+        await kubelet.wait_for(NAME, healthy(7))
+        assert (await kubelet.allocate(NAME)).ids

@@ -1,0 +1,335 @@
+"""Random sequences of everything that can happen to a node, against a model.
+
+Real sockets, real files, and a clock that runs SPEED times as fast as the wall's.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from rdma_dp.kubelet.registration import handover
+from rdma_dp.kubelet.registration.choice import Way
+from tests.integration.updates.clocks import HurriedLoop
+from tests.integration.updates.expected import ANNOTATIONS, BOTH, CRI, HCA, OFF, RESOURCE, Wanted
+from tests.integration.updates.hosts import FIRST_HOST, hcas_of
+from tests.integration.updates.model import NO_CDI, NO_DEVICE_INFO, Model
+from tests.integration.updates.world import DEADLINE, World
+from tests.logs import Log
+
+SPEED = 20.0
+
+NAMES = st.sampled_from(("a", "b", "c"))
+SELECTORS = st.sampled_from(
+    (
+        {"vendors": ["15b3"]},
+        {"vendors": ["1d0f"]},
+        {"linkTypes": ["infiniband"]},
+        {"ifNames": ["eth0", "eth5"]},
+        {"drivers": ["mlx4_core"]},
+        {"rdmaDevices": ["*"]},
+        {"rdmaDevices": ["*"], "exclude": {"vendors": ["15b3"]}},
+        {"functionTypes": ["vf", "sf", "virtual"]},
+        {"vendors": ["8086"]},
+    )
+)
+SLOTS_PER = st.sampled_from((RESOURCE, HCA))
+WANTED = st.builds(
+    Wanted,
+    slots=st.integers(1, 5),
+    selectors=SELECTORS,
+    require_active_port=st.booleans(),
+    down_seconds=st.sampled_from((0, 0, 1, 3)),
+    slots_per=SLOTS_PER,
+    preference=st.sampled_from(("spread", "pack")),
+    device_info=st.booleans(),
+)
+CDI = st.sampled_from((None, OFF, OFF, CRI, ANNOTATIONS, BOTH))
+BAD_CONFIGS = st.sampled_from(
+    ("", "{", "[]", '{"configList": []}', '{"configList": [{"resourceName": "a"}]}', "\0", "null")
+)
+PORT_STATES = st.sampled_from(
+    (("ACTIVE", "LinkUp"), ("DOWN", "Disabled"), ("INIT", "LinkUp"), ("ARMED", "LinkUp"))
+)
+LEAST_OF_ALL = Wanted(3, {"vendors": ["15b3"]})
+
+# What kubelet sees when somebody ends just as the other one calls; a breach at any other time.
+OF_AN_END = "it registered before it served"
+# What it sees when a new process does not list the ids that the one before it listed.
+OF_A_NEW_PROCESS = "once listed, not any more"
+# What it sees when the one that stays cannot know whether the one that went was of any matter.
+OF_A_SIBLING = "it registered again while its stream was open"
+
+
+class Node(RuleBasedStateMachine):
+    """The rules are what may happen; whatever happened, the model and kubelet agree at rest."""
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        super().__init__()
+        self._runner = runner
+        self._tolerated: set[str] = set()
+        self._checked = 0
+        self._plugged = dict.fromkeys(hcas_of(FIRST_HOST), True)
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> None:
+        self._runner.run(work)
+
+    @initialize(
+        way=st.sampled_from((Way.DEVICE_PLUGINS, Way.PLUGINS_REGISTRY)),
+        mount=st.booleans(),
+        second_host=st.booleans(),
+        wishes=st.dictionaries(NAMES, WANTED, min_size=1),
+        cdi=CDI,
+        use_cdi=st.booleans(),
+    )
+    def begin(
+        self,
+        way: Way,
+        mount: bool,
+        second_host: bool,
+        wishes: dict[str, Wanted],
+        cdi: str | None,
+        use_cdi: bool,
+    ) -> None:
+        model = Model(cdi=cdi, use_cdi=use_cdi)
+        for name, wanted in wishes.items():
+            model.wish(name, wanted)
+        self.world = World(way, model, config_map=mount)
+        if second_host:
+            self.another_host()
+
+        async def begin() -> None:
+            self.world.start_daemon()
+
+        self.run(begin())
+
+    # --- hardware -------------------------------------------------------------------------------
+
+    @rule(data=st.data())
+    def plug_or_unplug(self, data: st.DataObject) -> None:
+        hca = data.draw(st.sampled_from(sorted(self._plugged)), "HCA")
+        (self.world.host.unplug if self._plugged[hca] else self.world.host.plug)(hca)
+        self._plugged[hca] = not self._plugged[hca]
+
+    @rule(seconds=st.sampled_from((0.01, 0.5)))
+    def all_hcas_leave_for_a_while(self, seconds: float) -> None:
+        there = [hca for hca, plugged in self._plugged.items() if plugged]
+        for hca in there:
+            self.world.host.unplug(hca)
+        self.kernel_speaks(1)
+        self.run(asyncio.sleep(seconds))
+        for hca in there:
+            self.world.host.plug(hca)
+
+    @rule(data=st.data(), state=PORT_STATES)
+    def port(self, data: st.DataObject, state: tuple[str, str]) -> None:
+        ports = hcas_of(self.world.host.manifest)
+        hca = data.draw(st.sampled_from(sorted(ports)), "HCA")
+        number = data.draw(st.sampled_from(ports[hca]), "port")
+        self.world.host.set_port(hca, number, state=state[0], phys_state=state[1])
+
+    @rule()
+    def another_host(self) -> None:
+        self.world.replace_host()
+        self._plugged = dict.fromkeys(hcas_of(self.world.host.manifest), True)
+
+    @rule(times=st.integers(1, 50))
+    def many_events(self, times: int) -> None:
+        self.kernel_speaks(times)
+
+    def kernel_speaks(self, times: int) -> None:
+        for daemon, _ in self.world.daemons:
+            for _ in range(times):
+                daemon.look_again.wake()
+
+    # --- config ---------------------------------------------------------------------------------
+
+    def wish(self, name: str, wanted: Wanted | None, *, in_place: bool = False) -> None:
+        model = self.world.model
+        before = model.wishes.get(name)
+        if before and (wanted is None or wanted.slots_per != before.slots_per):
+            self._tolerated.add(OF_AN_END)  # it leaves, if only to come with other options
+        model.wish(name, wanted)
+        if not model.wishes:
+            model.wish("b", LEAST_OF_ALL)
+        self.world.publish(in_place=in_place)
+
+    @rule(name=NAMES, wanted=WANTED, in_place=st.booleans())
+    def resource_comes_or_turns(self, name: str, wanted: Wanted, in_place: bool) -> None:
+        self.wish(name, wanted, in_place=in_place)
+
+    @rule(name=NAMES)
+    def resource_goes(self, name: str) -> None:
+        self.wish(name, None)
+
+    @rule(slots=st.integers(1, 6))
+    def resource_grows_or_shrinks(self, slots: int) -> None:
+        name, wanted = next(iter(self.world.model.wishes.items()))
+        self.wish(name, replace(wanted, slots=slots))
+
+    @rule(slots_per=SLOTS_PER, device_info=st.booleans())
+    def resource_counts_otherwise(self, slots_per: str, device_info: bool) -> None:
+        name, wanted = next(iter(self.world.model.wishes.items()))
+        self.wish(name, replace(wanted, slots_per=slots_per, device_info=device_info))
+
+    @rule(mode=CDI)
+    def cdi_turns(self, mode: str | None) -> None:
+        self.world.model.cdi = mode
+        self.world.publish()
+
+    @rule(content=BAD_CONFIGS)
+    def bad_config(self, content: str) -> None:
+        self.run(self.world.all_have_begun())  # with such a first config, a daemon rightly ends
+        self.world.publish(content)
+
+    @rule()
+    def config_is_deleted(self) -> None:
+        self.world.config.unlink(missing_ok=True)
+
+    @rule()
+    def sighup(self) -> None:
+        for daemon, _ in self.world.daemons:
+            daemon.config_file.demand()
+
+    # --- files ----------------------------------------------------------------------------------
+
+    @rule(obstacle=st.sampled_from((NO_CDI, NO_DEVICE_INFO)) | NAMES)
+    def files_are_hindered(self, obstacle: str) -> None:
+        self.world.hinder(obstacle)
+
+    @precondition(lambda self: self.world.model.obstacles)
+    @rule()
+    def files_are_possible_again(self) -> None:
+        self.world.clear_the_way()
+
+    # --- kubelet --------------------------------------------------------------------------------
+
+    @rule(kill=st.booleans())
+    def kubelet_ends(self, kill: bool) -> None:
+        self._tolerated.add(OF_AN_END)
+        self.run(self.world.end_kubelet(kill=kill))
+
+    @rule()
+    def kubelet_starts(self) -> None:
+        self.run(self.world.start_kubelet())
+
+    @rule(times=st.integers(1, 3), kill=st.booleans())
+    def kubelet_restarts(self, times: int, kill: bool) -> None:
+        self._tolerated.add(OF_AN_END)
+
+        async def restart() -> None:
+            for _ in range(times):
+                await self.world.end_kubelet(kill=kill)
+                await self.world.start_kubelet()
+
+        self.run(restart())
+
+    # --- the plugin -----------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.world.daemons) < 2)
+    @rule()
+    def plugin_starts(self) -> None:
+        """Also beside another one, as in a rolling update."""
+        self._tolerated |= {OF_A_NEW_PROCESS, OF_A_SIBLING}
+        self.world.publish()
+
+        async def start() -> None:
+            self.world.start_daemon()
+
+        self.run(start())
+
+    @precondition(lambda self: self.world.daemons)
+    @rule()
+    def plugin_ends(self) -> None:
+        self._tolerated |= {OF_AN_END, OF_A_NEW_PROCESS}
+        self.run(self.world.end_daemon())
+
+    # --- time, and rest -------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from((0.0, 0.01, 0.1, 0.5, 1.5)))
+    def time_passes(self, seconds: float) -> None:
+        self.run(asyncio.sleep(seconds))
+
+    @rule(alone=st.booleans())
+    def rest(self, alone: bool) -> None:
+        async def rest() -> None:
+            self.world.publish()
+            await self.world.start_kubelet()
+            if not self.world.daemons:
+                self.world.start_daemon()
+            if alone and len(self.world.daemons) > 1:
+                self._tolerated |= {OF_AN_END, OF_A_NEW_PROCESS}
+                await self.world.end_daemon()
+            await self.world.settle()
+
+        self.run(rest())
+        self.no_harm_was_done()
+        if len(self.world.daemons) == 1:
+            self._tolerated &= {OF_A_SIBLING}  # it may take its time
+
+    @invariant()
+    def no_harm_was_done(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        violations = self.world.kubelet.violations
+        new, self._checked = violations[self._checked :], len(violations)
+        assert [v for v in new if not any(words in v for words in self._tolerated)] == []
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        try:
+            self.world.clear_the_way()
+            self.rest(alone=True)
+            self.run(self.end())
+        finally:
+            self.run(self.clear())
+
+    async def end(self) -> None:
+        await self.world.close()
+        if others := _others():  # gRPC's own end a step after those that they served
+            _, left = await asyncio.wait(others, timeout=DEADLINE)
+            assert not left, f"left behind: {left}"
+
+    async def clear(self) -> None:
+        """After a failure, nothing may disturb the next example."""
+        for task in _others():
+            task.cancel()
+        await asyncio.gather(*_others(), return_exceptions=True)
+
+
+def _others() -> set[asyncio.Task[Any]]:
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+
+@pytest.mark.timeout(900)
+def test_at_rest_kubelet_holds_what_the_node_and_the_config_say(
+    lines: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # By a hurried clock it is no time at all for calls from socket to socket.
+    monkeypatch.setattr(handover, "_LONGEST", handover._LONGEST * SPEED)
+    with asyncio.Runner(loop_factory=lambda: HurriedLoop(SPEED)) as runner:
+        run_state_machine_as_test(
+            partial(Node, runner),  # type: ignore[arg-type]  # its docstring takes any factory
+            settings=settings(
+                max_examples=150,
+                stateful_step_count=50,
+                deadline=None,
+                derandomize=True,
+                phases=(Phase.generate,),  # real sockets race: no step can be left out and tried
+                suppress_health_check=list(HealthCheck),
+            ),
+        )

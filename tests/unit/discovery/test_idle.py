@@ -1,0 +1,116 @@
+"""Network functions without an HCA, why, and what to type about it."""
+
+from rdma_dp.discovery import scan
+from rdma_dp.host.files import Host
+from rdma_dp.inventory.hardware import IdleFunction
+from simulator.host import Manifest, parse
+from tests.conftest import Fresh, Look
+
+
+def idle(inventory_others: tuple[IdleFunction, ...], address: str) -> IdleFunction:
+    return next(other for other in inventory_others if other.function.address == address)
+
+
+def only(fresh: Fresh, text: str) -> IdleFunction:
+    (other,) = scan(Host(fresh(manifest(text)).root)).others
+    return other
+
+
+def manifest(functions: str) -> Manifest:
+    return parse(f"title: one function\n{functions}", "this test")
+
+
+def test_a_missing_rdma_module_is_named_with_the_command_that_loads_it(look: Look) -> None:
+    first, second = look("no-modules").others
+    assert first.netdevs == ("ens1f0np0",)
+    assert second.netdevs == ("ens1f1np1",)
+    assert first.reason == "driver mlx5_core is bound, but its RDMA module mlx5_ib is not loaded"
+    assert first.remedy == "modprobe mlx5_ib"
+
+
+def test_both_netdevs_of_one_function_are_shown(look: Look) -> None:
+    other = idle(look("connectx3-no-rdma").others, "0008:01:00.0")
+    assert other.netdevs == ("enP8p1s0", "enP8p1s0d1")
+    assert other.remedy == "modprobe mlx4_ib"
+
+
+def test_a_driver_without_any_rdma_is_told_without_advice(look: Look) -> None:
+    other = idle(look("connectx3-no-rdma").others, "0001:01:00.0")
+    assert (other.reason, other.remedy) == ("driver bnx2x has no RDMA that we know of", None)
+
+
+def test_modules_that_are_loaded_without_effect_send_one_to_the_kernels_log(look: Look) -> None:
+    (other,) = look("bnxt").others
+    assert other.function.address == "0000:18:00.0"
+    assert other.reason == "bnxt_en and bnxt_re are loaded but made no HCA"
+    assert (other.remedy or "").startswith("dmesg")
+
+
+def test_a_vf_given_to_a_virtual_machine_is_as_it_should_be(look: Look) -> None:
+    other = idle(look("sriov").others, "0000:5e:00.4")
+    assert other.reason == "bound to vfio-pci: handed to a virtual machine or to user space"
+    assert other.remedy is None
+
+
+def test_an_unbound_function_is_bound_where_the_driver_is_loaded(look: Look) -> None:
+    other = idle(look("sriov").others, "0000:5e:00.5")
+    assert other.reason == "no driver is bound"
+    assert other.remedy == "echo 0000:5e:00.5 > /sys/bus/pci/drivers/mlx5_core/bind"
+
+
+def test_an_unbound_function_needs_the_driver_of_its_generation(fresh: Fresh) -> None:
+    connectx3 = "functions: {0000:05:00.0: {id: 15b3:1003, driver: none}}"
+    connectx7 = "functions: {0000:05:00.0: {id: 15b3:1021, driver: none}}"
+    intel = "functions: {0000:05:00.0: {id: 8086:15bb, driver: none}}"
+    assert only(fresh, connectx3).remedy == "modprobe mlx4_core"
+    assert only(fresh, connectx7).remedy == "modprobe mlx5_core"
+    assert only(fresh, intel).remedy is None
+
+
+def test_an_rdma_driver_that_made_no_hca_is_broken(fresh: Fresh) -> None:
+    other = only(fresh, "functions: {0000:10:1b.0: {id: 1d0f:efa2}}")
+    assert other.reason == "driver efa is bound but made no HCA"
+    assert (other.remedy or "").startswith("dmesg")
+
+
+def test_in_exclusive_mode_the_hca_may_be_elsewhere(fresh: Fresh) -> None:
+    other = only(
+        fresh,
+        "netns: exclusive\nloaded: [ib_core, mlx5_ib]\n"
+        "functions: {0000:05:00.0: {id: 15b3:1021, net: [eth0]}}",
+    )
+    assert "another network namespace" in other.reason
+    assert other.remedy == "rdma system set netns shared"
+
+
+def test_the_second_function_of_a_multiport_hca_is_told_even_without_its_netdev(
+    fresh: Fresh,
+) -> None:
+    other = only(
+        fresh,
+        "functions:\n"
+        "  0000:c4:00.0: {id: 15b3:1017, multiport: true, hcas: [mlx5_0], net: [eth0]}\n"
+        "  0000:c4:00.1: {id: 15b3:1017, multiport: true}\n",
+    )
+    assert other.function.address == "0000:c4:00.1"
+    assert other.reason == "its port is part of another function's HCA (multi-port RoCE)"
+
+
+def test_without_sys_module_nothing_is_claimed_about_modules(fresh: Fresh) -> None:
+    text = "remove: [sys/module]\nfunctions: {0000:05:00.0: {id: 15b3:1021, net: [eth0]}}"
+    other = only(fresh, text)
+    assert other.reason == (
+        "driver mlx5_core made no HCA; whether mlx5_ib is loaded cannot be seen here"
+    )
+    assert other.remedy is None
+
+
+def test_functions_are_in_the_order_of_their_addresses(look: Look) -> None:
+    addresses = [other.function.address for other in look("empty").others]
+    assert addresses == ["0000:00:03.0", "0000:00:1f.6"]
+
+
+def test_a_function_that_tells_no_ids_is_shown_all_the_same(look: Look) -> None:
+    (other,) = look("damaged").others
+    assert (other.function.vendor, other.function.device) == (None, None)
+    assert other.netdevs == ("eth9",)

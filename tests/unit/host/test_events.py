@@ -1,0 +1,204 @@
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import pytest
+
+from rdma_dp.host import events
+from tests.logs import DEADLINE, Log
+
+Read = Callable[[socket.socket], bool]
+
+
+class Source:
+    """A source of events that this test is the kernel of."""
+
+    def __init__(self) -> None:
+        self.kernel, self.ours = socket.socketpair(type=socket.SOCK_DGRAM)
+        self.ours.setblocking(False)
+        self.kernel.setblocking(False)
+        self.read: Read = lambda ours: bool(ours.recv(100))
+
+    @contextmanager
+    def __call__(self, wake: Any, broken: Any) -> Iterator[None]:
+        with (
+            self.kernel,
+            self.ours,
+            events._reader(self.ours, lambda: self.read(self.ours), wake, broken),
+        ):
+            yield
+
+    def happens(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.kernel.send(b"event")
+
+
+@contextmanager
+def missing(wake: Any, broken: Any) -> Iterator[None]:
+    raise PermissionError(errno.EPERM, "not in this user namespace")
+    yield
+
+
+class Follower:
+    """What woke, and the task that follows."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, uevents: Any, links: Any) -> None:
+        monkeypatch.setattr(events, "_uevents", uevents)
+        monkeypatch.setattr(events, "_link_events", links)
+        self.wakes = 0
+        self._woken = asyncio.Event()
+        self.task = asyncio.create_task(events.follow(self._wake))
+
+    def _wake(self) -> None:
+        self.wakes += 1
+        self._woken.set()
+
+    async def woken(self) -> None:
+        async with asyncio.timeout(DEADLINE):
+            await self._woken.wait()
+        self._woken.clear()
+
+
+@asynccontextmanager
+async def following(
+    monkeypatch: pytest.MonkeyPatch, uevents: Any, links: Any
+) -> AsyncIterator[Follower]:
+    follower = Follower(monkeypatch, uevents, links)
+    await asyncio.sleep(0)
+    try:
+        yield follower
+    finally:
+        follower.task.cancel()
+        await asyncio.wait([follower.task])
+
+
+async def test_both_sources_wake(monkeypatch: pytest.MonkeyPatch) -> None:
+    uevents, links = Source(), Source()
+    async with following(monkeypatch, uevents, links) as follower:
+        for source in (uevents, links, uevents):
+            source.happens()
+            await follower.woken()
+
+
+async def test_what_came_together_wakes_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    uevents = Source()
+    async with following(monkeypatch, uevents, Source()) as follower:
+        uevents.happens(times=5)
+        await follower.woken()
+        uevents.happens()
+        await follower.woken()
+        assert follower.wakes == 2
+
+
+async def test_a_source_that_cannot_be_opened_is_said_once_and_the_rest_goes_on(
+    monkeypatch: pytest.MonkeyPatch, lines: Log
+) -> None:
+    links = Source()
+    async with following(monkeypatch, missing, links) as follower:
+        for _ in range(3):
+            links.happens()
+            await follower.woken()
+    assert lines.all == [
+        "no uevents: [Errno 1] not in this user namespace; changes are seen by the timer only"
+    ]
+
+
+async def test_without_any_source_it_just_stays_silent(
+    monkeypatch: pytest.MonkeyPatch, lines: Log
+) -> None:
+    async with following(monkeypatch, missing, missing) as follower:
+        await asyncio.sleep(0)
+        assert not follower.task.done()
+    assert len(lines.all) == 2
+
+
+async def test_a_library_that_is_not_there_is_a_source_that_cannot_be_opened(
+    monkeypatch: pytest.MonkeyPatch, lines: Log
+) -> None:
+    @contextmanager
+    def without_libudev(wake: Any, broken: Any) -> Iterator[None]:
+        raise ImportError("No library named udev")
+        yield
+
+    async with following(monkeypatch, without_libudev, Source()) as follower:
+        await asyncio.sleep(0)
+        assert not follower.task.done()
+    assert lines.count("no uevents: No library named udev") == 1
+
+
+def overrun_once(code: int | None) -> Read:
+    """Fails at the first reading as an overrun socket does, or as pyudev tells of one."""
+    failed = False
+
+    def read(ours: socket.socket) -> bool:
+        nonlocal failed
+        if not failed:
+            failed = True
+            raise OSError(code, "Error while polling fd") if code else OSError("polling fd")
+        return bool(ours.recv(100))
+
+    return read
+
+
+class _WithPendingError:
+    """A socket whose error is there until it is fetched."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    def getsockopt(self, level: int, name: int) -> int:
+        assert (level, name) == (socket.SOL_SOCKET, socket.SO_ERROR)
+        code, self.code = self.code, 0
+        return code
+
+
+async def test_an_overrun_socket_has_lost_something_and_wakes(
+    monkeypatch: pytest.MonkeyPatch, lines: Log
+) -> None:
+    uevents = Source()
+    uevents.read = overrun_once(errno.ENOBUFS)
+    async with following(monkeypatch, uevents, Source()) as follower:
+        uevents.happens()
+        await follower.woken()
+        uevents.happens()
+        await follower.woken()
+    assert lines.count("came faster than they were read") == 1
+
+
+def test_pyudev_tells_of_an_overrun_without_saying_so() -> None:
+    """Its poll() fails without errno, again and again until somebody fetches the error."""
+    overrun: Any = _WithPendingError(errno.ENOBUFS)
+    answers = iter([True, False])
+
+    def read_one() -> bool:
+        if overrun.code:
+            raise OSError("Error while polling fd: 7")
+        return next(answers)
+
+    assert events._drained(overrun, read_one)
+    assert overrun.code == 0
+
+
+async def test_a_source_that_breaks_ends_the_task_with_its_reason_and_is_not_read_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    readings = 0
+
+    def broken(ours: socket.socket) -> bool:
+        nonlocal readings
+        readings += 1
+        raise OSError(errno.ENOMEM, "no memory")
+
+    uevents = Source()
+    uevents.read = broken
+    async with following(monkeypatch, uevents, Source()) as follower:
+        uevents.happens()
+        async with asyncio.timeout(DEADLINE):
+            with pytest.raises(OSError, match="no memory"):
+                await follower.task
+        assert readings == 1
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []

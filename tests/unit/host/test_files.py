@@ -1,0 +1,127 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from rdma_dp.host.files import Host, HostError
+from rdma_dp.inventory.hardware import DeviceNumber
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    (tmp_path / "sys/a").mkdir(parents=True)
+    (tmp_path / "sys/a/number").write_text("42\n")
+    (tmp_path / "sys/a/hex").write_text("0x1f\n")
+    (tmp_path / "sys/a/bytes").write_bytes(b"node\xff\0\0")
+    (tmp_path / "sys/link").symlink_to("a")
+    (tmp_path / "sys/dangling").symlink_to("b")
+    (tmp_path / "sys/out").symlink_to("../../elsewhere")
+    (tmp_path / "sys/absolute").symlink_to("/sys/a")
+    return Host(tmp_path)
+
+
+def test_what_is_not_there_is_none_or_empty(host: Host) -> None:
+    assert host.read("sys/none") is None
+    assert host.read("sys/a/number/below-a-file") is None
+    assert host.read_int("sys/none") is None
+    assert host.read_bytes("sys/none", 10) is None
+    assert host.read_unchanging("sys/none", 10) is None
+    assert host.entries("sys/none") == ()
+    assert host.follow("sys/none") is None
+    assert host.link_name("sys/none") is None
+    assert not host.is_directory("sys/none")
+
+
+def test_attributes_come_without_white_space_and_nul(host: Host) -> None:
+    assert host.read("sys/a/number") == "42"
+    assert host.read("sys/a/bytes") == "node�"
+
+
+def test_numbers_are_read_in_their_base(host: Host) -> None:
+    assert host.read_int("sys/a/number") == 42
+    assert host.read_int("sys/a/hex", 16) == 31
+    assert host.read_int("sys/a/hex") is None
+
+
+def test_entries_are_sorted(host: Host) -> None:
+    assert host.entries("sys/a") == ("bytes", "hex", "number")
+
+
+def test_a_link_leads_to_a_path_below_the_root(host: Host) -> None:
+    assert host.follow("sys/link") == "sys/a"
+    assert host.follow("sys/absolute") == "sys/a"
+    assert host.follow("sys/a") == "sys/a"
+    assert host.follow("sys/dangling") == "sys/b"
+    assert host.link_name("sys/link") == "a"
+
+
+def test_a_link_out_of_the_root_leads_nowhere(host: Host) -> None:
+    assert host.follow("sys/out") is None
+
+
+def test_no_more_is_read_than_asked_for(host: Host) -> None:
+    assert host.read_bytes("sys/a/number", 1) == b"4"
+
+
+def test_nobody_waits_for_a_pipe_in_a_captured_tree(host: Host, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "sys/a/pipe")
+    assert host.read("sys/a/pipe") == ""
+
+
+def test_what_never_changes_is_read_once_per_file(host: Host, tmp_path: Path) -> None:
+    path = tmp_path / "sys/a/vpd"
+    path.write_bytes(b"one")
+    assert host.read_unchanging("sys/a/vpd", 10) == b"one"
+    path.write_bytes(b"two")  # the same file
+    assert host.read_unchanging("sys/a/vpd", 10) == b"one"
+    fresh = tmp_path / "sys/a/fresh"
+    fresh.write_bytes(b"three")  # made beside the old one, so that its inode differs
+    fresh.replace(path)
+    assert host.read_unchanging("sys/a/vpd", 10) == b"three"
+
+
+def test_any_other_failure_is_an_error_that_names_the_path(host: Host, tmp_path: Path) -> None:
+    with pytest.raises(HostError, match="cannot read /sys/a: Is a directory"):
+        host.read("sys/a")
+
+
+def test_without_permission_the_hint_says_what_to_do(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refused)  # root is refused nothing
+    with pytest.raises(HostError, match=r"Permission denied \(run as root\)"):
+        host.read("sys/a/number")
+
+
+def test_a_character_device_without_dev_is_named_from_sysfs(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "sys/a/dev").write_text("231:192\n")
+    device = host.char_device("uverbs0", "sys/a")
+    assert (device.number, device.checked) == (DeviceNumber(231, 192), False)
+    assert (device.path, device.usable) == ("/dev/infiniband/uverbs0", True)
+
+
+@pytest.mark.parametrize("text", ["", "231", "231:", ":192", "231:192:1", "a:b", "-1:2", "²:1"])
+def test_a_device_number_is_major_colon_minor_or_none(
+    text: str, host: Host, tmp_path: Path
+) -> None:
+    (tmp_path / "sys/a/dev").write_text(text)
+    assert host.char_device("uverbs0", "sys/a").number is None
+
+
+def test_only_the_machines_own_root_is_live(host: Host) -> None:
+    assert Host("/").live
+    assert Host().live
+    assert not host.live
+
+
+def test_a_relative_root_is_the_same_after_a_change_of_directory(
+    host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    relative = Host(".")
+    monkeypatch.chdir("/")
+    assert relative.read("sys/a/number") == "42"

@@ -1,0 +1,106 @@
+"""Register, with a kubelet that answers it in every way that gRPC knows."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from rdma_dp.aio.backoff import Backoff
+from rdma_dp.aio.directory_watch import DirectoryWatch
+from rdma_dp.aio.latest import Latest
+from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
+from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
+from rdma_dp.kubelet.device_plugin.servicer import Plugin
+from rdma_dp.kubelet.registration import by_call, register_call
+from rdma_dp.kubelet.registration.by_call import DevicePluginsRegistration
+from tests.unit.kubelet.nodes import DEADLINE, pool
+
+REFUSALS = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
+
+
+class ScriptedKubelet(rpc.RegistrationServicer):
+    """Answers each Register with the next of its codes, then hangs."""
+
+    def __init__(self, codes: Iterable[grpc.StatusCode]) -> None:
+        self._codes = iter(codes)
+        self.asked: list[pb.RegisterRequest] = []
+        self.over = asyncio.Event()
+
+    async def Register(self, request: pb.RegisterRequest, context: Any) -> pb.Empty:  # noqa: N802
+        self.asked.append(request)
+        if (code := next(self._codes, None)) is None:
+            self.over.set()
+            await asyncio.Event().wait()
+        elif code is not grpc.StatusCode.OK:
+            await context.abort(code, "not today")
+        return pb.Empty()
+
+
+@asynccontextmanager
+async def running(directory: Path, kubelet: ScriptedKubelet) -> AsyncIterator[asyncio.Task[None]]:
+    """The registration of a plugin with this kubelet."""
+    server = grpc.aio.server()
+    rpc.add_RegistrationServicer_to_server(kubelet, server)
+    server.add_insecure_port(f"unix:{directory}/kubelet.sock")
+    await server.start()
+    watch = DirectoryWatch(directory)
+    watching = asyncio.create_task(watch.run())
+    plugin = Plugin(Latest(pool(0)))
+    registration = DevicePluginsRegistration(plugin, directory / "own.sock", watch)
+    task = asyncio.create_task(registration.run())
+    try:
+        yield task
+    finally:
+        for each in (task, watching):
+            each.cancel()
+        await asyncio.gather(task, watching, return_exceptions=True)
+        await server.stop(None)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Backoff, "delay", lambda _: 0.01)
+
+
+async def test_no_answer_of_kubelets_ends_the_attempts(directory: Path) -> None:
+    kubelet = ScriptedKubelet(REFUSALS)
+    async with running(directory, kubelet) as task, asyncio.timeout(DEADLINE):
+        await kubelet.over.wait()
+        assert not task.done()
+    assert len(kubelet.asked) == len(REFUSALS) + 1
+    assert {(asked.version, asked.resource_name, asked.endpoint) for asked in kubelet.asked} == {
+        ("v1beta1", "rdma/a", "own.sock")
+    }
+
+
+async def test_a_register_that_is_never_answered_is_given_up_and_tried_again(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Defect 7 of the Go plugin: it has no deadline."""
+    monkeypatch.setattr(register_call, "REGISTER_DEADLINE", 0.05)
+    kubelet = ScriptedKubelet([])
+    async with running(directory, kubelet), asyncio.timeout(DEADLINE):
+        while len(kubelet.asked) < 3:
+            kubelet.over.clear()
+            await kubelet.over.wait()
+    said = [r.message for r in caplog.records if "did not answer Register" in r.message]
+    assert len(said) == 1
+
+
+async def test_a_kubelet_that_accepts_and_never_opens_the_stream_is_asked_again(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(by_call, "_STREAM_DEADLINE", 0.05)
+    kubelet = ScriptedKubelet([grpc.StatusCode.OK] * 2)
+    async with running(directory, kubelet), asyncio.timeout(DEADLINE):
+        await kubelet.over.wait()
+    assert "kubelet opened no ListAndWatch" in caplog.text
+
+
+async def test_a_deadline_is_longer_than_kubelet_takes_to_dial_back() -> None:
+    """kubelet answers only after it has dialled back, for which it has ten seconds."""
+    assert register_call.REGISTER_DEADLINE > 10

@@ -1,0 +1,45 @@
+"""What the verbs show of a root, as the documents that `-o json` prints."""
+
+from pathlib import Path
+from typing import Any
+
+from rdma_dp.config.loading import FoundConfig
+from rdma_dp.discovery.pcie_topology import read_topology
+from rdma_dp.doctor.run import examine_node
+from rdma_dp.host.files import Host
+from rdma_dp.node.answers import Answers
+from rdma_dp.node.capture import take
+from rdma_dp.node.snapshot.archive_writing import write
+from rdma_dp.node.source import Root
+from rdma_dp.render import doctor, json_documents
+from rdma_dp.render.topology.tree import View
+from rdma_dp.sharing.pool import make_pools
+from tests.paths import REPO
+
+CAPTURES = REPO.parent / "shared/captures"
+
+
+def shown(root: Root, config: FoundConfig) -> dict[str, Any]:
+    """Of discover, topo, dry-run and doctor."""
+    inventory = root.scan()
+    loaded = config.load()
+    pools = make_pools(loaded.config, inventory, loaded.config.cdi_mode(use_cdi=False))
+    warnings = [warning.in_file(config.file.name) for warning in loaded.warnings]
+    topology = read_topology(root.host, inventory)
+    return {
+        "topo": json_documents.topo(View(topology, inventory)),
+        "discover": json_documents.discover(inventory),
+        "dry-run": json_documents.dry_run(inventory, pools, warnings),
+        "doctor": doctor.document(examine_node(root, config)),
+    }
+
+
+def nobody(host: Host) -> Answers:
+    """Stands for asking this machine: another host's tree has its answers, if they are none."""
+    raise AssertionError("nobody is to be asked")
+
+
+def snapshot_of(root: Root, config: FoundConfig, file: Path, *, raw: bool) -> Path:
+    """A snapshot, in a file."""
+    write(take(root, config, nobody, [examine_node], raw=raw).packed, file, replace=True)
+    return file

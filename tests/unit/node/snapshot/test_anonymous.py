@@ -1,0 +1,183 @@
+"""Nothing of a site's addresses and names is left in a snapshot of it."""
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rdma_dp.config.loading import FoundConfig
+from rdma_dp.host.netlink.values import NetlinkView, NldevDevice
+from rdma_dp.node.answers import Answers
+from rdma_dp.node.snapshot.anonymous import anonymous
+from rdma_dp.node.snapshot.archive_writing import pack
+from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Symlink, with_parents
+from rdma_dp.node.snapshot.model import Snapshot
+from rdma_dp.node.snapshot.pseudonym_tables import reversed_bytes
+from simulator.host.vpd import encode
+from tests.unit.node.snapshot.identifiers import (
+    by_bytes,
+    eui64,
+    guid_of,
+    guids,
+    in_fours,
+    ipv4,
+    ipv4s,
+    ipv6,
+    ipv6s,
+    labels,
+    macs,
+)
+
+HCA = "sys/devices/pci0000:3a/0000:3a:00.0/0000:3b:00.0/infiniband/mlx5_0"
+NET = "sys/devices/pci0000:3a/0000:3a:00.0/0000:3b:00.0/net"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Files with all its identifiers in them, and every spelling that must not be left."""
+
+    mac: int
+    guid: int
+    ipv4: int
+    ipv6: int
+    host: str
+    domain: str
+
+    def entries(self) -> dict[str, Entry]:
+        named = f"enx{self.mac:012x}"
+        gids = [
+            in_fours(0xFE80 << 112 | self.guid, 32),
+            in_fours(0xFE80 << 112 | eui64(self.mac), 32),
+            in_fours(0xFFFF << 32 | self.ipv4, 32),
+            in_fours(self.ipv6, 32),
+        ]
+        files = {
+            f"{HCA}/node_guid": in_fours(self.guid, 16),
+            f"{HCA}/sys_image_guid": in_fours(guid_of(self.mac, 0x0300), 16),
+            f"{HCA}/node_desc": f"{self.host} mlx5_0",
+            **{f"{HCA}/ports/1/gids/{n}": gid for n, gid in enumerate(gids)},
+            f"{NET}/{named}/address": by_bytes(self.mac, 6),
+            f"{NET}/{named}/phys_switch_id": f"{reversed_bytes(self.guid):016x}",
+            f"{NET}/ib0/address": by_bytes(0x29 << 128 | 0xFE80 << 112 | self.guid, 20),
+            "proc/net/log": f"{self.host}.{self.domain} has 0x{self.guid:x} at {ipv6(self.ipv6)},"
+            f" {by_bytes(self.mac, 6, '-').upper()} at {ipv4(self.ipv4)}/24",
+        }
+        found: dict[str, Entry] = {p: File(f"{text}\n".encode()) for p, text in files.items()}
+        found[f"sys/class/net/{named}"] = Symlink(f"../../{NET.removeprefix('sys/')}/{named}")
+        found["sys/class/net"] = Directory((named,))
+        found["sys/bus/pci/devices/0000:3b:00.0/vpd"] = File(
+            encode({"SN": f"MT{self.mac:012X}", "V3": f"{self.guid:016x}{self.mac:016x}"})
+        )
+        return with_parents(found, Directory())
+
+    def snapshot(self) -> Snapshot:
+        config = (
+            f'{{"comment": "for {self.host}.{self.domain}", "ifNames": ["enx{self.mac:012x}"]}}'
+        )
+        device = NldevDevice("mlx5_0", netdevs={1: f"enx{self.mac:012x}"})
+        view = NetlinkView(devices={"mlx5_0": device}, altnames={"ib0": (f"ibx{self.guid:016x}",)})
+        return Snapshot(
+            Contents(self.entries()),
+            Answers(netlink=view),
+            FoundConfig(Path("/home/somebody/config.json"), config.encode()),
+        )
+
+    def all_spellings(self) -> list[str]:
+        return [
+            self.host,
+            self.domain,
+            "somebody",
+            ipv4(self.ipv4),
+            ipv6(self.ipv6),
+            in_fours(self.ipv6, 32),
+            f"ffff:{in_fours(self.ipv4, 8)}",
+            *(f"{value:016x}" for value in (self.guid, reversed_bytes(self.guid))),
+            in_fours(self.guid, 16),
+            in_fours(eui64(self.mac), 16),
+            *(by_bytes(self.mac, 6, separator) for separator in (":", "-")),
+            f"{self.mac:012x}",
+            by_bytes(self.guid, 8),
+        ]
+
+
+domains = st.from_regex(r"\A[a-z]{5,9}\.(corp|lan)\Z")
+sites = st.builds(Site, macs, guids, ipv4s, ipv6s, labels, domains)
+
+
+@given(sites)
+def test_nothing_that_names_the_site_survives(site: Site) -> None:
+    before = gzip.decompress(pack(site.snapshot())).lower()
+    hosts = [f"{site.host}.{site.domain}"]
+    made = anonymous(site.snapshot(), hosts)
+    after = gzip.decompress(pack(made.snapshot)).lower()
+    assert made.unchanged == made.left_out == ()
+    assert all(spelling.encode() not in after for spelling in site.all_spellings())
+    assert sum(spelling.encode() in before for spelling in site.all_spellings()) > 8
+
+
+@given(sites)
+def test_what_it_is_called_stays_consistent(site: Site) -> None:
+    made = anonymous(site.snapshot(), [site.host]).snapshot
+    [(netdev,)] = [
+        entry.names
+        for path, entry in made.contents.entries.items()
+        if path == "sys/class/net" and isinstance(entry, Directory) and entry.names
+    ]
+    link = made.contents.entries[f"sys/class/net/{netdev}"]
+    assert isinstance(link, Symlink)
+    assert link.target.endswith(f"/{netdev}")
+    address = made.contents.entries[f"{NET}/{netdev}/address"]
+    assert isinstance(address, File)
+    assert address.content is not None
+    assert netdev == f"enx{address.content.decode().strip().replace(':', '')}"
+    assert made.answers.netlink is not None
+    assert dict(made.answers.netlink.devices["mlx5_0"].netdevs) == {1: netdev}
+
+
+def test_a_host_called_like_a_file_there_keeps_its_name_and_it_is_said() -> None:
+    entries = with_parents({"sys/class/net/storage0/address": File(b"x\n")}, Directory())
+    for host in ("storage0", "Storage0", "net.example.com", "12345", "vm"):
+        assert anonymous(Snapshot(Contents(entries)), [host]).unchanged == (host,)
+
+
+def test_the_log_of_a_static_pod_does_not_name_the_node() -> None:
+    log = "kube-apiserver-{}_kube-system_kube-apiserver-" + 64 * "a" + ".log"
+    logs = "proc/1/root/var/log/containers"
+    entries = with_parents({logs: Directory((log.format("node17"),))}, Directory())
+    made = anonymous(Snapshot(Contents(entries)), ["node17.corp.lan"])
+    assert made.snapshot.contents.entries[logs] == Directory((log.format("host-1"),))
+    assert made.unchanged == ()
+
+
+def test_a_file_of_bytes_that_nobody_knows_is_left_out_and_it_is_said() -> None:
+    entries = with_parents(
+        {"sys/a/eeprom": File(b"\xb3\x15\0\0\x17"), "sys/a/node_desc": File(b"x\0mlx5_0\0\n")},
+        Directory(),
+    )
+    made = anonymous(Snapshot(Contents(entries)), [])
+    assert made.left_out == ("sys/a/eeprom",)
+    assert made.snapshot.contents.entries["sys/a/eeprom"] == File(None)
+    assert made.snapshot.contents.entries["sys/a/node_desc"] == File(b"x\0mlx5_0\0\n")
+
+
+def test_versions_and_the_words_of_the_kernel_stay() -> None:
+    entries = with_parents(
+        {
+            "sys/a/fw_ver": File(b"216.4.59.2\n"),
+            "sys/a/link_layer": File(b"Ethernet\n"),
+            "sys/a/ifalias": File(b"uplink of ethernet at 216.4.59.2\n"),
+        },
+        Directory(),
+    )
+    made = anonymous(Snapshot(Contents(entries)), ["ethernet"]).snapshot.contents.entries
+    assert made["sys/a/fw_ver"] == File(b"216.4.59.2\n")
+    assert made["sys/a/link_layer"] == File(b"Ethernet\n")
+    assert made["sys/a/ifalias"] == File(b"uplink of host-1 at 198.18.0.1\n")
+
+
+@given(st.dictionaries(st.sampled_from(["sys/a/x", "sys/b", "sys/a/vpd"]), st.binary()))
+def test_no_bytes_make_it_fail(files: dict[str, bytes]) -> None:
+    entries = with_parents({path: File(content) for path, content in files.items()}, Directory())
+    pack(anonymous(Snapshot(Contents(entries)), ["somehost"]).snapshot)

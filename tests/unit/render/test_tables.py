@@ -1,0 +1,228 @@
+"""Tables: what a person sees, and that it always fits."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rdma_dp import config
+from rdma_dp.config import Preference
+from rdma_dp.inventory.hardware import (
+    Hca,
+    IdleFunction,
+    Inventory,
+    NetDevice,
+    PciFunction,
+    Port,
+    Subfunction,
+    System,
+)
+from rdma_dp.render import console, discover, dry_run
+from rdma_dp.sharing.pool import make_pool
+from rdma_dp.sharing.selection import Selection, select
+from simulator.host import sample_names
+from tests.conftest import Look
+from tests.makers import SYSTEM, all_selectors, hca, hca_lists, per_hca, resource
+from tests.paths import CONFIGS
+
+CONFIG_FILES = sorted(CONFIGS.iterdir())
+
+
+def discovered(*hcas: Hca, others: tuple[IdleFunction, ...] = (), wide: bool = False) -> list[str]:
+    shown = discover.discover(Inventory(hcas, others, SYSTEM), wide=wide)
+    return console.plain(shown, console.WIDE if wide else console.WIDTH).splitlines()
+
+
+def dry_run_shown(
+    inventory: Inventory, *selections: Selection, warnings: tuple[str, ...] = ()
+) -> str:
+    pools = [make_pool(selection, inventory.system) for selection in selections]
+    return console.plain(dry_run.dry_run(inventory, pools, warnings))
+
+
+# --- it fits ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sample_names())
+def test_every_sample_with_every_config_fits_a_hundred_columns(name: str, look: Look) -> None:
+    inventory = look(name)
+    texts = [console.plain(discover.discover(inventory))]
+    for path in CONFIG_FILES:
+        loaded = config.load(path).config.config_list
+        selections = [select(inventory, resource) for resource in loaded]
+        texts.append(dry_run_shown(inventory, *selections))
+    for text in texts:
+        assert "\x1b" not in text
+        assert all(len(line) <= 100 for line in text.splitlines())
+        assert "None" not in text
+
+
+@pytest.mark.parametrize("name", sample_names())
+def test_every_sample_fits_two_hundred_columns_when_wide(name: str, look: Look) -> None:
+    text = console.plain(discover.discover(look(name), wide=True), console.WIDE)
+    assert all(len(line) <= 200 for line in text.splitlines())
+    assert all(hca.name in text for hca in look(name).hcas)
+
+
+@given(hca_lists(), all_selectors, st.text(max_size=300))
+def test_any_hcas_and_any_reason_fit(
+    hcas: tuple[Hca, ...], selectors: dict[str, Any], reason: str
+) -> None:
+    told = tuple(replace(each, unshareable=each.unshareable and reason) for each in hcas)
+    inventory = Inventory(told, (), SYSTEM)
+    found = select(inventory, resource(**selectors))
+    text = console.plain(discover.discover(inventory)) + dry_run_shown(inventory, found)
+    assert all(len(line) <= 100 for line in text.splitlines() if line.isascii())
+
+
+# --- discover -----------------------------------------------------------------------------------
+
+
+def test_one_line_tells_an_hca() -> None:
+    header, line, *_ = discovered(hca(netdev="ens1f0np0"))
+    assert header.split() == ["HCA", "PCI", "DEVICE", "NUMA", "PORTS", "NETDEVS", "SHARE"]
+    assert line.split() == [
+        "mlx5_0", "0000:00:00.0", "15b3:101b", "-", "ACTIVE", "Eth", "200G", "ens1f0np0", "yes",
+    ]  # fmt: skip
+
+
+def test_each_port_stands_beside_its_netdev() -> None:
+    two = hca(
+        ports=(
+            Port(1, "ACTIVE", "LinkUp", "InfiniBand", 40.0, ("ib0",)),
+            Port(2, "DOWN", "Disabled", "Ethernet", 40.0, ("eth1",)),
+        ),
+        netdevs=(NetDevice("ib0"), NetDevice("eth1")),
+    )
+    _, first, second, *_ = discovered(two)
+    assert "1: ACTIVE IB 40G  ib0" in first
+    assert second.split() == ["2:", "DOWN", "Eth", "40G", "eth1"]
+
+
+def test_ports_without_a_difference_share_a_line() -> None:
+    ports = tuple(Port(number, "ACTIVE", None, "InfiniBand", 800.0) for number in range(1, 5))
+    lines = discovered(hca(ports=ports, netdevs=()))
+    assert "1-4: ACTIVE IB 800G" in lines[1]
+    assert lines[2] == ""
+
+
+def test_a_netdev_of_no_known_port_is_not_lost() -> None:
+    ports = (Port(1, "ACTIVE"), Port(2, "DOWN"))
+    lines = discovered(hca(ports=ports, netdevs=(NetDevice("eth7"),)))
+    assert lines[3].split() == ["eth7"]
+
+
+def test_hcas_with_one_reason_are_told_in_one_line() -> None:
+    lines = discovered(*(hca(number, unshareable="no uverbs") for number in range(2)), hca(2))
+    assert "NOT SHARED      WHY" in lines
+    assert "mlx5_0, mlx5_1  no uverbs" in lines
+
+
+def test_a_function_that_tells_no_ids_has_a_dash() -> None:
+    nothing = IdleFunction(PciFunction("0000:1c:00.0"), (), "no driver is bound")
+    half = IdleFunction(PciFunction("0000:1d:00.0", "15b3"), ("eth0",), "broken", "fix it")
+    lines = discovered(others=(nothing, half))
+    assert any(line.split()[:2] == ["0000:1c:00.0", "-"] for line in lines if line)
+    assert any(line.split()[:3] == ["0000:1d:00.0", "15b3:?", "eth0"] for line in lines if line)
+    assert any(line.strip() == "try: fix it" for line in lines)
+
+
+def test_a_soft_hca_has_dashes_where_hardware_has_an_address() -> None:
+    _, line, *_ = discovered(hca(functions=(), ports=(), netdevs=()))
+    assert line.split() == ["mlx5_0", "-", "-", "-", "-", "-", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, "pf"),
+        ({"functions": (PciFunction("0000:3b:00.2", physfn="0000:3b:00.0", vf=3),)}, "vf 3"),
+        ({"functions": (PciFunction("0000:3b:00.2", physfn="0000:3b:00.0"),)}, "vf"),
+        ({"subfunction": Subfunction("mlx5_core.sf.2", 88)}, "sf 88"),  # the administrator's number
+        ({"subfunction": Subfunction("mlx5_core.sf.2")}, "sf"),
+        ({"functions": ()}, "virtual"),
+    ],
+)
+def test_wide_tells_what_an_hca_sits_on(changes: dict[str, Any], shown: str) -> None:
+    heads, line, *_ = discovered(hca(**changes), wide=True)
+    start, end = heads.index("TYPE"), heads.index("DRIVER")
+    assert line[start:end].rstrip() == shown
+
+
+def test_the_last_line_is_about_the_node() -> None:
+    missing = System("exclusive", None, {"ib_umad": False, "ib_core": True})
+    text = console.plain(discover.discover(Inventory((), (), missing)))
+    assert text.splitlines()[-1] == (
+        "netns mode: exclusive   rdma_cm: missing   modules not loaded: ib_umad"
+    )
+
+
+# --- dry-run ------------------------------------------------------------------------------------
+
+
+def test_what_a_container_gets_is_in_the_order_that_people_count_in() -> None:
+    hcas = (hca(2), hca(10))
+    inventory = Inventory(hcas, (), SYSTEM)
+    text = dry_run_shown(inventory, select(inventory, resource()))
+    assert "/dev/infiniband: rdma_cm umad2 umad10 uverbs2 uverbs10" in text
+    assert "RDMA_DP_HCA_HCAS=mlx5_2,mlx5_10" in text
+
+
+def test_warnings_of_the_config_come_last() -> None:
+    inventory = Inventory((hca(),), (), SYSTEM)
+    text = dry_run_shown(inventory, select(inventory, resource()), warnings=("look here",))
+    assert text.splitlines()[-1] == "warning  look here"
+
+
+def test_resources_are_set_apart_by_an_empty_line() -> None:
+    inventory = Inventory((hca(),), (), SYSTEM)
+    one, two = (select(inventory, resource(name=name)) for name in ("one", "two"))
+    lines = dry_run_shown(inventory, one, two).splitlines()
+    assert lines[0] == "rdma/one  3 slots"
+    assert lines[lines.index("rdma/two  3 slots") - 1] == ""
+
+
+def test_slots_that_are_not_healthy_are_told() -> None:
+    inventory = Inventory((hca(state="DOWN"),), (), SYSTEM)
+    text = dry_run_shown(inventory, select(inventory, resource()))
+    assert text.startswith("rdma/hca  3 slots, 0 healthy\n")
+    assert "port 1 is DOWN" in text
+
+
+@pytest.mark.parametrize("name", ["eth[1]", "[red]eth", "[/red]", "a:cd:b"])
+def test_names_are_shown_as_they_are(name: str) -> None:
+    assert any(name in line for line in discovered(hca(netdev=name)))
+
+
+# --- slots per HCA ------------------------------------------------------------------------------
+
+
+def per_hca_lines(slots: int, **changes: object) -> str:
+    inventory = Inventory((hca(0, numa=0), hca(1, numa=1, state="DOWN")), (), SYSTEM)
+    return dry_run_shown(inventory, select(inventory, per_hca(slots, **changes)))
+
+
+def test_slots_per_hca_are_told_with_their_hca_and_node() -> None:
+    lines = per_hca_lines(3).splitlines()
+    assert lines[0] == "rdma/hca  6 slots, 3 per HCA, 3 healthy"
+    assert "mlx5_0  0000:00:00.0-0..2  NUMA 0" in lines[1]
+    assert "mlx5_1  0000:01:00.0-0..2  NUMA 1  not healthy" in lines[2]
+
+
+def test_the_number_of_slots_is_what_fits() -> None:
+    first = per_hca_lines(60_000).splitlines()[0]
+    assert "60000" not in first
+
+
+def test_what_else_the_config_says_of_the_slots_is_told() -> None:
+    text = per_hca_lines(3, preference=Preference.PACK, topology=False, device_info=True)
+    assert "as few HCAs as possible; no NUMA node told; with device-info files" in text
+
+
+@pytest.mark.parametrize(("node", "told"), [(0, "on NUMA node 0"), (1, "no NUMA node in common")])
+def test_the_node_of_a_whole_resource_is_told_if_asked_for(node: int, told: str) -> None:
+    inventory = Inventory((hca(0, numa=0), hca(1, numa=node)), (), SYSTEM)
+    wanted = resource(3).model_copy(update={"topology": True})
+    assert told in dry_run_shown(inventory, select(inventory, wanted))

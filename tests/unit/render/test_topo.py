@@ -1,0 +1,137 @@
+"""The node drawn: as a tree with its matrix, as a picture, and as a document."""
+
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from rdma_dp import config
+from rdma_dp.discovery import scan
+from rdma_dp.discovery.pcie_topology import read_topology
+from rdma_dp.host.files import Host
+from rdma_dp.inventory.hardware import Inventory, PciFunction
+from rdma_dp.inventory.topology import Gpu, Place, Topology
+from rdma_dp.render import console, json_documents
+from rdma_dp.render.topology import svg, text
+from rdma_dp.render.topology.tree import View
+from rdma_dp.sharing.selection import choices, select
+from simulator.host import generate, sample_names
+from tests.conftest import Fresh, Golden, Sample
+from tests.makers import SYSTEM, hca
+from tests.paths import CONFIGS
+
+drawn = pytest.mark.parametrize("name", ["dgx-h100", "hgx", "gb300", "sriov", "empty", "soft"])
+
+
+def look(root: Path) -> View:
+    host = Host(root)
+    inventory = scan(host)
+    return View(read_topology(host, inventory), inventory)
+
+
+def plain(view: View) -> str:
+    return console.plain(text.drawing(view))
+
+
+picture = svg.drawing
+
+
+@drawn
+def test_the_drawings(name: str, sample: Sample, golden: Golden) -> None:
+    golden(f"{name}.topo.txt", plain(look(sample(name))))
+
+
+def test_the_picture_and_the_document(sample: Sample, golden: Golden) -> None:
+    view = look(sample("hgx"))
+    loaded = config.load(CONFIGS / "several-resources.yaml").config.config_list
+    chosen = choices(select(view.inventory, resource) for resource in loaded)
+    view = replace(view, chosen=chosen)
+    golden("hgx.topo.svg", picture(view) + "\n")
+    golden("hgx.topo.json", json.dumps(json_documents.topo(view), indent=2) + "\n")
+
+
+@pytest.mark.parametrize("name", sample_names())
+def test_every_sample_fits_a_hundred_columns_and_names_every_hca(name: str, sample: Sample) -> None:
+    view = look(sample(name))
+    text = plain(view)
+    assert "\x1b" not in text
+    assert all(len(line) <= 100 for line in text.splitlines())
+    assert "None" not in text
+    assert all(re.search(rf"─ {re.escape(h.name)}\b", text) for h in view.inventory.hcas)
+
+
+@pytest.mark.parametrize("name", sample_names())
+def test_every_sample_makes_a_picture_of_its_own(name: str, sample: Sample) -> None:
+    view = look(sample(name))
+    text = picture(view)
+    assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+    assert text == picture(look(sample(name)))
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")  # nothing from outside
+    assert all(hca.name in text for hca in view.inventory.hcas)
+
+
+def test_an_hca_is_marked_with_its_resources(sample: Sample) -> None:
+    view = replace(look(sample("hgx")), chosen={"mlx5_3": ("rdma/a", "rdma/b")})
+    (line,) = (line for line in plain(view).splitlines() if "─ mlx5_3" in line)
+    assert line.endswith("rdma/a  rdma/b")
+    assert ">rdma/a rdma/b<" in picture(view)
+
+
+def test_a_name_has_its_colour_and_the_lines_before_it_theirs(sample: Sample) -> None:
+    buffer = io.StringIO()
+    terminal = Console(file=buffer, force_terminal=True, color_system="standard", width=100)
+    terminal.print(text.drawing(look(sample("hgx"))))
+    assert "\x1b[2m│  ├─ \x1b[0m\x1b[1;36mmlx5_0\x1b[0m" in buffer.getvalue()
+    assert "\x1b[32mPIX\x1b[0m mlx5_0, mlx5_1" in buffer.getvalue()
+
+
+@pytest.mark.parametrize("vfs", [False, True])
+def test_512_hcas_can_still_be_read(vfs: bool, fresh: Fresh) -> None:
+    view = look(fresh(generate(512, vfs=vfs)).root)
+    gpus = tuple(
+        Gpu(f"GPU{n}", PciFunction(""), Place("", f"pciffff:{n}0", ("x",), n)) for n in range(2)
+    )
+    view = replace(view, topology=replace(view.topology, gpus=gpus))
+    text = plain(view)
+    assert len(text.splitlines()) < 100
+    assert "more" in text
+    matrix = [line for line in text.splitlines() if "NODE*" in line]
+    assert len(matrix) == 2  # a line for the HCAs of each NUMA node
+    assert len(picture(view)) < 60_000
+
+
+def test_sixteen_gpus_take_two_blocks() -> None:
+    gpus = tuple(
+        Gpu(f"GPU{n}", PciFunction(f"{n}"), Place(f"{n}", "A", ("x",), 0)) for n in range(16)
+    )
+    topology = Topology(gpus, {"mlx5_0": (Place("h", "A", ("x",), 0),)})
+    view = View(topology, Inventory((hca(0),)))
+    assert [line.split() for line in plain(view).splitlines() if line.startswith("mlx5_0")] == [
+        ["mlx5_0", *["PIX*"] * 10],
+        ["mlx5_0", *["PIX*"] * 6],
+    ]
+
+
+# --- whatever a kernel and an administrator call things -------------------------------------------
+
+_texts = st.text(max_size=40) | st.sampled_from(("<&>\"'", "[red]eth", "\x00\x1b\ud800", "]]>"))
+
+
+@settings(max_examples=60)
+@given(_texts, _texts, _texts, st.none() | st.integers(0, 9))
+def test_any_names_make_a_well_formed_picture(
+    name: str, netdev: str, model: str, numa: int | None
+) -> None:
+    gpu = Gpu("GPU0", PciFunction(name, "10de"), Place(name, netdev, (model,), numa), model)
+    one = hca(0, name=name, netdev=netdev)
+    topology = Topology((gpu,), {name: (Place("a", netdev, (name, model), numa),)}, {name: None})
+    view = View(topology, Inventory((one,), (), SYSTEM), {name: (model,)})
+    ElementTree.fromstring(picture(view))
+    plain(view)

@@ -1,0 +1,302 @@
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from rdma_dp.config import Resource
+from rdma_dp.inventory.hardware import CharDevice, Hca, IdleFunction, Inventory, PciFunction, System
+from rdma_dp.sharing.advice import next_steps, node_warnings, resource_warnings
+from rdma_dp.sharing.selection import select
+from tests.makers import RDMA_CM, SYSTEM, hca, resource, selection
+
+
+def idle(
+    reason: str, remedy: str | None = None, netdevs: tuple[str, ...] = (), number: int = 0
+) -> IdleFunction:
+    function = PciFunction(f"0000:05:00.{number}", "15b3", "1021", driver="mlx5_core", numa_node=1)
+    return IdleFunction(function, netdevs, reason, remedy)
+
+
+def unbound(number: int, vf: int | None = None) -> IdleFunction:
+    """A function without a driver: a VF of 0000:05:00.0, or one by itself."""
+    address = f"0000:05:00.{number}"
+    physfn = None if vf is None else "0000:05:00.0"
+    function = PciFunction(address, "15b3", "101e", physfn=physfn, vf=vf)
+    return IdleFunction(function, (), "no driver is bound", f"echo {address} > bind")
+
+
+def steps(of: Resource, *hcas: Hca, others: tuple[IdleFunction, ...] = ()) -> tuple[str, ...]:
+    inventory = Inventory(hcas, others, SYSTEM)
+    return next_steps(select(inventory, of), inventory)
+
+
+def modules(**loaded: bool) -> System:
+    return System("shared", RDMA_CM, MappingProxyType(loaded))
+
+
+# --- what to do next ----------------------------------------------------------------------------
+
+
+def test_a_resource_with_an_hca_needs_no_step() -> None:
+    assert steps(resource(ifNames=["eth0"]), hca()) == ()
+
+
+def test_the_nearest_hca_misses_the_fewest_selectors() -> None:
+    (step,) = steps(
+        resource(deviceIDs=["1021"], ifNames=["eth1"]), hca(0), hca(1), hca(2, unshareable="x")
+    )
+    assert step.startswith("the nearest is mlx5_1: deviceIDs wants 1021; it has 101b.")
+
+
+def test_among_equals_the_nearest_is_what_looks_like_a_slip_of_the_pen() -> None:
+    (step,) = steps(
+        resource(ifNames=["ens1f0np0"]), hca(0, netdev="ibp24s0"), hca(1, netdev="ens1f1np1")
+    )
+    assert step.startswith("the nearest is mlx5_1: ifNames wants ens1f0np0; it has ens1f1np1.")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "told"),
+    [
+        ("ens1f0np0", "ens1f1np1", "ens1f1np1 is, by its name on the same card."),
+        ("enp41s0f0np0", "enp41s0f1np1", "enp41s0f1np1 is, by its name on the same card."),
+        ("enP2p41s0f0np0", "enP3p41s0f0np0", "enP3p41s0f0np0 is."),
+        ("ens1f0np0", "ens11f0np0", "ens11f0np0 is."),
+        ("eth0", "eth1", "eth1 is."),
+    ],
+)
+def test_a_netdev_that_is_not_on_the_node_is_named_with_what_is(
+    wanted: str, found: str, told: str
+) -> None:
+    (step,) = steps(resource(ifNames=[wanted]), hca(netdev=found))
+    assert f" {wanted} is not here; {told} Change the selectors" in step
+
+
+def test_a_netdev_that_is_on_the_node_or_is_a_pattern_is_not_called_absent() -> None:
+    here = resource(ifNames=["eth1"], deviceIDs=["1021"])
+    for wanted in (here, resource(ifNames=["ens[12]*"])):
+        (step,) = steps(wanted, hca(0), hca(1))
+        assert "not here" not in step
+
+
+def test_an_hca_that_matches_but_cannot_be_shared_is_the_point() -> None:
+    (step,) = steps(
+        resource(ifNames=["eth0", "eth1"]),
+        hca(0, unshareable="no uverbs"), hca(1, unshareable="no uverbs"), hca(2),
+    )  # fmt: skip
+    assert step == "mlx5_0, mlx5_1 would match, but cannot be shared: no uverbs"
+
+
+def test_a_function_that_the_selectors_mean_is_named_with_what_it_lacks() -> None:
+    (step,) = steps(
+        resource(ifNames=["ens1f0np0"], linkTypes=["ether"]),
+        hca(netdev="eth9"),
+        others=(idle("mlx5_ib is not loaded", "modprobe mlx5_ib", ("ens1f0np0",)),),
+    )
+    assert step == (
+        "0000:05:00.0 may match, but has no HCA: mlx5_ib is not loaded: try `modprobe mlx5_ib`"
+    )
+
+
+def test_link_types_alone_mean_no_function() -> None:
+    (step,) = steps(resource(linkTypes=["infiniband"]), hca(), others=(idle("broken"),))
+    assert step.startswith("the nearest is mlx5_0: linkTypes wants infiniband; it has ether.")
+
+
+@pytest.mark.parametrize(
+    "selectors",
+    [
+        {"pciAddresses": ["0000:05:00.0-7"]},
+        {"numaNodes": [1]},
+        {"functionTypes": ["pf"]},
+        {"ifNames": ["ens1*"], "pfNames": ["ens1f0np0"]},
+        {"vendors": ["15b3"], "exclude": {"pfNames": ["ens2*"], "functionTypes": ["vf"]}},
+    ],
+)
+def test_a_function_is_meant_by_what_can_be_known_of_it(selectors: dict[str, Any]) -> None:
+    (step,) = steps(resource(**selectors), others=(idle("broken", netdevs=("ens1f0np0",)),))
+    assert step == "0000:05:00.0 would match, but has no HCA: broken"
+
+
+@pytest.mark.parametrize(
+    "selectors",
+    [
+        {"rdmaDevices": ["mlx5_0"]},
+        {"linkTypes": ["ether"]},
+        {"exclude": {"rdmaDevices": ["mlx5_1"]}},
+        {"exclude": {"linkTypes": ["ether"], "functionTypes": ["vf"]}},
+    ],
+)
+def test_what_only_an_hca_shows_is_not_known_of_a_function(selectors: dict[str, Any]) -> None:
+    others = (idle("no mlx5_ib", "modprobe mlx5_ib"), unbound(1))
+    assert steps(resource(vendors=["15b3"], **selectors), others=others) == (
+        "0000:05:00.0 may match, but has no HCA: no mlx5_ib: try `modprobe mlx5_ib`",
+        "0000:05:00.1 may match, but has no HCA: no driver is bound",
+    )
+
+
+def test_a_bind_command_is_given_for_what_would_match() -> None:
+    (step,) = steps(resource(vendors=["15b3"]), others=(unbound(1),))
+    assert step.endswith("no driver is bound: try `echo 0000:05:00.1 > bind`")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "meant"),
+    [
+        ("#3", ["0000:05:00.5"]),
+        ("#0-9", ["0000:05:00.5", "0000:05:00.6"]),
+        ("", ["0000:05:00.5", "0000:05:00.6"]),
+        ("#9", []),
+    ],
+)
+@pytest.mark.parametrize("pf_has_an_hca", [True, False])
+def test_a_vf_is_known_by_its_pf_and_its_number(
+    numbers: str, meant: list[str], pf_has_an_hca: bool
+) -> None:
+    vfs = (unbound(5, vf=3), unbound(6, vf=4))
+    wanted = resource(vendors=["15b3"], functionTypes=["vf"], pfNames=[f"ens1f0np0{numbers}"])
+    pf = idle("broken", netdevs=("ens1f0np0",))
+    if pf_has_an_hca:
+        found = steps(wanted, hca(functions=(pf.function,), pf_names=pf.netdevs), others=vfs)
+    else:
+        found = steps(wanted, others=(pf, *vfs))
+    told = [step.partition(" ")[0].rstrip(",") for step in found if "would match" in step]
+    assert told == meant
+    assert steps(resource(pfNames=["ens9"]), others=vfs)[0].startswith("no driver is bound")
+
+
+def test_a_vf_on_one_pf_of_a_bond_is_not_known_by_the_other() -> None:
+    first, second = idle("", netdevs=("ens1f0np0",)), idle("x", netdevs=("ens1f1np1",), number=1)
+    bond = hca(functions=(first.function, second.function), pf_names=("ens1f0np0", "ens1f1np1"))
+    others = (second, unbound(5, vf=3))
+    (step,) = steps(resource(functionTypes=["vf"], pfNames=["ens1f0np0"]), bond, others=others)
+    assert "0000:05:00.5 would match" in step
+    (step,) = steps(resource(functionTypes=["vf"], pfNames=["ens1f1np1"]), bond, others=others)
+    assert "would match" not in step
+
+
+@pytest.mark.parametrize(
+    "selectors",
+    [
+        {"pciAddresses": ["0000:05:00.1-7"]},
+        {"numaNodes": [0]},
+        {"functionTypes": ["vf", "sf", "virtual"]},
+        {"vendors": ["15b3"], "exclude": {"ifNames": ["ens1f0*"]}},
+        {"rdmaDevices": ["mlx5_0"]},
+        {"linkTypes": ["ether"], "exclude": {"rdmaDevices": ["mlx5_1"]}},
+        {"pfNames": ["ens1f0np1"], "exclude": {"drivers": ["ice"]}},
+        {"pfNames": ["ens1f0np0#0-3"]},
+        {"vendors": ["15b3"], "exclude": {"pfNames": ["ens1f0np0"]}},
+    ],
+)
+def test_other_functions_are_not_meant(selectors: dict[str, Any]) -> None:
+    (step,) = steps(resource(**selectors), others=(idle("broken", netdevs=("ens1f0np0",)),))
+    assert " match" not in step
+
+
+def test_functions_that_lack_the_same_are_told_together() -> None:
+    others = (idle("a", "x"), idle("b", number=1), idle("a", "x", number=2), idle("a", number=3))
+    assert steps(resource(vendors=["15b3"]), others=others) == (
+        "0000:05:00.0, 0000:05:00.2 would match, but has no HCA: a: try `x`",
+        "0000:05:00.1 would match, but has no HCA: b",
+        "0000:05:00.3 would match, but has no HCA: a",
+    )
+
+
+def test_what_is_left_out_on_purpose_looks_less_like_a_slip_than_a_similar_name() -> None:
+    (step,) = steps(
+        resource(ifNames=["eth[01]", "ens1f0np0"], exclude={"ifNames": ["eth0"]}),
+        hca(0),
+        hca(5, netdev="ens1f1np1"),
+    )
+    assert step.startswith("the nearest is mlx5_5: ifNames wants eth[01] or ens1f0np0; it has ")
+
+
+def test_of_very_many_values_the_first_twenty_are_compared() -> None:
+    for others, nearest in ((19, "mlx5_1"), (20, "mlx5_0")):
+        names = [*(f"q{number}" for number in range(others)), "ens1fxnpx"]
+        (step,) = steps(
+            resource(ifNames=names), hca(0, netdev="------"), hca(1, netdev="ens-f-np-")
+        )
+        assert step.startswith(f"the nearest is {nearest}: ")
+
+
+def test_a_node_without_hcas_is_told_where_they_could_come_from() -> None:
+    others = tuple(idle("mlx5_ib is not loaded", "modprobe mlx5_ib", number=n) for n in range(2))
+    found = steps(resource(vendors=["8086"]), others=others)
+    assert found == ("mlx5_ib is not loaded: try `modprobe mlx5_ib`",)
+
+
+def test_a_node_without_rdma_hardware_is_told_so() -> None:
+    (step,) = steps(resource(vendors=["8086"]), others=(idle("driver e1000e has no RDMA"),))
+    assert step == "no network function of this node does RDMA; `rdma-dp discover` lists them"
+
+
+def test_a_tree_without_any_hardware_is_probably_the_wrong_one() -> None:
+    assert "is /sys the host's?" in steps(resource(vendors=["15b3"]))[0]
+
+
+# --- warnings -----------------------------------------------------------------------------------
+
+
+def test_a_good_resource_has_no_warning() -> None:
+    assert resource_warnings(selection(hca()), modules(ib_umad=True)) == ()
+
+
+def test_a_resource_without_hcas_is_not_warned_about_details() -> None:
+    assert resource_warnings(selection(), System()) == ()
+
+
+def test_missing_modules_are_named_with_what_will_fail() -> None:
+    warnings = resource_warnings(
+        selection(hca()), System("shared", None, MappingProxyType({"ib_umad": False}))
+    )
+    assert [w.partition(":")[0] for w in warnings] == ["no rdma_cm", "no umad"]
+    assert "`modprobe rdma_ucm`" in warnings[0]
+    assert "`modprobe ib_umad`" in warnings[1]
+
+
+def test_a_node_that_containers_do_not_get_is_named() -> None:
+    umad = CharDevice("umad0", None, checked=True, fault="/dev/infiniband/umad0 is missing")
+    (warning,) = resource_warnings(selection(hca(umads=(umad,))), SYSTEM)
+    assert warning == "/dev/infiniband/umad0 is missing; containers do not get it"
+
+
+def test_an_hca_without_an_active_port_is_named() -> None:
+    (warning,) = resource_warnings(selection(hca(0), hca(1, state="DOWN")), SYSTEM)
+    assert "no active port" in warning
+    assert "mlx5_1" in warning
+    assert "port 1 is DOWN" in warning
+
+
+def test_an_hca_in_two_resources_is_said_once() -> None:
+    inventory = Inventory((hca(0), hca(1)), (), SYSTEM)
+    one = select(inventory, resource(name="one", ifNames=["eth0"]))
+    two = select(inventory, resource(name="two", vendors=["15b3"]))
+    assert node_warnings(inventory, [one, two]) == (
+        "mlx5_0 is in several resources: rdma/one, rdma/two",
+    )
+    assert node_warnings(inventory, [one]) == ()
+
+
+def test_hcas_of_the_same_resources_are_told_together() -> None:
+    hcas = tuple(hca(number, functions=()) for number in range(258))
+    inventory = Inventory(hcas, (), SYSTEM)
+    taking: list[tuple[str, dict[str, Any]]] = [
+        ("a", {"linkTypes": ["ether"]}),
+        ("b", {"ifNames": ["eth*"], "exclude": {"ifNames": ["eth0", "eth1"]}}),
+        ("c", {"ifNames": ["eth1", "eth2"]}),
+    ]
+    selections = [select(inventory, resource(name=name, **how)) for name, how in taking]
+    assert node_warnings(inventory, selections) == (
+        "mlx5_1 is in several resources: rdma/a, rdma/c",
+        "mlx5_2 is in several resources: rdma/a, rdma/b, rdma/c",
+        "mlx5_3, mlx5_4 and 253 more are in several resources: rdma/a, rdma/b",
+    )
+
+
+def test_of_very_many_resources_six_are_told() -> None:
+    inventory = Inventory((hca(0),), (), SYSTEM)
+    selections = [select(inventory, resource(name=f"r{number}")) for number in range(100)]
+    (warning,) = node_warnings(inventory, selections)
+    assert warning.endswith("rdma/r4, rdma/r5 and 94 more")

@@ -1,0 +1,152 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from rdma_dp.inventory.hardware import Hca, NetDevice, PciFunction, Port
+from rdma_dp.sharing.selection import Selection, Verdict
+from rdma_dp.text import some
+from tests.makers import all_selectors, hca, hca_lists, resource, selection
+
+Selectors = dict[str, Any]
+
+
+def chosen(hcas: tuple[Hca, ...], selectors: Selectors) -> set[str]:
+    return {taken.name for taken in selection(*hcas, of=resource(**selectors)).chosen}
+
+
+def verdicts(*hcas: Hca, **selectors: Any) -> Selection:
+    return selection(*hcas, of=resource(**selectors))
+
+
+def the_rejected(found: Selection) -> Verdict:
+    (verdict,) = found.rejected
+    return verdict
+
+
+def test_one_of_the_values_of_a_selector_is_enough() -> None:
+    found = verdicts(hca(0), hca(1), hca(2), ifNames=["eth0", "eth2"])
+    assert [taken.name for taken in found.chosen] == ["mlx5_0", "mlx5_2"]
+
+
+def test_every_selector_must_match() -> None:
+    found = verdicts(hca(0), hca(1, device="1021"), vendors=["15b3"], deviceIDs=["1021"])
+    assert [taken.name for taken in found.chosen] == ["mlx5_1"]
+
+
+def test_a_resource_without_selectors_would_take_every_hca() -> None:
+    assert len(verdicts(hca(0), hca(1)).chosen) == 2
+
+
+def test_a_reason_says_what_was_wanted_and_what_was_found() -> None:
+    found = verdicts(hca(1), ifNames=["eth8", "eth9"], deviceIDs=["1021"])
+    assert the_rejected(found).reasons == (
+        "deviceIDs wants 1021; it has 101b",
+        "ifNames wants eth8 or eth9; it has eth1",
+    )
+
+
+def test_an_hca_without_the_attribute_has_none() -> None:
+    found = verdicts(hca(functions=()), vendors=["15b3"])
+    assert the_rejected(found).reasons == ("vendors wants 15b3; it has none",)
+
+
+def test_an_hca_that_cannot_be_shared_is_rejected_though_it_matches() -> None:
+    found = verdicts(hca(unshareable="no uverbs"), ifNames=["eth0"])
+    assert not found.chosen
+    assert the_rejected(found).reasons == ("no uverbs",)
+
+
+def test_a_link_type_is_the_link_layer_where_no_netdev_tells_it() -> None:
+    infiniband = hca(netdevs=(), ports=(Port(1, link_layer="InfiniBand"),))
+    assert infiniband.link_types == ("infiniband",)
+    assert verdicts(infiniband, linkTypes=["infiniband"]).chosen
+
+
+def test_a_netdev_knows_the_link_type_better_than_the_link_layer() -> None:
+    opa = hca(
+        netdevs=(NetDevice("ib0", "ether"),),
+        ports=(Port(1, None, None, "InfiniBand", None, ("ib0",)),),
+    )
+    assert opa.link_types == ("ether",)
+
+
+def test_an_hca_with_two_kinds_of_ports_has_two_link_types() -> None:
+    mixed = hca(
+        netdevs=(), ports=(Port(1, link_layer="InfiniBand"), Port(2, link_layer="Ethernet"))
+    )
+    assert mixed.link_types == ("infiniband", "ether")
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(1, "a0"), (3, "a0, a1, a2"), (5, "a0, a1, a2 and 2 more")]
+)
+def test_long_lists_of_names_are_cut(count: int, told: str) -> None:
+    assert some(tuple(f"a{number}" for number in range(count)), 3) == told
+
+
+def test_of_many_values_six_are_told() -> None:
+    globs = [f"nothing{number}*" for number in range(19_000)]
+    (told,) = the_rejected(verdicts(hca(0), ifNames=globs)).reasons
+    six = " or ".join(globs[:6])
+    assert told == f"ifNames wants {six} and 18994 more; it has eth0"
+
+
+def test_of_many_things_found_six_are_told() -> None:
+    functions = tuple(PciFunction(f"0000:3b:{n >> 3:02x}.{n & 7}") for n in range(200))
+    found = verdicts(hca(functions=functions), pciAddresses=["0000:18:00.0"])
+    (told,) = the_rejected(found).reasons
+    assert told.endswith("0000:3b:00.4, 0000:3b:00.5 and 194 more")
+    assert told.count("0000:3b:") == 6
+
+
+def test_a_value_without_end_is_cut() -> None:
+    (told,) = the_rejected(verdicts(hca(0), ifNames=["x" * 100_000])).reasons
+    assert told == f"ifNames wants {'x' * 80}...; it has eth0"
+
+
+def test_hcas_with_the_same_reasons_are_told_together() -> None:
+    found = verdicts(hca(0), hca(1, device="1021"), hca(2), deviceIDs=["101d"])
+    assert found.rejections == (
+        (("mlx5_0", "mlx5_2"), ("deviceIDs wants 101d; it has 101b",)),
+        (("mlx5_1",), ("deviceIDs wants 101d; it has 1021",)),
+    )
+
+
+@given(hca_lists(), all_selectors)
+def test_each_hca_is_either_chosen_or_rejected_with_a_reason(
+    hcas: tuple[Hca, ...], selectors: Selectors
+) -> None:
+    found = selection(*hcas, of=resource(**selectors))
+    assert [verdict.hca for verdict in found.verdicts] == list(hcas)
+    assert len(found.chosen) + len(found.rejected) == len(hcas)
+    assert all(verdict.reasons for verdict in found.rejected)
+    assert all(not verdict.reasons for verdict in found.verdicts if verdict.chosen)
+    told = [name for names, _ in found.rejections for name in names]
+    assert sorted(told) == sorted(verdict.hca.name for verdict in found.rejected)
+
+
+@given(hca_lists(), all_selectors, all_selectors)
+def test_a_further_value_never_loses_an_hca(
+    hcas: tuple[Hca, ...], selectors: Selectors, further: Selectors
+) -> None:
+    wider = {name: values and values + further[name] for name, values in selectors.items()}
+    assert chosen(hcas, selectors) <= chosen(hcas, wider)
+
+
+@given(hca_lists(), all_selectors, all_selectors)
+def test_exclude_leaves_out_what_any_of_its_selectors_matches(
+    hcas: tuple[Hca, ...], selectors: Selectors, excluded: Selectors
+) -> None:
+    matching = set().union(
+        *(chosen(hcas, {name: values}) for name, values in excluded.items() if values)
+    )
+    assert chosen(hcas, {**selectors, "exclude": excluded}) == chosen(hcas, selectors) - matching
+
+
+@given(hca_lists(), all_selectors, all_selectors)
+def test_a_further_selector_never_gains_an_hca(
+    hcas: tuple[Hca, ...], selectors: Selectors, further: Selectors
+) -> None:
+    both = {name: selectors[name] or further[name] for name in selectors}
+    assert chosen(hcas, both) <= chosen(hcas, selectors)
