@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rdma_dp.config import CdiMode, Preference, SlotsPer
-from simulator.kubelet import StandinKubelet
+from simulator.kubelet import SimulatedKubelet
 
 Json = dict[str, Any]
 
@@ -41,7 +41,7 @@ class Sharing:
             "configList": [self._resource(number) for number in range(self.resources)],
         }
 
-    def complete(self, kubelet: StandinKubelet) -> bool:
+    def complete(self, kubelet: SimulatedKubelet) -> bool:
         """Whether kubelet knows all the slots."""
         shares = self.hcas // self.resources if self.slots_per is SlotsPer.HCA else 1
         return all(kubelet.allocatable(name) == shares * self._slots for name in self.names)

@@ -18,7 +18,7 @@ from rdma_dp.aio.latest import first_of
 from rdma_dp.daemon.daemon import Daemon
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.kubelet.directories import KubeletDirectories
-from rdma_dp.kubelet.registration.choice import Way
+from rdma_dp.kubelet.registration.choice import RegistrationMode
 
 EVENT = b"!"
 
@@ -64,7 +64,7 @@ def _settings() -> Settings:
         directories=KubeletDirectories.below(options.kubelet_root_dir),
         cdi_directory=options.cdi_dir,
         device_info_directory=options.device_info_dir,
-        way=Way.DEVICE_PLUGINS,
+        way=RegistrationMode.DEVICE_PLUGINS,
         root=options.root,
     )
 

@@ -20,11 +20,11 @@ from rdma_dp.aio.latest import first_of
 from rdma_dp.daemon.published import Pools
 from rdma_dp.host.files import Host
 from rdma_dp.sharing.pool import Pool
-from simulator.host import StandinHost, build, generate
-from simulator.kubelet import ListReceived, Registered, StandinKubelet
+from simulator.host import SimulatedHost, build, generate
+from simulator.kubelet import ListReceived, Registered, SimulatedKubelet
 from simulator.scratch import scratch
 
-Known = Callable[[StandinKubelet], bool]
+Known = Callable[[SimulatedKubelet], bool]
 """Whether kubelet knows something."""
 
 _DAEMON = ("-m", "rdma_dp", "run")
@@ -39,13 +39,13 @@ class Daemon:
     """
 
     child: Child
-    kubelet: StandinKubelet
+    kubelet: SimulatedKubelet
     resources: tuple[str, ...]
     complete: Known
     start_to_registered: float
     log: Path
 
-    def first_gone(self, kubelet: StandinKubelet) -> bool:
+    def first_gone(self, kubelet: SimulatedKubelet) -> bool:
         """Whether kubelet knows that nothing is left of the first resource."""
         return kubelet.allocatable(self.resources[0]) == 0
 
@@ -64,7 +64,7 @@ class Workshop:
 
     def __init__(self) -> None:
         self._temporary = scratch("rdma-dp-bench-")
-        self._hosts: dict[int, StandinHost] = {}
+        self._hosts: dict[int, SimulatedHost] = {}
         self._made = 0
 
     def __enter__(self) -> Self:
@@ -100,7 +100,7 @@ class Workshop:
         made.mkdir()
         return made
 
-    def host(self, hcas: int) -> StandinHost:
+    def host(self, hcas: int) -> SimulatedHost:
         """A host with as many HCAs; it has no /dev, so nodes are not looked at."""
         if hcas not in self._hosts:
             self._hosts[hcas] = build(generate(hcas), self.directory() / "host")
@@ -139,7 +139,7 @@ class Workshop:
     async def daemon_here(self) -> AsyncIterator[Daemon]:
         """The daemon on this very machine, whatever HCAs it has, so that RDMA netlink is loaded."""
 
-        def listed(kubelet: StandinKubelet) -> bool:
+        def listed(kubelet: SimulatedKubelet) -> bool:
             return any(isinstance(event, ListReceived) for event in kubelet.events)
 
         command = (*_DAEMON, "--registration", "device-plugins")
@@ -157,7 +157,7 @@ class Workshop:
         directory = self.directory()
         config_file, log = directory / "config.json", directory / "log"
         config_file.write_text(json.dumps(sharing.config))
-        async with StandinKubelet(directory / "kubelet") as kubelet:
+        async with SimulatedKubelet(directory / "kubelet") as kubelet:
             begin = time.perf_counter()
             async with running(
                 *command,
@@ -171,7 +171,7 @@ class Workshop:
                 yield Daemon(child, kubelet, sharing.names, complete, taken, log)
 
 
-async def _until(known: Known, kubelet: StandinKubelet, child: Child, log: Path) -> None:
+async def _until(known: Known, kubelet: SimulatedKubelet, child: Child, log: Path) -> None:
     """Raises BenchError with the log where that cannot be any more."""
 
     async def waited() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.text import printable
 from simulator import demo, host
-from simulator.kubelet import Event, StandinKubelet
+from simulator.kubelet import Event, SimulatedKubelet
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -78,7 +78,7 @@ async def _run_kubelet(root: Path) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, over.set)
-    async with StandinKubelet(root, on_event=_show):
+    async with SimulatedKubelet(root, on_event=_show):
         await over.wait()
 
 

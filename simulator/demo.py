@@ -1,4 +1,4 @@
-"""`rdma-dp demo`: the real daemon as a process, between a stand-in host and a stand-in kubelet.
+"""`python -m simulator demo`: the real daemon on a simulated host, under a simulated kubelet.
 
 Nothing of the machine is touched: all of it lives in one temporary directory, which goes away.
 """
@@ -23,8 +23,8 @@ from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Hca, natural_key
 from rdma_dp.node.source import kind
 from rdma_dp.sharing.pool import Pool, make_pools
-from simulator import host as standin_host
-from simulator.kubelet import StandinKubelet
+from simulator import host as simulated_host
+from simulator.kubelet import SimulatedKubelet
 from simulator.scratch import scratch
 
 Say = Callable[[str], None]
@@ -56,13 +56,13 @@ async def run(host: str, config_file: Path | None, say: Say) -> None:
         say(f"The host: {stage.title}")
         for pool in stage.pools:
             _introduce(pool, say)
-        async with StandinKubelet(stage.kubelet_root) as kubelet, _daemon(stage, say) as daemon:
+        async with SimulatedKubelet(stage.kubelet_root) as kubelet, _daemon(stage, say) as daemon:
             await first_of(_play(stage, kubelet, daemon, say), daemon.must_not_end())
             await daemon.end()
         say("\nThat was the real daemon; only the host and kubelet were stand-ins.")
 
 
-async def _play(stage: "_Stage", kubelet: StandinKubelet, daemon: "_Daemon", say: Say) -> None:
+async def _play(stage: "_Stage", kubelet: SimulatedKubelet, daemon: "_Daemon", say: Say) -> None:
     try:
         for pool in stage.pools:
             await _show_resource(kubelet, pool, say)
@@ -128,7 +128,7 @@ Actions = tuple[str, Callable[[str], None], Callable[[str], None]]
 
 
 def _sample(name: str, root: Path) -> Actions:
-    built = standin_host.build(standin_host.load(name), root)
+    built = simulated_host.build(simulated_host.load(name), root)
     return built.manifest.title, built.unplug, built.plug
 
 
@@ -222,7 +222,7 @@ def _introduce(pool: Pool, say: Say) -> None:
         say(f"    not {verdict.hca.name}: {'; '.join(verdict.reasons)}")
 
 
-async def _show_resource(kubelet: StandinKubelet, pool: Pool, say: Say) -> None:
+async def _show_resource(kubelet: SimulatedKubelet, pool: Pool, say: Say) -> None:
     name = pool.resource.full_name
     await kubelet.wait_until(lambda k: name in k.resources(), _PATIENCE)
     await kubelet.wait_for(name, lambda devices: _healthy(devices) == pool.healthy, _PATIENCE)
@@ -234,7 +234,7 @@ async def _show_resource(kubelet: StandinKubelet, pool: Pool, say: Say) -> None:
         await _show_allocation(kubelet, pool, say, slots=min(4, len(pool.hcas)))
 
 
-async def _show_allocation(kubelet: StandinKubelet, pool: Pool, say: Say, slots: int = 1) -> None:
+async def _show_allocation(kubelet: SimulatedKubelet, pool: Pool, say: Say, slots: int = 1) -> None:
     name = pool.resource.full_name
     allocation = await kubelet.allocate(name, slots)
     nodes = [d.container_path.rpartition("/")[2] for d in allocation.answer.devices]
@@ -250,7 +250,7 @@ async def _show_allocation(kubelet: StandinKubelet, pool: Pool, say: Say, slots:
 
 
 async def _lose_one(
-    stage: _Stage, kubelet: StandinKubelet, daemon: _Daemon, pool: Pool, say: Say
+    stage: _Stage, kubelet: SimulatedKubelet, daemon: _Daemon, pool: Pool, say: Say
 ) -> None:
     lost, name = pool.hcas[-1].name, pool.resource.full_name
     say(f"\n{lost} is unplugged:")
@@ -263,7 +263,7 @@ async def _lose_one(
     await daemon.logs(name, f"found {lost}")
 
 
-async def _lose_all(stage: _Stage, kubelet: StandinKubelet, pool: Pool, say: Say) -> None:
+async def _lose_all(stage: _Stage, kubelet: SimulatedKubelet, pool: Pool, say: Say) -> None:
     name = pool.resource.full_name
     say(f"\nEvery HCA of {name} is unplugged, then plugged in again:")
     for hca in pool.hcas:

@@ -14,7 +14,7 @@ from hypothesis import settings
 from rdma_dp.discovery import scan
 from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Inventory
-from simulator import host as standin
+from simulator import host as simulated
 from simulator.scratch import scratch
 from tests.logs import Log
 
@@ -26,7 +26,7 @@ _GOLDEN = Path(__file__).parent / "golden"
 
 Sample = Callable[[str], Path]
 Look = Callable[[str], Inventory]
-Fresh = Callable[..., standin.StandinHost]
+Fresh = Callable[..., simulated.SimulatedHost]
 Golden = Callable[[str, str], None]
 
 
@@ -49,7 +49,7 @@ def sample(memory: Path) -> Sample:
 
     @cache
     def built(name: str) -> Path:
-        return standin.build(standin.load(name), memory / "samples" / name).root
+        return simulated.build(simulated.load(name), memory / "samples" / name).root
 
     return built
 
@@ -67,9 +67,9 @@ def fresh(memory: Path) -> Iterator[Fresh]:
     with ExitStack() as stack:
         base = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=memory)))
 
-        def build(what: str | standin.Manifest, *, dev: bool = False) -> standin.StandinHost:
-            manifest = standin.load(what) if isinstance(what, str) else what
-            return standin.build(manifest, base / str(next(numbers)), dev=dev)
+        def build(what: str | simulated.Manifest, *, dev: bool = False) -> simulated.SimulatedHost:
+            manifest = simulated.load(what) if isinstance(what, str) else what
+            return simulated.build(manifest, base / str(next(numbers)), dev=dev)
 
         yield build
 

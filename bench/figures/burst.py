@@ -11,7 +11,7 @@ from bench.table import Row, at_most, milliseconds
 from bench.woken import EVENT, looks
 from bench.workshop import Daemon, Known, Workshop
 from rdma_dp.aio.debounce import LONGEST, QUIET
-from simulator.host import StandinHost
+from simulator.host import SimulatedHost
 
 _EVENTS = 1000
 _HANDFUL = 5  # scans
@@ -48,7 +48,9 @@ async def burst(workshop: Workshop, scale: Scale) -> list[Row]:
     return rows
 
 
-async def _bursts(daemon: Daemon, host: StandinHost, count: int, seconds: float) -> list[_Outcome]:
+async def _bursts(
+    daemon: Daemon, host: SimulatedHost, count: int, seconds: float
+) -> list[_Outcome]:
     outcomes = []
     for _ in range(count // 2):
         outcomes.append(await _burst(daemon, seconds, host.unplug, daemon.first_gone))

@@ -11,7 +11,7 @@ from bench.sharing import Sharing
 from bench.table import Row, milliseconds, times
 from bench.workshop import Workshop
 
-_DAEMON = "import rdma_dp.cli.main, rdma_dp.daemon.main"
+_DAEMON = "import rdma_dp.cli.main, rdma_dp.daemon.run"
 _IMPORTS = {
     "with grpc.aio": "import grpc.aio",
     "with the config's models (pydantic)": "import rdma_dp.config",

@@ -20,7 +20,7 @@ from rdma_dp.errors import RdmaDpError
 if TYPE_CHECKING:
     from rdma_dp.config import Loaded, Problem
     from rdma_dp.config.loading import FoundConfig
-    from rdma_dp.node.source import Root
+    from rdma_dp.node.source import NodeSource
 
 logger = logging.getLogger("rdma_dp")
 
@@ -30,10 +30,10 @@ def run(options: argparse.Namespace) -> int:
     # Until the daemon has handlers of its own: as a container's first process it has no defaults.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))
     from rdma_dp import log
-    from rdma_dp.daemon.main import run as run_daemon
+    from rdma_dp.daemon.run import run as run_daemon
     from rdma_dp.daemon.settings import Settings
     from rdma_dp.kubelet.directories import KubeletDirectories
-    from rdma_dp.kubelet.registration.choice import Way
+    from rdma_dp.kubelet.registration.choice import RegistrationMode
     from rdma_dp.node.source import open_directory
 
     open_directory(options.root)  # a wrong --root is said before anything starts
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     settings = Settings(
         config_file=options.config_file,
         directories=KubeletDirectories.below(options.kubelet_root_dir, options.device_plugins_dir),
-        way=Way(options.registration),
+        way=RegistrationMode(options.registration),
         root=options.root,
         set_links_up=options.set_links_up,
         use_cdi=options.use_cdi,
@@ -86,7 +86,7 @@ def topo(options: argparse.Namespace) -> int:
     """Draw the node: NUMA nodes, PCIe switches, GPUs, HCAs, and the distances between them."""
     from rdma_dp.config.loading import find_config
     from rdma_dp.discovery.pcie_topology import read_topology
-    from rdma_dp.render.topology.tree import View
+    from rdma_dp.render.topology.pcie_tree import View
     from rdma_dp.sharing.selection import choices, select
 
     loaded = _loaded(find_config(options.config)) if options.config else None
@@ -107,9 +107,9 @@ def topo(options: argparse.Namespace) -> int:
         say(svg.drawing(view))
     else:
         from rdma_dp.render import console
-        from rdma_dp.render.topology import text
+        from rdma_dp.render.topology import drawing
 
-        console.show(text.drawing(view))
+        console.show(drawing.drawing(view))
     return OK
 
 
@@ -167,8 +167,8 @@ def doctor(options: argparse.Namespace) -> int:
     """Find what keeps RDMA from working on this node, and tell what to type."""
     from rdma_dp.doctor.catalogue import chosen
     from rdma_dp.doctor.check import Verdict, worst
-    from rdma_dp.doctor.run import examine
-    from rdma_dp.node.view import sight_of
+    from rdma_dp.doctor.examination import examine
+    from rdma_dp.node.view import view_node
     from rdma_dp.render import console, doctor
 
     checks = chosen(options.only)
@@ -179,7 +179,7 @@ def doctor(options: argparse.Namespace) -> int:
             console.show(doctor.catalogue(checks))
         return OK
     root = _root(options.root)
-    sight = sight_of(
+    node = view_node(
         root,
         _config(root, options),
         use_cdi=options.use_cdi,
@@ -187,7 +187,7 @@ def doctor(options: argparse.Namespace) -> int:
         device_plugins=options.device_plugins_dir,
         count_for=options.counters,
     )
-    results = examine(sight, checks)
+    results = examine(node, checks)
     if options.output == "json":
         print_json(doctor.document(results))
     else:
@@ -198,7 +198,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 def snapshot(options: argparse.Namespace) -> int:
     """Put all that rdma-dp reads of a node into a file, with stand-ins for what names it."""
-    from rdma_dp.doctor.run import examine_node
+    from rdma_dp.doctor.examination import examine_node
     from rdma_dp.node.capture import take
     from rdma_dp.node.queries import ask
     from rdma_dp.node.snapshot import archive_writing
@@ -234,7 +234,7 @@ def check_config(options: argparse.Namespace) -> int:
     return OK
 
 
-def _config(root: "Root", options: argparse.Namespace) -> "FoundConfig":
+def _config(root: "NodeSource", options: argparse.Namespace) -> "FoundConfig":
     """The config that the command line names, or that of a snapshot, or the usual one."""
     from rdma_dp.config.loading import find_config
 
@@ -270,7 +270,7 @@ def schema(options: argparse.Namespace) -> int:  # noqa: ARG001 - the signature 
     return OK
 
 
-def _root(path: Path) -> "Root":
-    from rdma_dp.node.source import open_root
+def _root(path: Path) -> "NodeSource":
+    from rdma_dp.node.source import open_source
 
-    return open_root(path)
+    return open_source(path)

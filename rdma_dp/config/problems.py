@@ -50,7 +50,7 @@ class ConfigMissing(ConfigError):  # noqa: N818 (nothing is wrong yet; the daemo
         super().__init__([Problem("", message, 'a config begins with {"configList": [...]}')])
 
 
-class Refused(ValueError):  # noqa: N818 (a verdict on one value, raised by its validator)
+class InvalidValue(ValueError):  # noqa: N818 (a verdict on one value, raised by its validator)
     """A value that cannot be used: why, and what to write instead."""
 
     def __init__(self, message: str, hint: str) -> None:

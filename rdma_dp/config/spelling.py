@@ -16,7 +16,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
-from rdma_dp.config.problems import Location, Problem, Refused, path_of, shown
+from rdma_dp.config.problems import InvalidValue, Location, Problem, path_of, shown
 
 _EDITOR_KEYS = ("$schema",)  # belongs to the editor; no reason to warn
 _LONGEST_GUESSED = 64  # characters; nearest matches cost the square of the length
@@ -145,7 +145,7 @@ class _Walk:
         self.warnings.append(Problem(path_of(location), message, hint))
 
 
-def _refusal(item: object, kind: Any) -> Refused | None:
+def _refusal(item: object, kind: Any) -> InvalidValue | None:
     """What the validators of a string type say against a value."""
     bare, notes = _peeled(kind)
     if bare is not str or not isinstance(item, str) or not item:
@@ -154,7 +154,7 @@ def _refusal(item: object, kind: Any) -> Refused | None:
         for note in notes:
             if isinstance(note, AfterValidator):
                 note.func(item)  # type: ignore[call-arg]  # ours take the value alone
-    except Refused as refused:
+    except InvalidValue as refused:
         return refused
     return None
 

@@ -20,10 +20,10 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from rdma_dp.config import syntax
-from rdma_dp.config.problems import Refused
+from rdma_dp.config.problems import InvalidValue
 from rdma_dp.config.spelling import Spelling
-from rdma_dp.config.values import globs, hardware, kubernetes, pci_addresses, pf_names
-from rdma_dp.config.values.kubernetes import checked_slots
+from rdma_dp.config.values import globs, hca_traits, kubernetes, pci_addresses, pf_names
+from rdma_dp.config.values.kubernetes import validated_slots
 from rdma_dp.formats.list_limit import MOST_SLOTS
 
 _T = TypeVar("_T")
@@ -39,14 +39,14 @@ def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Without blanks and repetitions. Nothing but blanks must not become "absent = all"."""
     kept = tuple(dict.fromkeys(value for value in values if value != ""))
     if values and not kept:
-        raise Refused("holds nothing but blanks", "name something, or leave the key out")
+        raise InvalidValue("holds nothing but blanks", "name something, or leave the key out")
     return kept
 
 
 def at_least_one(resources: tuple[Any, ...]) -> tuple[Any, ...]:
     """A list that is not empty."""
     if not resources:
-        raise Refused("is empty", "without a resource there is nothing to offer")
+        raise InvalidValue("is empty", "without a resource there is nothing to offer")
     return resources
 
 
@@ -72,47 +72,47 @@ def enum(choices: Iterable[str]) -> WithJsonSchema:
 WholeNumber = Annotated[int, Strict(), BeforeValidator(syntax.number)]
 Slots = Annotated[
     WholeNumber,
-    AfterValidator(checked_slots),
+    AfterValidator(validated_slots),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_SLOTS}),
 ]
 Flag = Annotated[bool, Strict(), BeforeValidator(syntax.flag)]
-Text = Annotated[str, Strict(), AfterValidator(kubernetes.checked_text)]
+Text = Annotated[str, Strict(), AfterValidator(kubernetes.validated_text)]
 Several = Annotated[tuple[_T, ...], AfterValidator(_each_once)]
 
 ResourceName = Annotated[
     Text,
-    AfterValidator(kubernetes.checked_name),
+    AfterValidator(kubernetes.validated_name),
     _pattern(kubernetes.NAME_PATTERN, kubernetes.LONGEST_NAME),
 ]
 ResourcePrefix = Annotated[
     Text,
-    AfterValidator(lambda prefix: kubernetes.checked_prefix(prefix or kubernetes.DEFAULT_PREFIX)),
+    AfterValidator(lambda prefix: kubernetes.validated_prefix(prefix or kubernetes.DEFAULT_PREFIX)),
     _pattern(kubernetes.PREFIX_PATTERN, kubernetes.LONGEST_PREFIX),
 ]
 Variable = Annotated[
-    Text, AfterValidator(kubernetes.checked_variable), _pattern(kubernetes.VARIABLE_PATTERN)
+    Text, AfterValidator(kubernetes.validated_variable), _pattern(kubernetes.VARIABLE_PATTERN)
 ]
 
-HexId = Annotated[Text, Spelling(hardware.usual_hex_id), _pattern(hardware.HEX_ID_PATTERN)]
-VendorId = Annotated[HexId, _unless_blank(hardware.checked_vendor)]
-DeviceId = Annotated[HexId, _unless_blank(hardware.checked_device_id)]
+HexId = Annotated[Text, Spelling(hca_traits.normalized_hex_id), _pattern(hca_traits.HEX_ID_PATTERN)]
+VendorId = Annotated[HexId, _unless_blank(hca_traits.validated_vendor)]
+DeviceId = Annotated[HexId, _unless_blank(hca_traits.validated_device_id)]
 LinkType = Annotated[
     Text,
-    Spelling(hardware.usual_link_type),
-    _unless_blank(hardware.checked_link_type),
-    enum(hardware.LINK_TYPES),
+    Spelling(hca_traits.normalized_link_type),
+    _unless_blank(hca_traits.validated_link_type),
+    enum(hca_traits.LINK_TYPES),
 ]
 FunctionTypeName = Annotated[
     Text,
-    Spelling(hardware.usual_function_type),
-    _unless_blank(hardware.checked_function_type),
-    enum(hardware.FUNCTION_TYPES),
+    Spelling(hca_traits.normalized_function_type),
+    _unless_blank(hca_traits.validated_function_type),
+    enum(hca_traits.FUNCTION_TYPES),
 ]
-GlobOfNames = Annotated[Text, _unless_blank(globs.checked_name), _pattern(globs.NAME_PATTERN)]
+GlobOfNames = Annotated[Text, _unless_blank(globs.validated_name), _pattern(globs.NAME_PATTERN)]
 NumaNode = Annotated[
     WholeNumber,
-    Field(ge=0, le=hardware.HIGHEST_NUMA_NODE),
-    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": hardware.HIGHEST_NUMA_NODE}),
+    Field(ge=0, le=hca_traits.HIGHEST_NUMA_NODE),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": hca_traits.HIGHEST_NUMA_NODE}),
 ]
 PciAddresses = Annotated[
     Text,

@@ -8,7 +8,7 @@ from typing import get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from rdma_dp.config.problems import Location, Problem, Refused, path_of, shown
+from rdma_dp.config.problems import InvalidValue, Location, Problem, path_of, shown
 from rdma_dp.config.spelling import unknown_key_hint
 from rdma_dp.config.syntax import Unquoted
 
@@ -61,7 +61,7 @@ def _problem(detail: ErrorDetails, examples: Mapping[str | int, str]) -> Problem
     path = path_of(location)
     context = detail.get("ctx", {})
     refused = context.get("error")
-    if isinstance(refused, Refused):
+    if isinstance(refused, InvalidValue):
         given = detail["input"]
         subject = f"{_shown(given)} " if isinstance(given, _SCALARS) else ""
         return Problem(path, f"{subject}{refused.message}", refused.hint)

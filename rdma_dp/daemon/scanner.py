@@ -33,7 +33,7 @@ class Node:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._found: tuple[polling.Glimpse | None, Inventory] | None = None
+        self._found: tuple[polling.Fingerprint | None, Inventory] | None = None
         self._backoff = Backoff()
         self._trouble: str | None = None
         self._reading: asyncio.Future[Any] | None = None
@@ -46,7 +46,7 @@ class Node:
     async def look(self) -> None:
         """One scan. One that fails leaves the last inventory in force."""
         try:
-            found = await self._read(polling.scan_with_glimpse, self._host)
+            found = await self._read(polling.scan_with_fingerprint, self._host)
         except RdmaDpError as error:
             self._say(str(error))
         else:

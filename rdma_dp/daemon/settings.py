@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdma_dp.kubelet.directories import KubeletDirectories
-from rdma_dp.kubelet.registration.choice import Way
+from rdma_dp.kubelet.registration.choice import RegistrationMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Settings:
     directories: KubeletDirectories
     cdi_directory: Path
     device_info_directory: Path
-    way: Way = Way.AUTO
+    way: RegistrationMode = RegistrationMode.AUTO
     root: Path = Path("/")
     set_links_up: bool = False
     use_cdi: bool = False

@@ -26,8 +26,8 @@ RAW_ETHERNET = (
 
 
 def judged(sources: Sources, hca: Hca, netns_mode: str | None) -> Hca:
-    """The HCA with the first reason against sharing it, the most lasting one first, or a doubt."""
-    manages, doubt = _switch_management(sources, hca)
+    """The HCA with the first reason against sharing it, lasting ones first, or a suspicion."""
+    manages, suspicion = _switch_management(sources, hca)
     unshareable = (
         _without_verbs(sources, hca)
         or manages
@@ -35,7 +35,7 @@ def judged(sources: Sources, hca: Hca, netns_mode: str | None) -> Hca:
         or (hca.uverbs.fault if hca.uverbs else None)
         or (EXCLUSIVE_NETNS if netns_mode == "exclusive" else None)
     )
-    return replace(hca, unshareable=unshareable, doubt=doubt)
+    return replace(hca, unshareable=unshareable, suspicion=suspicion)
 
 
 def _without_verbs(sources: Sources, hca: Hca) -> str | None:
@@ -54,7 +54,7 @@ def _without_verbs(sources: Sources, hca: Hca) -> str | None:
 
 
 def _switch_management(sources: Sources, hca: Hca) -> tuple[str | None, str | None]:
-    """The reason against an NVLink switch's manager, or the doubt whether it is one."""
+    """The reason against an NVLink switch's manager, or the suspicion whether it is one."""
     function = hca.function
     if (
         function is None
@@ -65,7 +65,7 @@ def _switch_management(sources: Sources, hca: Hca) -> tuple[str | None, str | No
         return None, None
     try:
         vpd = sources.host.read_unchanging(f"{PCI_DEVICES}/{function.address}/vpd", READ_LIMIT)
-    except HostError as error:  # many virtual machines show no VPD: a doubt, not a verdict
+    except HostError as error:  # many virtual machines show no VPD: a suspicion, not a verdict
         return None, f"it may be an NVLink switch's management function: {error}"
     if vpd is None or not is_switch_management(vpd):
         return None, None

@@ -15,7 +15,7 @@ from rdma_dp.inventory.hardware import Inventory
 
 
 @dataclass(frozen=True, slots=True)
-class Glimpse:
+class Fingerprint:
     """What is quickly read of a host: names, and the mode of network namespaces."""
 
     hcas: tuple[str, ...]
@@ -25,23 +25,23 @@ class Glimpse:
     netns_mode: str | None
 
 
-def scan_with_glimpse(host: Host) -> tuple[Glimpse | None, Inventory]:
-    """A full scan, and a glimpse that fits it; None if the host changed meanwhile.
+def scan_with_fingerprint(host: Host) -> tuple[Fingerprint | None, Inventory]:
+    """A full scan, and a fingerprint that fits it; None if the host changed meanwhile.
 
     Two glimpses, since what vanishes during a scan may be back soon, and nothing would seem to have
     changed since the first. Raises HostError.
     """
-    before, inventory, after = _glimpse(host), scan(host), _glimpse(host)
+    before, inventory, after = _fingerprint(host), scan(host), _fingerprint(host)
     return (after if after == before else None), inventory
 
 
-def differs(host: Host, before: Glimpse | None, inventory: Inventory) -> bool:
+def differs(host: Host, before: Fingerprint | None, inventory: Inventory) -> bool:
     """Whether a new scan would find other HCAs, nodes or port states, or another mode.
 
     The states are compared with those of the scan itself, so that no change falls between.
     """
     try:
-        return _glimpse(host) != before or any(
+        return _fingerprint(host) != before or any(
             read_state(host, hca.name, port.number) != port.state
             for hca in inventory.hcas
             if hca.shareable
@@ -51,8 +51,8 @@ def differs(host: Host, before: Glimpse | None, inventory: Inventory) -> bool:
         return True
 
 
-def _glimpse(host: Host) -> Glimpse:
-    return Glimpse(
+def _fingerprint(host: Host) -> Fingerprint:
+    return Fingerprint(
         hcas=host.entries(CLASS_INFINIBAND),
         uverbs=host.entries(CLASS_VERBS),
         umads=host.entries(CLASS_MAD),

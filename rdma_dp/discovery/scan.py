@@ -22,7 +22,7 @@ def scan(host: Host, netlink: NetlinkView | None = None) -> Inventory:
 
     `netlink` is what netlink says; on a live host it is asked for. Raises HostError when a
     class directory cannot be read; an HCA, a function or a node that cannot be read is in the
-    inventory with the error as its reason, and does not hide the others.
+    inventory with the error as its reason, and does not hide the unused_functions.
     """
     ask = netlink is None and host.live
     if netlink is None:
@@ -35,7 +35,7 @@ def scan(host: Host, netlink: NetlinkView | None = None) -> Inventory:
     hcas = tuple(with_altnames(hca, altnames) if altnames else hca for hca in read)
     return Inventory(
         hcas=hcas,
-        others=idle_functions(sources, hcas, netns_mode),
+        unused_functions=idle_functions(sources, hcas, netns_mode),
         system=System(netns_mode, read_rdma_cm(host), MappingProxyType(_modules(host, hcas))),
     )
 

@@ -3,7 +3,7 @@
 from rdma_dp.discovery.sources import Sources
 from rdma_dp.host.files import HostError
 from rdma_dp.host.paths import MODULES, PCI_DEVICES, PCI_DRIVERS
-from rdma_dp.inventory.hardware import Hca, IdleFunction, PciFunction
+from rdma_dp.inventory.hardware import Hca, PciFunction, UnusedFunction
 
 # The module that makes HCAs on top of each Ethernet or core driver (kernel drivers/infiniband/hw).
 RDMA_MODULE_OF_DRIVER = {
@@ -43,7 +43,7 @@ Finding = tuple[str, str | None]  # the reason and its remedy
 
 def idle_functions(
     sources: Sources, hcas: tuple[Hca, ...], netns_mode: str | None
-) -> tuple[IdleFunction, ...]:
+) -> tuple[UnusedFunction, ...]:
     """The network functions that no HCA sits on, in the order of their addresses."""
     joined = {f.address: _joined_reason(hca) for hca in hcas for f in hca.functions[1:]}
     unplaced = [name for name, parent in sources.parents.items() if parent is None]
@@ -59,15 +59,15 @@ def _idle_function(
     joined: str | None,
     netns_mode: str | None,
     unplaced: list[str],
-) -> IdleFunction:
+) -> UnusedFunction:
     netdevs = sources.links.names_below(address)
     try:
         function = sources.functions.at(address, f"{PCI_DEVICES}/{address}")
         if joined is not None:
-            return IdleFunction(function, netdevs, joined)
-        return IdleFunction(function, netdevs, *_reason(sources, function, netns_mode, unplaced))
+            return UnusedFunction(function, netdevs, joined)
+        return UnusedFunction(function, netdevs, *_reason(sources, function, netns_mode, unplaced))
     except HostError as error:
-        return IdleFunction(PciFunction(address), netdevs, error.message, error.hint)
+        return UnusedFunction(PciFunction(address), netdevs, error.message, error.hint)
 
 
 def _joined_reason(hca: Hca) -> str:

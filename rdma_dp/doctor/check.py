@@ -1,6 +1,6 @@
 """What a check is, and what it finds. Pure.
 
-A check looks at a Sight and yields findings; the worst of them is its verdict. Its id is stable:
+A check looks at a NodeView and yields findings; the worst of them is its verdict. Its id is stable:
 people put it into scripts and tickets. Its docstring is its entry in docs/troubleshooting.md.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rdma_dp.node.view import Sight
+from rdma_dp.node.view import NodeView
 
 
 class Verdict(StrEnum):
@@ -63,7 +63,7 @@ def fail(evidence: str, *remedy: str, subject: str = "") -> Finding:
     return Finding(Verdict.FAIL, evidence, remedy, subject)
 
 
-Look = Callable[[Sight], Iterator[Finding]]
+Look = Callable[[NodeView], Iterator[Finding]]
 
 
 @dataclass(frozen=True, slots=True)

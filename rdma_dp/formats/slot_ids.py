@@ -1,17 +1,17 @@
 """."""
 
-Key = str | None  # an HCA's stable key; None for the resource as a whole
+HardwareKey = str | None  # an HCA's stable key; None for the resource as a whole
 
 
 _LONGEST_NUMBER = 10  # digits of a slot's number; a list holds far fewer slots
 
 
-def slot_id(key: Key, number: int) -> str:
+def slot_id(key: HardwareKey, number: int) -> str:
     """The id of the slot `number`, from 0."""
     return str(number) if key is None else f"{key}-{number}"
 
 
-def parsed_id(text: str) -> tuple[Key, int] | None:
+def parsed_id(text: str) -> tuple[HardwareKey, int] | None:
     """The key and the number of a slot's id; None for what no slot is ever called.
 
     A slot's number is written as str() writes it: "07" or "+7" is none.

@@ -129,8 +129,8 @@ class Hca:
     `functions` has the function that the HCA sits on first; behind it come, for a RoCE bond, the
     functions whose ports it took over. Empty for a virtual HCA (rxe, siw).
     `pf_names` are the netdevs of its PF: its own for a PF, the parent's for a VF or SF.
-    `unshareable` says in words why no pod may have it; None for an HCA to share. `doubt` is what
-    speaks against sharing it, but could not be seen.
+    `unshareable` says in words why no pod may have it; None for an HCA to share. `suspicion` is a
+    reason against sharing it that could not be confirmed.
     """
 
     name: str
@@ -144,7 +144,7 @@ class Hca:
     umads: tuple[CharDevice, ...] = ()
     issms: tuple[CharDevice, ...] = ()
     unshareable: str | None = None
-    doubt: str | None = None
+    suspicion: str | None = None
 
     @property
     def shareable(self) -> bool:
@@ -167,7 +167,7 @@ class Hca:
 
     @property
     def index(self) -> int | None:
-        """The number of the VF or SF on its PF; None for the others."""
+        """The number of the VF or SF on its PF; None for the unused_functions."""
         if self.subfunction is not None:
             return self.subfunction.sfnum
         return self.function.vf if self.function else None
@@ -222,7 +222,7 @@ def _port_link_types(port: Port, by_name: Mapping[str, str | None]) -> Iterable[
 
 
 @dataclass(frozen=True, slots=True)
-class IdleFunction:
+class UnusedFunction:
     """A network function without an HCA, and why, as far as the node shows it.
 
     `remedy` is what to type to change that, where something can be typed.
@@ -252,5 +252,5 @@ class Inventory:
     """All of it, at one moment. Replaced whole, never changed."""
 
     hcas: tuple[Hca, ...] = ()
-    others: tuple[IdleFunction, ...] = ()
+    unused_functions: tuple[UnusedFunction, ...] = ()
     system: System = System()

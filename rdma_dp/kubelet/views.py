@@ -19,7 +19,7 @@ class SocketState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class PluginStatus:
     """What an rdma-dp says of one resource: protos/status.proto. Times are seconds since 1970.
 
     `pid` is that of its own PID namespace. `trouble` is what keeps it from being registered, None
@@ -51,7 +51,7 @@ class PluginSocket:
     path: str
     state: SocketState
     ours: bool = False
-    status: Status | None = None
+    status: PluginStatus | None = None
     resource: str | None = None
     kind: str | None = None
 
@@ -95,7 +95,7 @@ class KubeletView:
     elsewhere: tuple[str, ...] = ()
 
     @property
-    def statuses(self) -> tuple[Status, ...]:
+    def statuses(self) -> tuple[PluginStatus, ...]:
         """What the rdma-dp daemons say, once of each resource of each process.
 
         One may have a second socket in kubelet's other directory, under the same name.

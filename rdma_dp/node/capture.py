@@ -25,7 +25,7 @@ from rdma_dp.node.snapshot import archive_writing
 from rdma_dp.node.snapshot.anonymous import Anonymous, anonymous
 from rdma_dp.node.snapshot.model import Snapshot
 from rdma_dp.node.snapshot.recording import RecordingTree
-from rdma_dp.node.source import Root
+from rdma_dp.node.source import NodeSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ Ask = Callable[[Host], Answers]
 
 
 # Reads of a node what some verb reads of it.
-Reader = Callable[[Root, FoundConfig], object]
+Reader = Callable[[NodeSource, FoundConfig], object]
 
 
 def take(
-    root: Root,
+    root: NodeSource,
     config: FoundConfig,
     ask: Ask,
     readers: Iterable[Reader],
@@ -70,14 +70,14 @@ def take(
     return Taken(packed, len(snapshot.contents.entries), anonymity)
 
 
-def look(root: Root, config: FoundConfig, ask: Ask, readers: Iterable[Reader]) -> Snapshot:
+def look(root: NodeSource, config: FoundConfig, ask: Ask, readers: Iterable[Reader]) -> Snapshot:
     """Everything that the verbs read, as it is. Raises RdmaDpError."""
     recording = RecordingTree(root.host.tree)
     host = Host(recording)
     # Whoever asks reads files of its own, kubelet's command line too: they are not recorded.
     answers = root.answers or replace(ask(root.host), netlink=_netlink(host))
     answers = replace(answers, about=answers.about or _about())
-    node = Root(host, answers, config)
+    node = NodeSource(host, answers, config)
     # `dry-run` and `cdi` need what a scan reads; a config decides only what they make of it.
     for reader in (_scan, *readers):
         with suppress(HostError):  # it will be met again by whoever looks at the snapshot
@@ -85,7 +85,7 @@ def look(root: Root, config: FoundConfig, ask: Ask, readers: Iterable[Reader]) -
     return Snapshot(recording.contents(), answers, config, _versions(root))
 
 
-def _scan(root: Root, config: FoundConfig) -> None:  # noqa: ARG001 (the same for all readers)
+def _scan(root: NodeSource, config: FoundConfig) -> None:  # noqa: ARG001 (the same for all readers)
     root.scan()
 
 
@@ -108,7 +108,7 @@ def _about() -> About:
     return About(__version__, now.isoformat(), as_root=os.geteuid() == 0)
 
 
-def _versions(root: Root) -> dict[str, str]:
+def _versions(root: NodeSource) -> dict[str, str]:
     found = {"rdma-dp": __version__, "python": platform.python_version()}
     if root.host.live:
         found["kernel"] = platform.release()
@@ -121,13 +121,13 @@ _HOST_NAME = re.compile(r"(?!localhost)[0-9A-Za-z][0-9A-Za-z._-]*")  # not "(non
 _HOST_NAME_FILES = ("etc/hostname", "proc/sys/kernel/hostname")
 
 
-def host_names(root: Root) -> tuple[str, ...]:
+def host_names(root: NodeSource) -> tuple[str, ...]:
     """What the node is called, as far as it says, and what its HCAs call it."""
     names = (name.strip() for name in _host_names(root))
     return tuple(dict.fromkeys(name for name in names if _HOST_NAME.fullmatch(name)))
 
 
-def _host_names(root: Root) -> Iterator[str]:
+def _host_names(root: NodeSource) -> Iterator[str]:
     for path in _HOST_NAME_FILES:
         yield root.host.read_fact(path) or ""
     if root.host.live:

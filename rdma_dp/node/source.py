@@ -14,7 +14,7 @@ from rdma_dp.node.snapshot.recorded import RecordedTree
 
 
 @dataclass(frozen=True, slots=True)
-class Root:
+class NodeSource:
     """A node to look at. `answers` is None on this machine: it can be asked now.
 
     `config` is the one that the node had when a snapshot was taken.
@@ -29,12 +29,12 @@ class Root:
         return scan(self.host, self.answers.netlink if self.answers else None)
 
 
-def open_root(path: Path) -> Root:
+def open_source(path: Path) -> NodeSource:
     """The node that a path means. Raises RdmaDpError when it is none."""
     file, directory = kind(path)
     if file:
         snapshot = archive_reading.read(path)
-        return Root(Host(RecordedTree(snapshot.contents)), snapshot.answers, snapshot.config)
+        return NodeSource(Host(RecordedTree(snapshot.contents)), snapshot.answers, snapshot.config)
     if not directory:
         if not path.exists():
             raise RdmaDpError(
@@ -45,17 +45,17 @@ def open_root(path: Path) -> Root:
             "--root takes a directory that holds sys, and may hold dev and proc, or a snapshot",
         )
     host = Host(path)
-    return Root(host, None if host.live else Answers())
+    return NodeSource(host, None if host.live else Answers())
 
 
-def open_directory(path: Path) -> Root:
+def open_directory(path: Path) -> NodeSource:
     """Likewise, for what has to go on changing."""
     if kind(path)[0]:
         raise RdmaDpError(
             f"{path} is a file: a snapshot never changes, so there is nothing to run on",
             "discover, topo, dry-run, cdi and doctor look at it",
         )
-    return open_root(path)
+    return open_source(path)
 
 
 def kind(path: Path) -> tuple[bool, bool]:

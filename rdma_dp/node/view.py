@@ -12,7 +12,7 @@ from rdma_dp.inventory.topology import Topology
 from rdma_dp.node.answers import Answers
 from rdma_dp.node.counters import Growth, watch
 from rdma_dp.node.queries import ask
-from rdma_dp.node.source import Root
+from rdma_dp.node.source import NodeSource
 from rdma_dp.sharing.pool import Pool, make_pools
 
 
@@ -28,7 +28,7 @@ class ConfigSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class NodeView:
     """A node at one moment. Checks read further files from `host`, and nothing from elsewhere."""
 
     host: Host
@@ -48,15 +48,15 @@ class Sight:
 _KUBELET_ROOT = Path("/var/lib/kubelet")
 
 
-def sight_of(
-    root: Root,
+def view_node(
+    root: NodeSource,
     config: FoundConfig,
     *,
     use_cdi: bool = False,
     kubelet_root: Path = _KUBELET_ROOT,
     device_plugins: Path | None = None,
     count_for: float | None = None,
-) -> Sight:
+) -> NodeView:
     """Looks at all of it once. Raises HostError when the node's HCAs cannot be listed.
 
     Kubelet is asked on this machine alone, below `kubelet_root`, which has `device_plugins` too if
@@ -75,7 +75,7 @@ def sight_of(
     if count_for is not None:
         growth = watch(root.host, _concerned(inventory, pools if seen.config else None), count_for)
     topology = read_topology(root.host, inventory)
-    return Sight(root.host, inventory, answers, seen, pools, topology, growth)
+    return NodeView(root.host, inventory, answers, seen, pools, topology, growth)
 
 
 def _concerned(inventory: Inventory, pools: tuple[Pool, ...] | None) -> tuple[Hca, ...]:

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rdma_dp.inventory.hardware import Hca, IdleFunction, Inventory, PciFunction, Port, System
+from rdma_dp.inventory.hardware import Hca, Inventory, PciFunction, Port, System, UnusedFunction
 from rdma_dp.render.console import or_dash, plain_table
 from rdma_dp.text import grouped
 
@@ -27,9 +27,9 @@ def discover(inventory: Inventory, *, wide: bool = False) -> RenderableType:
     unshareable = [hca for hca in inventory.hcas if not hca.shareable]
     if unshareable:
         parts += [Text(), _unshareable_table(unshareable)]
-    if inventory.others:
+    if inventory.unused_functions:
         parts += [Text(), Text("network functions without an HCA", style="bold")]
-        parts.append(_others_table(inventory.others))
+        parts.append(_others_table(inventory.unused_functions))
     parts += [Text(), _system_line(inventory.system)]
     return Group(*parts)
 
@@ -118,7 +118,7 @@ def _unshareable_table(hcas: Sequence[Hca]) -> Table:
     return table
 
 
-def _others_table(others: Iterable[IdleFunction]) -> Table:
+def _others_table(others: Iterable[UnusedFunction]) -> Table:
     table = plain_table("PCI", "DEVICE", "NETDEVS", "WHY")
     for other in others:
         why = Text(other.reason)

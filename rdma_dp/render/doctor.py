@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rdma_dp.doctor.check import Check, Verdict, worst
-from rdma_dp.doctor.run import Result
+from rdma_dp.doctor.examination import Result
 from rdma_dp.text import grouped, some
 
 _COLOURS = {

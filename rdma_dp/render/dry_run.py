@@ -9,11 +9,7 @@ from rich.text import Text
 
 from rdma_dp.config import Preference
 from rdma_dp.formats.slot_ids import slot_id
-from rdma_dp.inventory.hardware import (
-    CHAR_DEVICE_DIRECTORY,
-    Inventory,
-    natural_key,
-)
+from rdma_dp.inventory.hardware import CHAR_DEVICE_DIRECTORY, Inventory, natural_key
 from rdma_dp.render.console import labelled_rows
 from rdma_dp.render.discover import _NAMES_WIDTH
 from rdma_dp.sharing.advice import next_steps, node_warnings, pool_warnings
@@ -112,7 +108,7 @@ def _shares(pool: Pool) -> Table:
             "" if share.numa_node is None else f"NUMA {share.numa_node}",
             "" if share.healthy else "not healthy",
         )
-        for share in pool.shares.values()
+        for share in pool.slot_groups.values()
     ]
     table = Table.grid(padding=(0, 2, 0, 0))
     for column in zip(*rows, strict=True):

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from rdma_dp.render.dry_run import heading
 from rdma_dp.sharing.pool import Pool
-from rdma_dp.sharing.selection import Comparison, Verdict, not_asked
+from rdma_dp.sharing.selection import Comparison, HcaVerdict, not_asked
 from rdma_dp.text import grouped, some
 
 _YES, _NO = Text("✓", "green"), Text("✗", "red")
@@ -41,7 +41,7 @@ Explanation = tuple[bool, str | None, tuple[Comparison, ...]]
 """Whether the HCA is chosen, why it cannot be shared, what each selector says."""
 
 
-def _table(verdicts: Sequence[Verdict]) -> Table:
+def _table(verdicts: Sequence[HcaVerdict]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("HCA", overflow="fold", max_width=_NAMES_WIDTH)
     table.add_column("")
@@ -56,7 +56,7 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
     return table
 
 
-def _explained(verdict: Verdict) -> Explanation:
+def _explained(verdict: HcaVerdict) -> Explanation:
     return verdict.chosen, verdict.hca.unshareable, verdict.comparisons
 
 

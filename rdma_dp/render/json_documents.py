@@ -7,13 +7,13 @@ have no place here.
 from collections.abc import Sequence
 from typing import Any
 
-from rdma_dp.inventory.hardware import Hca, IdleFunction, Inventory, PciFunction, Port, System
+from rdma_dp.inventory.hardware import Hca, Inventory, PciFunction, Port, System, UnusedFunction
 from rdma_dp.inventory.topology import Distance, Gpu, Place
-from rdma_dp.render.topology.tree import View
+from rdma_dp.render.topology.pcie_tree import View
 from rdma_dp.sharing.advice import node_warnings, pool_warnings
 from rdma_dp.sharing.allocation import PERMISSIONS, Grant, example, granted
 from rdma_dp.sharing.pool import Pool
-from rdma_dp.sharing.slot_groups import Share
+from rdma_dp.sharing.slot_groups import SlotGroup
 from rdma_dp.specs.cdi import delivered
 
 Document = dict[str, Any]
@@ -25,7 +25,7 @@ def discover(inventory: Inventory) -> Document:
     """Everything that the node has."""
     return {
         "hcas": [_hca(hca) for hca in inventory.hcas],
-        "others": [_other(other) for other in inventory.others],
+        "others": [_other(other) for other in inventory.unused_functions],
         "system": _system(inventory.system),
     }
 
@@ -128,7 +128,7 @@ def _port(port: Port) -> Document:
     }
 
 
-def _other(other: IdleFunction) -> Document:
+def _other(other: UnusedFunction) -> Document:
     return {
         "pciAddress": other.function.address,
         "vendor": other.function.vendor,
@@ -162,12 +162,12 @@ def _resource(pool: Pool, system: System) -> Document:
             for verdict in pool.selection.rejected
         ],
         "allocate": _answer(pool, example(pool)),
-        "shares": [_share(pool, share) for share in pool.shares.values()],
+        "shares": [_share(pool, share) for share in pool.slot_groups.values()],
         "warnings": list(pool_warnings(pool, system)),
     }
 
 
-def _share(pool: Pool, share: Share) -> Document:
+def _share(pool: Pool, share: SlotGroup) -> Document:
     """The slots that hand out the same HCAs; `key` is what their ids begin with."""
     return {
         "key": share.key,

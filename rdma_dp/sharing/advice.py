@@ -9,10 +9,10 @@ from typing import Any
 
 from rdma_dp.config import Selectors
 from rdma_dp.config.values import globs
-from rdma_dp.inventory.hardware import CharDevice, Hca, IdleFunction, Inventory, NetDevice, System
+from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, NetDevice, System, UnusedFunction
 from rdma_dp.sharing.health import describe_ports, has_active_port
 from rdma_dp.sharing.pool import Pool
-from rdma_dp.sharing.selection import Comparison, Selection, Verdict, mismatches
+from rdma_dp.sharing.selection import Comparison, HcaVerdict, Selection, mismatches
 from rdma_dp.text import Values, grouped, some
 
 _SHOWN = 3  # nobody reads further; `discover` has the rest
@@ -48,7 +48,7 @@ def resource_warnings(selection: Selection, system: System) -> tuple[str, ...]:
         *_missing_modules(system),
         *_faulty_nodes(nodes if system.rdma_cm is None else [*nodes, system.rdma_cm]),
         *_inactive_ports(selection.chosen),
-        *(f"{hca.name}: {hca.doubt}" for hca in selection.chosen if hca.doubt is not None),
+        *(f"{hca.name}: {hca.suspicion}" for hca in selection.chosen if hca.suspicion is not None),
     )
 
 
@@ -123,13 +123,15 @@ def _shared_hcas(inventory: Inventory, selections: Sequence[Selection]) -> Itera
             yield f"{some(names, 2)} {are} in several resources: {some(resources, 6)}"
 
 
-def idle_matches(selectors: Selectors, inventory: Inventory) -> tuple[IdleFunction, ...]:
+def idle_matches(selectors: Selectors, inventory: Inventory) -> tuple[UnusedFunction, ...]:
     """Functions that the selectors mean, or may mean, but that have no HCA yet."""
     told = _told_by_a_function(selectors)
     if told == Selectors(exclude=told.exclude):
         return ()
     pf_names = _pf_names(inventory)
-    return tuple(idle for idle in inventory.others if not mismatches(_as_hca(idle, pf_names), told))
+    return tuple(
+        idle for idle in inventory.unused_functions if not mismatches(_as_hca(idle, pf_names), told)
+    )
 
 
 def _told_by_a_function(selectors: Selectors) -> Selectors:
@@ -154,7 +156,7 @@ def _idle_steps(selectors: Selectors, inventory: Inventory) -> tuple[Step, ...]:
 
 def _pf_names(inventory: Inventory) -> Mapping[str, Values]:
     """The names of each PF by its address; of a bond's HCA those of its first function only."""
-    found = {idle.function.address: idle.netdevs for idle in inventory.others}
+    found = {idle.function.address: idle.netdevs for idle in inventory.unused_functions}
     others = {name for names in found.values() for name in names}
     for hca in inventory.hcas:
         if hca.function is not None:
@@ -163,7 +165,7 @@ def _pf_names(inventory: Inventory) -> Mapping[str, Values]:
     return found
 
 
-def _as_hca(idle: IdleFunction, pf_names: Mapping[str, Values]) -> Hca:
+def _as_hca(idle: UnusedFunction, pf_names: Mapping[str, Values]) -> Hca:
     """What the function would be with an HCA, as far as it can be known."""
     pf = idle.function.physfn or idle.function.address
     return Hca(
@@ -174,16 +176,16 @@ def _as_hca(idle: IdleFunction, pf_names: Mapping[str, Values]) -> Hca:
     )
 
 
-def _command(idle: IdleFunction, sure: bool) -> str | None:
+def _command(idle: UnusedFunction, sure: bool) -> str | None:
     """The command for what is missing, unless that may bind what nobody meant."""
     return idle.remedy if sure or idle.function.driver is not None else None
 
 
 def _where_hcas_should_come_from(inventory: Inventory) -> tuple[Step, ...]:
-    remedies = {o.remedy: Step(o.reason, o.remedy) for o in inventory.others if o.remedy}
+    remedies = {o.remedy: Step(o.reason, o.remedy) for o in inventory.unused_functions if o.remedy}
     if remedies:
         return tuple(remedies.values())[:_SHOWN]
-    if inventory.others:
+    if inventory.unused_functions:
         nothing = "no network function of this node does RDMA; `rdma-dp discover` lists them"
         return (Step(nothing),)
     return (Step("the node shows no network hardware at all: is /sys the host's?"),)
@@ -223,7 +225,7 @@ def _absent(mismatch: Comparison, inventory: Inventory) -> str:
 
 
 def _netdev_names(inventory: Inventory) -> set[str]:
-    names = {name for idle in inventory.others for name in idle.netdevs}
+    names = {name for idle in inventory.unused_functions for name in idle.netdevs}
     for hca in inventory.hcas:
         names.update(name for netdev in hca.netdevs for name in (netdev.name, *netdev.altnames))
     return names
@@ -235,7 +237,7 @@ def _same_card(wanted: str, found: str) -> bool:
     return None not in cards and len({card[0] for card in cards if card}) == 1
 
 
-def _distance(verdict: Verdict) -> tuple[int, bool, float]:
+def _distance(verdict: HcaVerdict) -> tuple[int, bool, float]:
     """Fewest unmet selectors first; among equals, what looks most like a slip of the pen."""
     likeness = sum(_likeness(mismatch) for mismatch in verdict.mismatches)
     return len(verdict.mismatches), not verdict.hca.shareable, -likeness

@@ -10,7 +10,7 @@ from rdma_dp.formats.names import hcas_variable
 from rdma_dp.formats.slot_ids import parsed_id
 from rdma_dp.inventory.hardware import CharDevice, Hca
 from rdma_dp.sharing.pool import Pool
-from rdma_dp.sharing.slot_groups import Share, hcas_of
+from rdma_dp.sharing.slot_groups import SlotGroup, hcas_of
 from rdma_dp.text import some
 
 PERMISSIONS = "rwm"
@@ -109,7 +109,7 @@ def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
 
 def grant(pool: Pool) -> Grant:
     """What a container would get that had a slot of every share."""
-    return granted(pool, pool.shares.values())
+    return granted(pool, pool.slot_groups.values())
 
 
 def example(pool: Pool) -> Grant:
@@ -117,20 +117,20 @@ def example(pool: Pool) -> Grant:
     return granted(pool, sorted(pool.in_use, key=lambda share: not share.healthy)[:1])
 
 
-def granted(pool: Pool, shares: Iterable[Share]) -> Grant:
+def granted(pool: Pool, shares: Iterable[SlotGroup]) -> Grant:
     """What a container gets that has a slot of each of these shares."""
     hcas = hcas_of(shares)
     rdma_cm = pool.rdma_cm if hcas and pool.rdma_cm is not None and pool.rdma_cm.usable else None
     return Grant(pool.resource, hcas, rdma_cm)
 
 
-def _is_unknown(pool: Pool, share: Share | None) -> bool:
+def _is_unknown(pool: Pool, share: SlotGroup | None) -> bool:
     """Whether a slot means nothing under the config in force: never listed, or of another kind."""
     return share is None or (not share.hcas and (share.key is not None) != pool.resource.per_hca)
 
 
-def _share_of(pool: Pool, slot: str) -> Share | None:
+def _share_of(pool: Pool, slot: str) -> SlotGroup | None:
     """The share that once listed the slot."""
     parsed = parsed_id(slot)
-    share = pool.shares.get(parsed[0]) if parsed else None
+    share = pool.slot_groups.get(parsed[0]) if parsed else None
     return share if share and parsed and parsed[1] < share.listed else None

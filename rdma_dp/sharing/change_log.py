@@ -52,8 +52,8 @@ def _difference(previous: Pool | None, pool: Pool) -> str:
 
 def _grace(previous: Pool, pool: Pool) -> Iterator[str]:
     """Lost ports that do not count yet, and those that came back in time."""
-    for key, last in previous.shares.items():
-        share = pool.shares[key]
+    for key, last in previous.slot_groups.items():
+        share = pool.slot_groups[key]
         before, now = last.health, share.health
         if before.down_since is None and now.overdue_at is not None:
             yield f"{now.reason}; Unhealthy in {pool.resource.health.down_seconds} s"

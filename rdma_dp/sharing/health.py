@@ -12,7 +12,7 @@ from rdma_dp.inventory.hardware import Hca, Port
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class GroupHealth:
     """The verdict at one moment.
 
     `reason` is why the slots are not Healthy, or soon will not be. `down_since` is the moment
@@ -27,26 +27,26 @@ class Health:
 
 
 def assess(
-    hcas: tuple[Hca, ...], rules: config.Health, previous: Health | None, now: float
-) -> Health:
+    hcas: tuple[Hca, ...], rules: config.Health, previous: GroupHealth | None, now: float
+) -> GroupHealth:
     """The health of slots that hand out these HCAs, whose device nodes are all there.
 
     `previous` is the verdict before this one. What begins without an ACTIVE port is not
     Healthy: there is nothing that it could lose.
     """
     if not hcas:
-        return Health(healthy=False)
+        return GroupHealth(healthy=False)
     if not rules.require_active_port or any(map(has_active_port, hcas)):
-        return Health(healthy=True)
+        return GroupHealth(healthy=True)
     nobody = "no HCA has an ACTIVE port" if len(hcas) > 1 else "no ACTIVE port"
     reason = f"{nobody}: {'; '.join(map(describe_ports, hcas))}"
     if previous is None or not previous.healthy:
-        return Health(healthy=False, reason=reason)
+        return GroupHealth(healthy=False, reason=reason)
     since = now if previous.down_since is None else previous.down_since
     overdue_at = since + rules.down_seconds
     if now >= overdue_at:
-        return Health(healthy=False, reason=reason, down_since=since)
-    return Health(healthy=True, reason=reason, down_since=since, overdue_at=overdue_at)
+        return GroupHealth(healthy=False, reason=reason, down_since=since)
+    return GroupHealth(healthy=True, reason=reason, down_since=since, overdue_at=overdue_at)
 
 
 def has_active_port(hca: Hca) -> bool:

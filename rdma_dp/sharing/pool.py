@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from rdma_dp.config import CdiMode, Config, Resource
-from rdma_dp.formats.slot_ids import Key
+from rdma_dp.formats.slot_ids import HardwareKey
 from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, System
 from rdma_dp.sharing.selection import Selection, select
-from rdma_dp.sharing.slot_groups import Share, Slot, hcas_of, make_shares
+from rdma_dp.sharing.slot_groups import Slot, SlotGroup, hcas_of, make_slot_groups
 from rdma_dp.text import some
 
 _SHOWN = 3  # a pod's status and a line of the log have room for so many; `dry-run` tells them all
 
-_NOTHING: Mapping[Key, Share] = MappingProxyType({})
+_NOTHING: Mapping[HardwareKey, SlotGroup] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Pool:
     """
 
     selection: Selection
-    shares: Mapping[Key, Share]
+    slot_groups: Mapping[HardwareKey, SlotGroup]
     rdma_cm: CharDevice | None
     cdi: CdiMode = CdiMode.OFF
     trouble: str | None = None
@@ -43,17 +43,17 @@ class Pool:
     @property
     def hcas(self) -> tuple[Hca, ...]:
         """All HCAs that are handed out, in the order of their names."""
-        return hcas_of(self.shares.values())
+        return hcas_of(self.slot_groups.values())
 
     @property
-    def in_use(self) -> tuple[Share, ...]:
+    def in_use(self) -> tuple[SlotGroup, ...]:
         """The shares that have an HCA."""
-        return tuple(share for share in self.shares.values() if share.hcas)
+        return tuple(share for share in self.slot_groups.values() if share.hcas)
 
     @property
     def slots(self) -> Iterator[Slot]:
         """Every slot ever listed."""
-        slots = (slot for share in self.shares.values() for slot in share.slots)
+        slots = (slot for share in self.slot_groups.values() for slot in share.slots)
         return slots if self.trouble is None else (replace(slot, healthy=False) for slot in slots)
 
     @property
@@ -67,18 +67,20 @@ class Pool:
                 share.size,
                 share.numa_node,
             )
-            for share in self.shares.values()
+            for share in self.slot_groups.values()
         )
 
     @property
     def listed(self) -> int:
         """How many slots kubelet counts as the node's capacity."""
-        return sum(share.listed for share in self.shares.values())
+        return sum(share.listed for share in self.slot_groups.values())
 
     @property
     def healthy(self) -> int:
         """How many of them are Healthy."""
-        return sum(share.healthy for share in self.shares.values()) if self.trouble is None else 0
+        return (
+            sum(share.healthy for share in self.slot_groups.values()) if self.trouble is None else 0
+        )
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -100,7 +102,7 @@ class Pool:
     @property
     def overdue_at(self) -> float | None:
         """When the next share turns Unhealthy if nothing happens, on the caller's clock."""
-        deadlines = (share.health.overdue_at for share in self.shares.values())
+        deadlines = (share.health.overdue_at for share in self.slot_groups.values())
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     @property
@@ -145,10 +147,10 @@ def make_pool(
     cdi: CdiMode = CdiMode.OFF,
 ) -> Pool:
     """The pool after a scan at `now`, in seconds. `previous` is what kubelet was told before."""
-    before = previous.shares if previous else _NOTHING
+    before = previous.slot_groups if previous else _NOTHING
     return Pool(
         selection=selection,
-        shares=make_shares(selection.resource, selection.chosen, before, now),
+        slot_groups=make_slot_groups(selection.resource, selection.chosen, before, now),
         rdma_cm=system.rdma_cm,
         cdi=cdi,
     )

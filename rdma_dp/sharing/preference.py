@@ -11,11 +11,11 @@ from heapq import heapify, heappop, heappush, nsmallest
 from types import MappingProxyType
 
 from rdma_dp.config import Preference
-from rdma_dp.formats.slot_ids import Key, parsed_id, slot_id
+from rdma_dp.formats.slot_ids import HardwareKey, parsed_id, slot_id
 from rdma_dp.sharing.pool import Pool
 
 Node = int | None  # a NUMA node; HCAs that know none count as one more node
-Counts = Counter[Key]
+Counts = Counter[HardwareKey]
 
 
 def preferred(
@@ -28,8 +28,8 @@ def preferred(
     offer = _Offer(
         nodes=_nodes_of(pool),
         free={key: len(free) for key, free in numbers.items()},
-        taken=Counter({key: count for key, count in taken.items() if key in pool.shares}),
-        rank={key: rank for rank, key in enumerate(pool.shares)},
+        taken=Counter({key: count for key, count in taken.items() if key in pool.slot_groups}),
+        rank={key: rank for rank, key in enumerate(pool.slot_groups)},
     )
     counts = _POLICIES[pool.resource.preference](offer, size - len(must))
     chosen = [
@@ -40,22 +40,25 @@ def preferred(
     return (must + chosen + sorted(strange))[: max(size, 0)]
 
 
-def _sorted_out(pool: Pool, ids: Iterable[str]) -> tuple[Mapping[Key, list[int]], list[str]]:
+def _sorted_out(
+    pool: Pool, ids: Iterable[str]
+) -> tuple[Mapping[HardwareKey, list[int]], list[str]]:
     """The numbers by key, and the ids that are none of ours, which are better than nothing."""
-    numbers: dict[Key, list[int]] = defaultdict(list)
+    numbers: dict[HardwareKey, list[int]] = defaultdict(list)
     strange = []
     for text in ids:
         parsed = parsed_id(text)
-        if parsed and parsed[0] in pool.shares:
+        if parsed and parsed[0] in pool.slot_groups:
             numbers[parsed[0]].append(parsed[1])
         else:
             strange.append(text)
     return numbers, strange
 
 
-def _nodes_of(pool: Pool) -> Mapping[Key, Node]:
+def _nodes_of(pool: Pool) -> Mapping[HardwareKey, Node]:
     return {
-        key: share.hcas[0].numa_node if share.hcas else None for key, share in pool.shares.items()
+        key: share.hcas[0].numa_node if share.hcas else None
+        for key, share in pool.slot_groups.items()
     }
 
 
@@ -66,27 +69,27 @@ class _Offer:
     `rank` decides between what is equally good.
     """
 
-    nodes: Mapping[Key, Node]
-    free: Mapping[Key, int]
+    nodes: Mapping[HardwareKey, Node]
+    free: Mapping[HardwareKey, int]
     taken: Counts
-    rank: Mapping[Key, int]
+    rank: Mapping[HardwareKey, int]
 
     @property
-    def untouched(self) -> list[Key]:
+    def untouched(self) -> list[HardwareKey]:
         """The keys of which the container has nothing yet, those with most free slots first."""
         return sorted(
             (key for key in self.free if not self.taken[key]),
             key=lambda key: (-self.free[key], self.rank[key]),
         )
 
-    def untouched_by_node(self) -> dict[Node, list[Key]]:
+    def untouched_by_node(self) -> dict[Node, list[HardwareKey]]:
         """Likewise, by NUMA node; the nodes in the order of their numbers."""
-        found: dict[Node, list[Key]] = defaultdict(list)
+        found: dict[Node, list[HardwareKey]] = defaultdict(list)
         for key in self.untouched:
             found[self.nodes[key]].append(key)
         return {node: found[node] for node in sorted(found, key=_node_rank)}
 
-    def sum_of(self, keys: Iterable[Key]) -> int:
+    def sum_of(self, keys: Iterable[HardwareKey]) -> int:
         """How many free slots they have together."""
         return sum(self.free[key] for key in keys)
 
@@ -115,7 +118,7 @@ def _spread(offer: _Offer, needed: int) -> Counts:
     return counts
 
 
-def _turn(offer: _Offer, counts: Counts, key: Key) -> tuple[int, int, int, Key]:
+def _turn(offer: _Offer, counts: Counts, key: HardwareKey) -> tuple[int, int, int, HardwareKey]:
     """Sorts by when a key's next slot is taken; ranks differ, so keys are never compared."""
     return offer.taken[key] + counts[key], counts[key] - offer.free[key], offer.rank[key], key
 
@@ -151,13 +154,13 @@ def _pack(offer: _Offer, needed: int) -> Counts:
     return +counts
 
 
-def _fewest(offer: _Offer, needed: int) -> list[Key]:
+def _fewest(offer: _Offer, needed: int) -> list[HardwareKey]:
     """The fewest untouched keys with so many free slots; of several choices the tightest."""
     if needed <= 0:
         return []
     count = _how_many(offer, offer.untouched, needed)
     found = _best_node(offer, count, needed)
-    chosen: list[Key] = []
+    chosen: list[HardwareKey] = []
     while found and len(chosen) < count - 1:
         chosen.append(found.pop(0))
         needed -= offer.free[chosen[-1]]
@@ -166,7 +169,7 @@ def _fewest(offer: _Offer, needed: int) -> list[Key]:
     return chosen + ([last] if fitting else found[:1])
 
 
-def _how_many(offer: _Offer, keys: Sequence[Key], needed: int) -> int:
+def _how_many(offer: _Offer, keys: Sequence[HardwareKey], needed: int) -> int:
     """How many of the freest keys are enough; all of them if even they are not."""
     count = 0
     while count < len(keys) and offer.sum_of(keys[:count]) < needed:
@@ -174,7 +177,7 @@ def _how_many(offer: _Offer, keys: Sequence[Key], needed: int) -> int:
     return count
 
 
-def _best_node(offer: _Offer, count: int, needed: int) -> list[Key]:
+def _best_node(offer: _Offer, count: int, needed: int) -> list[HardwareKey]:
     """The untouched keys of the node where `count` of them are enough; else those of all nodes."""
     used = {offer.nodes[key] for key in offer.taken}
     fitting = [

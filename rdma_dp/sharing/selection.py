@@ -49,7 +49,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class HcaVerdict:
     """What one resource says of one HCA, selector by selector in the order of the documentation."""
 
     hca: Hca
@@ -77,7 +77,7 @@ class Selection:
     """What one resource says of every HCA, in the inventory's order."""
 
     resource: Resource
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[HcaVerdict, ...]
 
     @property
     def chosen(self) -> tuple[Hca, ...]:
@@ -90,7 +90,7 @@ class Selection:
         return grouped((verdict.hca.name, verdict.reasons) for verdict in self.rejected)
 
     @property
-    def rejected(self) -> tuple[Verdict, ...]:
+    def rejected(self) -> tuple[HcaVerdict, ...]:
         """The verdicts on all other HCAs."""
         return tuple(verdict for verdict in self.verdicts if not verdict.chosen)
 
@@ -99,7 +99,7 @@ def select(inventory: Inventory, resource: Resource) -> Selection:
     """The resource's verdict on every HCA of the node."""
     return Selection(
         resource,
-        tuple(Verdict(hca, compared(hca, resource.selectors)) for hca in inventory.hcas),
+        tuple(HcaVerdict(hca, compared(hca, resource.selectors)) for hca in inventory.hcas),
     )
 
 
@@ -114,7 +114,7 @@ def choices(selections: Iterable[Selection]) -> dict[str, Values]:
 
 def mismatches(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
     """The selectors that speak against the HCA, in the order of the config's documentation."""
-    return Verdict(hca, compared(hca, selectors)).mismatches
+    return HcaVerdict(hca, compared(hca, selectors)).mismatches
 
 
 def compared(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:

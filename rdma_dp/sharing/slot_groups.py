@@ -12,11 +12,11 @@ from types import MappingProxyType
 
 from rdma_dp.config import Resource, SlotsPer
 from rdma_dp.formats.list_limit import MESSAGE_LIMIT, list_bytes
-from rdma_dp.formats.slot_ids import Key, slot_id
+from rdma_dp.formats.slot_ids import HardwareKey, slot_id
 from rdma_dp.inventory.hardware import Hca, natural_key
-from rdma_dp.sharing.health import Health, assess
+from rdma_dp.sharing.health import GroupHealth, assess
 
-Groups = Mapping[Key, tuple[Hca, ...]]
+Groups = Mapping[HardwareKey, tuple[Hca, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class SlotGroup:
     """The slots of one key at one moment.
 
     `listed` is how many ids kubelet was ever told, which never shrinks: kubelet crashes when an id
@@ -39,11 +39,11 @@ class Share:
     where no free slot has one, its topology manager admits no pod.
     """
 
-    key: Key
+    key: HardwareKey
     hcas: tuple[Hca, ...]
     size: int
     listed: int
-    health: Health
+    health: GroupHealth
     numa_node: int | None = None
 
     @property
@@ -65,23 +65,23 @@ class Share:
         )
 
 
-def hcas_of(shares: Iterable[Share]) -> tuple[Hca, ...]:
+def hcas_of(shares: Iterable[SlotGroup]) -> tuple[Hca, ...]:
     """The HCAs of shares, each once, in the order of their names."""
     found = {hca.name: hca for share in shares for hca in share.hcas}
     return tuple(found[name] for name in sorted(found, key=natural_key))
 
 
-def make_shares(
-    resource: Resource, hcas: tuple[Hca, ...], before: Mapping[Key, Share], now: float
-) -> Mapping[Key, Share]:
+def make_slot_groups(
+    resource: Resource, hcas: tuple[Hca, ...], before: Mapping[HardwareKey, SlotGroup], now: float
+) -> Mapping[HardwareKey, SlotGroup]:
     """The shares of a resource that hands out `hcas`, by their keys; `before` are the last ones.
 
     Those that are gone stay, without HCAs: their ids must not vanish.
     """
     groups = _GROUPINGS[resource.slots_per](hcas)
     affordable = _affordable(resource, groups, before)
-    shares: dict[Key, Share] = {
-        key: replace(share, hcas=(), size=0, health=Health(healthy=False), numa_node=None)
+    shares: dict[HardwareKey, SlotGroup] = {
+        key: replace(share, hcas=(), size=0, health=GroupHealth(healthy=False), numa_node=None)
         for key, share in before.items()
         if key not in groups
     }
@@ -89,7 +89,7 @@ def make_shares(
         last = before.get(key)
         listed = last.listed if last else 0
         size = max(affordable, min(listed, resource.rdma_hca_max)) if members else 0
-        shares[key] = Share(
+        shares[key] = SlotGroup(
             key=key,
             hcas=members,
             size=size,
@@ -107,7 +107,7 @@ def _whole(hcas: tuple[Hca, ...]) -> Groups:
 
 def _by_hca(hcas: tuple[Hca, ...]) -> Groups:
     """HCAs that sit on one function have the key in common, and so the slots."""
-    groups: dict[Key, tuple[Hca, ...]] = {}
+    groups: dict[HardwareKey, tuple[Hca, ...]] = {}
     for hca in hcas:
         groups[hca.stable_key] = (*groups.get(hca.stable_key, ()), hca)
     return groups
@@ -123,7 +123,7 @@ def _common_node(hcas: Iterable[Hca]) -> int | None:
     return nodes.pop() if len(nodes) == 1 else None
 
 
-def _affordable(resource: Resource, groups: Groups, before: Mapping[Key, Share]) -> int:
+def _affordable(resource: Resource, groups: Groups, before: Mapping[HardwareKey, SlotGroup]) -> int:
     """The slots that a share can have that has not listed more before: as configured, or as many
     as kubelet's message holds beside all that was ever listed.
     """

@@ -16,7 +16,7 @@ from rdma_dp.formats.names import DEVICE_INFO_END
 from rdma_dp.formats.slot_ids import parsed_id
 from rdma_dp.inventory.hardware import Hca, PciFunction
 from rdma_dp.sharing.pool import Pool
-from rdma_dp.sharing.slot_groups import Share, hcas_of
+from rdma_dp.sharing.slot_groups import SlotGroup, hcas_of
 
 VERSION = "1.1.0"
 
@@ -32,7 +32,7 @@ def documents(pool: Pool) -> Mapping[str, str]:
     if not (resource.per_hca and resource.device_info):
         return MappingProxyType({})
     begin, found = _begin(resource), dict[str, str]()
-    for share in pool.shares.values():
+    for share in pool.slot_groups.values():
         text = _text(share)
         if text is not None:
             found |= {f"{begin}{slot.id}{DEVICE_INFO_END}": text for slot in share.slots}
@@ -56,7 +56,7 @@ def _begin(resource: Resource) -> str:
     return f"{resource.full_name.replace('/', '-')}-"
 
 
-def _text(share: Share) -> str | None:
+def _text(share: SlotGroup) -> str | None:
     """What every slot of the share says; None without an HCA on a PCI function.
 
     The format has room for one RDMA device: of several on a function, the first by name.

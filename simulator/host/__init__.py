@@ -5,9 +5,9 @@ A manifest (`manifest.py`) is what a person writes. `scene.py` fills in what the
 but the device nodes of `build(..., dev=True)`.
 """
 
-from simulator.host.live import StandinHost, build
+from simulator.host.live import SimulatedHost, build
 from simulator.host.loading import load, parse, sample_names
 from simulator.host.made import generate
 from simulator.host.manifest import Manifest
 
-__all__ = ["Manifest", "StandinHost", "build", "generate", "load", "parse", "sample_names"]
+__all__ = ["Manifest", "SimulatedHost", "build", "generate", "load", "parse", "sample_names"]

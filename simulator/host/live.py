@@ -12,7 +12,7 @@ from simulator.host.scene import Condition, PortState, resolve
 from simulator.host.tree import CharNode, Entry, Tree, update
 
 
-class StandinHost:
+class SimulatedHost:
     """A host's tree below `root`. Every method leaves a complete, consistent tree behind."""
 
     def __init__(self, manifest: Manifest, root: Path, *, dev: bool = False) -> None:
@@ -76,7 +76,7 @@ class StandinHost:
         self._tree, self._condition = tree, condition
 
 
-def build(manifest: Manifest, root: Path, *, dev: bool = False) -> StandinHost:
+def build(manifest: Manifest, root: Path, *, dev: bool = False) -> SimulatedHost:
     """Writes the host below `root`, which is empty or not there yet: sys/, proc/ and, with `dev`,
     the nodes of dev/infiniband (this needs CAP_MKNOD).
 
@@ -85,7 +85,7 @@ def build(manifest: Manifest, root: Path, *, dev: bool = False) -> StandinHost:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise RdmaDpError(f"{root} is not empty", "give a new directory for the stand-in host")
     root.mkdir(parents=True, exist_ok=True)
-    return StandinHost(manifest, root, dev=dev)
+    return SimulatedHost(manifest, root, dev=dev)
 
 
 def _without_dev(tree: Tree) -> Tree:

@@ -68,7 +68,7 @@ def parse(text: str, where: str) -> Manifest:
     except ValidationError as error:
         problems = "; ".join(_problem(e["loc"], e["msg"]) for e in error.errors())
         raise RdmaDpError(
-            f"{where}: {problems}", "what may stand there: rdma_dp/standin/host/manifest.py"
+            f"{where}: {problems}", "what may stand there: rdma_dp/simulated/host/manifest.py"
         ) from error
 
 

@@ -22,10 +22,10 @@ from simulator.kubelet.events import (
     Way,
 )
 from simulator.kubelet.faults import Faults
-from simulator.kubelet.kubelet import StandinKubelet
+from simulator.kubelet.kubelet import SimulatedKubelet
 
 __all__ = [
-    "StandinKubelet",
+    "SimulatedKubelet",
     "Faults",
     "Allocation",
     "UnexpectedAdmissionError",

@@ -16,7 +16,7 @@ from simulator.kubelet.registration import RegistrationServer, remove_sockets
 from simulator.kubelet.watcher import PluginWatcher
 
 
-class StandinKubelet:
+class SimulatedKubelet:
     """A fake kubelet below `root`, which takes the place of /var/lib/kubelet.
 
     `registration` and `watcher` tell which of the two ways to register it offers, `pod_resources`
@@ -215,7 +215,7 @@ class _Running:
 
     def __init__(
         self,
-        kubelet: StandinKubelet,
+        kubelet: SimulatedKubelet,
         devices: DeviceTable,
         journal: Journal,
         grace: float,

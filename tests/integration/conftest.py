@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.kubelet import StandinKubelet
+from simulator.kubelet import SimulatedKubelet
 from simulator.scratch import scratch
 from tests.integration.daemon.process import Node
 
@@ -20,17 +20,17 @@ def node(directory: Path) -> Node:
 
 
 @pytest.fixture
-async def kubelet(node: Node) -> AsyncIterator[StandinKubelet]:
+async def kubelet(node: Node) -> AsyncIterator[SimulatedKubelet]:
     """A kubelet that runs, and that nobody may have hurt by the end."""
-    async with StandinKubelet(node.kubelet_root) as running:
+    async with SimulatedKubelet(node.kubelet_root) as running:
         yield running
     assert running.violations == []
 
 
 @pytest.fixture
-async def no_kubelet(node: Node) -> AsyncIterator[StandinKubelet]:
+async def no_kubelet(node: Node) -> AsyncIterator[SimulatedKubelet]:
     """A kubelet for the test to start."""
-    kubelet = StandinKubelet(node.kubelet_root)
+    kubelet = SimulatedKubelet(node.kubelet_root)
     yield kubelet
     await kubelet.stop()
     assert kubelet.violations == []

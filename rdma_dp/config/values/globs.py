@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from rdma_dp.config.problems import Refused
+from rdma_dp.config.problems import InvalidValue
 
 # What a name of an HCA or a PF, or a glob of it, is written with; JSON Schema's words.
 NAME_PATTERN = r"[^,:{}]+"
@@ -37,25 +37,27 @@ def outside_brackets(pattern: str) -> str:
     return _BRACKETS.sub("?", pattern)
 
 
-def doubtful(pattern: str) -> Refused | None:
+def doubtful(pattern: str) -> InvalidValue | None:
     """What other languages would read in another way; here it would quietly match less."""
     if any(_DIGIT_RANGE.search(brackets) for brackets in _BRACKETS.findall(pattern)):
-        return Refused("has a range of numbers with several digits in brackets", _ONE_CHARACTER)
+        return InvalidValue(
+            "has a range of numbers with several digits in brackets", _ONE_CHARACTER
+        )
     if re.search(r"\{.*\}", pattern):
-        return Refused("has braces, which stand for themselves here", _FOREIGN["{"])
+        return InvalidValue("has braces, which stand for themselves here", _FOREIGN["{"])
     return None
 
 
-def checked_name(pattern: str) -> str:
+def validated_name(pattern: str) -> str:
     """A name, or a glob of names, that means what it looks like."""
     if refused := doubtful(pattern):
         raise refused
     outside = outside_brackets(pattern)
     if "[" in outside:
-        raise Refused("has a [ without a ]", _ONE_CHARACTER)
+        raise InvalidValue("has a [ without a ]", _ONE_CHARACTER)
     for sign, hint in _FOREIGN.items():
         if sign in pattern:
-            raise Refused(f'holds "{sign}", which is in no such name', hint)
+            raise InvalidValue(f'holds "{sign}", which is in no such name', hint)
     return pattern
 
 

@@ -8,7 +8,7 @@ of a PF go on in the next device behind function 7, so a range is one of numbers
 import re
 from functools import lru_cache
 
-from rdma_dp.config.problems import Refused
+from rdma_dp.config.problems import InvalidValue
 from rdma_dp.config.values import globs
 
 PATTERN = r"[0-9a-f:.*?\[\]!-]+"
@@ -71,14 +71,14 @@ def _with_domain(text: str, domain: str) -> str:
 def _check_glob(text: str) -> None:
     outside = globs.outside_brackets(text)
     if "[" in outside:
-        raise Refused("has a [ without a ]", 'one of several characters: "0000:3b:00.[0-3]"')
+        raise InvalidValue("has a [ without a ]", 'one of several characters: "0000:3b:00.[0-3]"')
     if "-" in outside:
-        raise Refused("is a range with a glob in it", _WHOLE)
+        raise InvalidValue("is a range with a glob in it", _WHOLE)
     shapes = _SHAPES if re.fullmatch(PATTERN, text) else ()
     if not any(globs.can_match(text, shape) for shape in shapes):
-        raise Refused("matches no PCI address", f"{_EXAMPLE}; {_GLOBS}")
+        raise InvalidValue("matches no PCI address", f"{_EXAMPLE}; {_GLOBS}")
     if "*" in outside[1:] and ":" not in outside and not outside.startswith("*"):
-        raise Refused("has no : and does not begin with *", _GLOBS)
+        raise InvalidValue("has no : and does not begin with *", _GLOBS)
 
 
 @lru_cache(maxsize=1024)
@@ -91,18 +91,18 @@ def _range(text: str) -> tuple[Numbers, Numbers]:
             hint = "behind the dash an address, or a last function up to 7: 0000:3b:00.2-7"
             if _DEVICE_AND_FUNCTION.fullmatch(end):
                 hint = f"the end needs its bus: {begin}-{begin.rpartition(':')[0]}:{end}"
-            raise Refused("is no range of PCI addresses", hint)
+            raise InvalidValue("is no range of PCI addresses", hint)
         end = begin[:-1] + end
     last = _checked_address(end)
     if last < first:
-        raise Refused("is a range that runs backwards", f"turn it round: {end}-{begin}")
+        raise InvalidValue("is a range that runs backwards", f"turn it round: {end}-{begin}")
     return first, last
 
 
 def _checked_address(text: str) -> Numbers:
     numbers = _numbers(text)
     if numbers is None:
-        raise Refused("is no PCI address", _BOUNDS if _SHAPE.fullmatch(text) else _EXAMPLE)
+        raise InvalidValue("is no PCI address", _BOUNDS if _SHAPE.fullmatch(text) else _EXAMPLE)
     return numbers
 
 

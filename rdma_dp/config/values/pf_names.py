@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rdma_dp.config.problems import Refused
+from rdma_dp.config.problems import InvalidValue
 from rdma_dp.config.values import globs
 
 _MOST_DIGITS = 10  # an sfnum has 32 bits
@@ -65,27 +65,29 @@ def matches(wanted: str, found: PfFunction) -> bool:
 def _parsed(text: str) -> _Wanted:
     name, mark, numbers = text.rpartition("#")
     if re.fullmatch(r"[0-9-]+", text):  # what YAML makes of [ens1f0#0,2-3] without quotes
-        raise Refused("is no PF", 'numbers stand behind its name, in one string: "ens1f0np0#0,2-3"')
+        raise InvalidValue(
+            "is no PF", 'numbers stand behind its name, in one string: "ens1f0np0#0,2-3"'
+        )
     if not mark:
-        return _Wanted(globs.checked_name(text), None)
+        return _Wanted(globs.validated_name(text), None)
     if not name:
-        raise Refused("names no PF before the #", "such as ens1f0np0#0-3")
-    return _Wanted(globs.checked_name(name), tuple(_numbers(part) for part in numbers.split(",")))
+        raise InvalidValue("names no PF before the #", "such as ens1f0np0#0-3")
+    return _Wanted(globs.validated_name(name), tuple(_numbers(part) for part in numbers.split(",")))
 
 
 def _numbers(part: str) -> tuple[int, int]:
     found = _NUMBERS.fullmatch(part)
     if found is None and _LONG_NUMBERS.fullmatch(part):
-        raise Refused(
+        raise InvalidValue(
             "has a number that is too long behind the #",
             f"the number of a VF or SF has at most {_MOST_DIGITS} digits",
         )
     if found is None:
-        raise Refused(
+        raise InvalidValue(
             "has something else than numbers behind the #",
             "the numbers of VFs or SFs, such as ens1f0np0#0-3,7; without # all of them",
         )
     first, last = int(found[1]), int(found[2] or found[1])
     if last < first:
-        raise Refused("has a range that runs backwards", f"turn it round: {last}-{first}")
+        raise InvalidValue("has a range that runs backwards", f"turn it round: {last}-{first}")
     return first, last

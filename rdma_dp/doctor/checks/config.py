@@ -6,11 +6,11 @@ from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
 from rdma_dp.doctor.facts.roce import GidTable, gid_table, roce_ports
 from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_VERBS, MODULES
 from rdma_dp.inventory.hardware import Hca
-from rdma_dp.node.view import Sight
+from rdma_dp.node.view import NodeView
 from rdma_dp.sharing.advice import steps, takers
 from rdma_dp.sharing.health import has_active_port
 from rdma_dp.sharing.pool import Pool
-from rdma_dp.sharing.selection import Verdict
+from rdma_dp.sharing.selection import HcaVerdict
 from rdma_dp.text import counted, some
 
 _SHOWN = 4  # names in a line of evidence
@@ -23,11 +23,11 @@ _NO_CONFIG = "there is no config to judge by"
     looks_at="the file that --config names",
     remedies=("rdma-dp check-config FILE", "rdma-dp doctor --config FILE"),
 )
-def file(sight: Sight) -> Iterator[Finding]:
+def file(node: NodeView) -> Iterator[Finding]:
     """Every problem of the config, each with its place. With one the daemon does not start, or goes
     on with the last good config. Without a file it waits, and nothing can be said of resources.
     """
-    seen = sight.config
+    seen = node.config
     to_check = f"rdma-dp check-config {seen.file}"
     if seen.missing:
         yield unknown(f"there is no config {seen.file}", "rdma-dp doctor --config FILE")
@@ -45,25 +45,25 @@ def file(sight: Sight) -> Iterator[Finding]:
     looks_at="the config's selectors, and what each HCA of the node shows to them",
     remedies=("rdma-dp dry-run --config FILE", "modprobe MODULE"),
 )
-def resources(sight: Sight) -> Iterator[Finding]:
+def resources(node: NodeView) -> Iterator[Finding]:
     """A resource that takes no HCA of this node, with what comes nearest: the selector that does
     not fit and the value that would, or the function that would fit if it had an HCA.
 
     It fails when no resource has an HCA and is a warning beside one that has: a config for many
     kinds of nodes names resources that some of them lack.
     """
-    unseen = _not_to_be_seen(sight)
-    judge = warn if any(pool.hcas for pool in sight.pools) else fail
-    for pool in sight.pools:
-        for step in steps(pool.selection, sight.inventory):
+    unseen = _not_to_be_seen(node)
+    judge = warn if any(pool.hcas for pool in node.pools) else fail
+    for pool in node.pools:
+        for step in steps(pool.selection, node.inventory):
             name = pool.resource.full_name
             if unseen:
                 yield unknown(f"no HCA: {step.text}; {unseen}", subject=name)
             else:
-                command = step.command or f"rdma-dp dry-run --config {sight.config.file}"
+                command = step.command or f"rdma-dp dry-run --config {node.config.file}"
                 yield judge(f"no HCA: {step.text}", command, subject=name)
-    if sight.pools:
-        yield ok("; ".join(_taken(pool) for pool in sight.pools[:_SHOWN]))
+    if node.pools:
+        yield ok("; ".join(_taken(pool) for pool in node.pools[:_SHOWN]))
     else:
         yield unknown(_NO_CONFIG)
 
@@ -72,13 +72,13 @@ def _taken(pool: Pool) -> str:
     return f"{pool.resource.full_name} has {some(tuple(h.name for h in pool.hcas), _SHOWN)}"
 
 
-def _not_to_be_seen(sight: Sight) -> str | None:
+def _not_to_be_seen(node: NodeView) -> str | None:
     """What a tree that is only a part of a host's lacks, so that nobody knows what it would have.
 
     Without HCAs the class itself counts, with them the class that makes them usable.
     """
-    made_by = CLASS_VERBS if sight.inventory.hcas else CLASS_INFINIBAND
-    if any(map(sight.host.is_directory, (made_by, MODULES))):
+    made_by = CLASS_VERBS if node.inventory.hcas else CLASS_INFINIBAND
+    if any(map(node.host.is_directory, (made_by, MODULES))):
         return None
     return f"neither /{made_by} nor /{MODULES} is there to look at"
 
@@ -89,26 +89,26 @@ def _not_to_be_seen(sight: Sight) -> str | None:
     looks_at="the config's selectors, the HCAs",
     remedies=("rdma-dp dry-run --config FILE",),
 )
-def unused(sight: Sight) -> Iterator[Finding]:
+def unused(node: NodeView) -> Iterator[Finding]:
     """An HCA that could be shared, has an ACTIVE port and is in no resource, although one of the
     same kind (PCI id, kind of function, link type) is: perhaps forgotten, as a second port is by
     its name. It is not told of HCAs of another kind, nor of those that `exclude` leaves out: that
     is somebody's will.
     """
-    taken = {hca.name for pool in sight.pools for hca in pool.hcas}
-    kinds = {_kind(hca): pool for pool in sight.pools for hca in pool.hcas}
-    excluded = _excluded(sight)
-    left = [hca for hca in sight.inventory.hcas if hca.shareable and hca.name not in taken]
+    taken = {hca.name for pool in node.pools for hca in pool.hcas}
+    kinds = {_kind(hca): pool for pool in node.pools for hca in pool.hcas}
+    excluded = _excluded(node)
+    left = [hca for hca in node.inventory.hcas if hca.shareable and hca.name not in taken]
     for hca in left:
         pool = kinds.get(_kind(hca))
         if pool is not None and hca.name not in excluded and has_active_port(hca):
             yield warn(
                 f"is in no resource, though {pool.resource.full_name} has others of its kind:"
                 " select it too, or say below exclude that it is left out on purpose",
-                f"rdma-dp dry-run --config {sight.config.file}",
+                f"rdma-dp dry-run --config {node.config.file}",
                 subject=hca.name,
             )
-    if sight.pools:
+    if node.pools:
         others = f": {some(tuple(hca.name for hca in left), _SHOWN)}" if left else ""
         yield ok(f"{counted(len(taken), 'HCA')} in resources, {len(left)} not{others}")
     else:
@@ -121,13 +121,13 @@ def _kind(hca: Hca) -> tuple[object, ...]:
     return (*id_, hca.function_type, hca.link_types)
 
 
-def _excluded(sight: Sight) -> set[str]:
+def _excluded(node: NodeView) -> set[str]:
     """The HCAs that a resource leaves out by `exclude`, and not by what it wants."""
 
-    def left_out(verdict: Verdict) -> bool:
+    def left_out(verdict: HcaVerdict) -> bool:
         return any(mismatch.excludes for mismatch in verdict.mismatches)
 
-    verdicts = (verdict for pool in sight.pools for verdict in pool.selection.rejected)
+    verdicts = (verdict for pool in node.pools for verdict in pool.selection.rejected)
     return {verdict.hca.name for verdict in verdicts if left_out(verdict)}
 
 
@@ -137,19 +137,19 @@ def _excluded(sight: Sight) -> set[str]:
     looks_at="the config's selectors, the HCAs",
     remedies=("rdma-dp dry-run --config FILE",),
 )
-def shared(sight: Sight) -> Iterator[Finding]:
+def shared(node: NodeView) -> Iterator[Finding]:
     """An HCA in several resources is shared by more containers than each rdmaHcaMax says, and
     neither resource knows of the other. It works, and is seldom meant.
     """
-    found = takers(sight.inventory, [pool.selection for pool in sight.pools])
+    found = takers(node.inventory, [pool.selection for pool in node.pools])
     for hca, names in found.items():
         if len(names) > 1:
             yield warn(
                 f"is in several resources: {some(names, _SHOWN)}",
-                f"rdma-dp dry-run --config {sight.config.file}",
+                f"rdma-dp dry-run --config {node.config.file}",
                 subject=hca,
             )
-    yield ok("no HCA is in several resources") if sight.pools else unknown(_NO_CONFIG)
+    yield ok("no HCA is in several resources") if node.pools else unknown(_NO_CONFIG)
 
 
 @check(
@@ -158,7 +158,7 @@ def shared(sight: Sight) -> Iterator[Finding]:
     looks_at="rdmaHcaMax; /sys/class/infiniband/HCA/ports/N/gids",
     remedies=("rdma-dp dry-run --config FILE",),
 )
-def slots(sight: Sight) -> Iterator[Finding]:
+def slots(node: NodeView) -> Iterator[Finding]:
     """With RoCE the interface of each pod (macvlan, ipvlan, VLAN) puts its addresses into the GID
     table of the port below: each address twice, as RoCE v1 and v2, and a pod has two addresses, the
     link-local one and its own. mlx5's table of 256 slots is full after 63 pods beside the host's
@@ -167,12 +167,12 @@ def slots(sight: Sight) -> Iterator[Finding]:
 
     It is also a warning when the slots do not fit into one message to kubelet.
     """
-    for pool in sight.pools:
-        yield from _too_many(sight, pool)
+    for pool in node.pools:
+        yield from _too_many(node, pool)
         for warning in pool.warnings:
             yield warn(warning, subject=pool.resource.full_name)
-    if sight.pools:
-        yield ok("; ".join(_slots(pool) for pool in sight.pools[:_SHOWN]))
+    if node.pools:
+        yield ok("; ".join(_slots(pool) for pool in node.pools[:_SHOWN]))
     else:
         yield unknown(_NO_CONFIG)
 
@@ -185,26 +185,26 @@ def _slots(pool: Pool) -> str:
     return f"{pool.resource.full_name}: rdmaHcaMax is {pool.resource.rdma_hca_max}"
 
 
-def _tables(sight: Sight, hca: Hca) -> Iterator[GidTable]:
-    for port in roce_ports(sight.host, hca):
-        table = gid_table(sight.host, hca, port)
+def _tables(node: NodeView, hca: Hca) -> Iterator[GidTable]:
+    for port in roce_ports(node.host, hca):
+        table = gid_table(node.host, hca, port)
         if table is not None and table.size:
             yield table
 
 
-def _too_many(sight: Sight, pool: Pool) -> Iterator[Finding]:
+def _too_many(node: NodeView, pool: Pool) -> Iterator[Finding]:
     most = pool.resource.rdma_hca_max
     if most <= _ALWAYS_FIT:
         return
     for hca in pool.hcas:
-        for table in _tables(sight, hca):
+        for table in _tables(node, hca):
             room = table.free // _GIDS_OF_A_POD
             if room < most:
                 yield warn(
                     f"rdmaHcaMax is {most}, but port {table.port} of its HCAs has GIDs for {room}"
                     f" more pods: {len(table.used)} of {table.size} slots are in use, and the"
                     f" interface of a pod takes {_GIDS_OF_A_POD} (two addresses, RoCE v1 and v2)",
-                    f"rdma-dp dry-run --config {sight.config.file}",
+                    f"rdma-dp dry-run --config {node.config.file}",
                     subject=f"{pool.resource.full_name} on {hca.name}",
                 )
 

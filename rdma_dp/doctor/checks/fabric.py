@@ -16,7 +16,7 @@ from rdma_dp.doctor.facts.roce import (
 )
 from rdma_dp.host.paths import CLASS_NET, RDMA_CM_SETTINGS
 from rdma_dp.inventory.hardware import Hca, Port
-from rdma_dp.node.view import Sight
+from rdma_dp.node.view import NodeView
 from rdma_dp.text import counted, some
 
 _SHOWN = 4  # names in a line of evidence
@@ -34,7 +34,7 @@ _LARGEST_PACKET = 65535
     looks_at="/sys/class/net/NETDEV/mtu, of each RoCE port and of what runs over it (upper_*)",
     remedies=("ip link set NETDEV mtu MTU",),
 )
-def mtu(sight: Sight) -> Iterator[Finding]:
+def mtu(node: NodeView) -> Iterator[Finding]:
     """RoCE sends packets of 256 to 4096 bytes, the largest that fits into the netdev's MTU with 96
     bytes of headers: 1500 gives 1024, 4192 and more give 4096. Programs that connect through
     rdma_cm go by the MTU of their own interface, others by the port's.
@@ -44,7 +44,7 @@ def mtu(sight: Sight) -> Iterator[Finding]:
     is the same everywhere works: it is told and not warned of, for the switches, which nobody sees
     from here, may know no other. Interfaces in the pods' own namespaces do not show either.
     """
-    found = _mtus(sight)
+    found = _mtus(node)
     for name, (own, uppers) in found.items():
         if roce_mtu(own) is None:
             yield warn(
@@ -53,10 +53,10 @@ def mtu(sight: Sight) -> Iterator[Finding]:
         for upper, over in uppers.items():
             if roce_mtu(over) != roce_mtu(own):
                 yield _mismatch(name, own, upper, over)
-    yield from _mixed(sight, found)
+    yield from _mixed(node, found)
     if found:
         yield ok("; ".join(_by_size({name: own for name, (own, _) in found.items()})))
-    elif any(_roce(sight)):
+    elif any(_roce(node)):
         yield unknown("no netdev of a RoCE port is there, or tells its MTU")
 
 
@@ -73,38 +73,38 @@ def _set_mtu(name: str, value: int) -> str:
     return f"ip link set {name} mtu {value}"
 
 
-def _roce(sight: Sight) -> Iterator[tuple[Hca, Port]]:
-    for hca in sight.concerned:
-        for port in roce_ports(sight.host, hca):
+def _roce(node: NodeView) -> Iterator[tuple[Hca, Port]]:
+    for hca in node.concerned:
+        for port in roce_ports(node.host, hca):
             yield hca, port
 
 
-def _mtus(sight: Sight) -> dict[str, tuple[int, dict[str, int]]]:
+def _mtus(node: NodeView) -> dict[str, tuple[int, dict[str, int]]]:
     """The MTU of each netdev of a RoCE port, and those of what runs over it."""
     found = {}
-    for _, port in _roce(sight):
+    for _, port in _roce(node):
         for name in port.netdevs:
-            own = _mtu(sight, name)
+            own = _mtu(node, name)
             if own is not None and name not in found:
-                found[name] = own, dict(_uppers(sight, name))
+                found[name] = own, dict(_uppers(node, name))
     return found
 
 
-def _mtu(sight: Sight, name: str) -> int | None:
-    return sight.host.read_fact_int(f"{CLASS_NET}/{name}/mtu")
+def _mtu(node: NodeView, name: str) -> int | None:
+    return node.host.read_fact_int(f"{CLASS_NET}/{name}/mtu")
 
 
-def _uppers(sight: Sight, name: str) -> Iterator[tuple[str, int]]:
+def _uppers(node: NodeView, name: str) -> Iterator[tuple[str, int]]:
     """What runs over a netdev in this network namespace (kernel net/core/dev.c makes the links)."""
-    for entry in sight.host.entries(f"{CLASS_NET}/{name}"):
+    for entry in node.host.entries(f"{CLASS_NET}/{name}"):
         kind, _, upper = entry.partition("_")
-        over = _mtu(sight, upper) if kind == "upper" and upper else None
+        over = _mtu(node, upper) if kind == "upper" and upper else None
         if over is not None and upper != _OVS and over <= _LARGEST_PACKET:
             yield upper, over
 
 
-def _mixed(sight: Sight, found: Mapping[str, tuple[int, Mapping[str, int]]]) -> Iterator[Finding]:
-    for pool in sight.pools:
+def _mixed(node: NodeView, found: Mapping[str, tuple[int, Mapping[str, int]]]) -> Iterator[Finding]:
+    for pool in node.pools:
         names = dict.fromkeys(n for h in pool.hcas for p in h.ports for n in p.netdevs)
         sizes = {name: found[name][0] for name in names if name in found}
         if len(set(sizes.values())) > 1:
@@ -139,7 +139,7 @@ def _by_size(sizes: Mapping[str, int]) -> Iterator[str]:
         "cma_roce_mode -d HCA -p PORT -m 2",
     ),
 )
-def gids(sight: Sight) -> Iterator[Finding]:
+def gids(node: NodeView) -> Iterator[Finding]:
     """A RoCE port speaks for the addresses in its GID table: without a RoCE v2 entry there is
     nothing that a router or another subnet would answer to, and without a free slot the interface
     of the next pod gets none. Addresses come from the port's netdev and what runs over it.
@@ -148,16 +148,16 @@ def gids(sight: Sight) -> Iterator[Finding]:
     its addresses there.
     """
     seen = []
-    for hca, port in _roce(sight):
+    for hca, port in _roce(node):
         if not port.netdevs or port.state not in (None, "ACTIVE"):
             continue
-        table = gid_table(sight.host, hca, port)
+        table = gid_table(node.host, hca, port)
         if table is None or not table.size:
             yield unknown(f"port {port.number} shows no GID table", subject=hca.name)
             continue
         seen.append(table)
         yield from _judged(table, hca, port)
-        yield from _mode(sight, hca, port)
+        yield from _mode(node, hca, port)
     if seen:
         free = min(table.free for table in seen)
         ports = counted(len(seen), "RoCE port")
@@ -191,10 +191,10 @@ def _judged(table: GidTable, hca: Hca, port: Port) -> Iterator[Finding]:
         )
 
 
-def _mode(sight: Sight, hca: Hca, port: Port) -> Iterator[Finding]:
+def _mode(node: NodeView, hca: Hca, port: Port) -> Iterator[Finding]:
     """What rdma_cm takes by itself. configfs has it only for HCAs that somebody asked it about."""
     path = f"{RDMA_CM_SETTINGS}/{hca.name}/ports/{port.number}/default_roce_mode"
-    if sight.host.read_fact(path) == V1:
+    if node.host.read_fact(path) == V1:
         yield warn(
             f"rdma_cm connects port {port.number} by RoCE v1 unless it is told otherwise",
             f"cma_roce_mode -d {hca.name} -p {port.number} -m 2",

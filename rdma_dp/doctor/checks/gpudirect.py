@@ -19,7 +19,7 @@ from rdma_dp.host.paths import (
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.inventory.pci_ids import AMD, NVIDIA
 from rdma_dp.inventory.topology import DIRECT, Distance, Gpu, bridges_between
-from rdma_dp.node.view import Sight
+from rdma_dp.node.view import NodeView
 from rdma_dp.text import some
 
 # RDMA takes DMA-BUF memory from 5.12 on (kernel drivers/infiniband/core/umem_dmabuf.c).
@@ -41,17 +41,17 @@ _OPEN_MODULE = "Open Kernel Module"  # in NVIDIA_VERSION
         "grep -E 'CONFIG_(PCI_P2PDMA|...)=' /boot/config-$(uname -r)",
     ),
 )
-def peer_memory(sight: Sight) -> Iterator[Finding]:
+def peer_memory(node: NodeView) -> Iterator[Finding]:
     """An HCA reaches GPU memory through DMA-BUF (NVIDIA's open kernel module on Linux 5.12 or
     newer) or through nvidia_peermem. Without either all traffic is copied through the host's
     memory: NCCL says "GDR 0" and is several times slower.
     """
-    gpus = _gpus(sight)
+    gpus = _gpus(node)
     vendors = {gpu.function.vendor for gpu in gpus if gpu.function.driver != _VIRTUAL_MACHINES}
     if NVIDIA in vendors:
-        yield _nvidia(sight.host)
+        yield _nvidia(node.host)
     if AMD in vendors:
-        yield _amd(sight.host)
+        yield _amd(node.host)
 
 
 def _nvidia(host: Host) -> Finding:
@@ -97,19 +97,19 @@ def _has_dmabuf(release: str | None) -> bool | None:
     looks_at="the real paths below /sys/bus/pci/devices, numa_node",
     remedies=("rdma-dp topo",),
 )
-def affinity(sight: Sight) -> Iterator[Finding]:
+def affinity(node: NodeView) -> Iterator[Finding]:
     """NCCL lets an HCA reach a GPU directly over PCIe switches (PIX, PXB). A GPU whose nearest HCA
     is behind another host bridge (NODE) or NUMA node (SYS) pays for it in bandwidth. It looks at
     the HCAs of the config's resources; without a config, at all. On a Grace NODE is right: its own
     links, and a ConnectX-8's Data Direct function, join what the PCIe tree shows far apart.
     """
-    gpus = _gpus(sight)
-    if gpus and _is_virtual(sight):
+    gpus = _gpus(node)
+    if gpus and _is_virtual(node):
         yield unknown("a virtual machine: its PCIe tree is not that of the hardware")
         return
-    hcas = _hcas(sight)
-    near = [sight.topology.nearest(gpu, hcas) for gpu in gpus]
-    far_as_built = frozenset({Distance.NODE} if _is_grace(sight.host) else ())
+    hcas = _hcas(node)
+    near = [node.topology.nearest(gpu, hcas) for gpu in gpus]
+    far_as_built = frozenset({Distance.NODE} if _is_grace(node.host) else ())
     for gpu, (distance, nearest) in zip(gpus, near, strict=True):
         if distance is Distance.UNKNOWN:
             told = "behind another host bridge than every HCA, and no NUMA node is told"
@@ -133,23 +133,23 @@ def _counted(distances: Sequence[Distance | None]) -> str:
     looks_at="/sys/bus/pci/devices/BRIDGE/config, as root",
     remedies=("setpci -s BRIDGE ECAP_ACS+6.w=0000",),
 )
-def acs(sight: Sight) -> Iterator[Finding]:
+def acs(node: NodeView) -> Iterator[Finding]:
     """With Access Control Services on, a PCIe switch sends what an HCA and a GPU below it have to
     say to each other up to the CPU and back: slow, or broken. The BIOS is the lasting place to
     switch it off; setpci lasts until the next boot. Virtual machines with passed-through devices
     need it. A Grace is left alone: a ConnectX-8 beside it wants settings of its own, which NVIDIA's
     rdma_topo knows.
     """
-    bridges = _bridges(sight)
-    if _gpus(sight) and not bridges:
+    bridges = _bridges(node)
+    if _gpus(node) and not bridges:
         yield ok("no PCIe switch is between a GPU and an HCA")
     unseen = []
     for bridge in bridges:
-        found = read_acs(sight.host, bridge)
+        found = read_acs(node.host, bridge)
         if found is None:
             unseen.append(bridge)
         elif found.redirects:
-            yield _redirects(sight.host, bridge, found)
+            yield _redirects(node.host, bridge, found)
     if unseen:
         yield unknown(
             f"the extended configuration space of {some(tuple(unseen), _NAMED)} cannot be read",
@@ -177,21 +177,21 @@ def _redirects(host: Host, bridge: str, found: Acs) -> Finding:
     looks_at="/sys/bus/pci/devices/ADDRESS/iommu_group, /sys/kernel/iommu_groups/N/type",
     remedies=("iommu=pt", "iommu.passthrough=1"),
 )
-def iommu(sight: Sight) -> Iterator[Finding]:
+def iommu(node: NodeView) -> Iterator[Finding]:
     """GPUDirect RDMA wants the same addresses on both sides: an IOMMU that translates (DMA,
     DMA-FQ) makes it slow or impossible; in passthrough mode (identity) it does not. A Grace is
     left alone.
     """
-    addresses = tuple(_addresses(sight))
-    if addresses and not sight.host.is_directory(IOMMU_GROUPS):
+    addresses = tuple(_addresses(node))
+    if addresses and not node.host.is_directory(IOMMU_GROUPS):
         yield unknown(f"there is no /{IOMMU_GROUPS} to look at")
         return
-    types = {address: read_iommu(sight.host, address) for address in addresses}
+    types = {address: read_iommu(node.host, address) for address in addresses}
     translated = tuple(address for address in addresses if types[address] in ("DMA", "DMA-FQ"))
-    if translated and _is_grace(sight.host):
+    if translated and _is_grace(node.host):
         yield ok(f"type {types[translated[0]]}, as a Grace runs by default")
     elif translated:
-        parameter = _ARM_PASSTHROUGH if sight.host.read_fact(ARM_CPU) else _PASSTHROUGH
+        parameter = _ARM_PASSTHROUGH if node.host.read_fact(ARM_CPU) else _PASSTHROUGH
         yield warn(
             f"translates for {some(translated, 2)} (type {types[translated[0]]})",
             f"put `{parameter}` on the kernel's command line and reboot",
@@ -208,33 +208,33 @@ _PASSTHROUGH, _ARM_PASSTHROUGH = "iommu=pt", "iommu.passthrough=1"
 # --- what several of them look at ----------------------------------------------------------------
 
 
-def _hcas(sight: Sight) -> tuple[Hca, ...]:
+def _hcas(node: NodeView) -> tuple[Hca, ...]:
     """The HCAs that pods get; without a config those that they could get."""
-    pooled = {hca.name: hca for pool in sight.pools for hca in pool.hcas}
-    return sight.topology.measured(pooled.values() or sight.inventory.hcas)
+    pooled = {hca.name: hca for pool in node.pools for hca in pool.hcas}
+    return node.topology.measured(pooled.values() or node.inventory.hcas)
 
 
-def _gpus(sight: Sight) -> tuple[Gpu, ...]:
+def _gpus(node: NodeView) -> tuple[Gpu, ...]:
     """The GPUs, if there is an HCA to reach them."""
-    return sight.topology.gpus if _hcas(sight) else ()
+    return node.topology.gpus if _hcas(node) else ()
 
 
-def _addresses(sight: Sight) -> Iterator[str]:
+def _addresses(node: NodeView) -> Iterator[str]:
     """Those of the GPUs and HCAs, where there are both."""
-    gpus = _gpus(sight)
+    gpus = _gpus(node)
     yield from (gpu.place.address for gpu in gpus)
-    for hca in _hcas(sight) if gpus else ():
-        yield from (place.address for place in sight.topology.hcas[hca.name])
+    for hca in _hcas(node) if gpus else ():
+        yield from (place.address for place in node.topology.hcas[hca.name])
 
 
-def _bridges(sight: Sight) -> tuple[str, ...]:
+def _bridges(node: NodeView) -> tuple[str, ...]:
     """Those that could turn the traffic between a GPU and its nearest HCAs around, each once."""
-    hcas = _hcas(sight)
+    hcas = _hcas(node)
     found: dict[str, None] = {}
-    for gpu in sight.topology.gpus:
-        distance, nearest = sight.topology.nearest(gpu, hcas)
+    for gpu in node.topology.gpus:
+        distance, nearest = node.topology.nearest(gpu, hcas)
         if distance in DIRECT:
-            places = (place for hca in nearest for place in sight.topology.hcas[hca.name])
+            places = (place for hca in nearest for place in node.topology.hcas[hca.name])
             for place in places:
                 found |= dict.fromkeys(bridges_between(gpu.place, place))
     return tuple(found)
@@ -249,10 +249,10 @@ def _is_grace(host: Host) -> bool:
     return (implementer, part) == _NEOVERSE_V2 or implementer == _OF_NVIDIA
 
 
-def _is_virtual(sight: Sight) -> bool:
+def _is_virtual(node: NodeView) -> bool:
     """Whether a hypervisor made up the PCIe tree: a GPU without a port above it is not hardware."""
-    bare = any(not gpu.place.bridges for gpu in sight.topology.gpus)
-    flags = re.search(r"^flags\s*:(.*)$", sight.host.read_fact(CPUS) or "", re.MULTILINE)
+    bare = any(not gpu.place.bridges for gpu in node.topology.gpus)
+    flags = re.search(r"^flags\s*:(.*)$", node.host.read_fact(CPUS) or "", re.MULTILINE)
     return bare or (flags is not None and "hypervisor" in flags[1].split())
 
 

@@ -6,7 +6,7 @@ from rdma_dp.discovery.eligibility import RAW_ETHERNET, SWITCH_MANAGEMENT
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
 from rdma_dp.host.paths import CLASS_VERBS, MODULES
 from rdma_dp.inventory.hardware import CharDevice, Hca
-from rdma_dp.node.view import Sight
+from rdma_dp.node.view import NodeView
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.text import counted, some
 
@@ -20,19 +20,19 @@ _MAKE_NODES = "udevadm trigger --action=add --subsystem-match=infiniband_verbs"
     looks_at="/sys/class/infiniband_verbs, infiniband_mad, misc/rdma_cm; the nodes in /dev",
     remedies=(_MAKE_NODES, "modprobe ib_uverbs"),
 )
-def nodes(sight: Sight) -> Iterator[Finding]:
+def nodes(node: NodeView) -> Iterator[Finding]:
     """A program opens /dev/infiniband/uverbsN; a node that is missing, or that has the numbers of
     a device that was there before, keeps it from its HCA. umad, issm and rdma_cm are needed by
     fewer programs: for them it is a warning.
     """
-    hcas = sight.inventory.hcas
+    hcas = node.inventory.hcas
     for hca in hcas:
-        yield from _without_uverbs(sight, hca)
+        yield from _without_uverbs(node, hca)
         if hca.uverbs is not None and hca.uverbs.fault is not None:
             yield fail(hca.uverbs.fault, _MAKE_NODES, subject=hca.name)
         for device in (*hca.umads, *hca.issms):
             yield from _faulty(device, hca.name)
-    rdma_cm = sight.inventory.system.rdma_cm
+    rdma_cm = node.inventory.system.rdma_cm
     if rdma_cm is not None:
         yield from _faulty(rdma_cm, "")
     uverbs = [hca.uverbs for hca in hcas if hca.uverbs is not None]
@@ -47,14 +47,14 @@ def _faulty(device: CharDevice, hca: str) -> Iterator[Finding]:
         yield warn(f"{device.fault}; containers do not get it", _MAKE_NODES, subject=hca)
 
 
-def _without_uverbs(sight: Sight, hca: Hca) -> Iterator[Finding]:
+def _without_uverbs(node: NodeView, hca: Hca) -> Iterator[Finding]:
     """An HCA that only serves another for subnet management has none and needs none."""
     reason = hca.unshareable or ""
     if hca.uverbs is not None or not reason.startswith("no uverbs") or "(SMI)" in reason:
         return
-    if sight.host.is_directory(MODULES):
+    if node.host.is_directory(MODULES):
         yield fail(reason, "modprobe ib_uverbs", subject=hca.name)
-    elif sight.host.is_directory(CLASS_VERBS):
+    elif node.host.is_directory(CLASS_VERBS):
         yield fail(reason, subject=hca.name)
     else:
         yield unknown("neither /sys/class/infiniband_verbs nor /sys/module is there to look at")
@@ -69,12 +69,12 @@ def _without_uverbs(sight: Sight, hca: Hca) -> Iterator[Finding]:
         "echo 'options ib_core netns_mode=1' > /etc/modprobe.d/ib_core.conf",
     ),
 )
-def netns(sight: Sight) -> Iterator[Finding]:
+def netns(node: NodeView) -> Iterator[Finding]:
     """In exclusive mode an HCA belongs to one network namespace, and a pod with one of its own sees
     none of the host's. The mode can be changed at once only while there are no other namespaces;
     once pods run (EBUSY) it takes the module's option and a reboot.
     """
-    mode = sight.inventory.system.netns_mode
+    mode = node.inventory.system.netns_mode
     if mode == "exclusive":
         yield fail(
             "the mode is exclusive: no pod can use an HCA of the host",
@@ -83,7 +83,7 @@ def netns(sight: Sight) -> Iterator[Finding]:
         )
     elif mode is not None:
         yield ok(f"the mode is {mode}")
-    elif sight.inventory.hcas:
+    elif node.inventory.hcas:
         yield unknown("neither netlink nor /sys/module/ib_core tells the mode", "rdma system")
 
 
@@ -93,13 +93,13 @@ def netns(sight: Sight) -> Iterator[Finding]:
     looks_at="/sys/class/net/NETDEV/phys_switch_id, /sys/class/infiniband/HCA/ports/N/gids",
     remedies=("devlink dev eswitch set pci/ADDRESS mode legacy",),
 )
-def switchdev(sight: Sight) -> Iterator[Finding]:
+def switchdev(node: NodeView) -> Iterator[Finding]:
     """The HCA of a PF in switchdev mode moves raw Ethernet for the embedded switch and has no GIDs;
     its VFs and SFs have the HCAs for pods. It is a warning where a resource's selectors take such
     an HCA and none of its VFs or SFs: either the mode or the selectors are not what was wanted.
     """
-    raw = [hca for hca in sight.inventory.hcas if hca.unshareable == RAW_ETHERNET]
-    useless = {hca.name for pool in sight.pools for hca in _without_heirs(pool)}
+    raw = [hca for hca in node.inventory.hcas if hca.unshareable == RAW_ETHERNET]
+    useless = {hca.name for pool in node.pools for hca in _without_heirs(pool)}
     for hca in raw:
         if hca.name in useless and hca.function is not None:
             yield warn(
@@ -128,17 +128,17 @@ def _without_heirs(pool: Pool) -> Iterator[Hca]:
     looks_at="/sys/bus/pci/devices/ADDRESS/vpd",
     remedies=("lspci -vv -s ADDRESS | grep SMDL",),
 )
-def management(sight: Sight) -> Iterator[Finding]:
+def management(node: NodeView) -> Iterator[Finding]:
     """On HGX and DGX boards from B200 on, four ConnectX-7 functions belong to the NVLink switches.
     Their VPD says SMDL=SW_MNG, and rdma-dp leaves them out of every resource, so there is nothing
     to do about those. Where the VPD cannot be read, a resource may hold one: a warning. The cure is
     `exclude: {pciAddresses: [...]}` below the resource's selectors.
     """
-    certain = tuple(h.name for h in sight.inventory.hcas if h.unshareable == SWITCH_MANAGEMENT)
-    for hca in sight.concerned:
-        if hca.doubt is not None and hca.function is not None:
+    certain = tuple(h.name for h in node.inventory.hcas if h.unshareable == SWITCH_MANAGEMENT)
+    for hca in node.concerned:
+        if hca.suspicion is not None and hca.function is not None:
             address = hca.function.address
-            yield warn(hca.doubt, f"lspci -vv -s {address} | grep SMDL", subject=hca.name)
+            yield warn(hca.suspicion, f"lspci -vv -s {address} | grep SMDL", subject=hca.name)
     left_out = f"left out of every resource: {some(certain, _SHOWN)}"
     yield ok(left_out if certain else "none is known")
 

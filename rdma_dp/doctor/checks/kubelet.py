@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
-from rdma_dp.kubelet.views import KubeletView, PluginSocket, SocketState, Status
-from rdma_dp.node.view import Sight
+from rdma_dp.kubelet.views import KubeletView, PluginSocket, PluginStatus, SocketState
+from rdma_dp.node.view import NodeView
 
 _KUBELET = (
     "systemctl status kubelet  # or k3s, rke2-agent, k0sworker",
@@ -28,11 +28,11 @@ _NOT_ASKED = "kubelet could not be asked: see kubelet-socket"
     looks_at="KUBELET_ROOT/device-plugins/kubelet.sock",
     remedies=(*_KUBELET, _ELSEWHERE, _AS_ROOT),
 )
-def socket(sight: Sight) -> Iterator[Finding]:
+def socket(node: NodeView) -> Iterator[Finding]:
     """Without kubelet no pod starts on the node. Its socket stays behind when it ends, so only
     connecting to it tells; nothing is sent.
     """
-    view = sight.answers.kubelet
+    view = node.answers.kubelet
     if view is None:
         yield unknown("a tree of files does not tell how kubelet is: ask on the node itself")
         return
@@ -68,11 +68,11 @@ def _not_listed(view: KubeletView) -> str:
     looks_at="--root-dir of the process kubelet, and where k0s, k3s, rke2 and microk8s keep it",
     remedies=(_MOVE, _ELSEWHERE),
 )
-def directory(sight: Sight) -> Iterator[Finding]:
+def directory(node: NodeView) -> Iterator[Finding]:
     """Some distributions keep kubelet's root elsewhere. A plugin that looks in the wrong place
     waits for ever, and the node has no such resource.
     """
-    view = sight.answers.kubelet
+    view = node.answers.kubelet
     if view is None:
         yield unknown(_NOT_ASKED)
         return
@@ -96,11 +96,11 @@ def directory(sight: Sight) -> Iterator[Finding]:
     looks_at="the sockets in KUBELET_ROOT/device-plugins and KUBELET_ROOT/plugins_registry",
     remedies=(_FIND, _LOGS, _RESTART, _AS_ROOT),
 )
-def plugin(sight: Sight) -> Iterator[Finding]:
+def plugin(node: NodeView) -> Iterator[Finding]:
     """A resource that no plugin serves is not in the node's status; pods that ask for it stay
     Pending.
     """
-    view = sight.answers.kubelet
+    view = node.answers.kubelet
     if view is None:
         yield unknown(_NOT_ASKED)
         return
@@ -111,7 +111,7 @@ def plugin(sight: Sight) -> Iterator[Finding]:
     yield from _ill(ours)
     served = {each.resource for each in view.statuses}
     if not any(_may_serve(each) for each in ours):
-        for name in _configured(sight) - served:
+        for name in _configured(node) - served:
             if view.unreadable:
                 yield unknown(
                     f"no rdma-dp seems to serve it, but {_not_listed(view)}", subject=name
@@ -120,7 +120,7 @@ def plugin(sight: Sight) -> Iterator[Finding]:
                 yield fail("no rdma-dp serves it", _FIND, _LOGS, subject=name)
     if served:
         yield ok(f"served: {', '.join(sorted(filter(None, served)))}")
-    elif not ours and not _configured(sight):
+    elif not ours and not _configured(node):
         yield unknown("no socket of an rdma-dp, and no config that says what to serve", _FIND)
 
 
@@ -141,8 +141,8 @@ def _may_serve(each: PluginSocket) -> bool:
     return each.status is None and each.state is not SocketState.STALE
 
 
-def _configured(sight: Sight) -> set[str]:
-    return {pool.resource.full_name for pool in sight.pools}
+def _configured(node: NodeView) -> set[str]:
+    return {pool.resource.full_name for pool in node.pools}
 
 
 @check(
@@ -151,12 +151,12 @@ def _configured(sight: Sight) -> set[str]:
     looks_at="what rdma-dp tells on its sockets: the open ListAndWatch streams",
     remedies=(_LOGS,),
 )
-def registered(sight: Sight) -> Iterator[Finding]:
+def registered(node: NodeView) -> Iterator[Finding]:
     """kubelet keeps one ListAndWatch stream to a plugin that it has registered. Without it all
     slots count as unhealthy at once, and after five minutes the resource is gone. Of two rdma-dp
     in a rolling update one has it, which is enough.
     """
-    view = sight.answers.kubelet
+    view = node.answers.kubelet
     if view is None or not view.statuses:
         yield unknown(_NOT_ASKED if view is None else "no rdma-dp tells: see kubelet-plugin")
         return
@@ -175,11 +175,11 @@ def registered(sight: Sight) -> Iterator[Finding]:
     looks_at="KUBELET_ROOT/pod-resources/kubelet.sock, GetAllocatableResources",
     remedies=(_RESTART, _DRY_RUN, "mount KUBELET_ROOT/pod-resources", _AS_ROOT),
 )
-def counts(sight: Sight) -> Iterator[Finding]:
+def counts(node: NodeView) -> Iterator[Finding]:
     """kubelet's own count of healthy slots decides where pods can run. It differs from ours when it
     listens to another plugin of that name, or lost ours.
     """
-    view = sight.answers.kubelet
+    view = node.answers.kubelet
     if view is None or not view.statuses:
         yield unknown(_NOT_ASKED if view is None else "no rdma-dp tells: see kubelet-plugin")
         return
@@ -198,7 +198,7 @@ def _no_book(view: KubeletView) -> Finding:
     )
 
 
-def _compared(status: Status, allocatable: int) -> Iterator[Finding]:
+def _compared(status: PluginStatus, allocatable: int) -> Iterator[Finding]:
     name = status.resource
     if allocatable != status.healthy:
         yield fail(
@@ -221,11 +221,11 @@ def _compared(status: Status, allocatable: int) -> Iterator[Finding]:
     looks_at="the sockets in KUBELET_ROOT/device-plugins and plugins_registry, and their GetInfo",
     remedies=(_FIND, "kubectl -n NAMESPACE delete daemonset NAME"),
 )
-def rivals(sight: Sight) -> Iterator[Finding]:
+def rivals(node: NodeView) -> Iterator[Finding]:
     """kubelet knows plugins by their resource alone. When one of two goes, it drops the resource,
     and the count jumps between what the one and the other list.
     """
-    view = sight.answers.kubelet
+    view = node.answers.kubelet
     if view is None:
         yield unknown(_NOT_ASKED)
         return
@@ -237,7 +237,7 @@ def rivals(sight: Sight) -> Iterator[Finding]:
         yield warn(
             f"{told[name]} rdma-dp serve it; in a rolling update that passes", _FIND, subject=name
         )
-    names = {*told, *_configured(sight)}
+    names = {*told, *_configured(node)}
     others = [each for each in view.sockets if not each.ours]
     for each in others:
         yield from _rival(each, names)

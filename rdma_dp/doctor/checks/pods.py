@@ -12,7 +12,7 @@ from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.paths import CLASS_INFINIBAND
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.kubelet.views import PodResources
-from rdma_dp.node.view import Sight
+from rdma_dp.node.view import NodeView
 from rdma_dp.text import counted
 
 # Seconds until a container without a queue pair is worth a word: data loads, ranks wait for more.
@@ -57,32 +57,32 @@ class Unseen(Exception):  # noqa: N818 (it is no error)
         self.finding = finding
 
 
-def _held(sight: Sight) -> tuple[tuple[Held, ...], tuple[Name, ...]]:
+def _held(node: NodeView) -> tuple[tuple[Held, ...], tuple[Name, ...]]:
     """The containers, and the names of those without a process. Raises Unseen, HostError."""
-    wanted = _holders(sight)
+    wanted = _holders(node)
     if not wanted:
         return (), ()
-    if not containers.sees_all_processes(sight.host):
+    if not containers.sees_all_processes(node.host):
         raise Unseen(
             unknown("/proc does not have the node's processes (hostPID)", _ON_THE_NODE, _AS_ROOT)
         )
-    names = containers.names(sight.host)
+    names = containers.names(node.host)
     if not names:
         raise Unseen(
             unknown("the node's /var/log/containers, which names containers, is not to be seen")
         )
-    found = {names.get(each.of.container): each for each in containers.running(sight.host)}
-    held = tuple(_of(sight, name, found[name]) for name in wanted if name in found)
+    found = {names.get(each.of.container): each for each in containers.running(node.host)}
+    held = tuple(_of(node, name, found[name]) for name in wanted if name in found)
     return held, tuple(name for name in wanted if name not in found)
 
 
-def _of(sight: Sight, name: Name, container: Container) -> Held:
-    hcas = _hcas(sight, container.main)
-    return Held(name, container, hcas, tuple(h for h in hcas if roce_ports(sight.host, h)))
+def _of(node: NodeView, name: Name, container: Container) -> Held:
+    hcas = _hcas(node, container.main)
+    return Held(name, container, hcas, tuple(h for h in hcas if roce_ports(node.host, h)))
 
 
-def _holders(sight: Sight) -> tuple[Name, ...]:
-    view = sight.answers.kubelet
+def _holders(node: NodeView) -> tuple[Name, ...]:
+    view = node.answers.kubelet
     if view is None:
         raise Unseen(unknown("kubelet could not be asked who holds what: see kubelet-socket"))
     if view.pod_resources is None:
@@ -94,7 +94,7 @@ def _holders(sight: Sight) -> tuple[Name, ...]:
                 _AS_ROOT,
             )
         )
-    ours = {pool.resource.full_name for pool in sight.pools}
+    ours = {pool.resource.full_name for pool in node.pools}
     ours |= {status.resource for status in view.statuses}
     if not ours:
         raise Unseen(
@@ -110,15 +110,15 @@ def _names(book: PodResources, resources: set[str]) -> tuple[Name, ...]:
     return tuple(dict.fromkeys(Name(h.namespace, h.pod, h.container) for h in held))
 
 
-def _hcas(sight: Sight, pid: int) -> tuple[Hca, ...]:
-    nodes = set(containers.uverbs(sight.host, pid))
-    return tuple(h for h in sight.inventory.hcas if h.uverbs and h.uverbs.name in nodes)
+def _hcas(node: NodeView, pid: int) -> tuple[Hca, ...]:
+    nodes = set(containers.uverbs(node.host, pid))
+    return tuple(h for h in node.inventory.hcas if h.uverbs and h.uverbs.name in nodes)
 
 
-def _each(sight: Sight) -> tuple[Held, ...]:
+def _each(node: NodeView) -> tuple[Held, ...]:
     """Raises HostError where not one of them can be looked at."""
     try:
-        held, gone = _held(sight)
+        held, gone = _held(node)
     except (Unseen, HostError):
         raise HostError("pods cannot be looked at: see pod-processes") from None
     if gone and not held:
@@ -132,12 +132,12 @@ def _each(sight: Sight) -> tuple[Held, ...]:
     looks_at="podresources List, /proc/PID/cgroup, the names in /var/log/containers",
     remedies=(_ON_THE_NODE, _AS_ROOT, "mount KUBELET_ROOT/pod-resources", _CONFIG),
 )
-def seen(sight: Sight) -> Iterator[Finding]:
+def seen(node: NodeView) -> Iterator[Finding]:
     """The other checks of pods need to know who holds the resource, which only kubelet tells, and
     to see the node's processes. Where either is missing they say "unknown" and do not guess.
     """
     try:
-        held, gone = _held(sight)
+        held, gone = _held(node)
     except Unseen as reason:
         yield reason.finding
         return
@@ -159,18 +159,18 @@ def seen(sight: Sight) -> Iterator[Finding]:
     looks_at="/proc/PID/limits (Max locked memory), CapEff of /proc/PID/status",
     remedies=(_IPC_LOCK, _UNLIMITED),
 )
-def memlock(sight: Sight) -> Iterator[Finding]:
+def memlock(node: NodeView) -> Iterator[Finding]:
     """An HCA works on memory that is locked. Below an unlimited limit, and without IPC_LOCK, a
     program that registers more gets ENOMEM: "Cannot allocate memory" from ibv_reg_mr.
     """
-    held = _each(sight)
+    held = _each(node)
     for each in held:
-        status = containers.status(sight.host, each.main)
-        limit = processes.locked_memory(sight.host.read_fact(f"proc/{each.main}/limits") or "")
+        status = containers.status(node.host, each.main)
+        limit = processes.locked_memory(node.host.read_fact(f"proc/{each.main}/limits") or "")
         exempt = processes.may_lock_memory(status)
         if limit is None or exempt is None:
             yield unknown("its limits cannot be read", subject=str(each.name))
-        elif limit >= 0 and not (exempt and _in_the_nodes_users(sight.host, each.main)):
+        elif limit >= 0 and not (exempt and _in_the_nodes_users(node.host, each.main)):
             evidence = f"may lock {limit // 1024} KiB and has no IPC_LOCK"
             yield warn(evidence, _IPC_LOCK, _UNLIMITED, subject=str(each.name))
     yield ok(f"{counted(len(held), 'container')} free to lock all memory")
@@ -187,20 +187,20 @@ def _in_the_nodes_users(host: Host, pid: int) -> bool:
     looks_at="/proc/PID/net/dev",
     remedies=(_ANNOTATION,),
 )
-def network(sight: Sight) -> Iterator[Finding]:
+def network(node: NodeView) -> Iterator[Finding]:
     """RoCE needs an address on the HCA's own network. A pod with nothing but eth0 has none, unless
     it runs in the node's network or eth0 itself is on the HCA; its RDMA programs fall back to TCP
     or find no route.
     """
-    held = [each for each in _each(sight) if each.roce]
+    held = [each for each in _each(node) if each.roce]
     for each in held:
-        if containers.shares_namespace(sight.host, each.main, "net"):
+        if containers.shares_namespace(node.host, each.main, "net"):
             continue
-        table = containers.large(sight.host, f"proc/{each.main}/net/dev")
+        table = containers.large(node.host, f"proc/{each.main}/net/dev")
         found = processes.interfaces(table or "")
         if table is None:
             yield unknown("its interfaces cannot be read", subject=str(each.name))
-        elif len(found) < 2 and not _is_on_an_hca(sight.host, each):
+        elif len(found) < 2 and not _is_on_an_hca(node.host, each):
             evidence = f"holds {_names_of(each.roce)}, but has only {', '.join(found) or 'lo'}"
             yield warn(evidence, _ANNOTATION, subject=str(each.name))
     yield ok(f"{counted(len(held), 'container')} with RoCE, on a second network or the node's")
@@ -221,15 +221,15 @@ def _names_of(hcas: tuple[Hca, ...]) -> str:
     looks_at="/proc/PID/net/{fib_trie,if_inet6}, /sys/class/infiniband/HCA/ports/N/gids",
     remedies=(_GIDS, _ANNOTATION),
 )
-def gids(sight: Sight) -> Iterator[Finding]:
+def gids(node: NodeView) -> Iterator[Finding]:
     """With RoCE an HCA sends from a GID, which it has for each address of its netdev and of what is
     stacked on that. An address that is no GID is on another netdev than the HCA's.
     """
-    held = [each for each in _each(sight) if each.roce]
+    held = [each for each in _each(node) if each.roce]
     tables = {hca.name: hca for each in held for hca in each.roce}
-    of = {name: _gids(sight.host, hca) for name, hca in tables.items()}  # each table once
+    of = {name: _gids(node.host, hca) for name, hca in tables.items()}  # each table once
     for each in held:
-        theirs = _addresses(sight.host, each.main)
+        theirs = _addresses(node.host, each.main)
         known = frozenset[processes.Address]().union(*(of[hca.name] for hca in each.roce))
         if theirs is None or not known:
             evidence = f"its addresses or the GIDs of {_names_of(each.roce)} cannot be read"
@@ -260,40 +260,40 @@ def _gids(host: Host, hca: Hca) -> frozenset[processes.Address]:
     looks_at="RDMA netlink, RES_QP_GET; /proc/TID/cgroup",
     remedies=(_NCCL,),
 )
-def queue_pairs(sight: Sight) -> Iterator[Finding]:
+def queue_pairs(node: NodeView) -> Iterator[Finding]:
     """Whatever sends over RDMA owns a queue pair. A container that has been running for five
     minutes without one is idle, or sends over TCP, as NCCL does when it finds no HCA to use. Queue
     pairs that a program makes past the kernel (DEVX: NVSHMEM's IBGDA, UCX with dc_x alone) are not
     to be seen: for such a program the warning means nothing.
     """
-    held = _each(sight)
-    if sight.answers.queue_pairs is None and held:
+    held = _each(node)
+    if node.answers.queue_pairs is None and held:
         yield unknown("this kernel does not tell who owns queue pairs")
         return
-    owners = _owners(sight)
+    owners = _owners(node)
     for each in held:
-        yield from _used(sight, each, owners)
+        yield from _used(node, each, owners)
     busy = sum(each.container.of in owners for each in held)
     yield ok(
         f"{busy} of {counted(len(held), 'container')} with queue pairs; no other has run for long"
     )
 
 
-def _owners(sight: Sight) -> dict[processes.Membership, int]:
+def _owners(node: NodeView) -> dict[processes.Membership, int]:
     """How many each container has; an owner's id may be a thread's, which /proc knows too."""
     found: dict[processes.Membership, int] = {}
-    for pairs in (sight.answers.queue_pairs or {}).values():
+    for pairs in (node.answers.queue_pairs or {}).values():
         for pid, count in pairs.owners.items():
-            if of := containers.membership(sight.host, pid):
+            if of := containers.membership(node.host, pid):
                 found[of] = found.get(of, 0) + count
     return found
 
 
-def _used(sight: Sight, each: Held, owners: dict[processes.Membership, int]) -> Iterator[Finding]:
-    age = containers.age(sight.host, each.main)
+def _used(node: NodeView, each: Held, owners: dict[processes.Membership, int]) -> Iterator[Finding]:
+    age = containers.age(node.host, each.main)
     if each.container.of in owners or not each.hcas or (age is not None and age < PATIENCE):
         return
-    told = sight.answers.queue_pairs or {}
+    told = node.answers.queue_pairs or {}
     mute = [hca.name for hca in each.hcas if hca.name not in told]
     nameless = sum(told[hca.name].nameless for hca in each.hcas if hca.name in told)
     if age is None or mute or nameless:

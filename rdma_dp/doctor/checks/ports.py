@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
 from rdma_dp.inventory.hardware import Hca, Port
-from rdma_dp.node.view import Sight
+from rdma_dp.node.view import NodeView
 from rdma_dp.sharing.health import has_active_port, links_down
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.text import counted, some
@@ -21,7 +21,7 @@ _START_ONE = "systemctl status opensm  # on the machine that runs the subnet man
     looks_at="/sys/class/infiniband/HCA/ports/N/state, phys_state; /sys/class/net/NETDEV/flags",
     remedies=("ip link set NETDEV up", _START_ONE, "mlxlink -d HCA", "ethtool NETDEV"),
 )
-def ports(sight: Sight) -> Iterator[Finding]:
+def ports(node: NodeView) -> Iterator[Finding]:
     """An HCA without an ACTIVE port sends nothing: the cable, the switch, the subnet manager or the
     netdev is down.
 
@@ -30,12 +30,12 @@ def ports(sight: Sight) -> Iterator[Finding]:
     resource may be dark on purpose, as a spare port for storage is: not a word of it, unless its
     port is INIT, for a cable that nobody manages is no purpose.
     """
-    concerned = sight.concerned
-    alone = _alone(sight)
+    concerned = node.concerned
+    alone = _alone(node)
     for hca in concerned:
         judge = fail if hca.name in alone else warn
         yield from _inactive(hca, judge)
-    for hca in _others(sight, concerned):
+    for hca in _others(node, concerned):
         if any(port.state == "INIT" for port in hca.ports) and not has_active_port(hca):
             yield from _inactive(hca, warn)
     active = [hca for hca in concerned if any(port.state == "ACTIVE" for port in hca.ports)]
@@ -43,15 +43,15 @@ def ports(sight: Sight) -> Iterator[Finding]:
         yield ok(f"{len(active)} of {counted(len(concerned), 'HCA')} with an ACTIVE port")
 
 
-def _others(sight: Sight, concerned: Sequence[Hca]) -> Iterator[Hca]:
+def _others(node: NodeView, concerned: Sequence[Hca]) -> Iterator[Hca]:
     names = {hca.name for hca in concerned}
-    return (hca for hca in sight.inventory.hcas if hca.shareable and hca.name not in names)
+    return (hca for hca in node.inventory.hcas if hca.shareable and hca.name not in names)
 
 
-def _alone(sight: Sight) -> set[str]:
+def _alone(node: NodeView) -> set[str]:
     """The HCAs of groups (resources, or the whole node) that have no ACTIVE port among them."""
     groups: Iterable[Sequence[Hca]] = (
-        [pool.hcas for pool in sight.pools] if sight.config.config else [sight.concerned]
+        [pool.hcas for pool in node.pools] if node.config.config else [node.concerned]
     )
     dark = [group for group in groups if not any(map(has_active_port, group))]
     return {hca.name for group in dark for hca in group}
@@ -96,26 +96,26 @@ def _remedies(hca: Hca, port: Port) -> tuple[str, ...]:
     looks_at="/sys/class/infiniband/HCA/ports/N/rate",
     remedies=("mlxlink -d HCA", "ethtool NETDEV"),
 )
-def rate(sight: Sight) -> Iterator[Finding]:
+def rate(node: NodeView) -> Iterator[Finding]:
     """An ACTIVE port that is slower than the others of the same card, or than those of the same
     kind of card in one resource: a worn cable, a lane that is lost, a switch port set to less.
     Cards in different resources may well be meant to differ.
     """
     found: dict[str, Finding] = {}
-    groups = [*_cards(sight), *(kind for pool in sight.pools for kind in _kinds(pool))]
+    groups = [*_cards(node), *(kind for pool in node.pools for kind in _kinds(pool))]
     for hcas in groups:
         for finding in _slower(hcas):
             found.setdefault(finding.subject, finding)
     yield from found.values()
-    rates = {f"{port.rate:g} Gb/s" for hca in sight.concerned for port in _active(hca) if port.rate}
+    rates = {f"{port.rate:g} Gb/s" for hca in node.concerned for port in _active(hca) if port.rate}
     if rates:
-        yield ok(f"{some(tuple(sorted(rates)), _SHOWN)} on {counted(len(sight.concerned), 'HCA')}")
+        yield ok(f"{some(tuple(sorted(rates)), _SHOWN)} on {counted(len(node.concerned), 'HCA')}")
 
 
-def _cards(sight: Sight) -> Iterable[Sequence[Hca]]:
+def _cards(node: NodeView) -> Iterable[Sequence[Hca]]:
     """The HCAs on the PFs of each card: the functions of one bus and device."""
     cards: dict[str, list[Hca]] = defaultdict(list)
-    for hca in sight.concerned:
+    for hca in node.concerned:
         if hca.function is not None and hca.function.physfn is None and hca.subfunction is None:
             cards[hca.function.address.rpartition(".")[0]].append(hca)
     return cards.values()

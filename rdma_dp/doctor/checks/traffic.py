@@ -10,7 +10,7 @@ from rdma_dp.host.files import Host
 from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_NET, RDMA_CM_SETTINGS
 from rdma_dp.inventory.hardware import Hca, Port
 from rdma_dp.node.counters import CONGESTION, ERRORS, Counter
-from rdma_dp.node.view import Sight
+from rdma_dp.node.view import NodeView
 from rdma_dp.text import counted, some
 
 _SHOWN = 4  # names in a line of evidence
@@ -28,7 +28,7 @@ _PRIORITIES = range(8)  # IEEE 802.1Q
         "echo 1 > /sys/class/net/NETDEV/ecn/roce_np/enable/PRIORITY",
     ),
 )
-def qos(sight: Sight) -> Iterator[Finding]:
+def qos(node: NodeView) -> Iterator[Finding]:
     """RoCE wants a fabric that loses little: priority flow control (PFC), or congestion control by
     ECN marks, set alike on each port and on the switches. What is right only the fabric knows, so
     it is a warning where ports of one resource differ, or where ECN is off on every priority.
@@ -36,13 +36,13 @@ def qos(sight: Sight) -> Iterator[Finding]:
     The kernel shows these settings through netlink alone; MLNX_OFED shows them in /sys as well.
     Where it does not, they are unknown, and the commands ask for them.
     """
-    found = {name: each for hca in sight.concerned for name, each in _settings(sight.host, hca)}
-    netdevs = _roce_netdevs(sight)
+    found = {name: each for hca in node.concerned for name, each in _settings(node.host, hca)}
+    netdevs = _roce_netdevs(node)
     for name, each in found.items():
         for point in each.without_ecn:
             command = f"echo 1 > /{CLASS_NET}/{name}/ecn/{point}/enable/3"
             yield warn(f"ECN is off on every priority ({point})", command, subject=name)
-    yield from _differing(sight, found)
+    yield from _differing(node, found)
     unseen = [name for name in netdevs if name not in found]
     if unseen:
         first = unseen[0]
@@ -71,11 +71,11 @@ class _Settings:
         return tuple(name for name, value in self.values if value and not value.strip("0"))
 
 
-def _roce_netdevs(sight: Sight) -> tuple[str, ...]:
+def _roce_netdevs(node: NodeView) -> tuple[str, ...]:
     names = (
         name
-        for hca in sight.concerned
-        for port in roce_ports(sight.host, hca)
+        for hca in node.concerned
+        for port in roce_ports(node.host, hca)
         for name in port.netdevs
     )
     return tuple(dict.fromkeys(names))
@@ -116,8 +116,8 @@ def _line(value: str) -> str:
     return " ".join(value.split())[:60]
 
 
-def _differing(sight: Sight, found: Mapping[str, _Settings]) -> Iterator[Finding]:
-    for pool in sight.pools:
+def _differing(node: NodeView, found: Mapping[str, _Settings]) -> Iterator[Finding]:
+    for pool in node.pools:
         alike: dict[_Settings, list[str]] = defaultdict(list)
         for name in dict.fromkeys(n for h in pool.hcas for p in h.ports for n in p.netdevs):
             if name in found:
@@ -137,7 +137,7 @@ def _differing(sight: Sight, found: Mapping[str, _Settings]) -> Iterator[Finding
     looks_at="/sys/class/infiniband/HCA/ports/N/counters, hw_counters: twice, with --counters",
     remedies=("rdma-dp doctor --counters 10", "mlxlink -d HCA -c", "perfquery -x"),
 )
-def counters(sight: Sight) -> Iterator[Finding]:
+def counters(node: NodeView) -> Iterator[Finding]:
     """Counters of errors, drops and repeated packets that grow while one looks: a bad cable, a
     fabric that loses packets, a peer that is not ready. Growing counters of congestion (marks,
     waiting) are told and not warned of: they say that the pacing is at work.
@@ -145,8 +145,8 @@ def counters(sight: Sight) -> Iterator[Finding]:
     Each reading is a command to the adapter's firmware, so they are read only with --counters,
     which takes the seconds between the two readings; without it they are unknown.
     """
-    growth = sight.growth
-    if not sight.concerned:
+    growth = node.growth
+    if not node.concerned:
         return
     if growth is None:
         yield unknown("not read: nobody asked", "rdma-dp doctor --counters 10")

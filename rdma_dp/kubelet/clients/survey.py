@@ -11,25 +11,13 @@ from pathlib import Path
 
 import grpc
 
-from rdma_dp.kubelet.api import (
-    pluginregistration_pb2,
-    pluginregistration_pb2_grpc,
-)
-from rdma_dp.kubelet.clients.channel import (
-    DEADLINE,
-    called,
-    intelligible,
-)
+from rdma_dp.kubelet.api import pluginregistration_pb2, pluginregistration_pb2_grpc
+from rdma_dp.kubelet.clients.channel import DEADLINE, called, intelligible
 from rdma_dp.kubelet.clients.pod_resources import pod_resources
-from rdma_dp.kubelet.clients.status import ask_status
+from rdma_dp.kubelet.clients.status_client import ask_status
 from rdma_dp.kubelet.directories import KUBELET_SOCKET, WELL_KNOWN_ROOTS, KubeletDirectories
 from rdma_dp.kubelet.sockets import is_our_name, state_of
-from rdma_dp.kubelet.views import (
-    KubeletView,
-    PluginSocket,
-    PodResources,
-    SocketState,
-)
+from rdma_dp.kubelet.views import KubeletView, PluginSocket, PodResources, SocketState
 
 
 def ask_kubelet(

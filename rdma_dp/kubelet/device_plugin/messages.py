@@ -19,7 +19,7 @@ _HEALTH: Mapping[bool, str] = MappingProxyType({True: "Healthy", False: "Unhealt
 
 def device_list(pool: Pool) -> pb.ListAndWatchResponse:
     """The whole list: every slot ever listed."""
-    nodes = {None, *(share.numa_node for share in pool.shares.values())}
+    nodes = {None, *(share.numa_node for share in pool.slot_groups.values())}
     topology = {node: _topology(node) for node in nodes}
     message = pb.ListAndWatchResponse()
     for slot in pool.slots:  # added in place: a list of messages would be copied into this one

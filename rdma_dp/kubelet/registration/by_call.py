@@ -14,10 +14,10 @@ from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import first_of
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
-from rdma_dp.kubelet.device_plugin.status import services
+from rdma_dp.kubelet.device_plugin.status_service import services
 from rdma_dp.kubelet.directories import KUBELET_SOCKET
 from rdma_dp.kubelet.registration.handover import leave
-from rdma_dp.kubelet.registration.peers import MOST_STREAMS, SIBLING_GONE, Siblings
+from rdma_dp.kubelet.registration.peers import MOST_STREAMS, PEER_GONE, Peers
 from rdma_dp.kubelet.registration.register_call import REGISTER_DEADLINE, Registrar
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity
 
@@ -44,8 +44,8 @@ class DevicePluginsRegistration:
         self._backoff = Backoff()
         self._trouble = plugin.trouble
         self._server = SocketServer(socket, services(plugin, "device-plugins"))
-        self._siblings = Siblings(socket, watch)
-        self._registrar = Registrar(plugin, socket, self._kubelet, self._siblings)
+        self._peers = Peers(socket, watch)
+        self._registrar = Registrar(plugin, socket, self._kubelet, self._peers)
 
     async def run(self) -> None:
         """Registers, waits until that is lost, and registers again."""
@@ -53,7 +53,7 @@ class DevicePluginsRegistration:
             while True:
                 await self._keep_once()
         except asyncio.CancelledError:
-            await leave(self._plugin, self._registrar, self._siblings)
+            await leave(self._plugin, self._registrar, self._peers)
             raise
         finally:
             await self._server.stop()
@@ -99,8 +99,8 @@ class DevicePluginsRegistration:
             await self._registrar.register()
             self._trouble.over()
             logger.info("%s: registered with kubelet", self._plugin.resource)
-            reason = await first_of(self._stream_lost(streams), self._siblings.gone(_COMES_BACK))
-            if reason != SIBLING_GONE or streams >= MOST_STREAMS:
+            reason = await first_of(self._stream_lost(streams), self._peers.gone(_COMES_BACK))
+            if reason != PEER_GONE or streams >= MOST_STREAMS:
                 return reason
             # On the same socket, with the old stream open: neither the count nor an Allocate
             # suffers. kubelet closes only the new one when it drops us, hence the number of them.

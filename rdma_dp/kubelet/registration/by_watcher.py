@@ -18,9 +18,9 @@ from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
 from rdma_dp.kubelet.api import pluginregistration_pb2_grpc
 from rdma_dp.kubelet.device_plugin import messages
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
-from rdma_dp.kubelet.device_plugin.status import services
+from rdma_dp.kubelet.device_plugin.status_service import services
 from rdma_dp.kubelet.registration.handover import leave
-from rdma_dp.kubelet.registration.peers import MOST_STREAMS, Siblings
+from rdma_dp.kubelet.registration.peers import MOST_STREAMS, Peers
 from rdma_dp.kubelet.registration.register_call import Registrar
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, is_dead
 
@@ -87,8 +87,8 @@ class PluginsRegistryRegistration:
         self._kubelet = kubelet
         self._watch = watch
         self._backoff = Backoff()
-        self._siblings = Siblings(socket, watch)
-        self._registrar = Registrar(plugin, socket, kubelet, self._siblings)
+        self._peers = Peers(socket, watch)
+        self._registrar = Registrar(plugin, socket, kubelet, self._peers)
         self._held = 1  # the streams that kubelet keeps open, for as long as all is well
         self._trouble = plugin.trouble
 
@@ -103,7 +103,7 @@ class PluginsRegistryRegistration:
             server = self._server(introduction)
             self._plugin.forget_streams()
             self._held = 1
-            present = self._siblings.present()
+            present = self._peers.present()
             try:
                 await server.start()
                 if patience is not None and not await self._asked(introduction, patience):
@@ -120,7 +120,7 @@ class PluginsRegistryRegistration:
                 self._trouble.tell(str(error))
                 await self._pause()
             except asyncio.CancelledError:
-                await leave(self._plugin, self._registrar, self._siblings)
+                await leave(self._plugin, self._registrar, self._peers)
                 raise
             finally:
                 try:
@@ -146,7 +146,7 @@ class PluginsRegistryRegistration:
             self._refused(introduction),
             self._stream_closed(),
             self._socket_gone(server),
-            self._sibling_gone(introduction, present),
+            self._peer_gone(introduction, present),
         )
 
     # Each way to lose it leaves the socket in place for a while: kubelet may come by itself.
@@ -174,13 +174,13 @@ class PluginsRegistryRegistration:
                 return "kubelet closed ListAndWatch"
             self._backoff.reset()  # it found the socket by itself
 
-    async def _sibling_gone(self, introduction: _Introduction, present: frozenset[Path]) -> str:
+    async def _peer_gone(self, introduction: _Introduction, present: frozenset[Path]) -> str:
         # Before that there is nothing to lose. The stream may come later, or never: the end of a
-        # sibling in between costs the registration, too.
+        # peer in between costs the registration, too.
         await introduction.registered.until(bool)
-        self._siblings.meet(present)
+        self._peers.meet(present)
         while True:
-            reason = await self._siblings.gone(_SEES)
+            reason = await self._peers.gone(_SEES)
             if self._held >= MOST_STREAMS or not await self._registered_directly(reason):
                 return reason
 

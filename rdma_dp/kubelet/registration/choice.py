@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 _PATIENCE = 5.0
 
 
-class Way(StrEnum):
+class RegistrationMode(StrEnum):
     """How to be found by kubelet."""
 
     AUTO = "auto"
@@ -34,7 +34,7 @@ class Kubelet:
     """
 
     directories: KubeletDirectories
-    way: Way
+    way: RegistrationMode
     instance: str
     device_plugins_watch: DirectoryWatch
     plugins_registry_watch: DirectoryWatch
@@ -55,7 +55,9 @@ async def keep_registered(plugin: Plugin, kubelet: Kubelet) -> None:
             directories.device_plugins / KUBELET_SOCKET,
             kubelet.plugins_registry_watch,
         )
-        why_not = await registration.run(_PATIENCE if kubelet.way is Way.AUTO else None)
+        why_not = await registration.run(
+            _PATIENCE if kubelet.way is RegistrationMode.AUTO else None
+        )
         logger.warning("%s: %s; calling Register instead", plugin.resource, why_not)
     await DevicePluginsRegistration(
         plugin, directories.device_plugins / name, kubelet.device_plugins_watch
@@ -63,6 +65,6 @@ async def keep_registered(plugin: Plugin, kubelet: Kubelet) -> None:
 
 
 def _begins_with_registry(kubelet: Kubelet) -> bool:
-    if kubelet.way is Way.AUTO:
+    if kubelet.way is RegistrationMode.AUTO:
         return kubelet.directories.plugins_registry.is_dir()
-    return kubelet.way is Way.PLUGINS_REGISTRY
+    return kubelet.way is RegistrationMode.PLUGINS_REGISTRY

@@ -14,14 +14,14 @@ from rdma_dp.kubelet.sockets import is_dead
 
 _ASKS = 0.05  # seconds
 
-# Each sibling that ends leaves one more open stream, and kubelet feeds on all of them. With so many
+# Each peer that ends leaves one more open stream, and kubelet feeds on all of them. With so many
 # it is time to begin anew, at the price of a count of 0 for a moment.
 MOST_STREAMS = 8
 
-SIBLING_GONE = "another rdma-dp for the same resource ended"
+PEER_GONE = "another rdma-dp for the same resource ended"
 
 
-class Siblings:
+class Peers:
     """The sockets of the others beside `own`, in a directory that is watched."""
 
     def __init__(self, own: Path, watch: DirectoryWatch) -> None:
@@ -49,7 +49,7 @@ class Siblings:
         return present, self._met - present
 
     async def gone(self, pause: float) -> str:
-        """Until a sibling ends, and has not come back after `pause` seconds; SIBLING_GONE.
+        """Until a peer ends, and has not come back after `pause` seconds; PEER_GONE.
 
         One that only registers again is back by then: two that answered that would do so for ever.
         """
@@ -57,7 +57,7 @@ class Siblings:
             while gone := self.look()[1]:
                 await self._pause(pause)
                 if gone & self.look()[1]:
-                    return SIBLING_GONE
+                    return PEER_GONE
         raise AssertionError("watch() never ends")
 
     async def _pause(self, seconds: float) -> None:

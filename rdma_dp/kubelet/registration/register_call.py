@@ -8,8 +8,8 @@ from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.device_plugin import messages
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
-from rdma_dp.kubelet.device_plugin.status import services
-from rdma_dp.kubelet.registration.peers import Siblings
+from rdma_dp.kubelet.device_plugin.status_service import services
+from rdma_dp.kubelet.registration.peers import Peers
 from rdma_dp.kubelet.sockets import SocketServer
 
 # Seconds. kubelet answers Register only after it has dialled back, for which it takes up to 10 s.
@@ -21,16 +21,16 @@ _CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
 
 
 class Registrar:
-    """Calls Register on `kubelet` for a plugin that serves on `own`, beside its siblings.
+    """Calls Register on `kubelet` for a plugin that serves on `own`, beside its peers.
 
     kubelet looks for what it is told of beside its own socket, and nowhere else. A plugin that
     serves elsewhere gets a second socket there, from the first call until `close`.
     """
 
-    def __init__(self, plugin: Plugin, own: Path, kubelet: Path, siblings: Siblings) -> None:
+    def __init__(self, plugin: Plugin, own: Path, kubelet: Path, peers: Peers) -> None:
         self._plugin = plugin
         self._kubelet = kubelet
-        self._siblings = siblings
+        self._peers = peers
         self._socket = kubelet.with_name(own.name)
         self._second: SocketServer | None = None
         if own != self._socket:
@@ -41,7 +41,7 @@ class Registrar:
         if self._second is not None and not self._second.in_place:
             await self._second.stop()
             await self._second.start()
-        present = self._siblings.present()
+        present = self._peers.present()
         request = pb.RegisterRequest(
             version=messages.API_VERSION,
             endpoint=self._socket.name,
@@ -51,7 +51,7 @@ class Registrar:
         address = f"unix:{self._kubelet}"
         async with grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS) as channel:
             await rpc.RegistrationStub(channel).Register(request, timeout=REGISTER_DEADLINE)
-        self._siblings.meet(present)
+        self._peers.meet(present)
 
     async def close(self) -> None:
         """Takes the second socket away, if there is one."""

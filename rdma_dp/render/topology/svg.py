@@ -14,7 +14,7 @@ from rdma_dp.inventory.hardware import Hca
 from rdma_dp.inventory.topology import Distance, Topology
 from rdma_dp.render.device_names import device_name
 from rdma_dp.render.topology.distances import Line, lines
-from rdma_dp.render.topology.tree import (
+from rdma_dp.render.topology.pcie_tree import (
     BRIDGES,
     HOST_BRIDGE,
     Branch,

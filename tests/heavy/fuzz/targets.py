@@ -12,7 +12,7 @@ from rdma_dp.host.netlink.links import altnames
 from rdma_dp.node.snapshot import document
 from rdma_dp.node.snapshot.pci_serials import without_serials
 from rdma_dp.node.snapshot.pseudonyms import StandIns
-from rdma_dp.node.source import open_root
+from rdma_dp.node.source import open_source
 
 _FILE = Path(tempfile.mkdtemp(prefix="rdma-dp-fuzz-"), "node.tar.gz")
 
@@ -20,7 +20,7 @@ _FILE = Path(tempfile.mkdtemp(prefix="rdma-dp-fuzz-"), "node.tar.gz")
 def archive(data: bytes) -> None:
     """A tar inside a good gzip: its checksum would keep everything else out."""
     _FILE.write_bytes(gzip.compress(data, 1))
-    open_root(_FILE).scan()
+    open_source(_FILE).scan()
 
 
 def snapshot_document(data: bytes) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulator import host as standin_host
+from simulator import host as simulated_host
 from simulator.host import Manifest
 from tests.heavy.node import plugin
 from tests.heavy.node.kubelet import Kubelet
@@ -60,8 +60,8 @@ class Node:
         shutil.rmtree(HOST, ignore_errors=True)
         manifest = setting.host
         if isinstance(manifest, str):
-            manifest = standin_host.load(manifest)
-        self.host = standin_host.build(manifest, HOST, dev=True)
+            manifest = simulated_host.load(manifest)
+        self.host = simulated_host.build(manifest, HOST, dev=True)
         self._configure()
         self.kubelet = Kubelet(**setting.kubelet)
         self.kubelet.forget()

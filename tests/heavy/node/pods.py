@@ -34,7 +34,7 @@ DENIED = "Operation not permitted"  # the cgroup's word; a driver's would be ano
 
 
 @dataclass(frozen=True)
-class Sight:
+class NodeView:
     """What a container saw: nodes and other numbers, each with "open" or why not; variables."""
 
     nodes: Mapping[str, str]
@@ -47,7 +47,7 @@ class Sight:
         return {name for name, said in self.nodes.items() if said != DENIED}
 
     @classmethod
-    def read(cls, lines: Sequence[str]) -> "Sight":
+    def read(cls, lines: Sequence[str]) -> "NodeView":
         """What `LOOK` printed."""
         parted = [line.split(" ", 2) for line in lines]
         pairs = [line.removeprefix("env ").partition("=") for line in lines if line[:4] == "env "]
@@ -183,9 +183,9 @@ class Pod:
 
     # --- its container's words
 
-    def sight(self) -> Sight:
+    def sight(self) -> NodeView:
         """What its (last) container saw."""
-        return Sight.read(wait_until(self.said, lambda lines: "done" in lines))
+        return NodeView.read(wait_until(self.said, lambda lines: "done" in lines))
 
     def said(self) -> list[str]:
         """The log of its last container, whose lines are `TIME STREAM F TEXT`."""

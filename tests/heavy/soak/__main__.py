@@ -19,10 +19,10 @@ from pathlib import Path
 from rdma_dp.daemon.daemon import Daemon
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.kubelet.directories import KubeletDirectories
-from rdma_dp.kubelet.registration.choice import Way
-from simulator import host as standin_host
-from simulator.host import StandinHost
-from simulator.kubelet import StandinKubelet
+from rdma_dp.kubelet.registration.choice import RegistrationMode
+from simulator import host as simulated_host
+from simulator.host import SimulatedHost
+from simulator.kubelet import SimulatedKubelet
 from simulator.scratch import scratch
 
 RESTARTS, CHANGES = 1_000, 10_000
@@ -57,9 +57,9 @@ class Soak:
     """The daemon, its surroundings, and what they ought to agree on."""
 
     def __init__(self, directory: Path) -> None:
-        self.kubelet = StandinKubelet(directory / "k")
-        self._host: StandinHost = standin_host.build(
-            standin_host.parse(HOST, "the soak's host"), directory / "host"
+        self.kubelet = SimulatedKubelet(directory / "k")
+        self._host: SimulatedHost = simulated_host.build(
+            simulated_host.parse(HOST, "the soak's host"), directory / "host"
         )
         self._there = {"mlx5_0": True, "mlx5_1": True}
         self._active = {"mlx5_0": True, "mlx5_1": True}
@@ -69,7 +69,9 @@ class Soak:
         directories = KubeletDirectories.below(self.kubelet.root)
         files = directory / "cdi", directory / "devinfo"
         root = self._host.root
-        self.daemon = Daemon(Settings(config, directories, *files, Way.DEVICE_PLUGINS, root))
+        self.daemon = Daemon(
+            Settings(config, directories, *files, RegistrationMode.DEVICE_PLUGINS, root)
+        )
 
     async def change(self) -> None:
         """One HCA comes or goes, or its port goes up or down."""

@@ -15,8 +15,8 @@ import grpc
 from asyncinotify import Inotify, Mask
 
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
-from simulator import host as standin_host
-from simulator.host import StandinHost
+from simulator import host as simulated_host
+from simulator.host import SimulatedHost
 
 DEADLINE = 60.0  # seconds; only a failure waits that long
 
@@ -34,7 +34,7 @@ def entry(name: str = "a", slots: int = 4, **more: Any) -> dict[str, Any]:
 
 
 def healthy(count: int, of: int | None = None) -> Callable[[Any], bool]:
-    """For StandinKubelet.wait_for: so many devices are healthy, of so many."""
+    """For SimulatedKubelet.wait_for: so many devices are healthy, of so many."""
     total = count if of is None else of
 
     def holds(devices: Any) -> bool:
@@ -99,7 +99,7 @@ class Daemon:
 class Node:
     """A host with HCAs, kubelet's directories (made by kubelet or by a test), a config."""
 
-    def __init__(self, directory: Path, host: standin_host.Manifest | None = None) -> None:
+    def __init__(self, directory: Path, host: simulated_host.Manifest | None = None) -> None:
         directory.mkdir(exist_ok=True)
         self.directory = directory
         self.kubelet_root = directory / "kubelet"
@@ -108,7 +108,7 @@ class Node:
         self.config = directory / "config.json"
         self.cdi = directory / "cdi"
         self.device_info = directory / "devinfo"
-        self.host: StandinHost = standin_host.build(host or two_hcas(), directory / "host")
+        self.host: SimulatedHost = simulated_host.build(host or two_hcas(), directory / "host")
 
     @property
     def hcas(self) -> list[str]:
@@ -158,9 +158,9 @@ class Node:
         return [path for path in self.sockets() if not path.name.startswith(".")]
 
 
-def two_hcas() -> standin_host.Manifest:
+def two_hcas() -> simulated_host.Manifest:
     """mlx5_0 and mlx5_1, each on a function of its own."""
-    return standin_host.generate(2, others=0)
+    return simulated_host.generate(2, others=0)
 
 
 def _is_socket(path: Path) -> bool:

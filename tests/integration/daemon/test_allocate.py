@@ -7,8 +7,8 @@ import grpc
 import pytest
 
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
-from simulator import host as standin_host
-from simulator.kubelet import StandinKubelet, UnexpectedAdmissionError
+from simulator import host as simulated_host
+from simulator.kubelet import SimulatedKubelet, UnexpectedAdmissionError
 from tests.integration.daemon.process import NAME, Node, dialled, entry, healthy
 
 
@@ -21,7 +21,7 @@ def infiniband(names: Iterable[str]) -> list[str]:
 
 
 async def test_a_container_gets_the_nodes_of_exactly_the_chosen_hcas(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """Defect 14 of the Go plugin: rdma_cm is there once per HCA."""
     node.configure(entry("one", selectors={"ifNames": ["eth1"]}), entry("all"))
@@ -39,8 +39,10 @@ async def test_a_container_gets_the_nodes_of_exactly_the_chosen_hcas(
             assert device.permissions == "rwm"
 
 
-async def test_issm_nodes_come_along_where_they_exist(node: Node, kubelet: StandinKubelet) -> None:
-    node.host.replace(standin_host.load("dgx-h100"))
+async def test_issm_nodes_come_along_where_they_exist(
+    node: Node, kubelet: SimulatedKubelet
+) -> None:
+    node.host.replace(simulated_host.load("dgx-h100"))
     node.configure(entry(selectors={"ifNames": ["ibp24s0"]}))
     async with node.daemon():
         await kubelet.wait_for(NAME, healthy(4))
@@ -48,7 +50,7 @@ async def test_issm_nodes_come_along_where_they_exist(node: Node, kubelet: Stand
         assert paths(answer) == infiniband(["issm0", "rdma_cm", "umad0", "uverbs0"])
 
 
-async def test_an_hca_that_is_lost_is_not_handed_out(node: Node, kubelet: StandinKubelet) -> None:
+async def test_an_hca_that_is_lost_is_not_handed_out(node: Node, kubelet: SimulatedKubelet) -> None:
     async with node.daemon() as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         node.host.unplug("mlx5_0")
@@ -58,7 +60,7 @@ async def test_an_hca_that_is_lost_is_not_handed_out(node: Node, kubelet: Standi
         assert answer.envs == {"RDMA_DP_A_HCAS": "mlx5_1"}
 
 
-async def test_unknown_slots_are_refused_in_words(node: Node, kubelet: StandinKubelet) -> None:
+async def test_unknown_slots_are_refused_in_words(node: Node, kubelet: SimulatedKubelet) -> None:
     """Defect 14 of the Go plugin: unknown ids are accepted."""
     async with node.daemon():
         await kubelet.wait_for(NAME, healthy(4))
@@ -70,7 +72,7 @@ async def test_unknown_slots_are_refused_in_words(node: Node, kubelet: StandinKu
 
 
 async def test_an_empty_pool_is_refused_with_its_reason(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """Defect 14 of the Go plugin: an answer without devices."""
     node.configure(entry(selectors={"ifNames": ["eth0"]}))
@@ -86,7 +88,7 @@ async def test_an_empty_pool_is_refused_with_its_reason(
 
 
 async def test_several_containers_in_one_call_and_many_calls_at_once(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     async with node.daemon():
         await kubelet.wait_for(NAME, healthy(4))
@@ -102,7 +104,7 @@ async def test_several_containers_in_one_call_and_many_calls_at_once(
 
 
 async def test_a_question_for_a_preference_is_answered_and_nothing_ends(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """Defect 2 of the Go plugin: GetPreferredAllocation crashes the daemon."""
     async with node.daemon():

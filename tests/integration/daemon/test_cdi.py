@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from simulator import host as standin_host
+from simulator import host as simulated_host
 from simulator.host.manifest import Hca
-from simulator.kubelet import StandinKubelet
+from simulator.kubelet import SimulatedKubelet
 from tests.integration.daemon.process import NAME, Node, appears, entry, healthy, two_hcas
 
 FOREIGN = "nvidia.com-gpu.yaml"
@@ -36,7 +36,7 @@ def names(allocation: Any) -> list[str]:
 
 @pytest.mark.parametrize("slots_per", ["resource", "hca"])
 async def test_every_name_that_a_container_gets_is_in_a_spec(
-    node: Node, kubelet: StandinKubelet, slots_per: str
+    node: Node, kubelet: SimulatedKubelet, slots_per: str
 ) -> None:
     node.configure(entry(slots=1, slotsPer=slots_per), cdi="cri")
     total = 2 if slots_per == "hca" else 1
@@ -53,7 +53,7 @@ async def test_every_name_that_a_container_gets_is_in_a_spec(
         ]
 
 
-async def test_the_config_wins_over_the_switch(node: Node, kubelet: StandinKubelet) -> None:
+async def test_the_config_wins_over_the_switch(node: Node, kubelet: SimulatedKubelet) -> None:
     node.configure(entry(), cdi="off")
     async with node.daemon("--use-cdi"):
         await kubelet.wait_for(NAME, healthy(4))
@@ -61,7 +61,7 @@ async def test_the_config_wins_over_the_switch(node: Node, kubelet: StandinKubel
 
 
 async def test_annotations_are_for_kubelets_that_know_no_cdi(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.configure(entry("a"), entry("b"), cdi="annotations")
     async with node.daemon():
@@ -77,7 +77,7 @@ async def test_annotations_are_for_kubelets_that_know_no_cdi(
 
 
 async def test_the_specs_stay_when_the_daemon_stops_and_others_are_never_touched(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.cdi.mkdir()
     (node.cdi / FOREIGN).write_text("cdiVersion: 0.5.0\n")
@@ -96,7 +96,7 @@ def files(node: Node) -> list[Path]:
     return [path for path in node.cdi.iterdir() if not path.name.startswith(".")]
 
 
-async def test_a_lost_spec_is_written_again(node: Node, kubelet: StandinKubelet) -> None:
+async def test_a_lost_spec_is_written_again(node: Node, kubelet: SimulatedKubelet) -> None:
     """At once: no timer is set."""
     node.configure(entry(), cdi="cri", periodicUpdateInterval=0)
     async with node.daemon():
@@ -108,7 +108,7 @@ async def test_a_lost_spec_is_written_again(node: Node, kubelet: StandinKubelet)
 
 
 async def test_a_spec_that_another_rdma_dp_overwrites_in_an_update_is_put_right(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.configure(entry(slotsPer="hca"), cdi="cri", periodicUpdateInterval=0)
     async with node.daemon():
@@ -124,7 +124,7 @@ async def test_a_spec_that_another_rdma_dp_overwrites_in_an_update_is_put_right(
 
 
 async def test_specs_stay_right_when_cdi_is_switched_off(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """Containers that restart still look their names up."""
     node.configure(entry(slotsPer="hca"), cdi="cri")
@@ -138,7 +138,7 @@ async def test_specs_stay_right_when_cdi_is_switched_off(
 
 
 async def test_while_a_spec_cannot_be_written_no_slot_is_healthy(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """A container would get names that no runtime can resolve."""
     node.cdi.write_text("no directory")
@@ -151,7 +151,7 @@ async def test_while_a_spec_cannot_be_written_no_slot_is_healthy(
 
 
 async def test_after_a_reboot_that_renumbers_uverbs_the_old_names_mean_the_same_hcas(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """kubelet keeps an answer for as long as the pod lives, and asks nobody again."""
     node.configure(entry(slots=1, slotsPer="hca"), cdi="cri")
@@ -188,7 +188,7 @@ def _uverbs_of_function(node: Node, slot: str) -> str:
     return f"/dev/infiniband/{uverbs}"
 
 
-def _renumbered() -> standin_host.Manifest:
+def _renumbered() -> simulated_host.Manifest:
     """The same functions, found by the kernel in the other order."""
     functions = {
         address: function.model_copy(update={"hcas": {name: Hca(uverbs=number, umad=(number,))}})

@@ -6,11 +6,11 @@ import pytest
 
 from rdma_dp import __version__
 from rdma_dp.cli import main as cli
-from rdma_dp.daemon import main as daemon_main
+from rdma_dp.daemon import run as daemon_main
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.kubelet.directories import KubeletDirectories
-from rdma_dp.kubelet.registration.choice import Way
-from simulator.kubelet import StandinKubelet
+from rdma_dp.kubelet.registration.choice import RegistrationMode
+from simulator.kubelet import SimulatedKubelet
 from tests.integration.daemon.process import NAME, Node, healthy, process
 
 KUBELET = Path("/var/lib/kubelet")
@@ -35,7 +35,7 @@ def test_the_operators_arguments_are_none(started: list[Settings]) -> None:
     assert started[0].directories == KubeletDirectories(
         KUBELET / "device-plugins", KUBELET / "plugins_registry"
     )
-    assert started[0].way is Way.AUTO
+    assert started[0].way is RegistrationMode.AUTO
     assert started[0].root == Path("/")
 
 
@@ -92,7 +92,7 @@ def test_a_wrong_command_line_is_told_with_code_2(
 
 
 @pytest.mark.parametrize("cdi", [[], ["--use-cdi"]])
-async def test_the_operators_pod(node: Node, kubelet: StandinKubelet, cdi: list[str]) -> None:
+async def test_the_operators_pod(node: Node, kubelet: SimulatedKubelet, cdi: list[str]) -> None:
     node.configure()
     arguments = [*node.arguments, *cdi]
     async with process(*arguments, entry_point="rdma_dp.cli.main:compat_main") as pod:

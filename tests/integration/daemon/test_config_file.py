@@ -8,7 +8,7 @@ import pytest
 
 from rdma_dp.config import ConfigError, load
 from rdma_dp.kubelet.sockets import identity
-from simulator.kubelet import StandinKubelet
+from simulator.kubelet import SimulatedKubelet
 from tests.integration.daemon.process import NAME, Node, entry, healthy, process
 
 BAD = json.dumps(
@@ -30,7 +30,7 @@ def problems(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("content", [None, "", "\n"])
 async def test_without_a_config_it_waits_and_goes_on_when_there_is_one(
-    node: Node, kubelet: StandinKubelet, content: str | None
+    node: Node, kubelet: SimulatedKubelet, content: str | None
 ) -> None:
     if content is not None:
         node.config.write_text(content)
@@ -61,7 +61,7 @@ async def test_a_bad_config_at_the_start_ends_it_with_every_problem(node: Node) 
         assert daemon.count("Traceback") == 0
 
 
-async def test_sighup_reads_the_config_again(node: Node, kubelet: StandinKubelet) -> None:
+async def test_sighup_reads_the_config_again(node: Node, kubelet: SimulatedKubelet) -> None:
     """Defect 15 of the Go plugin."""
     async with node.daemon() as daemon:
         await kubelet.wait_for(NAME, healthy(4))
@@ -72,7 +72,7 @@ async def test_sighup_reads_the_config_again(node: Node, kubelet: StandinKubelet
 
 
 async def test_a_bad_new_config_changes_nothing_and_is_told(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     async with node.daemon() as daemon:
         await kubelet.wait_for(NAME, healthy(4))
@@ -90,7 +90,7 @@ async def test_a_bad_new_config_changes_nothing_and_is_told(
 
 
 async def test_a_config_that_is_removed_changes_nothing(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     async with node.daemon() as daemon:
         await kubelet.wait_for(NAME, healthy(4))
@@ -100,7 +100,7 @@ async def test_a_config_that_is_removed_changes_nothing(
         assert kubelet.allocatable(NAME) == 4
 
 
-async def test_a_smaller_resource_keeps_its_ids(node: Node, kubelet: StandinKubelet) -> None:
+async def test_a_smaller_resource_keeps_its_ids(node: Node, kubelet: SimulatedKubelet) -> None:
     async with node.daemon():
         await kubelet.wait_for(NAME, healthy(4))
         node.configure(entry(slots=2))
@@ -108,7 +108,7 @@ async def test_a_smaller_resource_keeps_its_ids(node: Node, kubelet: StandinKube
 
 
 async def test_a_resource_that_leaves_and_comes_back_keeps_its_ids(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.configure(entry("a", 6), entry("b"))
     async with node.daemon():
@@ -119,7 +119,9 @@ async def test_a_resource_that_leaves_and_comes_back_keeps_its_ids(
         await kubelet.wait_for(NAME, healthy(3, of=6))
 
 
-async def test_an_untouched_resource_keeps_its_stream(node: Node, kubelet: StandinKubelet) -> None:
+async def test_an_untouched_resource_keeps_its_stream(
+    node: Node, kubelet: SimulatedKubelet
+) -> None:
     node.configure(entry("a"))
     async with node.daemon():
         await kubelet.wait_for(NAME, healthy(4))

@@ -12,8 +12,8 @@ from rdma_dp.daemon.daemon import Daemon as InProcess
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.directories import KubeletDirectories
-from rdma_dp.kubelet.registration.choice import Way
-from simulator.kubelet import StandinKubelet
+from rdma_dp.kubelet.registration.choice import RegistrationMode
+from simulator.kubelet import SimulatedKubelet
 from tests.integration.daemon.process import (
     DEADLINE,
     NAME,
@@ -29,7 +29,7 @@ from tests.integration.daemon.process import (
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_signal_ends_it_in_peace_and_its_sockets_with_it(
-    node: Node, kubelet: StandinKubelet, way: str, number: signal.Signals
+    node: Node, kubelet: SimulatedKubelet, way: str, number: signal.Signals
 ) -> None:
     async with node.daemon("--registration", way) as daemon:
         await kubelet.wait_for(NAME, healthy(4))
@@ -40,7 +40,7 @@ async def test_a_signal_ends_it_in_peace_and_its_sockets_with_it(
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_nothing_of_anybody_else_is_touched(
-    node: Node, kubelet: StandinKubelet, way: str
+    node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
     directories = (node.device_plugins, node.plugins_registry)
     live, dead = "rdma-dp-other-123456-abcdef.sock", "nvidia-gpu.sock"
@@ -58,7 +58,7 @@ async def test_nothing_of_anybody_else_is_touched(
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_file_that_took_its_sockets_name_survives(
-    node: Node, kubelet: StandinKubelet, way: str
+    node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
     async with node.daemon("--registration", way) as daemon:
         await kubelet.wait_for(NAME, healthy(4))
@@ -75,7 +75,7 @@ async def test_a_file_that_took_its_sockets_name_survives(
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_what_a_killed_one_left_is_removed_at_the_next_start(
-    node: Node, kubelet: StandinKubelet, way: str
+    node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
     async with node.daemon("--registration", way) as daemon:
         await kubelet.wait_for(NAME, healthy(4))
@@ -90,7 +90,7 @@ async def test_what_a_killed_one_left_is_removed_at_the_next_start(
         assert left not in node.sockets()
 
 
-async def test_with_open_streams_it_still_ends(node: Node, kubelet: StandinKubelet) -> None:
+async def test_with_open_streams_it_still_ends(node: Node, kubelet: SimulatedKubelet) -> None:
     async with node.daemon() as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         (own,) = node.sockets()
@@ -101,9 +101,9 @@ async def test_with_open_streams_it_still_ends(node: Node, kubelet: StandinKubel
             await daemon.stop()
 
 
-@pytest.mark.parametrize("way", list(Way))
+@pytest.mark.parametrize("way", list(RegistrationMode))
 async def test_cancelled_in_process_it_leaves_neither_task_nor_socket(
-    node: Node, kubelet: StandinKubelet, way: Way
+    node: Node, kubelet: SimulatedKubelet, way: RegistrationMode
 ) -> None:
     node.configure(entry("a"), entry("b"), entry("c"))
     directories = KubeletDirectories.below(node.kubelet_root)
@@ -129,7 +129,7 @@ async def test_cancelled_in_process_it_leaves_neither_task_nor_socket(
 
 def _is_ours(task: asyncio.Task[object]) -> bool:
     """Tasks of the stand-in and of gRPC's own clients are not."""
-    return "rdma_dp/" in str(task.get_coro()) and "standin" not in repr(task)
+    return "rdma_dp/" in str(task.get_coro()) and "simulated" not in repr(task)
 
 
 def _inotify_descriptors() -> int:

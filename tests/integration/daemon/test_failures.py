@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulator.kubelet import StandinKubelet
+from simulator.kubelet import SimulatedKubelet
 from tests.integration.daemon.process import NAME, Node, healthy, python
 
 _INJECTION = """
@@ -49,7 +49,7 @@ def injected(code: str) -> str:
     ],
 )
 async def test_an_unexpected_end_of_any_task_ends_the_process_with_its_reason(
-    node: Node, kubelet: StandinKubelet, code: str, reason: str
+    node: Node, kubelet: SimulatedKubelet, code: str, reason: str
 ) -> None:
     node.configure()
     async with python(injected(code), "run", *node.arguments) as daemon:
@@ -59,7 +59,7 @@ async def test_an_unexpected_end_of_any_task_ends_the_process_with_its_reason(
 
 
 async def test_a_scan_that_breaks_ends_the_process_with_its_reason(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.configure()
     marker = node.directory / "broken"
@@ -73,7 +73,7 @@ async def test_a_scan_that_breaks_ends_the_process_with_its_reason(
 
 
 async def test_a_scan_that_fails_at_the_start_is_tried_until_it_works(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """And nothing is registered before: a guess would be a wrong list."""
     node.configure()
@@ -89,7 +89,7 @@ async def test_a_scan_that_fails_at_the_start_is_tried_until_it_works(
 
 
 async def test_a_scan_that_fails_later_leaves_the_last_list(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.configure()
     marker = node.directory / "failing"

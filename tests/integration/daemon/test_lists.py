@@ -2,7 +2,7 @@
 
 from rdma_dp.formats.list_limit import MOST_SLOTS
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
-from simulator.kubelet import ListReceived, StandinKubelet
+from simulator.kubelet import ListReceived, SimulatedKubelet
 from tests.integration.daemon.process import NAME, Node, appears, dialled, entry, healthy, process
 
 EMPTY = pb.Empty()
@@ -12,7 +12,7 @@ def states(message: pb.ListAndWatchResponse) -> list[tuple[str, str]]:
     return [(device.ID, device.health) for device in message.devices]
 
 
-async def test_the_ids_are_those_of_the_go_plugin(node: Node, kubelet: StandinKubelet) -> None:
+async def test_the_ids_are_those_of_the_go_plugin(node: Node, kubelet: SimulatedKubelet) -> None:
     """So that it can be replaced under running pods."""
     node.configure(entry(slots=63))
     async with node.daemon():
@@ -21,7 +21,7 @@ async def test_the_ids_are_those_of_the_go_plugin(node: Node, kubelet: StandinKu
 
 
 async def test_without_an_hca_ever_the_resource_is_there_and_empty(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.configure(entry(selectors={"vendors": ["1dd8"]}))
     async with node.daemon() as daemon:
@@ -33,7 +33,7 @@ async def test_without_an_hca_ever_the_resource_is_there_and_empty(
 
 
 async def test_hcas_that_come_after_an_empty_start_are_listed(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.unplug_all()
     async with node.daemon():
@@ -43,7 +43,7 @@ async def test_hcas_that_come_after_an_empty_start_are_listed(
 
 
 async def test_lost_hcas_leave_unhealthy_ids_and_come_back_with_them(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """No id ever vanishes: the stand-in would call that a violation."""
     async with node.daemon():
@@ -55,7 +55,7 @@ async def test_lost_hcas_leave_unhealthy_ids_and_come_back_with_them(
             await kubelet.wait_for(NAME, healthy(4))
 
 
-async def test_one_hca_of_two_is_enough(node: Node, kubelet: StandinKubelet) -> None:
+async def test_one_hca_of_two_is_enough(node: Node, kubelet: SimulatedKubelet) -> None:
     async with node.daemon() as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         node.host.unplug("mlx5_0")
@@ -63,7 +63,7 @@ async def test_one_hca_of_two_is_enough(node: Node, kubelet: StandinKubelet) -> 
         assert kubelet.allocatable(NAME) == 4
 
 
-async def test_each_resource_follows_its_own_hcas(node: Node, kubelet: StandinKubelet) -> None:
+async def test_each_resource_follows_its_own_hcas(node: Node, kubelet: SimulatedKubelet) -> None:
     node.configure(
         entry("a", 3, selectors={"ifNames": ["eth0"]}),
         entry("b", 5, selectors={"ifNames": ["eth1"]}),
@@ -97,7 +97,7 @@ async def test_several_readers_each_get_every_list(node: Node) -> None:
 
 
 async def test_the_largest_list_that_kubelet_takes_arrives(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """Defect 12 of the Go plugin: a list above kubelet's 4 MiB fails silently."""
     node.configure(entry(slots=MOST_SLOTS))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from simulator import host as standin_host
-from simulator.kubelet import StandinKubelet
+from simulator import host as simulated_host
+from simulator.kubelet import SimulatedKubelet
 from tests.integration.daemon.process import NAME, Node, entry, healthy
 
 COMPUTE: dict[str, Any] = {"selectors": {"vendors": ["15b3"], "linkTypes": ["infiniband"]}}
@@ -18,12 +18,12 @@ COMPUTE: dict[str, Any] = {"selectors": {"vendors": ["15b3"], "linkTypes": ["inf
 @pytest.fixture
 def dgx(directory: Path) -> Node:
     """Eight compute HCAs, four on each of two NUMA nodes."""
-    return Node(directory / "dgx", standin_host.load("dgx-h100"))
+    return Node(directory / "dgx", simulated_host.load("dgx-h100"))
 
 
 @asynccontextmanager
-async def kubelet_of(node: Node) -> AsyncIterator[StandinKubelet]:
-    async with StandinKubelet(node.kubelet_root) as kubelet:
+async def kubelet_of(node: Node) -> AsyncIterator[SimulatedKubelet]:
+    async with SimulatedKubelet(node.kubelet_root) as kubelet:
         yield kubelet
 
 
@@ -50,7 +50,7 @@ async def test_two_containers_of_four_get_a_numa_node_each(dgx: Node) -> None:
 
 
 async def test_a_container_gets_the_nodes_and_names_of_its_hca_alone(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.configure(entry(slotsPer="hca", env={"NCCL_IB_HCA": "hcas"}))
     async with node.daemon():
@@ -69,7 +69,7 @@ async def test_a_container_gets_the_nodes_and_names_of_its_hca_alone(
 
 
 async def test_an_hca_that_goes_takes_its_own_slots_only(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.configure(entry(slotsPer="hca"))
     async with node.daemon():
@@ -82,7 +82,7 @@ async def test_an_hca_that_goes_takes_its_own_slots_only(
 
 
 async def test_a_port_that_goes_down_takes_its_own_slots_only(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.configure(entry(slotsPer="hca", health={"downSeconds": 0}))
     async with node.daemon() as daemon:
@@ -93,7 +93,7 @@ async def test_a_port_that_goes_down_takes_its_own_slots_only(
 
 
 async def test_another_kind_of_slots_is_registered_anew_with_other_options(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """kubelet asks for the options once; with the old ones it would never ask for a preference."""
     node.configure(entry())
@@ -106,7 +106,7 @@ async def test_another_kind_of_slots_is_registered_anew_with_other_options(
 
 
 async def test_device_info_files_are_there_before_the_slots_and_stay(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.device_info.mkdir()
     (node.device_info / "nvidia.com-vf-0000:01:00.2-device.json").write_text("{}")

@@ -3,19 +3,19 @@
 import asyncio
 import signal
 
-from simulator.kubelet import Faults, Refused, Registered, StandinKubelet, Way
+from simulator.kubelet import Faults, Refused, Registered, SimulatedKubelet, Way
 from tests.integration.daemon.process import NAME, Node, appears, entry, healthy, process
 
 
-def registrations(kubelet: StandinKubelet) -> list[Registered]:
+def registrations(kubelet: SimulatedKubelet) -> list[Registered]:
     return [event for event in kubelet.events if isinstance(event, Registered)]
 
 
-def ways(kubelet: StandinKubelet) -> set[Way]:
+def ways(kubelet: SimulatedKubelet) -> set[Way]:
     return {registered.way for registered in registrations(kubelet)}
 
 
-async def test_by_register(node: Node, kubelet: StandinKubelet) -> None:
+async def test_by_register(node: Node, kubelet: SimulatedKubelet) -> None:
     """Serve first, then register: the stand-in would call anything else a violation."""
     async with node.daemon("--registration", "device-plugins") as daemon:
         await kubelet.wait_for(NAME, healthy(4))
@@ -26,7 +26,7 @@ async def test_by_register(node: Node, kubelet: StandinKubelet) -> None:
         assert registered.socket.parent == node.device_plugins, "the endpoint is a bare file name"
 
 
-async def test_by_being_found(node: Node, kubelet: StandinKubelet) -> None:
+async def test_by_being_found(node: Node, kubelet: SimulatedKubelet) -> None:
     async with node.daemon("--registration", "plugins-registry") as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         await daemon.says(f"{NAME}: registered with kubelet's plugin watcher")
@@ -36,7 +36,9 @@ async def test_by_being_found(node: Node, kubelet: StandinKubelet) -> None:
         assert registered.socket.parent == node.plugins_registry
 
 
-async def test_auto_is_found_where_there_is_a_registry(node: Node, kubelet: StandinKubelet) -> None:
+async def test_auto_is_found_where_there_is_a_registry(
+    node: Node, kubelet: SimulatedKubelet
+) -> None:
     async with node.daemon() as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         assert ways(kubelet) == {Way.WATCHER}
@@ -44,7 +46,7 @@ async def test_auto_is_found_where_there_is_a_registry(node: Node, kubelet: Stan
 
 
 async def test_auto_registers_where_there_is_no_registry(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.plugins_registry.rmdir()
     async with node.daemon():
@@ -54,7 +56,7 @@ async def test_auto_registers_where_there_is_no_registry(
 
 
 async def test_auto_registers_where_kubelet_does_not_watch_the_registry(node: Node) -> None:
-    async with StandinKubelet(node.kubelet_root, watcher=False) as kubelet:
+    async with SimulatedKubelet(node.kubelet_root, watcher=False) as kubelet:
         async with node.daemon() as daemon:
             line = await daemon.says("calling Register instead")
             assert f"kubelet did not look at {node.plugins_registry}" in line
@@ -65,7 +67,7 @@ async def test_auto_registers_where_kubelet_does_not_watch_the_registry(node: No
 
 
 async def test_the_device_plugins_directory_may_be_elsewhere(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """Some distributions move it, and only it."""
     elsewhere = node.directory / "elsewhere"
@@ -79,7 +81,7 @@ async def test_the_device_plugins_directory_may_be_elsewhere(
 
 
 async def test_without_kubelet_it_waits_and_registers_when_kubelet_comes(
-    node: Node, no_kubelet: StandinKubelet
+    node: Node, no_kubelet: SimulatedKubelet
 ) -> None:
     """Defect 8 of the Go plugin: exit 1."""
     node.device_plugins.mkdir(parents=True)
@@ -91,7 +93,9 @@ async def test_without_kubelet_it_waits_and_registers_when_kubelet_comes(
         assert daemon.count("waiting for kubelet") == 1
 
 
-async def test_without_the_directories_it_waits_too(node: Node, no_kubelet: StandinKubelet) -> None:
+async def test_without_the_directories_it_waits_too(
+    node: Node, no_kubelet: SimulatedKubelet
+) -> None:
     """Defect 8 of the Go plugin: kubelet may make its directories later."""
     async with node.daemon() as daemon:
         await daemon.says("waiting for kubelet")
@@ -100,7 +104,7 @@ async def test_without_the_directories_it_waits_too(node: Node, no_kubelet: Stan
 
 
 async def test_with_the_registry_alone_it_waits_to_be_found(
-    node: Node, no_kubelet: StandinKubelet
+    node: Node, no_kubelet: SimulatedKubelet
 ) -> None:
     """Defect 8 of the Go plugin."""
     node.plugins_registry.mkdir(parents=True)
@@ -131,7 +135,7 @@ async def test_a_hung_kubelet_does_not_hold_up_the_end(node: Node) -> None:
 
 
 async def test_a_kubelet_that_hangs_in_register_is_left_at_its_restart(
-    node: Node, no_kubelet: StandinKubelet
+    node: Node, no_kubelet: SimulatedKubelet
 ) -> None:
     """Defect 7 of the Go plugin: it hangs for ever."""
     no_kubelet.faults = Faults(hang_register=True)
@@ -145,12 +149,12 @@ async def test_a_kubelet_that_hangs_in_register_is_left_at_its_restart(
 
 
 async def test_a_refusal_is_told_once_and_tried_again(
-    node: Node, no_kubelet: StandinKubelet
+    node: Node, no_kubelet: SimulatedKubelet
 ) -> None:
     no_kubelet.faults = Faults(refuse_register="the node is full of plugins")
     await no_kubelet.start()
 
-    def refused(kubelet: StandinKubelet) -> int:
+    def refused(kubelet: SimulatedKubelet) -> int:
         return sum(isinstance(event, Refused) for event in kubelet.events)
 
     async with node.daemon("--registration", "device-plugins") as daemon:
@@ -165,7 +169,7 @@ async def test_a_refusal_is_told_once_and_tried_again(
 
 
 async def test_a_resource_named_kubelet_is_refused_before_it_can_harm(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """Defect 6 of the Go plugin: kubelet.sock is removed."""
     node.configure(entry("kubelet"))
@@ -176,7 +180,9 @@ async def test_a_resource_named_kubelet_is_refused_before_it_can_harm(
     assert kubelet.socket.stat() == before
 
 
-async def test_a_socket_path_that_is_too_long_is_said(node: Node, kubelet: StandinKubelet) -> None:
+async def test_a_socket_path_that_is_too_long_is_said(
+    node: Node, kubelet: SimulatedKubelet
+) -> None:
     long = node.directory / ("x" * 90)
     long.symlink_to(node.device_plugins)
     arguments = ["--registration", "device-plugins", "--device-plugins-dir", str(long)]
@@ -186,7 +192,7 @@ async def test_a_socket_path_that_is_too_long_is_said(node: Node, kubelet: Stand
         assert "use a shorter directory" in line
 
 
-async def test_many_resources_at_once(node: Node, kubelet: StandinKubelet) -> None:
+async def test_many_resources_at_once(node: Node, kubelet: SimulatedKubelet) -> None:
     names = [f"r{number}" for number in range(30)]
     node.configure(*(entry(name, 2 + number) for number, name in enumerate(names)))
     for way in ("device-plugins", "plugins-registry"):
@@ -198,7 +204,7 @@ async def test_many_resources_at_once(node: Node, kubelet: StandinKubelet) -> No
 
 
 async def test_a_name_under_two_prefixes_is_two_resources(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.configure(entry("a", 3), entry("a", 5, resourcePrefix="example.com"))
     async with node.daemon():
@@ -207,7 +213,7 @@ async def test_a_name_under_two_prefixes_is_two_resources(
         assert len(node.sockets()) == 2
 
 
-async def test_the_longest_name_that_kubelet_takes(node: Node, kubelet: StandinKubelet) -> None:
+async def test_the_longest_name_that_kubelet_takes(node: Node, kubelet: SimulatedKubelet) -> None:
     """Defect 13 of the Go plugin: long names fail at bind."""
     name = "x" * 63
     node.configure(entry(name, resourcePrefix="some.long.domain.example.com"))

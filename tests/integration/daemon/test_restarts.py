@@ -13,14 +13,14 @@ from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import pluginregistration_pb2 as info_pb
 from rdma_dp.kubelet.api import pluginregistration_pb2_grpc as info_rpc
 from rdma_dp.kubelet.sockets import identity
-from simulator.kubelet import Registered, StandinKubelet
+from simulator.kubelet import Registered, SimulatedKubelet
 from tests.integration.daemon.process import NAME, WAYS, Node, appears, dialled, entry, healthy
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("end", ["stop", "kill"])
 async def test_kubelet_restarted_several_times_in_a_row(
-    node: Node, kubelet: StandinKubelet, way: str, end: str
+    node: Node, kubelet: SimulatedKubelet, way: str, end: str
 ) -> None:
     async with node.daemon("--registration", way):
         for _ in range(5):
@@ -32,7 +32,7 @@ async def test_kubelet_restarted_several_times_in_a_row(
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_kubelet_restarted_again_before_anybody_came(
-    node: Node, kubelet: StandinKubelet, way: str
+    node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
     async with node.daemon("--registration", way):
         await kubelet.wait_for(NAME, healthy(4))
@@ -43,7 +43,9 @@ async def test_kubelet_restarted_again_before_anybody_came(
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_kubelet_back_after_an_absence(node: Node, kubelet: StandinKubelet, way: str) -> None:
+async def test_kubelet_back_after_an_absence(
+    node: Node, kubelet: SimulatedKubelet, way: str
+) -> None:
     """Its socket stays behind and answers nobody; the list changes meanwhile."""
     async with node.daemon("--registration", way) as daemon:
         await kubelet.wait_for(NAME, healthy(4))
@@ -57,13 +59,13 @@ async def test_kubelet_back_after_an_absence(node: Node, kubelet: StandinKubelet
 
 
 async def test_kubelet_sock_made_anew_while_the_stream_and_our_own_socket_stay(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """Defect 9 of the Go plugin: it looks at its own socket only."""
     async with node.daemon("--registration", "device-plugins") as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         (socket,) = node.sockets()
-        async with StandinKubelet(node.directory / "second") as second:
+        async with SimulatedKubelet(node.directory / "second") as second:
             # The second kubelet finds the plugin where the first one does, but sweeps nothing.
             (second.device_plugins_dir / socket.name).symlink_to(socket)
             fresh = kubelet.socket.with_suffix(".fresh")
@@ -78,7 +80,7 @@ async def test_kubelet_sock_made_anew_while_the_stream_and_our_own_socket_stay(
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_socket_swept_away_at_kubelets_start_is_made_anew(
-    node: Node, kubelet: StandinKubelet, way: str
+    node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
     async with node.daemon("--registration", way):
         await kubelet.wait_for(NAME, healthy(4))
@@ -91,7 +93,7 @@ async def test_a_socket_swept_away_at_kubelets_start_is_made_anew(
 
 
 async def test_a_socket_removed_from_the_registry_is_made_anew(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """Defect 10 of the Go plugin: a removed socket is never restored."""
     async with node.daemon("--registration", "plugins-registry") as daemon:
@@ -128,7 +130,7 @@ async def test_a_failed_notification_leads_to_a_new_socket_told_once(node: Node)
 
 
 async def test_a_stream_that_kubelet_closed_leads_to_a_new_registration(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """kubelet never dials a socket again whose stream ended; any stream's end counts."""
     for way in WAYS:
@@ -139,7 +141,7 @@ async def test_a_stream_that_kubelet_closed_leads_to_a_new_registration(
 
 
 async def test_a_list_is_not_sent_again_when_nothing_changed(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """The socket is left alone, too: neither is registered again."""
     async with node.daemon("--registration", "device-plugins") as daemon:
@@ -156,7 +158,7 @@ async def test_a_list_is_not_sent_again_when_nothing_changed(
         assert len(kubelet.events) == events
 
 
-async def test_thirty_resources_come_back_together(node: Node, kubelet: StandinKubelet) -> None:
+async def test_thirty_resources_come_back_together(node: Node, kubelet: SimulatedKubelet) -> None:
     names = [f"r{number}" for number in range(30)]
     node.configure(*(entry(name) for name in names))
     async with node.daemon("--registration", "device-plugins"):
@@ -169,7 +171,7 @@ async def test_thirty_resources_come_back_together(node: Node, kubelet: StandinK
             await kubelet.wait_for(f"rdma/{name}", healthy(4))
 
 
-async def _drop(kubelet: StandinKubelet) -> None:
+async def _drop(kubelet: SimulatedKubelet) -> None:
     """kubelet closes the plugin's connection without a restart."""
     running = kubelet._running
     assert running is not None

@@ -12,10 +12,10 @@ import pytest
 
 from rdma_dp.aio.latest import Latest
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
-from rdma_dp.kubelet.device_plugin.status import services
+from rdma_dp.kubelet.device_plugin.status_service import services
 from rdma_dp.kubelet.registration.peers import MOST_STREAMS
 from rdma_dp.kubelet.sockets import SocketServer
-from simulator.kubelet import Disconnected, ListReceived, Registered, StandinKubelet
+from simulator.kubelet import Disconnected, ListReceived, Registered, SimulatedKubelet
 from simulator.kubelet.client import PluginClient
 from simulator.kubelet.manager import DeviceManager
 from tests.integration.daemon.process import (
@@ -40,7 +40,7 @@ def way(request: pytest.FixtureRequest) -> str:
 
 @asynccontextmanager
 async def two(
-    node: Node, kubelet: StandinKubelet, way: str
+    node: Node, kubelet: SimulatedKubelet, way: str
 ) -> AsyncIterator[tuple[Daemon, Daemon]]:
     """The old one, with four slots, and the new one, with seven; each has registered."""
     async with node.daemon("--registration", way) as old:
@@ -53,7 +53,7 @@ async def two(
 
 
 @asynccontextmanager
-async def updated(node: Node, kubelet: StandinKubelet, way: str) -> AsyncIterator[Daemon]:
+async def updated(node: Node, kubelet: SimulatedKubelet, way: str) -> AsyncIterator[Daemon]:
     """The new one, once the old one has gone and it has registered once more."""
     async with two(node, kubelet, way) as (old, new):
         await old.stop()
@@ -61,13 +61,13 @@ async def updated(node: Node, kubelet: StandinKubelet, way: str) -> AsyncIterato
         yield new
 
 
-async def inherited(kubelet: StandinKubelet, heir: Daemon, registrations: int = 3) -> None:
+async def inherited(kubelet: SimulatedKubelet, heir: Daemon, registrations: int = 3) -> None:
     """Waits until the one that stayed has registered once more."""
     await heir.says(ONCE_MORE)
     await streams(kubelet, registrations)
 
 
-async def streams(kubelet: StandinKubelet, number: int) -> None:
+async def streams(kubelet: SimulatedKubelet, number: int) -> None:
     """Until there have been so many registrations, and the last one has brought its list."""
 
     def listed() -> bool:
@@ -79,17 +79,17 @@ async def streams(kubelet: StandinKubelet, number: int) -> None:
     await kubelet.wait_until(lambda _: listed(), DEADLINE)
 
 
-def registered(kubelet: StandinKubelet) -> list[Path]:
+def registered(kubelet: SimulatedKubelet) -> list[Path]:
     """The sockets that registered, one after the other."""
     return [event.socket for event in kubelet.events if isinstance(event, Registered)]
 
 
-def dropped(kubelet: StandinKubelet) -> bool:
+def dropped(kubelet: SimulatedKubelet) -> bool:
     return any(isinstance(event, Disconnected) for event in kubelet.events)
 
 
 async def test_the_count_never_falls_when_the_old_one_goes(
-    node: Node, kubelet: StandinKubelet, way: str
+    node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
     async with two(node, kubelet, way) as (old, new):
         (socket,) = set(node.sockets()) - {registered(kubelet)[0]}
@@ -105,7 +105,7 @@ async def test_the_count_never_falls_when_the_old_one_goes(
 
 
 async def test_the_count_never_falls_when_the_new_one_goes(
-    node: Node, kubelet: StandinKubelet, way: str
+    node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
     """As when the update is taken back. The old one has read the config by then, too."""
     async with two(node, kubelet, way) as (old, new):
@@ -117,7 +117,7 @@ async def test_the_count_never_falls_when_the_new_one_goes(
 
 
 async def test_after_it_the_one_that_stayed_leaves_nothing_behind(
-    node: Node, kubelet: StandinKubelet, way: str
+    node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
     """By plugins_registry it has a second socket by then, where Register finds it."""
     async with updated(node, kubelet, way) as new:
@@ -129,7 +129,7 @@ async def test_after_it_the_one_that_stayed_leaves_nothing_behind(
 
 
 async def test_by_the_registry_alone_a_new_socket_is_made(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """Without kubelet's own socket neither can the count be kept, nor is anything lost for good."""
     elsewhere = node.directory / "elsewhere"
@@ -145,7 +145,7 @@ async def test_by_the_registry_alone_a_new_socket_is_made(
 
 
 async def test_after_it_the_end_of_the_one_that_stayed_is_noticed(
-    node: Node, kubelet: StandinKubelet, way: str
+    node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
     async with updated(node, kubelet, way) as new:
         new.send(signal.SIGKILL)
@@ -154,7 +154,7 @@ async def test_after_it_the_end_of_the_one_that_stayed_is_noticed(
 
 
 async def test_after_it_a_restart_of_kubelet_is_noticed(
-    node: Node, kubelet: StandinKubelet, way: str
+    node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
     async with updated(node, kubelet, way):
         for _ in range(2):
@@ -164,7 +164,7 @@ async def test_after_it_a_restart_of_kubelet_is_noticed(
 
 
 async def test_after_it_a_stream_that_kubelet_closes_is_noticed(
-    node: Node, kubelet: StandinKubelet, way: str
+    node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
     """Of two streams it closes the one that matters, and leaves the other open."""
     async with updated(node, kubelet, way) as new:
@@ -175,7 +175,7 @@ async def test_after_it_a_stream_that_kubelet_closes_is_noticed(
         assert (await kubelet.allocate(NAME, 7)).ids
 
 
-async def test_updates_one_after_another(node: Node, kubelet: StandinKubelet, way: str) -> None:
+async def test_updates_one_after_another(node: Node, kubelet: SimulatedKubelet, way: str) -> None:
     async with AsyncExitStack() as daemons:
         old = await daemons.enter_async_context(node.daemon("--registration", way))
         await kubelet.wait_for(NAME, healthy(4))
@@ -190,7 +190,7 @@ async def test_updates_one_after_another(node: Node, kubelet: StandinKubelet, wa
 
 @pytest.mark.parametrize("first", [0, 1])
 async def test_when_both_end_at_once_kubelet_counts_nothing(
-    node: Node, kubelet: StandinKubelet, way: str, first: int
+    node: Node, kubelet: SimulatedKubelet, way: str, first: int
 ) -> None:
     """As when the DaemonSet is deleted amid an update: neither may leave it to the other."""
     async with two(node, kubelet, way) as both:
@@ -203,7 +203,7 @@ async def test_when_both_end_at_once_kubelet_counts_nothing(
 
 
 async def test_when_the_heir_ends_before_it_has_registered_once_more(
-    node: Node, kubelet: StandinKubelet, way: str
+    node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
     """kubelet would not notice its end, and count on for ever."""
     async with two(node, kubelet, way) as (old, new):
@@ -216,7 +216,7 @@ async def test_when_the_heir_ends_before_it_has_registered_once_more(
 
 
 async def test_when_the_heir_ends_while_it_registers_once_more(
-    node: Node, kubelet: StandinKubelet, way: str, monkeypatch: pytest.MonkeyPatch
+    node: Node, kubelet: SimulatedKubelet, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, introduce = asyncio.Event(), DeviceManager._introduce
 
@@ -236,7 +236,7 @@ async def test_when_the_heir_ends_while_it_registers_once_more(
 
 
 async def test_when_the_heir_ends_while_the_one_that_left_hangs(
-    node: Node, kubelet: StandinKubelet, way: str, monkeypatch: pytest.MonkeyPatch
+    node: Node, kubelet: SimulatedKubelet, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has left the resource, and neither answers nor is gone: nobody can know that."""
     left, connect = asyncio.Event(), DeviceManager.connect
@@ -273,7 +273,7 @@ async def beginning(beside: Path) -> AsyncIterator[None]:
 
 
 async def test_one_that_only_begins_is_not_dropped_by_the_end_of_an_heir(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """It will register, and kubelet would then drop it with the last stream of the heir."""
     async with two(node, kubelet, "device-plugins") as (old, new):
@@ -287,7 +287,7 @@ async def test_one_that_only_begins_is_not_dropped_by_the_end_of_an_heir(
 
 
 async def test_one_that_kubelet_does_not_listen_to_inherits_nothing(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """It serves, and no more: kubelet must not count on what it may never hear of."""
     async with node.daemon("--registration", "device-plugins") as old:
@@ -299,7 +299,7 @@ async def test_one_that_kubelet_does_not_listen_to_inherits_nothing(
 
 
 async def test_after_many_updates_the_streams_do_not_pile_up(
-    node: Node, kubelet: StandinKubelet, way: str
+    node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
     async with node.daemon("--registration", way) as stays:
         await kubelet.wait_for(NAME, healthy(4))
@@ -313,7 +313,7 @@ async def test_after_many_updates_the_streams_do_not_pile_up(
 
 
 async def test_the_old_one_is_killed_before_kubelet_listens_to_the_new_one(
-    node: Node, kubelet: StandinKubelet, way: str, monkeypatch: pytest.MonkeyPatch
+    node: Node, kubelet: SimulatedKubelet, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """kubelet has registered it, and drops it before it has opened its stream."""
     killed, listen = asyncio.Event(), PluginClient.listen
@@ -337,7 +337,7 @@ async def test_the_old_one_is_killed_before_kubelet_listens_to_the_new_one(
 
 @pytest.mark.parametrize("newer", [True, False])
 async def test_a_kill_is_made_good(
-    node: Node, kubelet: StandinKubelet, way: str, newer: bool
+    node: Node, kubelet: SimulatedKubelet, way: str, newer: bool
 ) -> None:
     """kubelet drops the resource at the end of any of its streams, and may tell nobody."""
     async with two(node, kubelet, way) as both:

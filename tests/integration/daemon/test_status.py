@@ -15,7 +15,7 @@ from rdma_dp.kubelet.api import status_pb2 as pb
 from rdma_dp.kubelet.clients.survey import _ask
 from rdma_dp.kubelet.directories import KubeletDirectories
 from rdma_dp.kubelet.views import Holder, KubeletView, SocketState
-from simulator.kubelet import Faults, Registered, StandinKubelet
+from simulator.kubelet import Faults, Registered, SimulatedKubelet
 from tests.integration.daemon.process import DEADLINE, NAME, Node, healthy, listening, process
 
 CALLS = 1_000
@@ -34,12 +34,12 @@ async def channel(socket: Path) -> AsyncIterator[Any]:
         yield opened
 
 
-def registrations(kubelet: StandinKubelet) -> int:
+def registrations(kubelet: SimulatedKubelet) -> int:
     return sum(isinstance(event, Registered) for event in kubelet.events)
 
 
 @pytest.mark.parametrize("way", ["device-plugins", "plugins-registry"])
-async def test_it_tells_how_it_stands(node: Node, kubelet: StandinKubelet, way: str) -> None:
+async def test_it_tells_how_it_stands(node: Node, kubelet: SimulatedKubelet, way: str) -> None:
     async with node.daemon("--registration", way) as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         view = await asked(node)
@@ -52,7 +52,7 @@ async def test_it_tells_how_it_stands(node: Node, kubelet: StandinKubelet, way: 
         assert status.connected_at >= status.started_at
 
 
-async def test_a_thousand_questions_disturb_nobody(node: Node, kubelet: StandinKubelet) -> None:
+async def test_a_thousand_questions_disturb_nobody(node: Node, kubelet: SimulatedKubelet) -> None:
     """Over new connections, as each doctor makes its own."""
     async with node.daemon("--registration", "plugins-registry") as daemon:
         await kubelet.wait_for(NAME, healthy(4))
@@ -74,7 +74,7 @@ async def test_a_thousand_questions_disturb_nobody(node: Node, kubelet: StandinK
         assert registrations(kubelet) == 1
 
 
-async def test_what_keeps_it_from_kubelet_is_told(node: Node, no_kubelet: StandinKubelet) -> None:
+async def test_what_keeps_it_from_kubelet_is_told(node: Node, no_kubelet: SimulatedKubelet) -> None:
     no_kubelet.faults = Faults(refuse_register="the node is full of plugins")
     await no_kubelet.start()
     async with node.daemon("--registration", "device-plugins") as daemon:
@@ -88,7 +88,7 @@ async def test_what_keeps_it_from_kubelet_is_told(node: Node, no_kubelet: Standi
 
 
 async def test_a_kubelet_that_is_gone_leaves_a_stale_socket(
-    node: Node, no_kubelet: StandinKubelet
+    node: Node, no_kubelet: SimulatedKubelet
 ) -> None:
     assert (await asked(node)).kubelet is None
     await no_kubelet.start()
@@ -110,7 +110,7 @@ async def test_without_directories_it_says_why(node: Node) -> None:
 
 
 async def test_the_book_says_who_holds_what(node: Node) -> None:
-    async with StandinKubelet(node.kubelet_root, pod_resources=True) as kubelet, node.daemon():
+    async with SimulatedKubelet(node.kubelet_root, pod_resources=True) as kubelet, node.daemon():
         await kubelet.wait_for(NAME, healthy(4))
         allocation = await kubelet.allocate(NAME, 2)
         kubelet.name(allocation, "default", "train-0", "main")
@@ -125,7 +125,9 @@ async def test_the_book_says_who_holds_what(node: Node) -> None:
             assert one.pod_resources.containers[0].devices[0].device_ids == ["0", "1"]
 
 
-async def test_a_second_plugin_of_the_resource_is_seen(node: Node, kubelet: StandinKubelet) -> None:
+async def test_a_second_plugin_of_the_resource_is_seen(
+    node: Node, kubelet: SimulatedKubelet
+) -> None:
     async with node.daemon(), process("run", *node.arguments) as second:
         await kubelet.wait_until(lambda kubelet: registrations(kubelet) >= 2)
         told = [status.resource for status in (await asked(node)).statuses]
@@ -133,7 +135,7 @@ async def test_a_second_plugin_of_the_resource_is_seen(node: Node, kubelet: Stan
         await second.stop()
 
 
-async def test_a_plugin_that_hangs_is_left_and_told(node: Node, kubelet: StandinKubelet) -> None:
+async def test_a_plugin_that_hangs_is_left_and_told(node: Node, kubelet: SimulatedKubelet) -> None:
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(-1)
         writer.close()
@@ -145,14 +147,14 @@ async def test_a_plugin_that_hangs_is_left_and_told(node: Node, kubelet: Standin
 
 
 async def test_a_socket_that_speaks_no_grpc_is_no_error(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     async with listening(node.device_plugins / "rdma-dp-a-0-0.sock"):
         (seen,) = (await asked(node)).sockets
         assert (seen.ours, seen.status) == (True, None)
 
 
-async def test_another_root_with_a_kubelet_is_found(node: Node, kubelet: StandinKubelet) -> None:
+async def test_another_root_with_a_kubelet_is_found(node: Node, kubelet: SimulatedKubelet) -> None:
     elsewhere = KubeletDirectories.below(node.directory / "nowhere")
     roots = (str(node.kubelet_root), str(node.directory / "neither"))
     view = await _ask(node.directory / "nowhere", elsewhere, roots)
@@ -160,7 +162,7 @@ async def test_another_root_with_a_kubelet_is_found(node: Node, kubelet: Standin
     assert str(node.directory / "neither") not in view.elsewhere
 
 
-async def test_doctor_asks_on_the_live_machine(node: Node, kubelet: StandinKubelet) -> None:
+async def test_doctor_asks_on_the_live_machine(node: Node, kubelet: SimulatedKubelet) -> None:
     async with node.daemon() as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         words = ["doctor", "-o", "json", "--only", "kubelet-socket,kubelet-registered"]

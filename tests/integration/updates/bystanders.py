@@ -3,7 +3,7 @@
 import socket
 
 from rdma_dp.kubelet.sockets import identity
-from simulator.kubelet import StandinKubelet
+from simulator.kubelet import SimulatedKubelet
 
 OTHERS_SPECS = {
     "nvidia.com-gpu.yaml": "cdiVersion: 0.5.0\nkind: nvidia.com/gpu\n",
@@ -20,7 +20,7 @@ OTHERS_DEVICE_INFO = {
 class Bystanders:
     """Files and sockets of others in kubelet's directories."""
 
-    def __init__(self, kubelet: StandinKubelet) -> None:
+    def __init__(self, kubelet: SimulatedKubelet) -> None:
         dp, pr = kubelet.device_plugins_dir, kubelet.plugins_registry_dir
         for directory in (dp, pr):
             directory.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,11 @@
 """The two hosts that a node may be."""
 
-from simulator import host as standin_host
+from simulator import host as simulated_host
 from simulator.host import Manifest
 
 # RoCE, InfiniBand, and one whose ports say nothing of use. The second host has other names and
 # numbers, an SF, a VF, two HCAs on one function, one with two ports and one without any function.
-FIRST_HOST = standin_host.parse(
+FIRST_HOST = simulated_host.parse(
     """
 title: a RoCE and an InfiniBand HCA, and EFA
 functions:
@@ -15,7 +15,7 @@ functions:
 """,
     "the first host",
 )
-SECOND_HOST = standin_host.parse(
+SECOND_HOST = simulated_host.parse(
     """
 title: the same cards, found in another order, and some more
 functions:

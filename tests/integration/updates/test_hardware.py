@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simulator.kubelet import ListReceived, StandinKubelet, UnexpectedAdmissionError
+from simulator.kubelet import ListReceived, SimulatedKubelet, UnexpectedAdmissionError
 from tests.integration.daemon.process import NAME, Daemon, Node, entry, healthy, python
 from tests.integration.updates.test_reload import Life, handed_out
 
@@ -28,7 +28,7 @@ def up(node: Node, *hcas: str) -> None:
 
 @asynccontextmanager
 async def running(
-    node: Node, kubelet: StandinKubelet, *arguments: str, **health: Any
+    node: Node, kubelet: SimulatedKubelet, *arguments: str, **health: Any
 ) -> AsyncIterator[Daemon]:
     """A daemon with one resource of four slots, all healthy."""
     node.configure(entry(slots=4, health=health) if health else entry(slots=4))
@@ -39,7 +39,7 @@ async def running(
 
 @pytest.mark.parametrize("seconds", [0, 1])
 async def test_ports_that_go_down_and_come_back(
-    node: Node, kubelet: StandinKubelet, seconds: int
+    node: Node, kubelet: SimulatedKubelet, seconds: int
 ) -> None:
     async with running(node, kubelet, downSeconds=seconds) as daemon:
         life = Life(kubelet, NAME)
@@ -55,7 +55,7 @@ async def test_ports_that_go_down_and_come_back(
         assert "mlx5_1 port 1 is DOWN" in line
 
 
-async def test_one_active_port_is_enough(node: Node, kubelet: StandinKubelet) -> None:
+async def test_one_active_port_is_enough(node: Node, kubelet: SimulatedKubelet) -> None:
     async with running(node, kubelet, **AT_ONCE) as daemon:
         life = Life(kubelet, NAME)
         down(node, "mlx5_0")
@@ -64,7 +64,7 @@ async def test_one_active_port_is_enough(node: Node, kubelet: StandinKubelet) ->
 
 
 async def test_a_loss_that_does_not_last_is_told_and_does_not_reach_kubelet(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     async with running(node, kubelet, **NEVER) as daemon:
         life = Life(kubelet, NAME)
@@ -77,7 +77,7 @@ async def test_a_loss_that_does_not_last_is_told_and_does_not_reach_kubelet(
 
 
 async def test_ports_do_not_matter_where_the_config_says_so(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     async with running(node, kubelet, requireActivePort=False, **AT_ONCE) as daemon:
         life = Life(kubelet, NAME)
@@ -88,7 +88,7 @@ async def test_ports_do_not_matter_where_the_config_says_so(
 
 
 async def test_another_rule_for_health_holds_without_a_restart(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     async with running(node, kubelet, **AT_ONCE):
         down(node, "mlx5_0", "mlx5_1")
@@ -102,7 +102,7 @@ async def test_another_rule_for_health_holds_without_a_restart(
 
 
 async def test_a_port_without_subnet_manager_is_told_so(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.host.replace(_infiniband())
     async with running(node, kubelet, **AT_ONCE) as daemon:
@@ -111,7 +111,9 @@ async def test_a_port_without_subnet_manager_is_told_so(
         await daemon.says("port 1 is INIT", "no subnet manager answers")
 
 
-async def test_an_administratively_down_link_is_named(node: Node, kubelet: StandinKubelet) -> None:
+async def test_an_administratively_down_link_is_named(
+    node: Node, kubelet: SimulatedKubelet
+) -> None:
     async with running(node, kubelet, **AT_ONCE) as daemon:
         for number in (0, 1):
             flags = node.host.root / f"sys/class/net/eth{number}/flags"
@@ -121,7 +123,7 @@ async def test_an_administratively_down_link_is_named(node: Node, kubelet: Stand
         await daemon.says("eth0 is administratively down: `ip link set eth0 up`")
 
 
-async def test_an_hca_that_is_gone_is_not_handed_out(node: Node, kubelet: StandinKubelet) -> None:
+async def test_an_hca_that_is_gone_is_not_handed_out(node: Node, kubelet: SimulatedKubelet) -> None:
     async with running(node, kubelet) as daemon:
         life = Life(kubelet, NAME)
         assert await handed_out(kubelet, NAME) == {"mlx5_0", "mlx5_1"}
@@ -135,7 +137,7 @@ async def test_an_hca_that_is_gone_is_not_handed_out(node: Node, kubelet: Standi
 
 
 async def test_the_last_hca_goes_and_the_pod_is_told_why(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     async with running(node, kubelet, **NEVER):
         life = Life(kubelet, NAME)
@@ -148,7 +150,9 @@ async def test_the_last_hca_goes_and_the_pod_is_told_why(
         assert life.interruptions == []
 
 
-async def test_the_first_hca_comes_into_an_empty_pool(node: Node, kubelet: StandinKubelet) -> None:
+async def test_the_first_hca_comes_into_an_empty_pool(
+    node: Node, kubelet: SimulatedKubelet
+) -> None:
     node.unplug_all()
     node.configure(entry(slots=4))
     async with node.daemon() as daemon:
@@ -158,7 +162,7 @@ async def test_the_first_hca_comes_into_an_empty_pool(node: Node, kubelet: Stand
 
 
 async def test_many_changes_while_nobody_reads_the_list(
-    node: Node, no_kubelet: StandinKubelet
+    node: Node, no_kubelet: SimulatedKubelet
 ) -> None:
     """Defect 3 of the Go plugin: the second change without a reader is a deadlock."""
     node.configure(entry(slots=4, health=AT_ONCE))
@@ -177,7 +181,9 @@ async def test_many_changes_while_nobody_reads_the_list(
         await daemon.stop()
 
 
-async def test_every_line_is_an_object_with_json_logs(node: Node, kubelet: StandinKubelet) -> None:
+async def test_every_line_is_an_object_with_json_logs(
+    node: Node, kubelet: SimulatedKubelet
+) -> None:
     async with running(node, kubelet, "--log-format", "json", **AT_ONCE) as daemon:
         node.unplug_all()
         await daemon.says("lost mlx5_0")
@@ -188,7 +194,7 @@ async def test_every_line_is_an_object_with_json_logs(node: Node, kubelet: Stand
     assert any("0 of 4 slots healthy" in line["message"] for line in lines)
 
 
-async def test_a_quiet_log_tells_what_is_wrong_only(node: Node, kubelet: StandinKubelet) -> None:
+async def test_a_quiet_log_tells_what_is_wrong_only(node: Node, kubelet: SimulatedKubelet) -> None:
     async with running(node, kubelet, "--log-level", "warning", **AT_ONCE) as daemon:
         node.unplug_all()
         await daemon.says("WARNING", "0 of 4 slots healthy")
@@ -217,7 +223,7 @@ class Broken:
 
 
 async def test_a_scan_that_fails_keeps_the_last_lists_and_says_so_once(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     broken = Broken(node)
     async with running(node, kubelet) as daemon:
@@ -234,7 +240,7 @@ async def test_a_scan_that_fails_keeps_the_last_lists_and_says_so_once(
         assert [event for event in life.events if isinstance(event, ListReceived)] == []
 
 
-async def test_a_config_is_followed_while_scans_fail(node: Node, kubelet: StandinKubelet) -> None:
+async def test_a_config_is_followed_while_scans_fail(node: Node, kubelet: SimulatedKubelet) -> None:
     broken = Broken(node)
     async with running(node, kubelet) as daemon:
         broken.damage()
@@ -245,7 +251,7 @@ async def test_a_config_is_followed_while_scans_fail(node: Node, kubelet: Standi
 
 
 async def test_a_first_scan_that_fails_is_tried_again_before_anything_is_listed(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     broken = Broken(node)
     broken.damage()
@@ -259,7 +265,7 @@ async def test_a_first_scan_that_fails_is_tried_again_before_anything_is_listed(
 
 
 async def test_one_hca_that_cannot_be_read_does_not_hide_the_other(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """Defect 5 of the Go plugin, at run time."""
     async with running(node, kubelet) as daemon:
@@ -278,7 +284,7 @@ async def test_one_hca_that_cannot_be_read_does_not_hide_the_other(
 
 
 async def test_a_read_that_hangs_keeps_neither_the_list_nor_sigterm(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     """As one does that waits for a sick card's firmware: a thread that never comes back."""
     node.configure()
@@ -307,7 +313,7 @@ sys.exit(cli.main())
 
 
 async def test_a_task_that_ends_unexpectedly_ends_the_daemon_with_the_reason(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.configure()
     code = """
@@ -325,7 +331,7 @@ sys.exit(cli.main())
 
 
 async def test_a_failing_task_ends_the_daemon_with_the_reason(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     node.configure()
     code = """

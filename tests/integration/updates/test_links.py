@@ -8,7 +8,7 @@ import pytest
 
 from rdma_dp.cli import main as cli
 from rdma_dp.config import parse
-from rdma_dp.daemon import main as daemon_main
+from rdma_dp.daemon import run as daemon_main
 from rdma_dp.daemon.daemon import Daemon
 from rdma_dp.daemon.links_up import LinkKeeper
 from rdma_dp.daemon.settings import Settings

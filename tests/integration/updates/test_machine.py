@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from rdma_dp.kubelet.registration import handover
-from rdma_dp.kubelet.registration.choice import Way
+from rdma_dp.kubelet.registration.choice import RegistrationMode
 from tests.integration.updates.clocks import HurriedLoop
 from tests.integration.updates.expected import ANNOTATIONS, BOTH, CRI, HCA, OFF, RESOURCE, Wanted
 from tests.integration.updates.hosts import FIRST_HOST, hcas_of
@@ -88,7 +88,7 @@ class Node(RuleBasedStateMachine):
         self._runner.run(work)
 
     @initialize(
-        way=st.sampled_from((Way.DEVICE_PLUGINS, Way.PLUGINS_REGISTRY)),
+        way=st.sampled_from((RegistrationMode.DEVICE_PLUGINS, RegistrationMode.PLUGINS_REGISTRY)),
         mount=st.booleans(),
         second_host=st.booleans(),
         wishes=st.dictionaries(NAMES, WANTED, min_size=1),
@@ -97,7 +97,7 @@ class Node(RuleBasedStateMachine):
     )
     def begin(
         self,
-        way: Way,
+        way: RegistrationMode,
         mount: bool,
         second_host: bool,
         wishes: dict[str, Wanted],

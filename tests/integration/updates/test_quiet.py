@@ -6,17 +6,17 @@ import pytest
 
 from rdma_dp.discovery import polling, scan
 from rdma_dp.host.files import Host
-from simulator.host import StandinHost
+from simulator.host import SimulatedHost
 from tests.conftest import Fresh
 
-Change = Callable[[StandinHost], None]
+Change = Callable[[SimulatedHost], None]
 
 
-def differs(standin: StandinHost, change: Change) -> bool:
+def differs(simulated: SimulatedHost, change: Change) -> bool:
     """Whether the quiet look sees a change that comes after a scan."""
-    host = Host(standin.root)
-    found = polling.scan_with_glimpse(host)
-    change(standin)
+    host = Host(simulated.root)
+    found = polling.scan_with_fingerprint(host)
+    change(simulated)
     return polling.differs(host, *found)
 
 
@@ -44,24 +44,24 @@ def test_an_hca_that_vanished_during_the_scan_only_is_seen_again(
     fresh: Fresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reset: it was there before the scan and is there afterwards, but the scan missed it."""
-    standin = fresh("ipoib")
-    host = Host(standin.root)
+    simulated = fresh("ipoib")
+    host = Host(simulated.root)
 
     def scan_during_a_reset(host: Host) -> object:
-        standin.unplug("mlx5_1")
+        simulated.unplug("mlx5_1")
         return scan(host)
 
     monkeypatch.setattr(polling, "scan", scan_during_a_reset)
-    found = polling.scan_with_glimpse(host)
-    standin.plug("mlx5_1")
+    found = polling.scan_with_fingerprint(host)
+    simulated.plug("mlx5_1")
     assert "mlx5_1" not in [hca.name for hca in found[1].hcas]
     assert polling.differs(host, *found)
 
 
 def test_a_failure_to_look_is_a_reason_to_scan(fresh: Fresh) -> None:
-    def damage(standin: StandinHost) -> None:
-        there = standin.root / "sys/class/infiniband_verbs"
-        there.rename(standin.root / "away")
+    def damage(simulated: SimulatedHost) -> None:
+        there = simulated.root / "sys/class/infiniband_verbs"
+        there.rename(simulated.root / "away")
         there.symlink_to(there.name)
 
     assert differs(fresh("ipoib"), damage)

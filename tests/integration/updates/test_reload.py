@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from simulator.kubelet import Disconnected, ListReceived, Registered, StandinKubelet, StreamEnded
+from simulator.kubelet import Disconnected, ListReceived, Registered, SimulatedKubelet, StreamEnded
 from tests.integration.daemon.process import Daemon, Node, appears, entry, healthy, process
 from tests.integration.updates.config_maps import ConfigMap
 
@@ -16,7 +16,7 @@ STAYS = "rdma/stays"  # the resource that no test changes
 class Life:
     """What a kubelet saw of one resource since some moment."""
 
-    def __init__(self, kubelet: StandinKubelet, resource: str) -> None:
+    def __init__(self, kubelet: SimulatedKubelet, resource: str) -> None:
         self._kubelet = kubelet
         self._resource = resource
         self._begin = len(kubelet.events)
@@ -37,7 +37,7 @@ def only(*hcas: str) -> dict[str, list[str]]:
     return {"ifNames": [hca.replace("mlx5_", "eth") for hca in hcas]}
 
 
-async def handed_out(kubelet: StandinKubelet, resource: str) -> set[str]:
+async def handed_out(kubelet: SimulatedKubelet, resource: str) -> set[str]:
     """The HCAs whose uverbs a new container gets."""
     allocation = await kubelet.allocate(resource)
     kubelet.release(allocation)
@@ -51,7 +51,7 @@ def sized(slots: int, **more: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def changing(
-    node: Node, kubelet: StandinKubelet, *before: dict[str, Any]
+    node: Node, kubelet: SimulatedKubelet, *before: dict[str, Any]
 ) -> AsyncIterator[Daemon]:
     """A daemon with these resources and one more, whose stream stays open all the time."""
     node.configure(entry("stays", 3), *before)
@@ -64,13 +64,13 @@ async def changing(
         assert life.events == []
 
 
-async def test_a_resource_comes(node: Node, kubelet: StandinKubelet) -> None:
+async def test_a_resource_comes(node: Node, kubelet: SimulatedKubelet) -> None:
     async with changing(node, kubelet):
         node.configure(entry("stays", 3), sized(5))
         await kubelet.wait_for("rdma/a", healthy(5))
 
 
-async def test_a_resource_goes_with_its_socket(node: Node, kubelet: StandinKubelet) -> None:
+async def test_a_resource_goes_with_its_socket(node: Node, kubelet: SimulatedKubelet) -> None:
     async with changing(node, kubelet, sized(5)) as daemon:
         assert len(node.sockets()) == 2
         node.configure(entry("stays", 3))
@@ -82,7 +82,7 @@ async def test_a_resource_goes_with_its_socket(node: Node, kubelet: StandinKubel
         )
 
 
-async def test_a_resource_grows_on_its_stream(node: Node, kubelet: StandinKubelet) -> None:
+async def test_a_resource_grows_on_its_stream(node: Node, kubelet: SimulatedKubelet) -> None:
     async with changing(node, kubelet, sized(5)) as daemon:
         life = Life(kubelet, "rdma/a")
         node.configure(entry("stays", 3), sized(7))
@@ -91,7 +91,7 @@ async def test_a_resource_grows_on_its_stream(node: Node, kubelet: StandinKubele
         await daemon.says("rdma/a: 7 of 7 slots healthy")
 
 
-async def test_a_resource_shrinks_and_drops_no_id(node: Node, kubelet: StandinKubelet) -> None:
+async def test_a_resource_shrinks_and_drops_no_id(node: Node, kubelet: SimulatedKubelet) -> None:
     async with changing(node, kubelet, sized(5)) as daemon:
         life = Life(kubelet, "rdma/a")
         node.configure(entry("stays", 3), sized(2))
@@ -102,7 +102,7 @@ async def test_a_resource_shrinks_and_drops_no_id(node: Node, kubelet: StandinKu
 
 
 async def test_other_selectors_hand_out_other_hcas_on_the_same_stream(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     async with changing(node, kubelet, sized(5, selectors=only("mlx5_0"))) as daemon:
         life = Life(kubelet, "rdma/a")
@@ -114,7 +114,7 @@ async def test_other_selectors_hand_out_other_hcas_on_the_same_stream(
 
 
 async def test_selectors_that_match_nothing_leave_the_ids_unhealthy(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     async with changing(node, kubelet, sized(5)) as daemon:
         life = Life(kubelet, "rdma/a")
@@ -125,7 +125,7 @@ async def test_selectors_that_match_nothing_leave_the_ids_unhealthy(
 
 
 async def test_a_resource_that_comes_back_finds_the_ids_that_kubelet_knows(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     async with changing(node, kubelet, sized(5)):
         node.configure(entry("stays", 3))
@@ -134,7 +134,7 @@ async def test_a_resource_that_comes_back_finds_the_ids_that_kubelet_knows(
         await kubelet.wait_for("rdma/a", healthy(2, of=5))
 
 
-async def test_everything_at_once(node: Node, kubelet: StandinKubelet) -> None:
+async def test_everything_at_once(node: Node, kubelet: SimulatedKubelet) -> None:
     before = [entry(name, 4) for name in ("goes", "grows", "shrinks", "turns")]
     async with changing(node, kubelet, *before):
         lives = [Life(kubelet, f"rdma/{name}") for name in ("grows", "shrinks", "turns")]
@@ -154,7 +154,7 @@ async def test_everything_at_once(node: Node, kubelet: StandinKubelet) -> None:
 
 
 async def test_a_bad_config_changes_nothing_and_is_told_as_check_config_tells_it(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     async with changing(node, kubelet, sized(5)) as daemon:
         life = Life(kubelet, "rdma/a")
@@ -172,7 +172,7 @@ async def test_a_bad_config_changes_nothing_and_is_told_as_check_config_tells_it
         await kubelet.wait_for("rdma/a", healthy(6))
 
 
-async def test_a_config_that_is_deleted_goes_on(node: Node, kubelet: StandinKubelet) -> None:
+async def test_a_config_that_is_deleted_goes_on(node: Node, kubelet: SimulatedKubelet) -> None:
     async with changing(node, kubelet, sized(5)) as daemon:
         life = Life(kubelet, "rdma/a")
         node.config.unlink()
@@ -184,7 +184,7 @@ async def test_a_config_that_is_deleted_goes_on(node: Node, kubelet: StandinKube
         assert life.interruptions == []
 
 
-async def test_sighup_is_answered_each_time(node: Node, kubelet: StandinKubelet) -> None:
+async def test_sighup_is_answered_each_time(node: Node, kubelet: SimulatedKubelet) -> None:
     """Defect 15 of the Go plugin: SIGHUP does not read the config again."""
     async with changing(node, kubelet) as daemon:
         for times in (1, 2):
@@ -196,7 +196,7 @@ async def test_sighup_is_answered_each_time(node: Node, kubelet: StandinKubelet)
         await daemon.says("the last good config goes on", times=2)
 
 
-async def test_sighup_looks_at_the_node_too(node: Node, kubelet: StandinKubelet) -> None:
+async def test_sighup_looks_at_the_node_too(node: Node, kubelet: SimulatedKubelet) -> None:
     node.configure(sized(4), periodicUpdateInterval=0)
     async with node.daemon() as daemon:
         await kubelet.wait_for("rdma/a", healthy(4))
@@ -205,7 +205,7 @@ async def test_sighup_looks_at_the_node_too(node: Node, kubelet: StandinKubelet)
         await kubelet.wait_for("rdma/a", healthy(0, of=4))
 
 
-async def test_sighup_before_there_is_a_config(node: Node, kubelet: StandinKubelet) -> None:
+async def test_sighup_before_there_is_a_config(node: Node, kubelet: SimulatedKubelet) -> None:
     async with process("run", *node.arguments) as daemon:
         await daemon.says("waiting for a config")
         daemon.send(signal.SIGHUP)
@@ -224,7 +224,7 @@ async def test_a_first_config_that_is_wrong_ends_the_daemon_with_every_problem(n
 
 
 async def test_a_config_map_is_followed_through_every_swap(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     def text(slots: int) -> str:
         return json.dumps({"configList": [entry("stays", 3), sized(slots)]})
@@ -248,7 +248,7 @@ async def test_a_config_map_is_followed_through_every_swap(
 
 
 async def test_a_file_that_is_written_slowly_never_empties_a_list(
-    node: Node, kubelet: StandinKubelet
+    node: Node, kubelet: SimulatedKubelet
 ) -> None:
     async with changing(node, kubelet, sized(5)):
         life = Life(kubelet, "rdma/a")

@@ -11,15 +11,15 @@ import grpc
 from rdma_dp.daemon.daemon import Daemon
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.kubelet.directories import KubeletDirectories
-from rdma_dp.kubelet.registration.choice import Way
-from simulator import host as standin_host
+from rdma_dp.kubelet.registration.choice import RegistrationMode
+from simulator import host as simulated_host
 from simulator.kubelet import (
     Allocation,
     Disconnected,
     Forgotten,
     ListReceived,
     Registered,
-    StandinKubelet,
+    SimulatedKubelet,
     Started,
     UnexpectedAdmissionError,
 )
@@ -41,15 +41,15 @@ _OF_A_LOST_PLUGIN = (None, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABL
 class World:
     """All of it. Every method may be called at any time and in any order."""
 
-    def __init__(self, way: Way, model: Model, *, config_map: bool) -> None:
+    def __init__(self, way: RegistrationMode, model: Model, *, config_map: bool) -> None:
         self._directory = scratch("w-")
         self.root = Path(self._directory.name)
         self.model = model
-        self.host = standin_host.build(FIRST_HOST, self.root / "host")
+        self.host = simulated_host.build(FIRST_HOST, self.root / "host")
         model.host_is_new(self.host.root)
         self.specs = SharedDirectory(self.root / "files" / "cdi", OTHERS_SPECS)
         self.device_info = SharedDirectory(self.root / "files" / "dp", OTHERS_DEVICE_INFO)
-        self.kubelet = StandinKubelet(self.root / "k")
+        self.kubelet = SimulatedKubelet(self.root / "k")
         self.kubelet_runs = False
         self.bystanders = Bystanders(self.kubelet)
         self.daemons: list[tuple[Daemon, asyncio.Task[None]]] = []
@@ -172,7 +172,7 @@ class World:
     async def _unrest(self, expected: Mapping[str, Expected]) -> str | None:
         """What still is otherwise although kubelet came to hold this after two more looks."""
 
-        def agrees(kubelet: StandinKubelet) -> bool:
+        def agrees(kubelet: SimulatedKubelet) -> bool:
             known = {f"rdma/{name}" for name in expected}
             return all(
                 _is_connected(kubelet, f"rdma/{name}") and one.fits(kubelet.devices(f"rdma/{name}"))
@@ -298,7 +298,7 @@ def _answer(allocation: Allocation) -> Answer:
     )
 
 
-def _is_connected(kubelet: StandinKubelet, resource: str) -> bool:
+def _is_connected(kubelet: SimulatedKubelet, resource: str) -> bool:
     """Whether a plugin is the current one and has told what it has, be it nothing.
 
     A list alone says little: the older of two streams may bring one after the plugin was dropped.

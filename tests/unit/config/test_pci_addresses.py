@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from rdma_dp.config.problems import Refused
+from rdma_dp.config.problems import InvalidValue
 from rdma_dp.config.values.pci_addresses import PATTERN, checked, matches, usual
 
 Numbers = tuple[int, int, int, int]
@@ -27,7 +27,7 @@ def written(at: Numbers) -> str:
 
 
 def refusal(text: str) -> str:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(InvalidValue) as caught:
         checked(text)
     return f"{caught.value.message} ({caught.value.hint})"
 
@@ -160,7 +160,7 @@ def test_any_text_is_refused_or_can_be_asked(text: str, at: Numbers) -> None:
     assert usual(meant) == meant
     try:
         checked(meant)
-    except Refused as refused:
+    except InvalidValue as refused:
         assert refused.hint
     else:
         assert matches(meant, written(at)) in (True, False)

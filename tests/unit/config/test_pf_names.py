@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rdma_dp.config.problems import Refused
+from rdma_dp.config.problems import InvalidValue
 from rdma_dp.config.values.globs import matches as glob_matches
 from rdma_dp.config.values.pf_names import PATTERN, PfFunction, checked, matches, usual
 
@@ -68,7 +68,7 @@ def test_white_space_around_the_numbers_is_dropped() -> None:
     ],
 )
 def test_what_no_function_can_match_is_refused(text: str, said: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(InvalidValue) as caught:
         checked(text)
     assert said in f"{caught.value.message} ({caught.value.hint})"
 
@@ -80,7 +80,7 @@ def test_any_text_is_refused_or_can_be_asked(text: str, name: str, number: int |
     assert usual(meant) == meant
     try:
         checked(meant)
-    except Refused as refused:
+    except InvalidValue as refused:
         assert refused.hint
     else:
         assert matches(meant, PfFunction(name, number)) in (True, False)

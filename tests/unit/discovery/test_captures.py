@@ -14,15 +14,15 @@ from rdma_dp.discovery import scan
 from rdma_dp.discovery.pcie_topology import read_topology
 from rdma_dp.doctor.check import Verdict
 from rdma_dp.doctor.checks.gpudirect import CHECKS
-from rdma_dp.doctor.run import examine
+from rdma_dp.doctor.examination import examine
 from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.inventory.topology import DIRECT
-from rdma_dp.node.source import open_root
-from rdma_dp.node.view import sight_of
+from rdma_dp.node.source import open_source
+from rdma_dp.node.view import view_node
 from rdma_dp.render import console, discover, dry_run, json_documents
-from rdma_dp.render.topology import text
-from rdma_dp.render.topology.tree import View
+from rdma_dp.render.topology import drawing
+from rdma_dp.render.topology.pcie_tree import View
 from rdma_dp.sharing.pool import make_pool
 from rdma_dp.sharing.selection import select
 from tests.paths import REPO
@@ -100,11 +100,11 @@ def test_a_dry_run_chooses_what_it_should(name: str, seed: str, capture: Capture
     pools = [make_pool(found, inventory.system)]
     document = json_documents.dry_run(inventory, pools, ())
     assert json.loads(json.dumps(document)) == document
-    text = console.plain(dry_run.dry_run(inventory, pools, ())) + console.plain(
+    drawing = console.plain(dry_run.dry_run(inventory, pools, ())) + console.plain(
         discover.discover(inventory)
     )
-    assert all(len(line) <= 100 for line in text.splitlines())
-    assert ("next" in text) == (not takes_all)
+    assert all(len(line) <= 100 for line in drawing.splitlines())
+    assert ("next" in drawing) == (not takes_all)
 
 
 def test_a_dgx_a100_with_and_without_netdevs(capture: Capture) -> None:
@@ -126,7 +126,7 @@ def test_a_dgx_a100_with_and_without_netdevs(capture: Capture) -> None:
         "mlx5_9": ("0000:e1:00.1", ["enp225s0f1np1"]),
     }
     assert all(hca.uverbs and hca.shareable and hca.numa_node is None for hca in inventory.hcas)
-    assert [other.function.address for other in inventory.others] == ["0000:e2:00.0"]
+    assert [other.function.address for other in inventory.unused_functions] == ["0000:e2:00.0"]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,9 @@ def test_ports_of_three_families(capture: Capture) -> None:
 
 
 def test_connectx3_for_ethernet_only_says_why_there_is_nothing(capture: Capture) -> None:
-    others = {other.function.address: other for other in capture("udev-power8-cx3en").others}
+    others = {
+        other.function.address: other for other in capture("udev-power8-cx3en").unused_functions
+    }
     connectx3 = others["0008:01:00.0"]
     assert connectx3.netdevs == ("enP8p1s0", "enP8p1s0d1")
     assert connectx3.reason == (
@@ -186,7 +188,7 @@ def test_connectx3_for_ethernet_only_says_why_there_is_nothing(capture: Capture)
 
 
 def test_connectx8_without_its_rdma_half(capture: Capture) -> None:
-    others = capture("udev-gb300-cx8-partial").others
+    others = capture("udev-gb300-cx8-partial").unused_functions
     assert [other.function.address for other in others if other.function.vendor == "15b3"] == [
         "0001:03:00.0",
         "0001:03:00.1",
@@ -228,13 +230,13 @@ def test_a_hypervisor_shows_no_switches(extracted: Extracted) -> None:
 def test_the_node_is_drawn_with_every_hca(name: str, extracted: Extracted) -> None:
     inventory = scan(Host(extracted(name)))
     found = read_topology(Host(extracted(name)), inventory)
-    drawn = console.plain(text.drawing(View(found, inventory)))
+    drawn = console.plain(drawing.drawing(View(found, inventory)))
     assert all(len(line) <= 100 for line in drawn.splitlines())
     assert all(hca.name in drawn for hca in inventory.hcas)
 
 
 @every_capture
 def test_gpudirect_raises_no_false_alarm(name: str, extracted: Extracted) -> None:
-    sight = sight_of(open_root(extracted(name)), find_config(CONFIGS / "all-mellanox.yaml"))
-    for result in examine(sight, CHECKS):
+    node = view_node(open_source(extracted(name)), find_config(CONFIGS / "all-mellanox.yaml"))
+    for result in examine(node, CHECKS):
         assert result.verdict in (Verdict.OK, Verdict.UNKNOWN), result

@@ -145,7 +145,7 @@ def test_an_hca_that_cannot_be_read_does_not_hide_the_others(sample: Sample) -> 
     assert (first.name, first.shareable) == ("mlx5_0", False)
     assert first.unshareable == f"cannot read /{bad}: Input/output error"
     assert second.shareable
-    assert inventory.others == ()  # its function has an HCA, if an unreadable one
+    assert inventory.unused_functions == ()  # its function has an HCA, if an unreadable one
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_one_attribute_that_cannot_be_read_costs_the_other_hca_nothing(
 def test_an_idle_function_that_cannot_be_read_says_so(sample: Sample) -> None:
     bad = "sys/bus/pci/devices/0000:00:1f.6/vendor"
     root = sample("empty")
-    others = {o.function.address: o for o in scan(Host(FailingTree(root, bad))).others}
+    others = {o.function.address: o for o in scan(Host(FailingTree(root, bad))).unused_functions}
     assert others["0000:00:1f.6"].reason == f"cannot read /{bad}: Input/output error"
     assert "no RDMA" in others["0000:00:03.0"].reason
 
@@ -182,11 +182,11 @@ def test_a_vpd_that_cannot_be_read_is_a_doubt_and_is_tried_again(sample: Sample)
     tree = FailingTree(sample("dgx-b200"), vpd)
     first = scan(Host(tree)).hcas[0]
     assert first.shareable
-    assert first.doubt is not None
-    assert "NVLink switch" in first.doubt
+    assert first.suspicion is not None
+    assert "NVLink switch" in first.suspicion
     tree.mend()
     mended = scan(Host(tree)).hcas[0]
-    assert (mended.shareable, mended.doubt) == (False, None)
+    assert (mended.shareable, mended.suspicion) == (False, None)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_vpd_that_fails_is_read_once_a_scan_and_given_up_after_three(sample: S
     host = SlowVpd(sample("dgx-b200"))
     attempts = []
     for _ in range(5):
-        assert scan(host).hcas[0].doubt is not None
+        assert scan(host).hcas[0].suspicion is not None
         attempts.append(host.attempts)
     assert attempts == [1, 2, 3, 3, 3]
 
@@ -232,7 +232,7 @@ def test_an_unplugged_hca_is_gone_and_its_function_says_why(fresh: Fresh) -> Non
     host.unplug("mlx5_1")
     inventory = scan(Host(host.root))
     assert names(inventory) == ["mlx5_0"]
-    assert [other.reason for other in inventory.others] == ["no driver is bound"]
+    assert [other.reason for other in inventory.unused_functions] == ["no driver is bound"]
     host.plug("mlx5_1")
     assert names(scan(Host(host.root))) == ["mlx5_0", "mlx5_1"]
 

@@ -11,7 +11,7 @@ from rdma_dp.discovery import scan
 from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.paths import PCI_DEVICES
 from rdma_dp.inventory.hardware import Hca, Inventory
-from simulator import host as standin
+from simulator import host as simulated
 from simulator.host.manifest import Function, Manifest
 from tests.conftest import Fresh, Look, Sample
 
@@ -44,7 +44,7 @@ def test_vfs_have_the_numbers_of_the_pfs_links_and_those_without_hca_count_too(l
         "mlx5_2": "vf 1",
         "mlx5_3": "vf 4",
     }
-    assert [other.function.vf for other in inventory.others] == [2, 3]
+    assert [other.function.vf for other in inventory.unused_functions] == [2, 3]
 
 
 def test_subfunctions_have_the_administrators_numbers(look: Look) -> None:
@@ -106,7 +106,7 @@ def test_every_vf_has_its_own_number_on_its_own_pf(
     vfs: dict[str, tuple[str, int]], memory: Path
 ) -> None:
     with tempfile.TemporaryDirectory(dir=memory) as directory:
-        standin.build(virtualized(vfs), Path(directory) / "host")
+        simulated.build(virtualized(vfs), Path(directory) / "host")
         functions = [hca.function for hca in scan(Host(Path(directory) / "host")).hcas]
     assert {f.address: (f.physfn, f.vf) for f in functions if f} == vfs
 
@@ -125,7 +125,7 @@ def test_a_subfunction_has_its_parents_netdev_and_not_its_own(look: Look) -> Non
 
 
 def test_a_vf_of_a_pf_without_hca_has_its_netdev(fresh: Fresh) -> None:
-    manifest = standin.load("sriov")
+    manifest = simulated.load("sriov")
     pf = manifest.functions[PF].model_copy(update={"hcas": {}, "rdma": False})
     functions = {**manifest.functions, PF: pf}
     inventory = scan(Host(fresh(manifest.model_copy(update={"functions": functions})).root))

@@ -2,17 +2,17 @@
 
 from rdma_dp.discovery import scan
 from rdma_dp.host.files import Host
-from rdma_dp.inventory.hardware import IdleFunction
+from rdma_dp.inventory.hardware import UnusedFunction
 from simulator.host import Manifest, parse
 from tests.conftest import Fresh, Look
 
 
-def idle(inventory_others: tuple[IdleFunction, ...], address: str) -> IdleFunction:
+def idle(inventory_others: tuple[UnusedFunction, ...], address: str) -> UnusedFunction:
     return next(other for other in inventory_others if other.function.address == address)
 
 
-def only(fresh: Fresh, text: str) -> IdleFunction:
-    (other,) = scan(Host(fresh(manifest(text)).root)).others
+def only(fresh: Fresh, text: str) -> UnusedFunction:
+    (other,) = scan(Host(fresh(manifest(text)).root)).unused_functions
     return other
 
 
@@ -21,7 +21,7 @@ def manifest(functions: str) -> Manifest:
 
 
 def test_a_missing_rdma_module_is_named_with_the_command_that_loads_it(look: Look) -> None:
-    first, second = look("no-modules").others
+    first, second = look("no-modules").unused_functions
     assert first.netdevs == ("ens1f0np0",)
     assert second.netdevs == ("ens1f1np1",)
     assert first.reason == "driver mlx5_core is bound, but its RDMA module mlx5_ib is not loaded"
@@ -29,31 +29,31 @@ def test_a_missing_rdma_module_is_named_with_the_command_that_loads_it(look: Loo
 
 
 def test_both_netdevs_of_one_function_are_shown(look: Look) -> None:
-    other = idle(look("connectx3-no-rdma").others, "0008:01:00.0")
+    other = idle(look("connectx3-no-rdma").unused_functions, "0008:01:00.0")
     assert other.netdevs == ("enP8p1s0", "enP8p1s0d1")
     assert other.remedy == "modprobe mlx4_ib"
 
 
 def test_a_driver_without_any_rdma_is_told_without_advice(look: Look) -> None:
-    other = idle(look("connectx3-no-rdma").others, "0001:01:00.0")
+    other = idle(look("connectx3-no-rdma").unused_functions, "0001:01:00.0")
     assert (other.reason, other.remedy) == ("driver bnx2x has no RDMA that we know of", None)
 
 
 def test_modules_that_are_loaded_without_effect_send_one_to_the_kernels_log(look: Look) -> None:
-    (other,) = look("bnxt").others
+    (other,) = look("bnxt").unused_functions
     assert other.function.address == "0000:18:00.0"
     assert other.reason == "bnxt_en and bnxt_re are loaded but made no HCA"
     assert (other.remedy or "").startswith("dmesg")
 
 
 def test_a_vf_given_to_a_virtual_machine_is_as_it_should_be(look: Look) -> None:
-    other = idle(look("sriov").others, "0000:5e:00.4")
+    other = idle(look("sriov").unused_functions, "0000:5e:00.4")
     assert other.reason == "bound to vfio-pci: handed to a virtual machine or to user space"
     assert other.remedy is None
 
 
 def test_an_unbound_function_is_bound_where_the_driver_is_loaded(look: Look) -> None:
-    other = idle(look("sriov").others, "0000:5e:00.5")
+    other = idle(look("sriov").unused_functions, "0000:5e:00.5")
     assert other.reason == "no driver is bound"
     assert other.remedy == "echo 0000:5e:00.5 > /sys/bus/pci/drivers/mlx5_core/bind"
 
@@ -106,11 +106,11 @@ def test_without_sys_module_nothing_is_claimed_about_modules(fresh: Fresh) -> No
 
 
 def test_functions_are_in_the_order_of_their_addresses(look: Look) -> None:
-    addresses = [other.function.address for other in look("empty").others]
+    addresses = [other.function.address for other in look("empty").unused_functions]
     assert addresses == ["0000:00:03.0", "0000:00:1f.6"]
 
 
 def test_a_function_that_tells_no_ids_is_shown_all_the_same(look: Look) -> None:
-    (other,) = look("damaged").others
+    (other,) = look("damaged").unused_functions
     assert (other.function.vendor, other.function.device) == (None, None)
     assert other.netdevs == ("eth9",)

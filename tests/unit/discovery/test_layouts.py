@@ -46,7 +46,7 @@ def selected(inventory: Inventory, **selectors: Any) -> list[str]:
 
 
 def others(inventory: Inventory) -> dict[str, str]:
-    return {other.function.address: other.reason for other in inventory.others}
+    return {other.function.address: other.reason for other in inventory.unused_functions}
 
 
 @pytest.mark.parametrize("name", sample_names())
@@ -80,7 +80,7 @@ def test_a_plain_servers_hcas_have_everything(look: Look) -> None:
     assert inventory.system.rdma_cm is not None
     assert inventory.system.rdma_cm.path == "/dev/infiniband/rdma_cm"
     assert all(inventory.system.modules.values())
-    assert inventory.others == ()
+    assert inventory.unused_functions == ()
 
 
 def test_the_seed_configs_select_what_the_go_plugin_selects(look: Look) -> None:
@@ -95,7 +95,7 @@ def test_a_dgx_h100_has_twelve_hcas_in_the_order_that_people_count_in(look: Look
     infiniband = selected(inventory, linkTypes=["infiniband"])
     assert infiniband == [f"mlx5_{number}" for number in (0, 3, 4, 5, 6, 9, 10, 11)]
     assert selected(inventory, linkTypes=["ether"]) == ["mlx5_1", "mlx5_2", "mlx5_7", "mlx5_8"]
-    assert inventory.others == ()  # a GPU is no network function
+    assert inventory.unused_functions == ()  # a GPU is no network function
 
 
 def test_infiniband_without_ipoib_has_no_netdev_but_a_link_type(look: Look) -> None:
@@ -327,7 +327,9 @@ def test_a_dpus_own_side_shares_its_subfunctions_only(look: Look) -> None:
     inventory = look("bluefield-arm")
     assert shared(inventory) == ["mlx5_2", "mlx5_3"]
     assert all(hca.numa_node is None for hca in inventory.hcas)
-    assert inventory.others == ()  # the bridges have the same vendor and are no network functions
+    assert (
+        inventory.unused_functions == ()
+    )  # the bridges have the same vendor and are no network functions
 
 
 def test_a_dpu_seen_from_the_host_is_a_card_with_two_ports(look: Look) -> None:
@@ -336,7 +338,7 @@ def test_a_dpu_seen_from_the_host_is_a_card_with_two_ports(look: Look) -> None:
         "mlx5_0": ["ibp193s0f0"],
         "mlx5_1": ["enp193s0f1np1"],
     }
-    assert inventory.others == ()
+    assert inventory.unused_functions == ()
 
 
 # --- InfiniBand netdevs -------------------------------------------------------------------------

@@ -13,15 +13,15 @@ from rdma_dp.discovery.pcie_config import Acs, acs
 from rdma_dp.discovery.pcie_topology import place_of, read_acs, read_iommu, read_topology
 from rdma_dp.doctor.check import Verdict
 from rdma_dp.doctor.checks.gpudirect import CHECKS
-from rdma_dp.doctor.run import examine
+from rdma_dp.doctor.examination import examine
 from rdma_dp.host.files import Host
 from rdma_dp.host.tree import DiskTree
 from rdma_dp.inventory.topology import Distance, Place, Topology
 from rdma_dp.node.answers import Answers
-from rdma_dp.node.view import ConfigSeen, Sight
+from rdma_dp.node.view import ConfigSeen, NodeView
 from rdma_dp.render import console
-from rdma_dp.render.topology import text
-from rdma_dp.render.topology.tree import View
+from rdma_dp.render.topology import drawing
+from rdma_dp.render.topology.pcie_tree import View
 from simulator.host import Manifest, config_space, generate, sample_names
 from tests.conftest import Fresh, Sample
 
@@ -234,9 +234,9 @@ def test_what_cannot_be_read_is_left_out_or_unknown(bad: set[str], sample: Sampl
     host = Host(Failing(sample("hgx"), bad))
     topology = read_topology(host, inventory)
     assert len(topology.hcas) == len(inventory.hcas)
-    console.plain(text.drawing(View(topology, inventory)))
-    sight = Sight(host, inventory, Answers(), ConfigSeen(Path("none")), topology=topology)
-    assert Verdict.FAIL not in {result.verdict for result in examine(sight, CHECKS)}
+    console.plain(drawing.drawing(View(topology, inventory)))
+    node = NodeView(host, inventory, Answers(), ConfigSeen(Path("none")), topology=topology)
+    assert Verdict.FAIL not in {result.verdict for result in examine(node, CHECKS)}
 
 
 def test_an_unreadable_directory_has_no_gpu(sample: Sample) -> None:

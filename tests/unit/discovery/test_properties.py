@@ -15,7 +15,7 @@ from rdma_dp.discovery.ports import _rate, _word
 from rdma_dp.discovery.vpd import is_switch_management
 from rdma_dp.host.files import Host, _device_number
 from rdma_dp.inventory.hardware import natural_key
-from simulator import host as standin
+from simulator import host as simulated
 from simulator.host import vpd as standin_vpd
 from simulator.host.manifest import Function, Manifest
 
@@ -76,7 +76,7 @@ def ground(memory: Path) -> Iterator[Path]:
 def test_any_host_is_scanned_without_an_error(manifest: Manifest, ground: Path) -> None:
     with tempfile.TemporaryDirectory(dir=ground) as directory:
         root = Path(directory) / "host"
-        standin.build(manifest, root)
+        simulated.build(manifest, root)
         inventory = scan(Host(root))
     names = [hca.name for hca in inventory.hcas]
     assert len(set(names)) == len(names)
@@ -84,8 +84,8 @@ def test_any_host_is_scanned_without_an_error(manifest: Manifest, ground: Path) 
     paths = [hca.uverbs.path for hca in inventory.hcas if hca.uverbs]
     assert len(set(paths)) == len(paths)
     busy = {hca.function.address for hca in inventory.hcas if hca.function}
-    assert not busy & {other.function.address for other in inventory.others}
-    assert all(other.reason for other in inventory.others)
+    assert not busy & {other.function.address for other in inventory.unused_functions}
+    assert all(other.reason for other in inventory.unused_functions)
     assert all(hca.uverbs for hca in inventory.hcas if hca.shareable)
 
 

@@ -12,10 +12,10 @@ import yaml
 
 from rdma_dp.config.loading import find_config
 from rdma_dp.doctor.catalogue import chosen
-from rdma_dp.doctor.run import Result, examine
-from rdma_dp.node.source import open_root
-from rdma_dp.node.view import sight_of
-from simulator import host as standin
+from rdma_dp.doctor.examination import Result, examine
+from rdma_dp.node.source import open_source
+from rdma_dp.node.view import view_node
+from simulator import host as simulated
 from simulator.host.manifest import Manifest
 from tests.paths import CONFIGS
 
@@ -24,7 +24,7 @@ ALL_MELLANOX = CONFIGS / "all-mellanox.yaml"
 
 def ailing(base: str, patch: str) -> Manifest:
     """The sample host `base` with `patch` laid over it."""
-    healthy = standin.load(base).model_dump(by_alias=True, exclude_unset=True)
+    healthy = simulated.load(base).model_dump(by_alias=True, exclude_unset=True)
     return Manifest.model_validate(_merged(healthy, yaml.load(patch, yaml.BaseLoader)))
 
 
@@ -36,5 +36,5 @@ def _merged(under: Any, over: Any) -> Any:
 
 def seen(check: str, root: Path, config: Path = ALL_MELLANOX) -> Result:
     """What one check says of a host."""
-    (result,) = examine(sight_of(open_root(root), find_config(config)), chosen([check]))
+    (result,) = examine(view_node(open_source(root), find_config(config)), chosen([check]))
     return result

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from rdma_dp.config import CdiMode, Config, load
 from rdma_dp.doctor.check import Check, Verdict
 from rdma_dp.doctor.checks import kubelet
-from rdma_dp.doctor.run import Result, examine
+from rdma_dp.doctor.examination import Result, examine
 from rdma_dp.host.files import Host
 from rdma_dp.host.netlink.values import QueuePairs
 from rdma_dp.inventory.hardware import Inventory
@@ -20,12 +20,12 @@ from rdma_dp.kubelet.views import (
     Holder,
     KubeletView,
     PluginSocket,
+    PluginStatus,
     PodResources,
     SocketState,
-    Status,
 )
 from rdma_dp.node.answers import Answers
-from rdma_dp.node.view import ConfigSeen, Sight
+from rdma_dp.node.view import ConfigSeen, NodeView
 from rdma_dp.sharing.pool import make_pools
 from tests.unit.doctor.ailing import ALL_MELLANOX
 
@@ -34,7 +34,7 @@ CONFIG: Config = load(ALL_MELLANOX).config
 NAME = CONFIG.config_list[0].full_name
 STALE, SILENT, REFUSED = SocketState.STALE, SocketState.SILENT, SocketState.REFUSED
 
-STATUS = Status("1.0", 7, 1, NAME, "plugins-registry", streams=1, listed=4, healthy=4)
+STATUS = PluginStatus("1.0", 7, 1, NAME, "plugins-registry", streams=1, listed=4, healthy=4)
 OURS = PluginSocket(f"{PR}/rdma-dp-a-1-2.sock", SocketState.ANSWERS, True, STATUS, NAME)
 WELL = KubeletView(
     "/var/lib/kubelet", DP, PR, SocketState.ANSWERS, (OURS,), PodResources({NAME: 4})
@@ -53,8 +53,8 @@ def other(path: str, resource: str | None = None) -> PluginSocket:
 def seen(check: Check, view: KubeletView | None) -> Result:
     pools = make_pools(CONFIG, Inventory(), CdiMode.OFF)
     host = Host("/nowhere")
-    sight = Sight(host, Inventory(), Answers(kubelet=view), ConfigSeen(Path("c"), CONFIG), pools)
-    (result,) = examine(sight, [check])
+    node = NodeView(host, Inventory(), Answers(kubelet=view), ConfigSeen(Path("c"), CONFIG), pools)
+    (result,) = examine(node, [check])
     return result
 
 
@@ -247,8 +247,8 @@ def test_after_a_rolling_update_one_has_two_sockets_and_is_one() -> None:
 def test_without_a_config_too_a_directory_that_cannot_be_listed_is_told() -> None:
     view = replace(WELL, sockets=(other(f"{DP}/x.sock"),), unreadable={PR: "Permission denied"})
     missing = ConfigSeen(Path("c"), missing=True)
-    sight = Sight(Host("/nowhere"), Inventory(), Answers(kubelet=view), missing)
-    (result,) = examine(sight, [kubelet.plugin])
+    node = NodeView(Host("/nowhere"), Inventory(), Answers(kubelet=view), missing)
+    (result,) = examine(node, [kubelet.plugin])
     assert [each.evidence for each in result.findings] == [f"cannot list {PR}: Permission denied"]
 
 

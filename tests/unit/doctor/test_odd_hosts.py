@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from rdma_dp.config.loading import find_config
 from rdma_dp.doctor.catalogue import CATALOGUE
 from rdma_dp.doctor.check import Check, Verdict
-from rdma_dp.doctor.run import examine
+from rdma_dp.doctor.examination import examine
 from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.tree import DiskTree
 from rdma_dp.node.answers import Answers
 from rdma_dp.node.counters import growth, read
-from rdma_dp.node.source import Root
-from rdma_dp.node.view import sight_of
+from rdma_dp.node.source import NodeSource
+from rdma_dp.node.view import view_node
 from rdma_dp.render import console, doctor
 from simulator.host import generate
 from tests.conftest import Fresh, Sample
@@ -70,12 +70,12 @@ def test_whatever_the_files_hold_each_check_has_a_verdict(
 ) -> None:
     host = Host(OddTree(sample(name), seed, share, odd))
     try:
-        sight = sight_of(Root(host, Answers()), find_config(config))
+        node = view_node(NodeSource(host, Answers()), find_config(config))
     except HostError:
         return  # told in one line by the command line
-    counted = growth(read(host, sight.concerned), read(host, sight.concerned), 1.0, live=True)
+    counted = growth(read(host, node.concerned), read(host, node.concerned), 1.0, live=True)
     for growing in (None, counted):
-        results = examine(replace(sight, growth=growing), CHECKS)
+        results = examine(replace(node, growth=growing), CHECKS)
         assert len(results) == len(CHECKS)
         for result in results:
             assert result.findings
@@ -90,7 +90,7 @@ def test_the_sample_hosts_make_all_kinds_of_verdict(sample: Sample) -> None:
         result.verdict
         for name in NAMES
         for result in examine(
-            sight_of(Root(Host(sample(name)), Answers()), find_config(ALL_MELLANOX)), CHECKS
+            view_node(NodeSource(Host(sample(name)), Answers()), find_config(ALL_MELLANOX)), CHECKS
         )
     }
     assert found == set(Verdict)
@@ -117,9 +117,9 @@ class CountingTree(DiskTree):
 
 def cost(fresh: Fresh, count: int) -> int:
     tree = CountingTree(fresh(generate(count)).root)
-    sight = sight_of(Root(Host(tree), Answers()), find_config(ALL_MELLANOX))
+    node = view_node(NodeSource(Host(tree), Answers()), find_config(ALL_MELLANOX))
     before = tree.operations
-    examine(sight, CHECKS)
+    examine(node, CHECKS)
     return tree.operations - before
 
 
@@ -131,7 +131,7 @@ def test_eight_times_the_hcas_cost_about_eight_times_as_much(fresh: Fresh) -> No
 
 def test_counters_are_read_only_when_somebody_asks(sample: Sample) -> None:
     tree = CountingTree(sample("dgx-h100"))
-    examine(sight_of(Root(Host(tree), Answers()), find_config(ALL_MELLANOX)), CHECKS)
+    examine(view_node(NodeSource(Host(tree), Answers()), find_config(ALL_MELLANOX)), CHECKS)
     assert tree.paths
     assert not [path for path in tree.paths if "counters/" in path]
 

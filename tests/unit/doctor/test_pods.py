@@ -10,13 +10,13 @@ from rdma_dp.config.loading import find_config
 from rdma_dp.discovery import scan
 from rdma_dp.doctor.check import Check, Verdict
 from rdma_dp.doctor.checks import pods
-from rdma_dp.doctor.run import Result, examine
+from rdma_dp.doctor.examination import Result, examine
 from rdma_dp.host.files import Host
 from rdma_dp.host.netlink.values import QueuePairs
 from rdma_dp.kubelet.views import Holder, KubeletView, PodResources
 from rdma_dp.node.answers import Answers
-from rdma_dp.node.source import Root
-from rdma_dp.node.view import Sight, sight_of
+from rdma_dp.node.source import NodeSource
+from rdma_dp.node.view import NodeView, view_node
 from tests.conftest import Fresh
 from tests.unit.doctor.ailing import ALL_MELLANOX
 from tests.unit.doctor.test_processes import FIB_TRIE, ID, STAT, UID
@@ -87,8 +87,8 @@ class Node:
         (directory / "3").write_text(f"0000:0000:0000:0000:0000:ffff:{address}\n")
 
     def book(self) -> PodResources:
-        sight = sight_of(Root(Host(self.root), Answers()), find_config(ALL_MELLANOX))
-        resource = sight.pools[0].resource.full_name
+        node = view_node(NodeSource(Host(self.root), Answers()), find_config(ALL_MELLANOX))
+        resource = node.pools[0].resource.full_name
         return PodResources(
             {resource: 1}, (Holder("default", "train-0", "main", resource, ("0",)),)
         )
@@ -98,8 +98,10 @@ class Node:
         self.answers = replace(self.answers, queue_pairs=told)
 
     def sees(self, check: Check) -> Result:
-        sight: Sight = sight_of(Root(Host(self.root), self.answers), find_config(self.config))
-        (result,) = examine(sight, [check])
+        node: NodeView = view_node(
+            NodeSource(Host(self.root), self.answers), find_config(self.config)
+        )
+        (result,) = examine(node, [check])
         return result
 
 

@@ -8,9 +8,9 @@ import pytest
 from rdma_dp.config.loading import find_config
 from rdma_dp.doctor.catalogue import CATALOGUE
 from rdma_dp.doctor.check import Verdict
-from rdma_dp.doctor.run import Result, examine
-from rdma_dp.node.source import open_root
-from rdma_dp.node.view import sight_of
+from rdma_dp.doctor.examination import Result, examine
+from rdma_dp.node.source import open_source
+from rdma_dp.node.view import view_node
 from rdma_dp.render import console, doctor
 from simulator.host import sample_names
 from tests.conftest import Fresh, Golden, Sample
@@ -32,7 +32,7 @@ JUSTIFIED = {
 
 
 def results(root: Path, config: Path = ALL_MELLANOX) -> tuple[Result, ...]:
-    return examine(sight_of(open_root(root), find_config(config)), CHECKS)
+    return examine(view_node(open_source(root), find_config(config)), CHECKS)
 
 
 def alarms(found: tuple[Result, ...]) -> dict[str, str]:

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from rdma_dp.discovery import scan
 from rdma_dp.doctor.catalogue import chosen
 from rdma_dp.doctor.check import Verdict
-from rdma_dp.doctor.run import Result, examine
+from rdma_dp.doctor.examination import Result, examine
 from rdma_dp.host.files import Host
 from rdma_dp.host.tree import DiskTree
 from rdma_dp.node.counters import CONGESTION, ERRORS, Growth, growth, read, watch
-from rdma_dp.node.view import ConfigSeen, Sight
-from simulator.host import StandinHost
+from rdma_dp.node.view import ConfigSeen, NodeView
+from simulator.host import SimulatedHost
 from tests.conftest import Fresh, Sample
 from tests.unit.doctor.ailing import ailing, seen
 from tests.unit.doctor.twins import ill, told
@@ -74,8 +74,8 @@ ERROR, MARKS = ("mlx5_0", 1, "symbol_error"), ("mlx5_0", 1, "np_cnp_sent")
 
 def judged(root: Path, found: Growth | None) -> Result:
     host = Host(root)
-    sight = Sight(host, scan(host), answers=None, config=ConfigSeen(root), growth=found)  # type: ignore[arg-type]
-    (result,) = examine(sight, chosen(["fabric-counters"]))
+    node = NodeView(host, scan(host), answers=None, config=ConfigSeen(root), growth=found)  # type: ignore[arg-type]
+    (result,) = examine(node, chosen(["fabric-counters"]))
     return result
 
 
@@ -140,7 +140,7 @@ def test_two_readings_of_the_errors_and_the_congestion(fresh: Fresh) -> None:
     assert waited == [7.0]
 
 
-def _write(host: StandinHost, counter: str, text: str) -> None:
+def _write(host: SimulatedHost, counter: str, text: str) -> None:
     (host.root / "sys/class/infiniband/mlx5_0/ports/1" / counter).write_text(text)
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from rdma_dp.config.loading import find_config
 from rdma_dp.doctor.catalogue import chosen
 from rdma_dp.doctor.check import Verdict
-from rdma_dp.doctor.run import Result, examine
+from rdma_dp.doctor.examination import Result, examine
 from rdma_dp.host.files import Host
 from rdma_dp.host.tree import Tree
 from rdma_dp.node.answers import Answers
-from rdma_dp.node.source import Root
-from rdma_dp.node.view import sight_of
+from rdma_dp.node.source import NodeSource
+from rdma_dp.node.view import view_node
 from tests.conftest import Fresh
 from tests.unit.doctor.ailing import ALL_MELLANOX, ailing, seen
 
@@ -45,6 +45,6 @@ def config(directory: Path, text: str) -> Path:
 
 def seen_through(check: str, tree: Tree, config: Path = ALL_MELLANOX) -> Result:
     """What one check says of a host whose files are read through a tree of the test's."""
-    root = Root(Host(tree), Answers())
-    (result,) = examine(sight_of(root, find_config(config)), chosen([check]))
+    root = NodeSource(Host(tree), Answers())
+    (result,) = examine(view_node(root, find_config(config)), chosen([check]))
     return result

@@ -11,7 +11,7 @@ import pytest
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.kubelet import sockets
 from rdma_dp.kubelet.registration import peers
-from rdma_dp.kubelet.registration.peers import Siblings
+from rdma_dp.kubelet.registration.peers import Peers
 from rdma_dp.kubelet.sockets import SocketServer, socket_name
 from tests.unit.kubelet.nodes import DEADLINE
 
@@ -22,12 +22,12 @@ UNRELATED = socket_name("rdma/b", "bbbbbb")
 
 @asynccontextmanager
 async def looking(directory: Path) -> AsyncIterator[asyncio.Task[str]]:
-    """A look at the siblings of OWN that has begun."""
+    """A look at the peers of OWN that has begun."""
     watch = DirectoryWatch(directory)
     watching = asyncio.create_task(watch.run())
     async with asyncio.timeout(DEADLINE):
         await watch.changes.until(bool)
-    task = asyncio.create_task(Siblings(directory / OWN, watch).gone(0))
+    task = asyncio.create_task(Peers(directory / OWN, watch).gone(0))
     await asyncio.sleep(0)
     yield task
     for each in (task, watching):
@@ -75,7 +75,7 @@ async def pausing(
     """A look by a watch that the test rings; `meanwhile` is what happens in its first pause."""
     watch, paused = DirectoryWatch(directory), asyncio.Event()
 
-    class Paused(Siblings):
+    class Paused(Peers):
         async def _pause(self, seconds: float) -> None:
             if not paused.is_set():
                 waiting = asyncio.create_task(super()._pause(seconds))
@@ -151,7 +151,7 @@ async def test_neither_its_own_socket_nor_another_resources_is_a_sibling(directo
         serving(directory / UNRELATED) as unrelated,
         serving(directory / OTHER) as other,
     ):
-        beside = Siblings(directory / OWN, DirectoryWatch(directory))
+        beside = Peers(directory / OWN, DirectoryWatch(directory))
         assert beside.present() == {directory / OTHER}
         beside.meet(beside.present())
         await own.stop()
@@ -166,5 +166,5 @@ async def test_a_socket_that_nobody_serves_is_no_sibling(directory: Path) -> Non
         os.link(directory / "x", directory / OTHER)
         await served.stop()
     async with serving(directory / THIRD):
-        beside = Siblings(directory / OWN, DirectoryWatch(directory))
+        beside = Peers(directory / OWN, DirectoryWatch(directory))
         assert beside.present() == {directory / THIRD}

@@ -11,13 +11,13 @@ from rdma_dp import config
 from rdma_dp.config import Preference
 from rdma_dp.inventory.hardware import (
     Hca,
-    IdleFunction,
     Inventory,
     NetDevice,
     PciFunction,
     Port,
     Subfunction,
     System,
+    UnusedFunction,
 )
 from rdma_dp.render import console, discover, dry_run
 from rdma_dp.sharing.pool import make_pool
@@ -30,7 +30,9 @@ from tests.paths import CONFIGS
 CONFIG_FILES = sorted(CONFIGS.iterdir())
 
 
-def discovered(*hcas: Hca, others: tuple[IdleFunction, ...] = (), wide: bool = False) -> list[str]:
+def discovered(
+    *hcas: Hca, others: tuple[UnusedFunction, ...] = (), wide: bool = False
+) -> list[str]:
     shown = discover.discover(Inventory(hcas, others, SYSTEM), wide=wide)
     return console.plain(shown, console.WIDE if wide else console.WIDTH).splitlines()
 
@@ -121,8 +123,8 @@ def test_hcas_with_one_reason_are_told_in_one_line() -> None:
 
 
 def test_a_function_that_tells_no_ids_has_a_dash() -> None:
-    nothing = IdleFunction(PciFunction("0000:1c:00.0"), (), "no driver is bound")
-    half = IdleFunction(PciFunction("0000:1d:00.0", "15b3"), ("eth0",), "broken", "fix it")
+    nothing = UnusedFunction(PciFunction("0000:1c:00.0"), (), "no driver is bound")
+    half = UnusedFunction(PciFunction("0000:1d:00.0", "15b3"), ("eth0",), "broken", "fix it")
     lines = discovered(others=(nothing, half))
     assert any(line.split()[:2] == ["0000:1c:00.0", "-"] for line in lines if line)
     assert any(line.split()[:3] == ["0000:1d:00.0", "15b3:?", "eth0"] for line in lines if line)

@@ -19,8 +19,8 @@ from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Inventory, PciFunction
 from rdma_dp.inventory.topology import Gpu, Place, Topology
 from rdma_dp.render import console, json_documents
-from rdma_dp.render.topology import svg, text
-from rdma_dp.render.topology.tree import View
+from rdma_dp.render.topology import drawing, svg
+from rdma_dp.render.topology.pcie_tree import View
 from rdma_dp.sharing.selection import choices, select
 from simulator.host import generate, sample_names
 from tests.conftest import Fresh, Golden, Sample
@@ -37,7 +37,7 @@ def look(root: Path) -> View:
 
 
 def plain(view: View) -> str:
-    return console.plain(text.drawing(view))
+    return console.plain(drawing.drawing(view))
 
 
 picture = svg.drawing
@@ -60,21 +60,21 @@ def test_the_picture_and_the_document(sample: Sample, golden: Golden) -> None:
 @pytest.mark.parametrize("name", sample_names())
 def test_every_sample_fits_a_hundred_columns_and_names_every_hca(name: str, sample: Sample) -> None:
     view = look(sample(name))
-    text = plain(view)
-    assert "\x1b" not in text
-    assert all(len(line) <= 100 for line in text.splitlines())
-    assert "None" not in text
-    assert all(re.search(rf"─ {re.escape(h.name)}\b", text) for h in view.inventory.hcas)
+    drawing = plain(view)
+    assert "\x1b" not in drawing
+    assert all(len(line) <= 100 for line in drawing.splitlines())
+    assert "None" not in drawing
+    assert all(re.search(rf"─ {re.escape(h.name)}\b", drawing) for h in view.inventory.hcas)
 
 
 @pytest.mark.parametrize("name", sample_names())
 def test_every_sample_makes_a_picture_of_its_own(name: str, sample: Sample) -> None:
     view = look(sample(name))
-    text = picture(view)
-    assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
-    assert text == picture(look(sample(name)))
-    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")  # nothing from outside
-    assert all(hca.name in text for hca in view.inventory.hcas)
+    drawing = picture(view)
+    assert ElementTree.fromstring(drawing).tag == "{http://www.w3.org/2000/svg}svg"
+    assert drawing == picture(look(sample(name)))
+    assert "http" not in drawing.replace("http://www.w3.org/2000/svg", "")  # nothing from outside
+    assert all(hca.name in drawing for hca in view.inventory.hcas)
 
 
 def test_an_hca_is_marked_with_its_resources(sample: Sample) -> None:
@@ -87,7 +87,7 @@ def test_an_hca_is_marked_with_its_resources(sample: Sample) -> None:
 def test_a_name_has_its_colour_and_the_lines_before_it_theirs(sample: Sample) -> None:
     buffer = io.StringIO()
     terminal = Console(file=buffer, force_terminal=True, color_system="standard", width=100)
-    terminal.print(text.drawing(look(sample("hgx"))))
+    terminal.print(drawing.drawing(look(sample("hgx"))))
     assert "\x1b[2m│  ├─ \x1b[0m\x1b[1;36mmlx5_0\x1b[0m" in buffer.getvalue()
     assert "\x1b[32mPIX\x1b[0m mlx5_0, mlx5_1" in buffer.getvalue()
 
@@ -99,10 +99,10 @@ def test_512_hcas_can_still_be_read(vfs: bool, fresh: Fresh) -> None:
         Gpu(f"GPU{n}", PciFunction(""), Place("", f"pciffff:{n}0", ("x",), n)) for n in range(2)
     )
     view = replace(view, topology=replace(view.topology, gpus=gpus))
-    text = plain(view)
-    assert len(text.splitlines()) < 100
-    assert "more" in text
-    matrix = [line for line in text.splitlines() if "NODE*" in line]
+    drawing = plain(view)
+    assert len(drawing.splitlines()) < 100
+    assert "more" in drawing
+    matrix = [line for line in drawing.splitlines() if "NODE*" in line]
     assert len(matrix) == 2  # a line for the HCAs of each NUMA node
     assert len(picture(view)) < 60_000
 

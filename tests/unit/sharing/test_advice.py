@@ -4,7 +4,14 @@ from typing import Any
 import pytest
 
 from rdma_dp.config import Resource
-from rdma_dp.inventory.hardware import CharDevice, Hca, IdleFunction, Inventory, PciFunction, System
+from rdma_dp.inventory.hardware import (
+    CharDevice,
+    Hca,
+    Inventory,
+    PciFunction,
+    System,
+    UnusedFunction,
+)
 from rdma_dp.sharing.advice import next_steps, node_warnings, resource_warnings
 from rdma_dp.sharing.selection import select
 from tests.makers import RDMA_CM, SYSTEM, hca, resource, selection
@@ -12,20 +19,20 @@ from tests.makers import RDMA_CM, SYSTEM, hca, resource, selection
 
 def idle(
     reason: str, remedy: str | None = None, netdevs: tuple[str, ...] = (), number: int = 0
-) -> IdleFunction:
+) -> UnusedFunction:
     function = PciFunction(f"0000:05:00.{number}", "15b3", "1021", driver="mlx5_core", numa_node=1)
-    return IdleFunction(function, netdevs, reason, remedy)
+    return UnusedFunction(function, netdevs, reason, remedy)
 
 
-def unbound(number: int, vf: int | None = None) -> IdleFunction:
+def unbound(number: int, vf: int | None = None) -> UnusedFunction:
     """A function without a driver: a VF of 0000:05:00.0, or one by itself."""
     address = f"0000:05:00.{number}"
     physfn = None if vf is None else "0000:05:00.0"
     function = PciFunction(address, "15b3", "101e", physfn=physfn, vf=vf)
-    return IdleFunction(function, (), "no driver is bound", f"echo {address} > bind")
+    return UnusedFunction(function, (), "no driver is bound", f"echo {address} > bind")
 
 
-def steps(of: Resource, *hcas: Hca, others: tuple[IdleFunction, ...] = ()) -> tuple[str, ...]:
+def steps(of: Resource, *hcas: Hca, others: tuple[UnusedFunction, ...] = ()) -> tuple[str, ...]:
     inventory = Inventory(hcas, others, SYSTEM)
     return next_steps(select(inventory, of), inventory)
 

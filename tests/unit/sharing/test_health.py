@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from rdma_dp import config
 from rdma_dp.inventory.hardware import Hca, NetDevice, Port
-from rdma_dp.sharing.health import Health, assess, has_active_port, links_down
+from rdma_dp.sharing.health import GroupHealth, assess, has_active_port, links_down
 from rdma_dp.sharing.pool import Pool, make_pool
 from tests.makers import SYSTEM, hca, resource, selection
 
@@ -14,21 +14,21 @@ STATES = st.none() | st.sampled_from(("ACTIVE", "DOWN", "INIT", "ARMED", "NOP"))
 AGES = st.floats(0, 100, allow_nan=False)
 
 
-def follow(*looks: tuple[float, Hca | None], rules: config.Health = RULES) -> list[Health]:
+def follow(*looks: tuple[float, Hca | None], rules: config.Health = RULES) -> list[GroupHealth]:
     """The verdicts of looks at these moments, one HCA or none at each."""
-    verdicts: list[Health] = []
+    verdicts: list[GroupHealth] = []
     for now, found in looks:
         previous = verdicts[-1] if verdicts else None
         verdicts.append(assess((found,) if found else (), rules, previous, now))
     return verdicts
 
 
-def states(verdicts: list[Health]) -> list[bool]:
+def states(verdicts: list[GroupHealth]) -> list[bool]:
     return [verdict.healthy for verdict in verdicts]
 
 
 def test_an_active_port_is_healthy_from_the_first_look() -> None:
-    assert follow((0, UP)) == [Health(healthy=True)]
+    assert follow((0, UP)) == [GroupHealth(healthy=True)]
 
 
 def test_no_hca_is_unhealthy_at_once_since_allocate_would_have_nothing_to_give() -> None:
@@ -54,7 +54,7 @@ def test_the_moment_to_look_again_is_told_while_the_grace_lasts_and_not_longer()
 def test_an_active_port_is_healthy_again_at_once() -> None:
     verdicts = follow((0, UP), (1, DOWN), (9, DOWN), (9, UP))
     assert states(verdicts) == [True, True, False, True]
-    assert verdicts[-1] == Health(healthy=True)
+    assert verdicts[-1] == GroupHealth(healthy=True)
 
 
 def test_a_flapping_port_never_flaps_the_list() -> None:
@@ -125,7 +125,7 @@ def test_unhealthy_is_what_was_never_up_or_down_long_enough(
     """Against the plainest model: since when has every look seen it down, after one saw it up?"""
     now = 0.0
     was_up, down_since = False, None
-    verdict: Health | None = None
+    verdict: GroupHealth | None = None
     for passed, state in looks:
         now += passed
         found = () if state == "gone" else (hca(ports=(Port(1, state),)),)

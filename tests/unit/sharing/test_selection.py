@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from rdma_dp.inventory.hardware import Hca, NetDevice, PciFunction, Port
-from rdma_dp.sharing.selection import Selection, Verdict
+from rdma_dp.sharing.selection import HcaVerdict, Selection
 from rdma_dp.text import some
 from tests.makers import all_selectors, hca, hca_lists, resource, selection
 
@@ -19,7 +19,7 @@ def verdicts(*hcas: Hca, **selectors: Any) -> Selection:
     return selection(*hcas, of=resource(**selectors))
 
 
-def the_rejected(found: Selection) -> Verdict:
+def the_rejected(found: Selection) -> HcaVerdict:
     (verdict,) = found.rejected
     return verdict
 

@@ -1,4 +1,4 @@
-"""`rdma-dp demo` as a process: it runs to its end on any host, and leaves nothing behind."""
+"""The demo as a process: it runs to its end on any host, and leaves nothing behind."""
 
 import asyncio
 import shutil
@@ -11,7 +11,7 @@ import pytest
 
 from rdma_dp.errors import RdmaDpError
 from simulator import demo, scratch
-from simulator import host as standin_host
+from simulator import host as simulated_host
 from tests.paths import CONFIGS
 
 DEADLINE = 120.0  # seconds; only a failure waits that long
@@ -67,7 +67,7 @@ async def test_on_a_captured_host() -> None:
     """Which is copied, and stays as it is."""
     captured = Path(tempfile.mkdtemp(prefix="captured-"))
     try:
-        standin_host.build(standin_host.load("seed"), captured / "host")
+        simulated_host.build(simulated_host.load("seed"), captured / "host")
         before = _files(captured)
         code, lines = await shown("--host", str(captured / "host"))
         assert code == 0

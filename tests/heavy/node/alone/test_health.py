@@ -2,7 +2,7 @@
 
 import pytest
 
-from simulator.host import StandinHost
+from simulator.host import SimulatedHost
 from tests.heavy.node.alone.conftest import NodeOf
 from tests.heavy.node.node import ADDRESSES, NAME, Node, Setting
 from tests.heavy.node.pods import Pod
@@ -16,12 +16,12 @@ def turns(pod: Pod, health: str, slots: frozenset[str]) -> None:
     wait_until(pod.health, lambda found: found == dict.fromkeys(slots, health))
 
 
-def unplug(host: StandinHost, *hcas: str) -> None:
+def unplug(host: SimulatedHost, *hcas: str) -> None:
     for hca in hcas:
         host.unplug(hca)
 
 
-def plug(host: StandinHost, *hcas: str) -> None:
+def plug(host: SimulatedHost, *hcas: str) -> None:
     for hca in hcas:
         host.plug(hca)
 

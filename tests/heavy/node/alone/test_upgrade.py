@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator import host as standin_host
+from simulator import host as simulated_host
 from tests.heavy.node.alone.conftest import NodeOf
 from tests.heavy.node.containerd import kill_container
 from tests.heavy.node.node import NAME, Node, Setting
@@ -40,7 +40,7 @@ def start_go_plugin(node: Node) -> Process:
 @pytest.fixture
 def node(node_without_plugin: NodeOf, way: str) -> Node:
     """Where kubelet runs and no plugin does."""
-    host = standin_host.parse(MANIFEST, "a host of two HCAs")
+    host = simulated_host.parse(MANIFEST, "a host of two HCAs")
     made = node_without_plugin(Setting(way, "resource", host=host, entry=ENTRY))
     config = json.loads(CONFIG.read_text())
     del config["configList"][0]["slotsPer"]  # just what the Go plugin knows

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from simulator import host as standin_host
-from simulator.host import StandinHost
+from simulator import host as simulated_host
+from simulator.host import SimulatedHost
 from tests.heavy.node import broken
 from tests.heavy.node.plugin import BROKEN
 from tests.heavy.node.private import HOST
@@ -45,7 +45,7 @@ class Hardware:
 
     def __init__(self, sample: str) -> None:
         shutil.rmtree(HOST, ignore_errors=True)
-        self.host: StandinHost = standin_host.build(standin_host.load(sample), HOST, dev=True)
+        self.host: SimulatedHost = simulated_host.build(simulated_host.load(sample), HOST, dev=True)
         (HOST / "sys" / "fs" / "cgroup").mkdir(parents=True)  # where runc mounts it
         shutil.copy(HOST / "proc" / "modules", _MODULES)
         self._link = _DEV.readlink()

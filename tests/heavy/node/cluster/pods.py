@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.heavy.node import image
 from tests.heavy.node.cluster import api
-from tests.heavy.node.pods import LOOK, Sight
+from tests.heavy.node.pods import LOOK, NodeView
 from tests.heavy.node.process import wait_until
 
 if TYPE_CHECKING:
@@ -75,9 +75,9 @@ class Pod:
     def log(self) -> list[str]:
         return self._cluster.kubectl("logs", self.name).splitlines()
 
-    def sight(self) -> Sight:
+    def sight(self) -> NodeView:
         """What its container saw."""
-        return Sight.read(wait_until(self.log, lambda lines: "done" in lines))
+        return NodeView.read(wait_until(self.log, lambda lines: "done" in lines))
 
     def delete(self) -> None:
         self._cluster.kubectl("delete", "pod", self.name, "--now")

@@ -12,7 +12,7 @@ from simulator.kubelet import (
     Allocation,
     Event,
     ListReceived,
-    StandinKubelet,
+    SimulatedKubelet,
     UnexpectedAdmissionError,
 )
 from tests.heavy.vm.inside.daemon import DEADLINE, Daemon, running_daemon
@@ -24,14 +24,14 @@ Resource = Mapping[str, Any]  # one entry of configList
 class Node:
     """What a test drives and asks."""
 
-    kubelet: StandinKubelet
+    kubelet: SimulatedKubelet
     daemon: Daemon
 
     async def lists(self, resource: str, *, healthy: int = 0, unhealthy: int = 0) -> None:
         """Returns once kubelet has a list of exactly so many slots, of which none is a list too."""
         wanted = ["Healthy"] * healthy + ["Unhealthy"] * unhealthy
 
-        def reached(kubelet: StandinKubelet) -> bool:
+        def reached(kubelet: SimulatedKubelet) -> bool:
             return (
                 self.lists_received(resource) > 0
                 and sorted(kubelet.devices(resource).values()) == wanted
@@ -42,7 +42,7 @@ class Node:
     async def lists_unhealthy(self, resource: str, ids: Collection[str]) -> None:
         """Returns once kubelet has a list in which exactly these slots are Unhealthy."""
 
-        def reached(kubelet: StandinKubelet) -> bool:
+        def reached(kubelet: SimulatedKubelet) -> bool:
             devices = kubelet.devices(resource)
             return {slot for slot in devices if devices[slot] != "Healthy"} == set(ids)
 
@@ -115,7 +115,7 @@ async def running_node_with(
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         async with (
-            StandinKubelet(root) as kubelet,
+            SimulatedKubelet(root) as kubelet,
             running_daemon(root, config_file, flags, wrapper) as daemon,
         ):
             yield Node(kubelet, daemon)

@@ -22,7 +22,7 @@ import pytest
 import pytest_asyncio
 
 from rdma_dp.host.netlink.rdma import query_queue_pairs
-from simulator.kubelet import StandinKubelet
+from simulator.kubelet import SimulatedKubelet
 from tests.heavy.vm.inside.container import Container
 from tests.heavy.vm.inside.daemon import DEADLINE, running_daemon
 from tests.heavy.vm.inside.fabric import STORAGE
@@ -50,7 +50,7 @@ NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    kubelet: StandinKubelet
+    kubelet: SimulatedKubelet
     config: Path
 
     def doctor(
@@ -88,7 +88,7 @@ async def place() -> AsyncIterator[Place]:
         root, file = Path(directory, "k"), Path(directory, "config.json")
         file.write_text(config(RESOURCE))
         async with (
-            StandinKubelet(root, pod_resources=True) as kubelet,
+            SimulatedKubelet(root, pod_resources=True) as kubelet,
             running_daemon(root, file),
         ):
             await kubelet.wait_for(NAME, lambda devices: len(devices) == 8, timeout=DEADLINE)

@@ -5,21 +5,21 @@ from typing import Any
 
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.discovery.pcie_topology import read_topology
-from rdma_dp.doctor.run import examine_node
+from rdma_dp.doctor.examination import examine_node
 from rdma_dp.host.files import Host
 from rdma_dp.node.answers import Answers
 from rdma_dp.node.capture import take
 from rdma_dp.node.snapshot.archive_writing import write
-from rdma_dp.node.source import Root
+from rdma_dp.node.source import NodeSource
 from rdma_dp.render import doctor, json_documents
-from rdma_dp.render.topology.tree import View
+from rdma_dp.render.topology.pcie_tree import View
 from rdma_dp.sharing.pool import make_pools
 from tests.paths import REPO
 
 CAPTURES = REPO.parent / "shared/captures"
 
 
-def shown(root: Root, config: FoundConfig) -> dict[str, Any]:
+def shown(root: NodeSource, config: FoundConfig) -> dict[str, Any]:
     """Of discover, topo, dry-run and doctor."""
     inventory = root.scan()
     loaded = config.load()
@@ -39,7 +39,7 @@ def nobody(host: Host) -> Answers:
     raise AssertionError("nobody is to be asked")
 
 
-def snapshot_of(root: Root, config: FoundConfig, file: Path, *, raw: bool) -> Path:
+def snapshot_of(root: NodeSource, config: FoundConfig, file: Path, *, raw: bool) -> Path:
     """A snapshot, in a file."""
     write(take(root, config, nobody, [examine_node], raw=raw).packed, file, replace=True)
     return file

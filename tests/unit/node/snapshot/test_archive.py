@@ -29,7 +29,7 @@ from rdma_dp.node.snapshot.contents import (
     with_parents,
 )
 from rdma_dp.node.snapshot.model import Snapshot
-from rdma_dp.node.source import open_root
+from rdma_dp.node.source import open_source
 
 ENTRIES: dict[str, Entry] = {
     "sys/a": File(b"1\n"),
@@ -79,7 +79,7 @@ def refusal(tmp_path: Path) -> Callable[[bytes], str]:
         file = tmp_path / "node.tar.gz"
         file.write_bytes(content)
         with pytest.raises(RdmaDpError) as error:
-            open_root(file)
+            open_source(file)
         assert str(file) in error.value.message
         assert "\n" not in str(error.value)
         return str(error.value).replace(str(file), "FILE")
@@ -142,7 +142,7 @@ def test_a_tree_that_was_packed_by_hand_can_be_looked_at(top: str, tmp_path: Pat
             member(f"{top}sys/x/node_desc", b"node\n"),
         )
     )
-    host = open_root(file).host
+    host = open_source(file).host
     assert host.entries("sys/class/infiniband") == ("mlx5_0",)
     assert host.read("sys/class/infiniband/mlx5_0/node_desc") == "node"
     assert host.entries("sys/none") == ()
@@ -307,14 +307,14 @@ def test_links_that_lead_deeper_than_any_tree_end(links: int, tmp_path: Path) ->
     file = tmp_path / "node.tar.gz"
     file.write_bytes(archive(SYS, last, *chain))
     with pytest.raises(HostError, match="cannot read /l0/x: File name too long"):
-        open_root(file).host.read("l0/x")
+        open_source(file).host.read("l0/x")
 
 
 def open_anyway(directory: Path, content: bytes) -> None:
     file = directory / "node.tar.gz"
     file.write_bytes(content)
     try:
-        root = open_root(file)
+        root = open_source(file)
         root.scan()
         for path in ("sys", *(f"{top}/{name}" for top in ("sys", "dev") for name in NAMES)):
             root.host.entries(path)

@@ -10,7 +10,7 @@ import pytest
 
 from rdma_dp.discovery import scan
 from rdma_dp.node.snapshot import archive_reading, archive_writing
-from rdma_dp.node.source import open_root
+from rdma_dp.node.source import open_source
 from rdma_dp.render import json_documents
 from tests.conftest import Golden, Look
 from tests.paths import CONFIGS
@@ -24,7 +24,7 @@ every_one = pytest.mark.parametrize("file", sorted(MADE.iterdir()), ids=lambda p
 @every_one
 def test_it_is_shown_as_the_node_was(file: Path, golden: Golden) -> None:
     name = file.name.removesuffix(".tar.gz")
-    root = open_root(file)
+    root = open_source(file)
     assert root.config is not None
     assert root.config.content == (CONFIGS / "seed-device-ids.json").read_bytes()
     found = shown(root, root.config)
@@ -35,7 +35,7 @@ def test_it_is_shown_as_the_node_was(file: Path, golden: Golden) -> None:
 @every_one
 def test_the_whole_inventory_is_that_of_the_node(file: Path, look: Look) -> None:
     name = file.name.removesuffix(".tar.gz")
-    inventory = scan(open_root(file).host)
+    inventory = scan(open_source(file).host)
     assert json_documents.discover(inventory) == json_documents.discover(look(name))
     assert inventory == look(name)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rdma_dp.config.loading import FoundConfig, find_config
-from rdma_dp.node.source import Root, open_root
+from rdma_dp.node.source import NodeSource, open_source
 from simulator.host import sample_names
 from tests.conftest import Sample
 from tests.paths import CONFIGS
@@ -19,7 +19,7 @@ every_capture = pytest.mark.parametrize(
 )
 
 
-def recorded(root: Root) -> FoundConfig:
+def recorded(root: NodeSource) -> FoundConfig:
     assert root.config is not None
     return root.config
 
@@ -35,8 +35,8 @@ def test_every_sample_host_is_replayed(
     name: str, raw: bool, sample: Sample, tmp_path: Path
 ) -> None:
     config = named_alone(find_config(CONFIGS / "several-resources.yaml"))
-    root = open_root(sample(name))
-    replayed = open_root(snapshot_of(root, config, tmp_path / "it.tar.gz", raw=raw))
+    root = open_source(sample(name))
+    replayed = open_source(snapshot_of(root, config, tmp_path / "it.tar.gz", raw=raw))
     assert shown(replayed, recorded(replayed)) == shown(root, config)
 
 
@@ -48,10 +48,10 @@ def test_every_capture_is_replayed_and_can_be_looked_at_without_unpacking(
     config = named_alone(find_config(CONFIGS / "all-mellanox.yaml"))
     with tarfile.open(capture) as archive:
         archive.extractall(tmp_path, filter="tar")
-    directory = open_root(tmp_path / capture.name.removesuffix(".tar.gz"))
-    packed = open_root(capture)
-    replayed = open_root(snapshot_of(directory, config, tmp_path / "it.tar.gz", raw=raw))
-    of_the_packed = open_root(snapshot_of(packed, config, tmp_path / "too.tar.gz", raw=raw))
+    directory = open_source(tmp_path / capture.name.removesuffix(".tar.gz"))
+    packed = open_source(capture)
+    replayed = open_source(snapshot_of(directory, config, tmp_path / "it.tar.gz", raw=raw))
+    of_the_packed = open_source(snapshot_of(packed, config, tmp_path / "too.tar.gz", raw=raw))
     wanted = shown(directory, config)
     assert shown(packed, config) == wanted
     assert shown(replayed, recorded(replayed)) == wanted

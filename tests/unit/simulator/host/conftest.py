@@ -11,5 +11,5 @@ from simulator.scratch import scratch
 @pytest.fixture
 def root() -> Iterator[Path]:
     """A directory to build in."""
-    with scratch("standin-") as directory:
+    with scratch("simulated-") as directory:
         yield Path(directory) / "host"

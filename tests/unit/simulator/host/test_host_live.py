@@ -15,27 +15,27 @@ def names(root: Path, below: str) -> set[str]:
 
 @pytest.mark.parametrize("name", host.sample_names())
 def test_an_hca_that_comes_back_leaves_no_trace_of_its_absence(name: str, root: Path) -> None:
-    standin = host.build(host.load(name), root)
+    simulated = host.build(host.load(name), root)
     before = snapshot(root)
-    for hca in [hca for holder in standin.manifest.holders() for hca in holder.hcas]:
-        standin.unplug(hca)
+    for hca in [hca for holder in simulated.manifest.holders() for hca in holder.hcas]:
+        simulated.unplug(hca)
         assert hca not in names(root, "infiniband")
-        standin.plug(hca)
+        simulated.plug(hca)
         assert snapshot(root) == before
 
 
 @pytest.mark.parametrize("name", host.sample_names())
 def test_without_an_hca_the_tree_is_still_sound(name: str, root: Path) -> None:
-    standin = host.build(host.load(name), root)
-    written = set(standin.manifest.links)
-    for hca in [hca for holder in standin.manifest.holders() for hca in holder.hcas]:
-        standin.unplug(hca)
+    simulated = host.build(host.load(name), root)
+    written = set(simulated.manifest.links)
+    for hca in [hca for holder in simulated.manifest.holders() for hca in holder.hcas]:
+        simulated.unplug(hca)
         assert dangling(root) <= written
 
 
 def test_an_unplugged_hca_takes_its_netdev_and_character_devices_along(root: Path) -> None:
-    standin = host.build(host.load("dgx-h100"), root)
-    standin.unplug("mlx5_3")
+    simulated = host.build(host.load("dgx-h100"), root)
+    simulated.unplug("mlx5_3")
     function = root / "sys/bus/pci/devices/0000:40:00.0"
     assert function.exists()
     assert not (function / "driver").exists()
@@ -46,8 +46,8 @@ def test_an_unplugged_hca_takes_its_netdev_and_character_devices_along(root: Pat
 
 
 def test_a_pf_takes_its_vfs_along(root: Path) -> None:
-    standin = host.build(host.load("sriov"), root)
-    standin.unplug("mlx5_0")
+    simulated = host.build(host.load("sriov"), root)
+    simulated.unplug("mlx5_0")
     assert names(root, "infiniband") == set()
     assert [link.name for link in links(root, "sys/bus/pci/devices") if "5e:" in link.name] == [
         "0000:5e:00.0"
@@ -55,63 +55,63 @@ def test_a_pf_takes_its_vfs_along(root: Path) -> None:
 
 
 def test_the_last_hca_unloads_no_module(root: Path) -> None:
-    standin = host.build(host.load("ipoib"), root)
+    simulated = host.build(host.load("ipoib"), root)
     for hca in ("mlx5_0", "mlx5_1", "mlx5_2"):
-        standin.unplug(hca)
+        simulated.unplug(hca)
     assert (root / "sys/class/infiniband").is_dir()
     assert (root / "sys/module/ib_ipoib").is_dir()
 
 
 def test_a_subfunction_goes_without_its_pf(root: Path) -> None:
-    standin = host.build(host.load("subfunctions"), root)
-    standin.unplug("mlx5_2")
+    simulated = host.build(host.load("subfunctions"), root)
+    simulated.unplug("mlx5_2")
     assert names(root, "infiniband") == {"mlx5_0", "mlx5_1", "mlx5_3", "rocep3s0f0S99"}
 
 
 def test_a_software_hca_leaves_its_netdev(root: Path) -> None:
-    standin = host.build(host.load("soft"), root)
-    standin.unplug("rxe0")
+    simulated = host.build(host.load("soft"), root)
+    simulated.unplug("rxe0")
     assert names(root, "infiniband") == {"siw0"}
     assert "enp0s31f6" in names(root, "net")
 
 
 def test_a_port_goes_down_with_its_netdev(root: Path) -> None:
-    standin = host.build(host.load("seed"), root)
+    simulated = host.build(host.load("seed"), root)
     before = snapshot(root)
-    standin.set_port("mlx5_0", 1, state="DOWN", phys_state="Disabled")
+    simulated.set_port("mlx5_0", 1, state="DOWN", phys_state="Disabled")
     port = root / "sys/class/infiniband/mlx5_0/ports/1"
     assert text(port / "state") == "1: DOWN"
     assert text(port / "phys_state") == "3: Disabled"
     assert text(root / "sys/class/net/ens1f0np0/operstate") == "down"
-    standin.set_port("mlx5_0", 1, state="ACTIVE", phys_state="LinkUp")
+    simulated.set_port("mlx5_0", 1, state="ACTIVE", phys_state="LinkUp")
     assert snapshot(root) == before
 
 
 def test_a_port_keeps_its_state_while_another_hca_is_away(root: Path) -> None:
-    standin = host.build(host.load("seed"), root)
-    standin.set_port("mlx5_0", 1, state="INIT", phys_state="LinkUp")
-    standin.unplug("mlx5_1")
+    simulated = host.build(host.load("seed"), root)
+    simulated.set_port("mlx5_0", 1, state="INIT", phys_state="LinkUp")
+    simulated.unplug("mlx5_1")
     assert text(root / "sys/class/infiniband/mlx5_0/ports/1/state") == "2: INIT"
 
 
 def test_a_host_turns_into_another(root: Path, tmp_path: Path) -> None:
-    standin = host.build(host.load("damaged"), root)
+    simulated = host.build(host.load("damaged"), root)
     for name in ("switchdev", "empty", "gb300"):
-        standin.replace(host.load(name))
+        simulated.replace(host.load(name))
         built = host.build(host.load(name), tmp_path / name)
         assert snapshot(root) == snapshot(built.root)
 
 
 def test_what_does_not_exist_is_refused_by_name(root: Path) -> None:
-    standin = host.build(host.load("seed"), root)
+    simulated = host.build(host.load("seed"), root)
     with pytest.raises(RdmaDpError, match=r"no HCA mlx5_7.*its HCAs: mlx5_0, mlx5_1"):
-        standin.unplug("mlx5_7")
+        simulated.unplug("mlx5_7")
     with pytest.raises(RdmaDpError, match=r"mlx5_0 has no port 2.*its ports: 1"):
-        standin.set_port("mlx5_0", 2, state="DOWN", phys_state="Disabled")
+        simulated.set_port("mlx5_0", 2, state="DOWN", phys_state="Disabled")
     with pytest.raises(RdmaDpError, match=r"no port state 'UP'.*ACTIVE"):
-        standin.set_port("mlx5_0", 1, state="UP", phys_state="LinkUp")
+        simulated.set_port("mlx5_0", 1, state="UP", phys_state="LinkUp")
     with pytest.raises(RdmaDpError, match=r"no physical port state 'Up'.*LinkUp"):
-        standin.set_port("mlx5_0", 1, state="ACTIVE", phys_state="Up")
+        simulated.set_port("mlx5_0", 1, state="ACTIVE", phys_state="Up")
 
 
 def test_nothing_is_built_over_something_else(root: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.kubelet import StandinKubelet
+from simulator.kubelet import SimulatedKubelet
 from tests.unit.simulator.kubelet.plugin import ScriptedPlugin
 
 
@@ -18,8 +18,8 @@ def root() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def kubelet(root: Path) -> AsyncIterator[StandinKubelet]:
-    async with StandinKubelet(root) as running:
+async def kubelet(root: Path) -> AsyncIterator[SimulatedKubelet]:
+    async with SimulatedKubelet(root) as running:
         yield running
 
 
@@ -38,6 +38,6 @@ async def other() -> AsyncIterator[ScriptedPlugin]:
 
 
 @pytest.fixture
-async def forgetful_kubelet(root: Path) -> AsyncIterator[StandinKubelet]:
-    async with StandinKubelet(root, grace=0.05) as running:
+async def forgetful_kubelet(root: Path) -> AsyncIterator[SimulatedKubelet]:
+    async with SimulatedKubelet(root, grace=0.05) as running:
         yield running

@@ -7,12 +7,14 @@ import grpc
 import pytest
 
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
-from simulator.kubelet import Allocated, StandinKubelet, UnexpectedAdmissionError, admission
+from simulator.kubelet import Allocated, SimulatedKubelet, UnexpectedAdmissionError, admission
 from tests.unit.simulator.kubelet.plugin import RESOURCE, ScriptedPlugin, healthy, unhealthy
 
 
 @pytest.fixture
-async def node(kubelet: StandinKubelet, plugin: ScriptedPlugin) -> AsyncIterator[StandinKubelet]:
+async def node(
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
+) -> AsyncIterator[SimulatedKubelet]:
     """A kubelet with four healthy devices and one that is not."""
     plugin.devices = unhealthy("x") + healthy("0", "1", "2", "3")
     await plugin.join(kubelet.socket)
@@ -20,13 +22,13 @@ async def node(kubelet: StandinKubelet, plugin: ScriptedPlugin) -> AsyncIterator
     yield kubelet
 
 
-async def admission_error(kubelet: StandinKubelet, count: int = 1) -> UnexpectedAdmissionError:
+async def admission_error(kubelet: SimulatedKubelet, count: int = 1) -> UnexpectedAdmissionError:
     with pytest.raises(UnexpectedAdmissionError) as raised:
         await kubelet.allocate(RESOURCE, count)
     return raised.value
 
 
-async def prefer(node: StandinKubelet, plugin: ScriptedPlugin, *ids: str) -> None:
+async def prefer(node: SimulatedKubelet, plugin: ScriptedPlugin, *ids: str) -> None:
     """Let the plugin say that it has preferences, and that `ids` are those."""
     answer = pb.ContainerPreferredAllocationResponse(deviceIDs=ids)
     plugin.options.get_preferred_allocation_available = True
@@ -35,7 +37,7 @@ async def prefer(node: StandinKubelet, plugin: ScriptedPlugin, *ids: str) -> Non
 
 
 async def test_one_container_per_call_gets_free_healthy_devices_in_order(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     first = await node.allocate(RESOURCE, 2)
     second = await node.allocate(RESOURCE)
@@ -50,13 +52,13 @@ async def test_one_container_per_call_gets_free_healthy_devices_in_order(
     assert node.events[-2:] == [Allocated(RESOURCE, ("0", "1")), Allocated(RESOURCE, ("2",))]
 
 
-async def test_allocatable_does_not_fall_by_what_is_given_away(node: StandinKubelet) -> None:
+async def test_allocatable_does_not_fall_by_what_is_given_away(node: SimulatedKubelet) -> None:
     await node.allocate(RESOURCE, 4)
     assert (node.capacity(RESOURCE), node.allocatable(RESOURCE)) == (5, 4)
 
 
 async def test_released_devices_are_free_again(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     node.release(await node.allocate(RESOURCE, 4))
     assert (await node.allocate(RESOURCE)).ids == ("0",)
@@ -66,7 +68,7 @@ async def test_released_devices_are_free_again(
 
 
 async def test_more_than_is_free_is_refused_without_asking_the_plugin(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await node.allocate(RESOURCE)
     error = await admission_error(node, 4)
@@ -77,7 +79,7 @@ async def test_more_than_is_free_is_refused_without_asking_the_plugin(
 
 
 async def test_no_healthy_device_has_a_text_of_its_own(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     plugin.push(unhealthy("x", "0", "1", "2", "3"))
     await node.wait_for(RESOURCE, lambda devices: "Healthy" not in devices.values())
@@ -86,12 +88,12 @@ async def test_no_healthy_device_has_a_text_of_its_own(
     )
 
 
-async def test_a_resource_that_never_was_is_refused(kubelet: StandinKubelet) -> None:
+async def test_a_resource_that_never_was_is_refused(kubelet: SimulatedKubelet) -> None:
     assert "cannot allocate unregistered device rdma/a" in (await admission_error(kubelet)).details
 
 
 async def test_the_plugins_own_text_reaches_the_pod(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     def refuse(_: pb.AllocateRequest) -> pb.AllocateResponse:
         raise LookupError("HCA mlx5_0 is gone")
@@ -106,20 +108,22 @@ async def test_the_plugins_own_text_reaches_the_pod(
     assert node.allocated(RESOURCE) == frozenset()
 
 
-async def test_an_empty_answer_is_an_error(node: StandinKubelet, plugin: ScriptedPlugin) -> None:
+async def test_an_empty_answer_is_an_error(node: SimulatedKubelet, plugin: ScriptedPlugin) -> None:
     plugin.allocate = lambda _: pb.AllocateResponse()
     assert "no containers return" in (await admission_error(node)).details
     assert node.allocated(RESOURCE) == frozenset()
 
 
-async def test_only_the_first_answer_is_read(node: StandinKubelet, plugin: ScriptedPlugin) -> None:
+async def test_only_the_first_answer_is_read(
+    node: SimulatedKubelet, plugin: ScriptedPlugin
+) -> None:
     answers = [pb.ContainerAllocateResponse(envs={"N": n}) for n in ("first", "second")]
     plugin.allocate = lambda _: pb.AllocateResponse(container_responses=answers)
     assert (await node.allocate(RESOURCE)).answer.envs["N"] == "first"
 
 
 async def test_a_slow_allocate_delays_the_next_admission(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     plugin.allocating.clear()
     first = asyncio.create_task(node.allocate(RESOURCE))
@@ -134,7 +138,7 @@ async def test_a_slow_allocate_delays_the_next_admission(
 
 
 async def test_an_allocate_under_way_fails_when_the_plugin_is_disconnected(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     plugin.allocating.clear()
     admitted = asyncio.create_task(node.allocate(RESOURCE))
@@ -146,7 +150,7 @@ async def test_an_allocate_under_way_fails_when_the_plugin_is_disconnected(
 
 
 async def test_ids_of_a_replaced_plugin_are_sent_unchecked(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await node.allocate(RESOURCE, ids=["gone", "x"])
     (request,) = plugin.called("Allocate")
@@ -154,7 +158,7 @@ async def test_ids_of_a_replaced_plugin_are_sent_unchecked(
 
 
 async def test_a_failure_frees_only_what_it_took(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await node.allocate(RESOURCE)
     plugin.allocate = lambda _: pb.AllocateResponse()
@@ -164,14 +168,14 @@ async def test_a_failure_frees_only_what_it_took(
 
 
 async def test_preference_is_not_asked_without_the_option(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await node.allocate(RESOURCE)
     assert plugin.called("GetPreferredAllocation") == []
 
 
 async def test_preferred_devices_come_first_and_the_rest_is_filled(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await prefer(node, plugin, "3")
     assert (await node.allocate(RESOURCE, 2)).ids == ("3", "0")
@@ -182,14 +186,14 @@ async def test_preferred_devices_come_first_and_the_rest_is_filled(
 
 
 async def test_preferred_ids_that_were_not_offered_are_dropped(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await prefer(node, plugin, "x", "nobody", "2")
     assert (await node.allocate(RESOURCE, 2)).ids == ("2", "0")
 
 
 async def test_preference_is_asked_even_if_all_are_needed(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await prefer(node, plugin)
     await node.allocate(RESOURCE, 4)
@@ -197,7 +201,7 @@ async def test_preference_is_asked_even_if_all_are_needed(
 
 
 async def test_an_error_of_preference_fails_the_admission(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     def fail(_: pb.PreferredAllocationRequest) -> pb.PreferredAllocationResponse:
         raise ValueError("no idea")
@@ -209,14 +213,14 @@ async def test_an_error_of_preference_fails_the_admission(
 
 
 async def test_pre_start_is_not_called_without_the_option(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await node.start_container(await node.allocate(RESOURCE))
     assert plugin.called("PreStartContainer") == []
 
 
 async def test_pre_start_is_called_at_each_start(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     plugin.options.pre_start_required = True
     await plugin.register(node.socket, "a.sock")
@@ -229,7 +233,7 @@ async def test_pre_start_is_called_at_each_start(
 
 
 async def test_with_pre_start_no_container_starts_while_the_plugin_is_away(
-    node: StandinKubelet, plugin: ScriptedPlugin
+    node: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     plugin.options.pre_start_required = True
     await plugin.register(node.socket, "a.sock")

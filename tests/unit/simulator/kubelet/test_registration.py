@@ -20,7 +20,7 @@ from simulator.kubelet import (
     ListReceived,
     Refused,
     Registered,
-    StandinKubelet,
+    SimulatedKubelet,
     Started,
     Stopped,
     StreamEnded,
@@ -37,7 +37,7 @@ from tests.unit.simulator.kubelet.plugin import (
 
 
 async def refusal(
-    plugin: ScriptedPlugin, kubelet: StandinKubelet, endpoint: str = "a.sock", **fields: Any
+    plugin: ScriptedPlugin, kubelet: SimulatedKubelet, endpoint: str = "a.sock", **fields: Any
 ) -> str:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await plugin.register(kubelet.socket, endpoint, **fields)
@@ -51,7 +51,7 @@ def leave_socket(path: Path) -> None:
 
 
 async def test_a_plugin_that_serves_and_registers_has_its_devices_on_the_node(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     plugin.devices = healthy("0", "1") + unhealthy("2")
     await plugin.join(kubelet.socket)
@@ -70,7 +70,7 @@ async def test_a_plugin_that_serves_and_registers_has_its_devices_on_the_node(
 
 @pytest.mark.parametrize("version", ["", "v1", "v1beta2", "V1BETA1"])
 async def test_a_version_other_than_v1beta1_is_refused(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, version: str
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, version: str
 ) -> None:
     await plugin.serve(kubelet.device_plugins_dir / "a.sock")
     assert "is not supported by kubelet" in await refusal(plugin, kubelet, version=version)
@@ -79,13 +79,13 @@ async def test_a_version_other_than_v1beta1_is_refused(
 
 
 async def test_a_kubelet_may_speak_another_version(root: Path, plugin: ScriptedPlugin) -> None:
-    async with StandinKubelet(root, faults=Faults(version="v1")) as kubelet:
+    async with SimulatedKubelet(root, faults=Faults(version="v1")) as kubelet:
         assert "is not supported by kubelet" in await refusal(plugin, kubelet)
 
 
 @pytest.mark.parametrize("name", ["cpu", "kubernetes.io/a", "requests.rdma/a", "rdma/" + "n" * 64])
 async def test_a_bad_resource_name_is_refused(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, name: str
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, name: str
 ) -> None:
     await plugin.serve(kubelet.device_plugins_dir / "a.sock")
     assert f'the ResourceName "{name}" is invalid' in await refusal(
@@ -95,7 +95,7 @@ async def test_a_bad_resource_name_is_refused(
 
 
 async def test_an_absolute_endpoint_is_not_found_and_a_violation(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, monkeypatch: pytest.MonkeyPatch
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "DIAL_TIMEOUT", 0.1)
     endpoint = kubelet.device_plugins_dir / "a.sock"
@@ -106,7 +106,7 @@ async def test_an_absolute_endpoint_is_not_found_and_a_violation(
 
 
 async def test_register_gives_up_when_nobody_serves(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, monkeypatch: pytest.MonkeyPatch
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "DIAL_TIMEOUT", 0.1)
     assert "failed to dial device plugin" in await refusal(plugin, kubelet)
@@ -114,7 +114,7 @@ async def test_register_gives_up_when_nobody_serves(
 
 
 async def test_register_blocks_while_kubelet_dials_and_serving_too_late_is_a_violation(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     registering = asyncio.create_task(plugin.register(kubelet.socket, "a.sock"))
     await kubelet.wait_until(lambda k: "registered before it served" in str(k.violations))
@@ -125,14 +125,14 @@ async def test_register_blocks_while_kubelet_dials_and_serving_too_late_is_a_vio
 
 
 async def test_register_returns_after_the_options_were_asked(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await plugin.join(kubelet.socket)
     assert plugin.calls[0][0] == "GetDevicePluginOptions"
 
 
 async def test_the_options_in_the_request_are_ignored(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await plugin.serve(kubelet.device_plugins_dir / "a.sock")
     options = pb.DevicePluginOptions(get_preferred_allocation_available=True)
@@ -143,7 +143,7 @@ async def test_the_options_in_the_request_are_ignored(
 
 
 async def test_a_deadline_below_kubelets_own_is_a_violation(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await plugin.serve(kubelet.device_plugins_dir / "a.sock")
     await plugin.register(kubelet.socket, "a.sock", deadline=9)
@@ -151,7 +151,7 @@ async def test_a_deadline_below_kubelets_own_is_a_violation(
 
 
 async def test_a_register_without_deadline_is_no_violation(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await plugin.serve(kubelet.device_plugins_dir / "a.sock")
     async with grpc.aio.insecure_channel(f"unix:{kubelet.socket}") as channel:
@@ -163,7 +163,7 @@ async def test_a_register_without_deadline_is_no_violation(
 
 
 async def test_the_older_stream_stays_open_and_is_fed(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
 ) -> None:
     await plugin.join(kubelet.socket, "old.sock")
     await plugin.wait_until(lambda p: p.streams_open == 1)
@@ -178,7 +178,7 @@ async def test_the_older_stream_stays_open_and_is_fed(
 
 
 async def test_the_newest_plugin_is_the_one_that_allocates(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
 ) -> None:
     await plugin.join(kubelet.socket, "old.sock")
     await other.join(kubelet.socket, "new.sock")
@@ -188,7 +188,7 @@ async def test_the_newest_plugin_is_the_one_that_allocates(
 
 
 async def test_the_end_of_an_old_stream_drops_the_current_plugin(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
 ) -> None:
     await plugin.join(kubelet.socket, "old.sock")
     await other.join(kubelet.socket, "new.sock")
@@ -203,7 +203,7 @@ async def test_the_end_of_an_old_stream_drops_the_current_plugin(
 
 
 async def test_registering_again_over_an_open_stream_is_a_violation(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await plugin.join(kubelet.socket)
     await plugin.register(kubelet.socket, "a.sock")
@@ -211,7 +211,7 @@ async def test_registering_again_over_an_open_stream_is_a_violation(
 
 
 async def test_another_process_under_the_same_name_may_register(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
 ) -> None:
     await plugin.join(kubelet.socket)
     (kubelet.device_plugins_dir / "a.sock").unlink()
@@ -220,7 +220,7 @@ async def test_another_process_under_the_same_name_may_register(
 
 
 async def test_a_failed_registration_makes_kubelet_lose_sight_of_the_current_plugin(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, monkeypatch: pytest.MonkeyPatch
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await plugin.join(kubelet.socket)
     await kubelet.wait_for(RESOURCE, lambda devices: len(devices) == 4)
@@ -240,7 +240,7 @@ async def test_at_its_start_kubelet_removes_every_socket_and_nothing_else(root: 
     for name in ("kubelet_internal_checkpoint", "file.sock"):
         (directory / name).write_text("kept")
     (directory / "dangling").symlink_to("nowhere")
-    async with StandinKubelet(root) as kubelet:
+    async with SimulatedKubelet(root) as kubelet:
         assert {path.name for path in directory.iterdir()} == {
             *("kubelet.sock", "folder", "kubelet_internal_checkpoint", "file.sock", "dangling")
         }
@@ -250,7 +250,7 @@ async def test_at_its_start_kubelet_removes_every_socket_and_nothing_else(root: 
 
 
 async def test_kubelet_sock_is_made_where_inotify_sees_it(root: Path) -> None:
-    kubelet = StandinKubelet(root)
+    kubelet = SimulatedKubelet(root)
     kubelet.device_plugins_dir.mkdir(parents=True)
     with Inotify() as inotify:
         inotify.add_watch(kubelet.device_plugins_dir, Mask.CREATE)
@@ -261,23 +261,23 @@ async def test_kubelet_sock_is_made_where_inotify_sees_it(root: Path) -> None:
 
 
 def test_nothing_but_its_two_directories_is_in_the_root(
-    kubelet: StandinKubelet, root: Path
+    kubelet: SimulatedKubelet, root: Path
 ) -> None:
     assert {path.name for path in root.iterdir()} == {"device-plugins", "plugins_registry"}
 
 
-@pytest.mark.parametrize("end", [StandinKubelet.stop, StandinKubelet.kill])
+@pytest.mark.parametrize("end", [SimulatedKubelet.stop, SimulatedKubelet.kill])
 async def test_kubelet_sock_stays_behind_and_nobody_answers(
     root: Path, plugin: ScriptedPlugin, end: object
 ) -> None:
-    kubelet = StandinKubelet(root)
+    kubelet = SimulatedKubelet(root)
     await kubelet.start()
-    await (kubelet.stop() if end is StandinKubelet.stop else kubelet.kill())
+    await (kubelet.stop() if end is SimulatedKubelet.stop else kubelet.kill())
     assert kubelet.socket.is_socket()
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await plugin.register(kubelet.socket, "a.sock")
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert (Stopped() in kubelet.events) == (end is StandinKubelet.stop)
+    assert (Stopped() in kubelet.events) == (end is SimulatedKubelet.stop)
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -303,13 +303,13 @@ async def test_as_a_program_it_prints_events_and_leaves_kubelet_sock(
     assert (root / "device-plugins/kubelet.sock").is_socket()
 
 
-@pytest.mark.parametrize("end", [StandinKubelet.stop, StandinKubelet.kill])
+@pytest.mark.parametrize("end", [SimulatedKubelet.stop, SimulatedKubelet.kill])
 async def test_a_restart_closes_every_stream_and_begins_with_no_healthy_device(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, end: object
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, end: object
 ) -> None:
     await plugin.join(kubelet.socket)
     await kubelet.wait_for(RESOURCE, lambda devices: len(devices) == 4)
-    await (kubelet.stop() if end is StandinKubelet.stop else kubelet.kill())
+    await (kubelet.stop() if end is SimulatedKubelet.stop else kubelet.kill())
     await plugin.wait_until(lambda p: p.streams_ended == 1)
     await kubelet.start()
     assert (kubelet.capacity(RESOURCE), kubelet.allocatable(RESOURCE)) == (0, 0)
@@ -319,7 +319,7 @@ async def test_a_restart_closes_every_stream_and_begins_with_no_healthy_device(
 
 
 async def test_a_plugin_comes_back_after_a_restart_with_its_allocations(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await plugin.join(kubelet.socket)
     await kubelet.wait_for(RESOURCE, lambda devices: len(devices) == 4)
@@ -335,7 +335,7 @@ async def test_a_plugin_comes_back_after_a_restart_with_its_allocations(
 
 
 async def test_a_socket_that_is_unlinked_under_an_open_stream_changes_nothing(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await plugin.join(kubelet.socket)
     await kubelet.wait_for(RESOURCE, lambda devices: len(devices) == 4)
@@ -346,12 +346,12 @@ async def test_a_socket_that_is_unlinked_under_an_open_stream_changes_nothing(
 
 
 async def test_a_kubelet_may_refuse_whatever_comes(root: Path, plugin: ScriptedPlugin) -> None:
-    async with StandinKubelet(root, faults=Faults(refuse_register="not today")) as kubelet:
+    async with SimulatedKubelet(root, faults=Faults(refuse_register="not today")) as kubelet:
         assert await refusal(plugin, kubelet) == "not today"
 
 
 async def test_a_kubelet_may_never_answer(root: Path, plugin: ScriptedPlugin) -> None:
-    async with StandinKubelet(root, faults=Faults(hang_register=True)) as kubelet:
+    async with SimulatedKubelet(root, faults=Faults(hang_register=True)) as kubelet:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await plugin.register(kubelet.socket, "a.sock", deadline=0.2)
         assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -361,12 +361,12 @@ async def test_a_kubelet_may_have_no_kubelet_sock(root: Path) -> None:
     leftover = root / "device-plugins" / "a.sock"
     leftover.parent.mkdir()
     leave_socket(leftover)
-    async with StandinKubelet(root, registration=False) as kubelet:
+    async with SimulatedKubelet(root, registration=False) as kubelet:
         assert not kubelet.socket.exists()
         assert not leftover.exists()
 
 
-async def test_it_starts_once_and_stops_as_often_as_one_likes(kubelet: StandinKubelet) -> None:
+async def test_it_starts_once_and_stops_as_often_as_one_likes(kubelet: SimulatedKubelet) -> None:
     with pytest.raises(RuntimeError, match="runs already"):
         await kubelet.start()
     await kubelet.stop()
@@ -379,7 +379,7 @@ async def test_it_starts_once_and_stops_as_often_as_one_likes(kubelet: StandinKu
 async def test_nothing_of_it_is_left_after_a_stop(root: Path, plugin: ScriptedPlugin) -> None:
     await plugin.serve(root / "p.sock")
     before = asyncio.all_tasks()
-    async with StandinKubelet(root) as kubelet:
+    async with SimulatedKubelet(root) as kubelet:
         os.link(root / "p.sock", kubelet.device_plugins_dir / "a.sock")
         os.link(root / "p.sock", kubelet.plugins_registry_dir / "a.sock")
         await plugin.register(kubelet.socket, "a.sock")

@@ -9,7 +9,7 @@ from simulator.kubelet import (
     Disconnected,
     Forgotten,
     ListReceived,
-    StandinKubelet,
+    SimulatedKubelet,
     StreamEnded,
     UnexpectedAdmissionError,
     client,
@@ -21,13 +21,13 @@ from tests.unit.simulator.kubelet.plugin import RESOURCE, ScriptedPlugin, health
 FOUR_MIB = 4 * 1024 * 1024  # bytes
 
 
-async def joined(kubelet: StandinKubelet, plugin: ScriptedPlugin) -> None:
+async def joined(kubelet: SimulatedKubelet, plugin: ScriptedPlugin) -> None:
     await plugin.join(kubelet.socket)
     await kubelet.wait_until(lambda k: any(isinstance(e, ListReceived) for e in k.events))
 
 
 async def test_each_message_replaces_the_list(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await joined(kubelet, plugin)
     plugin.push(unhealthy("0", "1") + healthy("2", "3", "4"))
@@ -36,7 +36,7 @@ async def test_each_message_replaces_the_list(
 
 
 async def test_no_devices_is_registered_with_none(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     plugin.devices = []
     await joined(kubelet, plugin)
@@ -45,7 +45,7 @@ async def test_no_devices_is_registered_with_none(
 
 
 async def test_an_id_that_is_not_listed_any_more_is_a_violation(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await joined(kubelet, plugin)
     plugin.push(healthy("0", "1", "2"))
@@ -55,7 +55,7 @@ async def test_an_id_that_is_not_listed_any_more_is_a_violation(
 
 
 async def test_the_same_holds_across_a_restart_of_the_plugin(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
 ) -> None:
     await joined(kubelet, plugin)
     await plugin.stop()
@@ -75,14 +75,16 @@ def list_of(size: int) -> list[pb.Device]:
     return [device]
 
 
-async def test_a_message_of_4_mib_is_taken(kubelet: StandinKubelet, plugin: ScriptedPlugin) -> None:
+async def test_a_message_of_4_mib_is_taken(
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
+) -> None:
     plugin.devices = list_of(FOUR_MIB)
     await joined(kubelet, plugin)
     assert kubelet.allocatable(RESOURCE) == 1
 
 
 async def test_a_larger_message_ends_the_endpoint(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await joined(kubelet, plugin)
     plugin.push(list_of(FOUR_MIB + 1))
@@ -93,7 +95,7 @@ async def test_a_larger_message_ends_the_endpoint(
 
 
 async def test_the_end_of_the_stream_makes_all_devices_unhealthy_at_once(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await joined(kubelet, plugin)
     plugin.end_streams()
@@ -103,7 +105,7 @@ async def test_the_end_of_the_stream_makes_all_devices_unhealthy_at_once(
 
 
 async def test_a_plugin_that_dies_says_the_same(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await joined(kubelet, plugin)
     await plugin.stop()
@@ -111,7 +113,7 @@ async def test_a_plugin_that_dies_says_the_same(
 
 
 async def test_after_the_grace_the_resource_is_forgotten(
-    forgetful_kubelet: StandinKubelet, plugin: ScriptedPlugin
+    forgetful_kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     kubelet = forgetful_kubelet
     await joined(kubelet, plugin)
@@ -124,7 +126,7 @@ async def test_after_the_grace_the_resource_is_forgotten(
 
 
 async def test_a_resource_from_before_a_restart_is_forgotten_too(
-    forgetful_kubelet: StandinKubelet, plugin: ScriptedPlugin
+    forgetful_kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     kubelet = forgetful_kubelet
     await joined(kubelet, plugin)
@@ -134,7 +136,7 @@ async def test_a_resource_from_before_a_restart_is_forgotten_too(
 
 
 async def test_a_plugin_that_is_back_in_time_is_not_forgotten(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await joined(kubelet, plugin)
     plugin.end_streams()
@@ -151,7 +153,7 @@ def test_the_grace_is_five_minutes() -> None:
 
 
 async def test_a_list_of_an_old_stream_does_not_revive_the_endpoint(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
 ) -> None:
     await plugin.join(kubelet.socket, "old.sock")
     await other.join(kubelet.socket, "new.sock")
@@ -165,7 +167,7 @@ async def test_a_list_of_an_old_stream_does_not_revive_the_endpoint(
 
 
 async def test_a_plugin_that_is_dropped_at_once_opens_no_stream(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     socket = kubelet.root / "a.sock"
     await plugin.serve(socket)

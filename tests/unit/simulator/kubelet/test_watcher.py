@@ -12,7 +12,7 @@ from simulator.kubelet import (
     Faults,
     Refused,
     Registered,
-    StandinKubelet,
+    SimulatedKubelet,
     StreamEnded,
     Way,
     client,
@@ -21,21 +21,21 @@ from simulator.kubelet import (
 from tests.unit.simulator.kubelet.plugin import RESOURCE, ScriptedPlugin
 
 
-async def found(kubelet: StandinKubelet, resource: str = RESOURCE) -> None:
+async def found(kubelet: SimulatedKubelet, resource: str = RESOURCE) -> None:
     await kubelet.wait_for(resource, lambda devices: "Healthy" in devices.values())
 
 
-def registrations(kubelet: StandinKubelet) -> list[Path]:
+def registrations(kubelet: SimulatedKubelet) -> list[Path]:
     return [event.socket for event in kubelet.events if isinstance(event, Registered)]
 
 
-async def refused(kubelet: StandinKubelet) -> Refused:
+async def refused(kubelet: SimulatedKubelet) -> Refused:
     await kubelet.wait_until(lambda k: any(isinstance(e, Refused) for e in k.events))
     return next(event for event in kubelet.events if isinstance(event, Refused))
 
 
 async def test_a_socket_is_found_asked_and_told(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     socket = kubelet.plugins_registry_dir / "a.sock"
     await plugin.serve(socket)
@@ -49,7 +49,7 @@ async def test_a_socket_is_found_asked_and_told(
 
 
 async def test_the_endpoint_may_be_another_socket(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
 ) -> None:
     endpoint = kubelet.root / "elsewhere.sock"
     await other.serve(endpoint)
@@ -71,7 +71,7 @@ async def test_the_endpoint_may_be_another_socket(
     ],
 )
 async def test_a_wrong_plugin_is_told_why_and_asked_again(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, field: str, value: object, reason: str
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, field: str, value: object, reason: str
 ) -> None:
     right = type(plugin.info)()
     right.CopyFrom(plugin.info)
@@ -87,7 +87,7 @@ async def test_a_wrong_plugin_is_told_why_and_asked_again(
 
 
 async def test_more_versions_than_v1beta1_do_no_harm(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     plugin.info.supported_versions.append("v1")
     await plugin.serve(kubelet.plugins_registry_dir / "a.sock")
@@ -95,7 +95,7 @@ async def test_more_versions_than_v1beta1_do_no_harm(
 
 
 async def test_getinfo_has_a_second_and_is_tried_again(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     plugin.inform = asyncio.Event().wait
     await plugin.serve(kubelet.plugins_registry_dir / "a.sock")
@@ -105,7 +105,7 @@ async def test_getinfo_has_a_second_and_is_tried_again(
 
 
 async def test_a_socket_where_nobody_serves_yet_is_dialled_until_somebody_does(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, monkeypatch: pytest.MonkeyPatch
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "DIAL_TIMEOUT", 0.1)
     await plugin.serve(kubelet.root / "dead.sock")
@@ -118,7 +118,7 @@ async def test_a_socket_where_nobody_serves_yet_is_dialled_until_somebody_does(
 
 
 async def test_the_stream_may_open_before_the_notification(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     plugin.acknowledge = lambda: plugin.wait_until(lambda p: p.streams_open == 1)
     await plugin.serve(kubelet.plugins_registry_dir / "a.sock")
@@ -127,7 +127,7 @@ async def test_the_stream_may_open_before_the_notification(
 
 
 async def test_a_plugin_that_does_not_take_the_notification_is_dropped_and_tried_again(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     async def fail() -> None:
         plugin.acknowledge = lambda: asyncio.sleep(0)
@@ -143,7 +143,7 @@ async def test_a_plugin_that_does_not_take_the_notification_is_dropped_and_tried
 async def test_a_kubelet_may_leave_the_notification_out(
     root: Path, plugin: ScriptedPlugin, other: ScriptedPlugin
 ) -> None:
-    async with StandinKubelet(root, faults=Faults(skip_notify=True)) as kubelet:
+    async with SimulatedKubelet(root, faults=Faults(skip_notify=True)) as kubelet:
         await plugin.serve(kubelet.plugins_registry_dir / "a.sock")
         await found(kubelet)
         await kubelet.stop()
@@ -151,7 +151,7 @@ async def test_a_kubelet_may_leave_the_notification_out(
 
 
 async def test_hidden_names_and_other_files_are_ignored(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
 ) -> None:
     hidden, folder = kubelet.plugins_registry_dir / ".a.sock", kubelet.plugins_registry_dir / ".d"
     await plugin.serve(hidden)
@@ -167,7 +167,7 @@ async def test_hidden_names_and_other_files_are_ignored(
 
 
 async def test_a_socket_that_gets_its_name_by_a_rename_is_found(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     hidden = kubelet.plugins_registry_dir / ".a.sock"
     await plugin.serve(hidden)
@@ -176,7 +176,7 @@ async def test_a_socket_that_gets_its_name_by_a_rename_is_found(
 
 
 async def test_subfolders_are_watched(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
 ) -> None:
     folder = kubelet.plugins_registry_dir / "one" / "two"
     folder.mkdir(parents=True)
@@ -193,7 +193,7 @@ async def test_subfolders_from_before_the_start_are_watched(
     folder = root / "plugins_registry" / "one"
     folder.mkdir(parents=True)
     await plugin.serve(folder / "a.sock")
-    async with StandinKubelet(root) as kubelet:
+    async with SimulatedKubelet(root) as kubelet:
         await found(kubelet)
         other.info.name = "rdma/b"
         await other.serve(folder / "b.sock")
@@ -213,7 +213,7 @@ def test_limits_are_kubelets() -> None:
 
 
 async def test_a_failing_plugin_is_retried_with_longer_and_longer_pauses(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, monkeypatch: pytest.MonkeyPatch
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
 
@@ -230,7 +230,7 @@ async def test_a_failing_plugin_is_retried_with_longer_and_longer_pauses(
 
 
 async def test_a_socket_made_anew_is_unregistered_and_registered_again(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
 ) -> None:
     socket = kubelet.plugins_registry_dir / "a.sock"
     await plugin.serve(socket)
@@ -246,7 +246,7 @@ async def test_a_socket_made_anew_is_unregistered_and_registered_again(
 
 
 async def test_a_socket_replaced_by_a_rename_is_registered_again(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
 ) -> None:
     socket = kubelet.plugins_registry_dir / "a.sock"
     await plugin.serve(socket)
@@ -257,7 +257,7 @@ async def test_a_socket_replaced_by_a_rename_is_registered_again(
 
 
 async def test_a_socket_that_is_removed_is_unregistered_though_the_plugin_lives(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     socket = kubelet.plugins_registry_dir / "a.sock"
     await plugin.serve(socket)
@@ -268,7 +268,7 @@ async def test_a_socket_that_is_removed_is_unregistered_though_the_plugin_lives(
 
 
 async def test_after_a_restart_kubelet_finds_the_socket_itself(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     await plugin.serve(kubelet.plugins_registry_dir / "a.sock")
     await found(kubelet)
@@ -279,7 +279,7 @@ async def test_after_a_restart_kubelet_finds_the_socket_itself(
 
 
 async def test_a_registered_socket_whose_stream_ended_is_never_dialled_again(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
 ) -> None:
     socket = kubelet.plugins_registry_dir / "a.sock"
     await plugin.serve(socket)
@@ -297,7 +297,7 @@ async def test_a_registered_socket_whose_stream_ended_is_never_dialled_again(
 
 
 async def test_with_two_sockets_for_a_resource_stopping_one_disconnects_the_other_for_good(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin, other: ScriptedPlugin
 ) -> None:
     old, new = (kubelet.plugins_registry_dir / name for name in ("old.sock", "new.sock"))
     await plugin.serve(old)
@@ -315,7 +315,7 @@ async def test_with_two_sockets_for_a_resource_stopping_one_disconnects_the_othe
 
 
 async def test_without_the_watcher_nobody_asks(root: Path, plugin: ScriptedPlugin) -> None:
-    async with StandinKubelet(root, watcher=False) as kubelet:
+    async with SimulatedKubelet(root, watcher=False) as kubelet:
         await plugin.serve(kubelet.plugins_registry_dir / "a.sock")
         await plugin.serve(kubelet.device_plugins_dir / "a.sock")
         await plugin.register(kubelet.socket, "a.sock")
@@ -324,7 +324,7 @@ async def test_without_the_watcher_nobody_asks(root: Path, plugin: ScriptedPlugi
 
 
 async def test_a_folder_that_is_removed_takes_its_plugin_along(
-    kubelet: StandinKubelet, plugin: ScriptedPlugin
+    kubelet: SimulatedKubelet, plugin: ScriptedPlugin
 ) -> None:
     folder = kubelet.plugins_registry_dir / "one"
     folder.mkdir()

@@ -11,7 +11,7 @@ from rdma_dp.inventory.topology import Distance, Gpu, Topology
 from rdma_dp.render.device_names import device_name
 from rdma_dp.render.discover import port_text
 from rdma_dp.render.topology.distances import Cell, Line, lines
-from rdma_dp.render.topology.tree import HOST_BRIDGE, Branch, Device, More, Node, View, tree
+from rdma_dp.render.topology.pcie_tree import HOST_BRIDGE, Branch, Device, More, Node, View, tree
 from rdma_dp.text import some
 
 COLOURS = {

@@ -1,4 +1,4 @@
-"""The Status service: what the daemon tells of one resource, beside DevicePlugin."""
+"""The PluginStatus service: what the daemon tells of one resource, beside DevicePlugin."""
 
 import os
 import time
@@ -16,7 +16,7 @@ from rdma_dp.kubelet.sockets import AddServices
 _STARTED_AT = int(time.time())
 
 
-class PluginStatus(rpc.StatusServicer):
+class StatusService(rpc.StatusServicer):
     """Answers the doctor for one resource that goes one way to kubelet."""
 
     def __init__(self, plugin: Plugin, way: str) -> None:
@@ -45,8 +45,8 @@ class PluginStatus(rpc.StatusServicer):
 
 
 def services(plugin: Plugin, way: str) -> list[AddServices]:
-    """DevicePlugin for kubelet and Status for the doctor and the siblings."""
-    status = PluginStatus(plugin, way)
+    """DevicePlugin for kubelet and PluginStatus for the doctor and the peers."""
+    status = StatusService(plugin, way)
     return [
         lambda server: deviceplugin_pb2_grpc.add_DevicePluginServicer_to_server(plugin, server),
         lambda server: status_pb2_grpc.add_StatusServicer_to_server(status, server),

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from rdma_dp.config.problems import Refused
+from rdma_dp.config.problems import InvalidValue
 from rdma_dp.inventory.hardware import FunctionType
 
 HEX_ID_PATTERN = r"[0-9a-f]{4}"
@@ -55,27 +55,27 @@ _VENDOR_IDS = MappingProxyType(
 )
 
 
-def usual_hex_id(text: str) -> str:
+def normalized_hex_id(text: str) -> str:
     """A PCI vendor or device id as sysfs has it: "0X15B3" -> "15b3", "0x3f" -> "003f"."""
     digits = text.lower().removeprefix("0x")
     return digits.zfill(4) if re.fullmatch(r"[0-9a-f]{1,4}", digits) else text
 
 
-def checked_vendor(vendor: str) -> str:
+def validated_vendor(vendor: str) -> str:
     """A usual vendor id: four hex digits."""
-    return _checked_hex_id(vendor, "vendor", 'such as "15b3" (NVIDIA/Mellanox)')
+    return _validated_hex_id(vendor, "vendor", 'such as "15b3" (NVIDIA/Mellanox)')
 
 
-def checked_device_id(device_id: str) -> str:
+def validated_device_id(device_id: str) -> str:
     """A usual device id: four hex digits."""
-    return _checked_hex_id(device_id, "device", 'such as "101b" (ConnectX-6)')
+    return _validated_hex_id(device_id, "device", 'such as "101b" (ConnectX-6)')
 
 
-def _checked_hex_id(text: str, kind: str, example: str) -> str:
+def _validated_hex_id(text: str, kind: str, example: str) -> str:
     if re.fullmatch(HEX_ID_PATTERN, text):
         return text
     known = _VENDOR_IDS.get(text.lower()) if kind == "vendor" else None
-    raise Refused(
+    raise InvalidValue(
         f"is no PCI {kind} id",
         f'the {kind} id of {text} is "{known}"'
         if known
@@ -83,34 +83,34 @@ def _checked_hex_id(text: str, kind: str, example: str) -> str:
     )
 
 
-def _usual_word(text: str, words: Collection[str], aliases: Mapping[str, str]) -> str:
+def _normalized_word(text: str, words: Collection[str], aliases: Mapping[str, str]) -> str:
     folded = text.lower()
     return aliases.get(folded, folded if folded in words else text)
 
 
-def usual_link_type(text: str) -> str:
+def normalized_link_type(text: str) -> str:
     """A link type as netlink names it: "IB" -> "infiniband", "RoCE" -> "ether"."""
-    return _usual_word(text, LINK_TYPES, _LINK_TYPE_ALIASES)
+    return _normalized_word(text, LINK_TYPES, _LINK_TYPE_ALIASES)
 
 
-def checked_link_type(link_type: str) -> str:
+def validated_link_type(link_type: str) -> str:
     """A usual link type: ether or infiniband."""
     if link_type in LINK_TYPES:
         return link_type
     near = get_close_matches(link_type.lower()[:64], LINK_TYPES, n=1)
-    raise Refused(
+    raise InvalidValue(
         "is no link type of an HCA",
         f'did you mean "{near[0]}"?' if near else f"one of {', '.join(LINK_TYPES)}",
     )
 
 
-def usual_function_type(text: str) -> str:
+def normalized_function_type(text: str) -> str:
     """What an HCA sits on, in short: "PF" -> "pf", "physical" -> "pf"."""
-    return _usual_word(text, FUNCTION_TYPES, _FUNCTION_TYPE_ALIASES)
+    return _normalized_word(text, FUNCTION_TYPES, _FUNCTION_TYPE_ALIASES)
 
 
-def checked_function_type(function_type: str) -> str:
+def validated_function_type(function_type: str) -> str:
     """A usual type of function: pf, vf, sf or virtual."""
     if function_type in FUNCTION_TYPES:
         return function_type
-    raise Refused("is no type of function", f"one of {', '.join(FUNCTION_TYPES)}")
+    raise InvalidValue("is no type of function", f"one of {', '.join(FUNCTION_TYPES)}")

@@ -7,8 +7,8 @@ from rdma_dp.config.loading import FoundConfig
 from rdma_dp.doctor.catalogue import CATALOGUE
 from rdma_dp.doctor.check import Check, Finding, Verdict, ok, unknown, worst
 from rdma_dp.host.files import HostError
-from rdma_dp.node.source import Root
-from rdma_dp.node.view import Sight, sight_of
+from rdma_dp.node.source import NodeSource
+from rdma_dp.node.view import NodeView, view_node
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class Result:
         return tuple(dict.fromkeys(step for each in self.findings for step in each.remedy))
 
 
-def examine(sight: Sight, checks: Iterable[Check]) -> tuple[Result, ...]:
+def examine(node: NodeView, checks: Iterable[Check]) -> tuple[Result, ...]:
     """The results in the order of the checks."""
-    return tuple(Result(check, _looked(check, sight)) for check in checks)
+    return tuple(Result(check, _looked(check, node)) for check in checks)
 
 
-def examine_node(root: Root, config: FoundConfig) -> tuple[Result, ...]:
+def examine_node(root: NodeSource, config: FoundConfig) -> tuple[Result, ...]:
     """The results of all checks on a node."""
-    return examine(sight_of(root, config), CATALOGUE)
+    return examine(view_node(root, config), CATALOGUE)
 
 
 def _on_one_line(finding: Finding) -> Finding:
@@ -44,10 +44,10 @@ def _on_one_line(finding: Finding) -> Finding:
     return replace(finding, evidence=" ".join(finding.evidence.split()))
 
 
-def _looked(check: Check, sight: Sight) -> tuple[Finding, ...]:
+def _looked(check: Check, node: NodeView) -> tuple[Finding, ...]:
     findings: list[Finding] = []
     try:
-        findings.extend(map(_on_one_line, check.look(sight)))
+        findings.extend(map(_on_one_line, check.look(node)))
     except HostError as error:  # what was seen before it counts all the same
         findings.append(unknown(error.message, *([error.hint] if error.hint else [])))
     troubles = tuple(finding for finding in findings if finding.verdict is not Verdict.OK)
