@@ -43,14 +43,14 @@ async def run(settings: Settings) -> None:
 
     def read() -> None:
         for _ in os.read(events, _MANY):
-            daemon.look_again.wake()
+            daemon.scan_again.wake()
 
     asyncio.get_running_loop().add_reader(events, read)
     await first_of(daemon.run(), _tell_looks(daemon))
 
 
 async def _tell_looks(daemon: Daemon) -> None:
-    async for count in daemon.looks.watch():
+    async for count in daemon.applied.watch():
         logger.info("%s%d", _LOOKED, count)
 
 
@@ -64,7 +64,7 @@ def _settings() -> Settings:
         directories=KubeletDirectories.below(options.kubelet_root_dir),
         cdi_directory=options.cdi_dir,
         device_info_directory=options.device_info_dir,
-        way=RegistrationMode.DEVICE_PLUGINS,
+        mode=RegistrationMode.DEVICE_PLUGINS,
         root=options.root,
     )
 

@@ -112,7 +112,7 @@ def _set_stage(directory: Path, host: str, config_file: Path | None) -> _Stage:
         directory=directory,
         config_file=written,
         kubelet_root=directory / "kubelet",
-        pools=make_pools(served, inventory, served.cdi_mode(use_cdi=False)),
+        pools=make_pools(served, inventory),
         unplug=unplug,
         plug=plug,
     )
@@ -120,7 +120,7 @@ def _set_stage(directory: Path, host: str, config_file: Path | None) -> _Stage:
 
 def _quick(config_file: Path) -> str:
     """The user's config with a timer that suits a demo."""
-    served = config.load(config_file).config.model_copy(update={"periodic_update_interval": 1})
+    served = config.load(config_file).document.model_copy(update={"periodic_update_interval": 1})
     return served.model_dump_json(by_alias=True, exclude_defaults=True)
 
 

@@ -2,18 +2,33 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Latest(Generic[T]):
-    """Holds a value; whoever watches gets the newest one, then each newer one.
+class Observable(Protocol[T_co]):
+    """A value that changes, for those who only read it.
 
     An observer that is slow skips values in between but never the last: there is no queue that
     could fill up, and no reader whose absence could block the writer.
     """
+
+    @property
+    def value(self) -> T_co:
+        """The newest value."""
+
+    def watch(self) -> AsyncIterator[T_co]:
+        """The newest value at once, then again after every change. Never ends."""
+
+    async def until(self, accept: Callable[[T_co], bool]) -> T_co:
+        """The first value, from now on, that `accept` takes."""
+
+
+class Latest(Generic[T]):
+    """An Observable and the only door to write it."""
 
     def __init__(self, value: T) -> None:
         self._value = value
@@ -25,7 +40,7 @@ class Latest(Generic[T]):
         return self._value
 
     def set(self, value: T) -> None:
-        """Replaces the value and wakes everybody who waits for a change."""
+        """Replaces the value and wakes all observers."""
         self._value = value
         self._changed.set()
         self._changed = asyncio.Event()
@@ -42,6 +57,28 @@ class Latest(Generic[T]):
         while not accept(self._value):
             await self._changed.wait()
         return self._value
+
+
+class Part(Generic[T, R]):
+    """A part of an Observable, as an Observable of its own."""
+
+    def __init__(self, whole: Observable[T], part: Callable[[T], R]) -> None:
+        self._whole = whole
+        self._part = part
+
+    @property
+    def value(self) -> R:
+        """The part of the newest value."""
+        return self._part(self._whole.value)
+
+    async def watch(self) -> AsyncIterator[R]:
+        """The newest part at once, then again after every change of the whole. Never ends."""
+        async for whole in self._whole.watch():
+            yield self._part(whole)
+
+    async def until(self, accept: Callable[[R], bool]) -> R:
+        """The first part, from now on, that `accept` takes."""
+        return self._part(await self._whole.until(lambda whole: accept(self._part(whole))))
 
 
 async def first_of(*waits: Coroutine[Any, Any, R]) -> R:

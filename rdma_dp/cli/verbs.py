@@ -30,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
     # Until the daemon has handlers of its own: as a container's first process it has no defaults.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))
     from rdma_dp import log
+    from rdma_dp.config import Defaults
     from rdma_dp.daemon.run import run as run_daemon
     from rdma_dp.daemon.settings import Settings
     from rdma_dp.kubelet.directories import KubeletDirectories
@@ -42,10 +43,9 @@ def run(options: argparse.Namespace) -> int:
     settings = Settings(
         config_file=options.config_file,
         directories=KubeletDirectories.below(options.kubelet_root_dir, options.device_plugins_dir),
-        way=RegistrationMode(options.registration),
+        mode=RegistrationMode(options.registration),
         root=options.root,
-        set_links_up=options.set_links_up,
-        use_cdi=options.use_cdi,
+        defaults=Defaults(options.use_cdi, options.set_links_up),
         cdi_directory=options.cdi_dir,
         device_info_directory=options.device_info_dir,
     )
@@ -119,12 +119,11 @@ def dry_run(options: argparse.Namespace) -> int:
 
     root = _root(options.root)
     config = _config(root, options)
-    loaded = _loaded(config)
+    loaded = _loaded(config, use_cdi=options.use_cdi)
     if loaded is None:
         return FAILED
     inventory = root.scan()
-    mode = loaded.config.cdi_mode(use_cdi=options.use_cdi)
-    pools = make_pools(loaded.config, inventory, mode)
+    pools = make_pools(loaded.config, inventory)
     warnings = [warning.in_file(config.file) for warning in loaded.warnings]
     if options.output == "json":
         from rdma_dp.render import json_documents
@@ -148,11 +147,10 @@ def cdi(options: argparse.Namespace) -> int:
 
     root = _root(options.root)
     config = _config(root, options)
-    loaded = _loaded(config)
+    loaded = _loaded(config, use_cdi=True)
     if loaded is None:
         return FAILED
-    mode = loaded.config.cdi_mode(use_cdi=True)
-    pools = make_pools(loaded.config, root.scan(), mode)
+    pools = make_pools(loaded.config, root.scan())
     specs = {cdi.file_name(pool.resource): cdi.spec(pool) for pool in pools}
     print_json({name: spec for name, spec in specs.items() if spec is not None})
     for warning in loaded.warnings:
@@ -165,6 +163,7 @@ def cdi(options: argparse.Namespace) -> int:
 
 def doctor(options: argparse.Namespace) -> int:
     """Find what keeps RDMA from working on this node, and tell what to type."""
+    from rdma_dp.config import Defaults
     from rdma_dp.doctor.catalogue import chosen
     from rdma_dp.doctor.check import Verdict, worst
     from rdma_dp.doctor.examination import examine
@@ -182,7 +181,7 @@ def doctor(options: argparse.Namespace) -> int:
     node = view_node(
         root,
         _config(root, options),
-        use_cdi=options.use_cdi,
+        defaults=Defaults(use_cdi=options.use_cdi),
         kubelet_root=options.kubelet_root_dir,
         device_plugins=options.device_plugins_dir,
         count_for=options.counters,
@@ -244,12 +243,12 @@ def _config(root: "NodeSource", options: argparse.Namespace) -> "FoundConfig":
     return find_config(options.config or arguments.DEFAULT_CONFIG)
 
 
-def _loaded(found: "FoundConfig") -> "Loaded | None":
+def _loaded(found: "FoundConfig", *, use_cdi: bool = False) -> "Loaded | None":
     """A config, or None when all that is wrong with it has been said."""
     from rdma_dp import config
 
     try:
-        return found.load()
+        return found.load(config.Defaults(use_cdi=use_cdi))
     except config.ConfigError as error:
         for problem in error.problems:
             say(problem.in_file(found.file))

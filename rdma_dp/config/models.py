@@ -1,11 +1,14 @@
 """What a config holds: resources, and what concerns the node as a whole.
 
+`ConfigDocument` is the file; `Config` is what holds after the command line was heard.
+
 A new setting is a field here, beside the reason for its default: a sibling of `selectors`, never
 inside (the operator's webhook refuses selectors that it does not know). Reading it, the warnings
 about its spelling and the JSON Schema follow from the field.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -187,7 +190,7 @@ class Resource(ConfigModel):
         return f"{self.resource_prefix}/{self.resource_name}"
 
 
-class Config(ConfigModel):
+class ConfigDocument(ConfigModel):
     """Configuration of rdma-dp, a superset of the Go RDMA shared device plugin's."""
 
     periodic_update_interval: WholeNumber = Field(
@@ -217,8 +220,50 @@ class Config(ConfigModel):
         json_schema_extra={"minItems": 1},
     )
 
-    def cdi_mode(self, *, use_cdi: bool) -> CdiMode:
-        """How containers get their devices; --use-cdi counts where the config says nothing."""
-        if self.cdi is not None:
-            return self.cdi
-        return CdiMode.CRI if use_cdi else CdiMode.OFF
+    def decided(self, defaults: "Defaults") -> "Config":
+        """The settings that hold: the file's, and where it has none, the command line's."""
+        cdi = CdiMode.CRI if defaults.use_cdi else CdiMode.OFF
+        return Config(
+            config_list=tuple(_with_one_place_of_selectors(each) for each in self.config_list),
+            periodic_update_interval=self.periodic_update_interval,
+            set_links_up=defaults.set_links_up if self.set_links_up is None else self.set_links_up,
+            cdi=cdi if self.cdi is None else self.cdi,
+        )
+
+
+def _with_one_place_of_selectors(resource: Resource) -> Resource:
+    """Joins `devices` and `extraSelectors` with `selectors`, and leaves the first two empty."""
+    if not resource.devices and resource.extra_selectors == Selectors():
+        return resource
+    named = Selectors(if_names=resource.devices)
+    selectors = resource.selectors.joined(named).joined(resource.extra_selectors)
+    others = {"devices": (), "extra_selectors": Selectors()}
+    return resource.model_copy(update={"selectors": selectors, **others})
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the command line decides where the config says nothing: --use-cdi, --set-links-up."""
+
+    use_cdi: bool = False
+    set_links_up: bool = False
+
+
+NO_DEFAULTS = Defaults()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings that hold, all decided. The loader makes it; nothing later asks who decides.
+
+    All selectors of a resource are in `selectors`. `periodic_update_interval` is in seconds; 0
+    means no timer.
+    """
+
+    config_list: tuple[Resource, ...] = ()
+    periodic_update_interval: int = 60
+    set_links_up: bool = False
+    cdi: CdiMode = CdiMode.OFF
+
+
+EMPTY_CONFIG = Config()

@@ -11,7 +11,8 @@ from pathlib import Path
 from rdma_dp import config
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Latest, first_of
-from rdma_dp.config import Config, ConfigError, ConfigMissing, Loaded
+from rdma_dp.aio.threads import in_thread
+from rdma_dp.config import NO_DEFAULTS, Config, ConfigError, ConfigMissing, Defaults, Loaded
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +28,9 @@ Content = bytes | ConfigError
 class ConfigFile:
     """Reads one file, again and again."""
 
-    def __init__(self, path: Path, watch: DirectoryWatch) -> None:
+    def __init__(self, path: Path, watch: DirectoryWatch, defaults: Defaults = NO_DEFAULTS) -> None:
         self._path = path
+        self._defaults = defaults
         self._watch = watch
         self._demands = Latest(0)
         self._met = (-1, 0)  # the changes of the directory and the demands of the last reading
@@ -77,7 +79,8 @@ class ConfigFile:
                 self._said = []
             if _told(content) != self._seen or demanded:
                 self._seen = _told(content)
-                return _loaded(content)
+                # In the thread: half a second for the largest config.
+                return await in_thread(_loaded, content, self._defaults)
 
     async def _steady_content(self) -> Content:
         before = None
@@ -113,7 +116,7 @@ def _told(content: Content) -> bytes | str:
     return str(content) if isinstance(content, ConfigError) else content
 
 
-def _loaded(content: Content) -> Loaded:
+def _loaded(content: Content, defaults: Defaults) -> Loaded:
     if isinstance(content, ConfigError):
         raise content
-    return config.parse_bytes(content)
+    return config.parse_bytes(content, defaults)

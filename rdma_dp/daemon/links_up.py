@@ -7,13 +7,31 @@ never taken down, and one that somebody takes down later stays down: it is set u
 import logging
 from collections.abc import Callable, Iterable
 
-from rdma_dp.host.netlink.links import LinkError
+from rdma_dp.aio.latest import Observable
+from rdma_dp.aio.threads import in_thread
+from rdma_dp.host.netlink.links import LinkError, index_of, set_up
 from rdma_dp.inventory.hardware import Hca
+from rdma_dp.sharing.state import NodeState
 
 logger = logging.getLogger(__name__)
 
 SetUp = Callable[[str], None]
 IndexOf = Callable[[str], int | None]
+
+
+async def follow(
+    offered: Observable[NodeState],
+    changed: Callable[[], None],
+    keeper: "LinkKeeper | None" = None,
+) -> None:
+    """Sets the links of each offered state up, where its config wants that, until cancelled.
+
+    `changed` is called when a link was set up.
+    """
+    keeper = keeper or LinkKeeper(set_up, index_of)
+    async for state in offered.watch():
+        if state.config.set_links_up and await in_thread(keeper.set_new_links_up, state.hcas):
+            changed()
 
 
 class LinkKeeper:
@@ -28,7 +46,7 @@ class LinkKeeper:
         self._index_of = index_of
         self._seen: set[int] = set()
 
-    def look(self, hcas: Iterable[Hca]) -> bool:
+    def set_new_links_up(self, hcas: Iterable[Hca]) -> bool:
         """Sets the down netdevs up that are here for the first time; whether there was one."""
         changed = False
         for hca in hcas:

@@ -18,17 +18,17 @@ R = TypeVar("R")
 
 # Seconds between two cheap looks for what makes no event. Reading the state of an mlx5 port is a
 # command to its firmware: not more often than this.
-QUIET_LOOK = 5.0
+QUIET_INTERVAL = 5.0
 
 # Likewise, while a resource waits for a port to come back: that is to be seen at once.
-EAGER_LOOK = 1.0
+EAGER_INTERVAL = 1.0
 
 # Seconds after which a look is so slow that somebody should know: a sick card's firmware holds each
 # read up until its commands time out.
 _SLOW = 10.0
 
 
-class Node:
+class Scanner:
     """Looks at one host whenever it is told to, and tells when that is due."""
 
     def __init__(self, host: Host) -> None:
@@ -43,7 +43,7 @@ class Node:
         """What the last good scan found; None before there was one."""
         return self._found[1] if self._found else None
 
-    async def look(self) -> None:
+    async def scan(self) -> None:
         """One scan. One that fails leaves the last inventory in force."""
         try:
             found = await self._read(polling.scan_with_fingerprint, self._host)
@@ -53,7 +53,7 @@ class Node:
             self._say(None)
             self._found = found
 
-    async def due(self, interval: float = QUIET_LOOK) -> None:
+    async def due(self, interval: float = QUIET_INTERVAL) -> None:
         """Until a look is worth while although no event came; `interval` in seconds."""
         if self._found is None or self._trouble is not None:
             await asyncio.sleep(self._backoff.delay())

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rdma_dp.config import Config, ConfigError, ConfigMissing, Problem
+from rdma_dp.config import NO_DEFAULTS, Config, ConfigError, ConfigMissing, Defaults, Problem
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.discovery.pcie_topology import read_topology
 from rdma_dp.host.files import Host
@@ -52,7 +52,7 @@ def view_node(
     root: NodeSource,
     config: FoundConfig,
     *,
-    use_cdi: bool = False,
+    defaults: Defaults = NO_DEFAULTS,
     kubelet_root: Path = _KUBELET_ROOT,
     device_plugins: Path | None = None,
     count_for: float | None = None,
@@ -64,12 +64,8 @@ def view_node(
     alone.
     """
     inventory = root.scan()
-    seen = _config(config)
-    pools = (
-        make_pools(seen.config, inventory, seen.config.cdi_mode(use_cdi=use_cdi))
-        if seen.config
-        else ()
-    )
+    seen = _config(config, defaults)
+    pools = make_pools(seen.config, inventory) if seen.config else ()
     answers = root.answers or ask(root.host, kubelet_root, device_plugins)
     growth = None
     if count_for is not None:
@@ -85,9 +81,9 @@ def _concerned(inventory: Inventory, pools: tuple[Pool, ...] | None) -> tuple[Hc
     return tuple(hca for hca in inventory.hcas if hca.name in taken)
 
 
-def _config(found: FoundConfig) -> ConfigSeen:
+def _config(found: FoundConfig, defaults: Defaults) -> ConfigSeen:
     try:
-        loaded = found.load()
+        loaded = found.load(defaults)
     except ConfigMissing:
         return ConfigSeen(found.file, missing=True)
     except ConfigError as error:

@@ -17,7 +17,7 @@ def describe(previous: Pool | None, pool: Pool) -> Iterator[str]:
         return
     if previous.why_empty != pool.why_empty:
         yield f"{name}: still no usable HCA: {pool.why_empty}"
-    if pool.trouble is not None and previous.reasons != pool.reasons:
+    if pool.withheld_because is not None and previous.reasons != pool.reasons:
         yield f"{name}: still no slot is healthy: {some(pool.reasons, _SHOWN)}"
     yield from (f"{name}: {line}" for line in _grace(previous, pool))
     devices = grant(pool).devices
@@ -26,13 +26,13 @@ def describe(previous: Pool | None, pool: Pool) -> Iterator[str]:
 
 
 def _headline(pool: Pool) -> tuple[object, ...]:
-    return pool.healthy, pool.listed, _places(pool), pool.trouble is None
+    return pool.healthy, pool.listed, _places(pool), pool.withheld_because is None
 
 
 def _state(pool: Pool) -> str:
     counts = f"{pool.healthy} of {pool.listed} slots healthy"
     if not pool.hcas:
-        return f"{counts}: {'; '.join(filter(None, (pool.why_empty, pool.trouble)))}"
+        return f"{counts}: {'; '.join(filter(None, (pool.why_empty, pool.withheld_because)))}"
     reasons = "" if pool.all_healthy else f" ({some(pool.reasons, _SHOWN)})"
     return f"{counts}, HCAs {', '.join(_names(pool))}{reasons}"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from rdma_dp.config import CdiMode, Config, Resource
+from rdma_dp.config import EMPTY_CONFIG, CdiMode, Config, Resource
 from rdma_dp.formats.slot_ids import HardwareKey
 from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, System
 from rdma_dp.sharing.selection import Selection, select
@@ -20,15 +20,19 @@ _NOTHING: Mapping[HardwareKey, SlotGroup] = MappingProxyType({})
 class Pool:
     """The slots of one resource, and the selection of HCAs that they come from.
 
-    `cdi` is how containers get their devices. `trouble` is what keeps all of them from being handed
-    out, whatever their HCAs' health.
+    `cdi` is how containers get their devices. `withheld_because` is why no slot is handed out,
+    whatever the health of the HCAs; None when nothing is withheld.
     """
 
     selection: Selection
     slot_groups: Mapping[HardwareKey, SlotGroup]
     rdma_cm: CharDevice | None
     cdi: CdiMode = CdiMode.OFF
-    trouble: str | None = None
+    withheld_because: str | None = None
+
+    def withheld(self, reason: str) -> "Pool":
+        """The same pool without a healthy slot. A pool that is withheld keeps its first reason."""
+        return self if self.withheld_because else replace(self, withheld_because=reason)
 
     @property
     def resource(self) -> Resource:
@@ -54,7 +58,11 @@ class Pool:
     def slots(self) -> Iterator[Slot]:
         """Every slot ever listed."""
         slots = (slot for share in self.slot_groups.values() for slot in share.slots)
-        return slots if self.trouble is None else (replace(slot, healthy=False) for slot in slots)
+        return (
+            slots
+            if self.withheld_because is None
+            else (replace(slot, healthy=False) for slot in slots)
+        )
 
     @property
     def listing(self) -> tuple[tuple[object, ...], ...]:
@@ -63,7 +71,7 @@ class Pool:
             (
                 share.key,
                 share.listed,
-                share.healthy if self.trouble is None else 0,
+                share.healthy if self.withheld_because is None else 0,
                 share.size,
                 share.numa_node,
             )
@@ -79,14 +87,16 @@ class Pool:
     def healthy(self) -> int:
         """How many of them are Healthy."""
         return (
-            sum(share.healthy for share in self.slot_groups.values()) if self.trouble is None else 0
+            sum(share.healthy for share in self.slot_groups.values())
+            if self.withheld_because is None
+            else 0
         )
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why slots are not Healthy, or soon will not be, besides that they have no HCA."""
         found = (share.health.reason for share in self.in_use)
-        return tuple(dict.fromkeys(filter(None, (self.trouble, *found))))
+        return tuple(dict.fromkeys(filter(None, (self.withheld_because, *found))))
 
     @property
     def slots_each(self) -> int:
@@ -97,7 +107,7 @@ class Pool:
     def all_healthy(self) -> bool:
         """Whether every HCA's slots can be used, and there is one."""
         healthy = [share.health.healthy for share in self.in_use]
-        return self.trouble is None and bool(healthy) and all(healthy)
+        return self.withheld_because is None and bool(healthy) and all(healthy)
 
     @property
     def overdue_at(self) -> float | None:
@@ -122,7 +132,6 @@ class Pool:
 def make_pools(
     config: Config,
     inventory: Inventory,
-    cdi: CdiMode,
     previous: Mapping[str, Pool] = MappingProxyType({}),
     now: float = 0.0,
 ) -> tuple[Pool, ...]:
@@ -133,7 +142,7 @@ def make_pools(
             inventory.system,
             previous.get(resource.full_name),
             now,
-            cdi,
+            config,
         )
         for resource in config.config_list
     )
@@ -144,15 +153,19 @@ def make_pool(
     system: System,
     previous: Pool | None = None,
     now: float = 0.0,
-    cdi: CdiMode = CdiMode.OFF,
+    config: Config = EMPTY_CONFIG,
 ) -> Pool:
-    """The pool after a scan at `now`, in seconds. `previous` is what kubelet was told before."""
+    """The pool after a scan at `now`, in seconds on the caller's clock.
+
+    `previous` is the pool before it: ids that were ever listed stay listed. Of `config` only what
+    concerns the node as a whole counts here.
+    """
     before = previous.slot_groups if previous else _NOTHING
     return Pool(
         selection=selection,
         slot_groups=make_slot_groups(selection.resource, selection.chosen, before, now),
         rdma_cm=system.rdma_cm,
-        cdi=cdi,
+        cdi=config.cdi,
     )
 
 

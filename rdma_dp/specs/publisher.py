@@ -4,7 +4,7 @@ They stay when the daemon stops: containers restart while it is away.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -38,12 +38,14 @@ class SpecFiles:
         )
         # Every resource since the process began: theirs are the files that we can tell for ours.
         self._resources: dict[str, Resource] = {}
+        self._followed: frozenset[str] = frozenset()
 
     def follow(self, pools: Sequence[Pool]) -> Mapping[str, str]:
         """Makes the files that these pools want.
 
         Returns why those of a resource could not be made, by its full name.
         """
+        self._followed = frozenset(pool.resource.full_name for pool in pools)
         self._resources |= {pool.resource.full_name: pool.resource for pool in pools}
         found: dict[str, list[str]] = {}
         for files in (self._cdi, self._device_info):
@@ -51,14 +53,20 @@ class SpecFiles:
                 found.setdefault(name, []).append(trouble)
         return MappingProxyType({name: "; ".join(reasons) for name, reasons in found.items()})
 
-    def tidy(self) -> None:
-        """Removes the files of ours that none of these pools wants.
+    def tidy(self, served: Collection[str] = ()) -> None:
+        """Removes our files that none of these pools wants.
 
-        Specs of resources that left the config go: nobody would keep them from getting stale. Files
-        of resources of which we do not know can be another plugin's, and stay.
+        `served` are full names. Files of resources that have left the config stay for as long as
+        they are served: kubelet may still ask for them. Then their specs go, because nothing would
+        keep them current. Files of resources that this process never had may be another plugin's,
+        and stay.
         """
-        self._cdi.clear()
-        self._device_info.clear()
+        leaving = [self._resources[name] for name in served if name not in self._followed]
+        specs = {cdi.file_name(resource) for resource in leaving}
+        self._cdi.clear(specs.__contains__)
+        self._device_info.clear(
+            lambda name: any(device_info.is_ours(name, resource) for resource in leaving)
+        )
 
     def intact(self) -> bool:
         """Whether nobody has touched our files since."""
@@ -108,10 +116,14 @@ class _Files:
         }
         return {resource: found[0] for resource, found in troubles.items() if found}
 
-    def clear(self) -> None:
-        """What cannot be removed is told once."""
+    def clear(self, stays: Callable[[str], bool]) -> None:
+        """Removes what is not wanted and does not stay. What cannot be removed is logged once."""
+
+        def is_left_over(name: str, read: Callable[[], bytes]) -> bool:
+            return not stays(name) and self._is_ours(name, read)
+
         try:
-            told = _told(self._files.clear(self._wanted, self._is_ours))
+            told = _told(self._files.clear(self._wanted, is_left_over))
         except FileError:
             return  # whoever wants files there has been told by `write`
         if told is not None and told != self._said:

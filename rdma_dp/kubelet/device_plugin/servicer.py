@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from rdma_dp.aio.latest import Latest
+from rdma_dp.aio.latest import Latest, Observable, first_of
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.device_plugin import messages
@@ -27,7 +27,7 @@ class Plugin(rpc.DevicePluginServicer):
     `leaving` says that this process ends, `heir` to whom it leaves the resource: see `leaving`.
     """
 
-    def __init__(self, pool: Latest[Pool]) -> None:
+    def __init__(self, pool: Observable[Pool]) -> None:
         self._pool = pool
         self.resource = pool.value.resource.full_name
         self.trouble = Trouble(self.resource)
@@ -35,7 +35,7 @@ class Plugin(rpc.DevicePluginServicer):
         self.connected_at: float | None = None
         self.leaving = False
         self.heir: str | None = None
-        self._withdrawn = False
+        self._withdrawn = Latest(False)
 
     @property
     def pool(self) -> Pool:
@@ -54,8 +54,7 @@ class Plugin(rpc.DevicePluginServicer):
 
     def withdraw(self) -> None:
         """From now on every stream, open or new, tells that no slot is healthy."""
-        self._withdrawn = True
-        self._pool.set(self._pool.value)
+        self._withdrawn.set(True)
 
     async def GetDevicePluginOptions(self, request: pb.Empty, context: Context) -> Any:
         """What kubelet should call; an error once the resource is left to another."""
@@ -71,16 +70,22 @@ class Plugin(rpc.DevicePluginServicer):
         self.connected_at = self.connected_at or time.time()
         try:
             sent = None
-            async for pool in self._pool.watch():
-                if (now := (pool.listing, self._withdrawn)) != sent:
-                    yield (
-                        messages.withdrawn(pool) if self._withdrawn else messages.device_list(pool)
-                    )
+            while True:
+                pool, withdrawn = self._pool.value, self._withdrawn.value
+                if (now := (pool.listing, withdrawn)) != sent:
+                    yield messages.withdrawn(pool) if withdrawn else messages.device_list(pool)
                     sent = now
+                await self._newer(pool, withdrawn)
         finally:
             streams.set(streams.value - 1)
             if not self.streams.value:
                 self.connected_at = None
+
+    async def _newer(self, pool: Pool, withdrawn: bool) -> None:
+        await first_of(
+            self._pool.until(lambda newest: newest is not pool),
+            self._withdrawn.until(lambda newest: newest is not withdrawn),
+        )
 
     async def Allocate(self, request: pb.AllocateRequest, context: Context) -> Any:
         """The nodes and variables for each container; an error that its pod's owner can read."""

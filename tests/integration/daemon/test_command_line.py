@@ -35,7 +35,7 @@ def test_the_operators_arguments_are_none(started: list[Settings]) -> None:
     assert started[0].directories == KubeletDirectories(
         KUBELET / "device-plugins", KUBELET / "plugins_registry"
     )
-    assert started[0].way is RegistrationMode.AUTO
+    assert started[0].mode is RegistrationMode.AUTO
     assert started[0].root == Path("/")
 
 
@@ -66,7 +66,7 @@ def test_the_switch_for_cdi_is_taken_as_go_takes_it(
     started: list[Settings], arguments: list[str]
 ) -> None:
     assert cli.compat_main(arguments) == 0
-    assert started[0].use_cdi == (arguments not in ([], ["--use-cdi=false"]))
+    assert started[0].defaults.use_cdi == (arguments not in ([], ["--use-cdi=false"]))
 
 
 @pytest.mark.parametrize("flag", ["-v", "--version", "-version"])

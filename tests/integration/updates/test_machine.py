@@ -153,7 +153,7 @@ class Node(RuleBasedStateMachine):
     def kernel_speaks(self, times: int) -> None:
         for daemon, _ in self.world.daemons:
             for _ in range(times):
-                daemon.look_again.wake()
+                daemon.scan_again.wake()
 
     # --- config ---------------------------------------------------------------------------------
 

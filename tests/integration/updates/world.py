@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 import grpc
 
+from rdma_dp.config import Defaults
 from rdma_dp.daemon.daemon import Daemon
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.kubelet.directories import KubeletDirectories
@@ -125,7 +126,7 @@ class World:
             self.device_info.path,
             self._way,
             self.host.root,
-            use_cdi=self.model.use_cdi,
+            defaults=Defaults(use_cdi=self.model.use_cdi),
         )
         daemon = Daemon(settings)
         self.model.process_began()
@@ -137,7 +138,7 @@ class World:
         if self.daemons and not self.config.exists():
             self.publish()
         for daemon, _ in self.daemons:
-            await self._alive(daemon.looks.until(bool))
+            await self._alive(daemon.applied.until(bool))
 
     async def end_daemon(self) -> None:
         """The oldest one ends, as at SIGTERM."""
@@ -181,7 +182,9 @@ class World:
 
         try:
             for daemon, _ in self.daemons:
-                await self._alive(_looked_twice(daemon))  # the kernel spoke of the last change, too
+                await self._alive(
+                    _scanned_again(daemon)
+                )  # the kernel spoke of the last change, too
             await self._alive(self.kubelet.wait_until(agrees, DEADLINE))
         except TimeoutError as error:
             raise AssertionError(f"expected {expected}; {error}") from None
@@ -314,14 +317,9 @@ def _is_connected(kubelet: SimulatedKubelet, resource: str) -> bool:
     return False
 
 
-async def _looked_twice(daemon: Daemon) -> None:
-    """After two looks, one has begun after all that happened before."""
-    for _ in range(2):
-        before = daemon.looks.value
-        daemon.look_again.wake_at_once()
-        async with asyncio.timeout(DEADLINE):
-            await daemon.looks.until(_more_than(before))
-
-
-def _more_than(before: int) -> Callable[[int], bool]:
-    return lambda looks: looks > before
+async def _scanned_again(daemon: Daemon) -> None:
+    """Until a scan is applied that began after all that happened before."""
+    begun = daemon.begun
+    daemon.scan_again.wake_at_once()
+    async with asyncio.timeout(DEADLINE):
+        await daemon.applied.until(lambda applied: applied > begun)

@@ -160,7 +160,7 @@ configs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 def test_a_valid_config_is_taken_without_a_word_and_keeps_every_value(data: Any) -> None:
     loaded = parse(json.dumps(data))
     assert loaded.warnings == ()
-    assert loaded.config.model_dump(by_alias=True, exclude_unset=True, mode="json") == data
+    assert loaded.document.model_dump(by_alias=True, exclude_unset=True, mode="json") == data
 
 
 @given(configs)

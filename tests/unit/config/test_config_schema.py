@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from rdma_dp.config import CdiMode, Config, Health, Resource, Selectors, Traits, json_schema
+from rdma_dp.config import CdiMode, ConfigDocument, Health, Resource, Selectors, Traits, json_schema
 from rdma_dp.formats.list_limit import MOST_SLOTS
 
 MODELS: list[tuple[type[BaseModel], list[str]]] = [
-    (Config, []),
+    (ConfigDocument, []),
     (Resource, ["$defs", "Resource"]),
     (Health, ["$defs", "Health"]),
     (Selectors, ["$defs", "Selectors"]),

@@ -36,7 +36,7 @@ def test_without_a_word_everything_is_as_in_the_go_plugin() -> None:
     assert not resource.tells_topology
     assert not resource.device_info
     assert resource.env == {}
-    assert accepted(text(ENTRY)).config.cdi is None
+    assert accepted(text(ENTRY)).config.cdi is CdiMode.OFF
 
 
 def test_slots_per_hca_spread_and_tell_their_numa_node() -> None:

@@ -32,7 +32,7 @@ def test_explanations(name: str, look: Look, golden: Golden) -> None:
     shown = []
     for file in ("seed-ifnames.json", "several-resources.yaml"):
         loaded = config.load(CONFIGS / file).config
-        pools = make_pools(loaded, inventory, loaded.cdi_mode(use_cdi=False))
+        pools = make_pools(loaded, inventory)
         shown.append(f"# {file}\n{console.plain(explain.dry_run(pools))}")
     golden(f"{name}.explain.txt", "\n".join(shown))
 
@@ -71,7 +71,7 @@ def test_a_resource_without_selectors_and_a_node_without_hcas() -> None:
 def test_every_sample_with_every_config_fits_a_hundred_columns(name: str, look: Look) -> None:
     for path in sorted(CONFIGS.iterdir()):
         loaded = config.load(path).config
-        pools = make_pools(loaded, look(name), loaded.cdi_mode(use_cdi=False))
+        pools = make_pools(loaded, look(name))
         lines = console.plain(explain.dry_run(pools)).splitlines()
         assert all(len(line) <= 100 for line in lines)
 

@@ -21,7 +21,7 @@ handful = pytest.mark.parametrize(
 
 def pools(inventory: Inventory, file: str) -> tuple[Pool, ...]:
     loaded = config.load(CONFIGS / file).config
-    return make_pools(loaded, inventory, loaded.cdi_mode(use_cdi=False))
+    return make_pools(loaded, inventory)
 
 
 def as_json(document: json_documents.Document) -> str:

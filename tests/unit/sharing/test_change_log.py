@@ -72,23 +72,23 @@ def test_hcas_that_change_places_are_named() -> None:
     assert line.endswith("(elsewhere now: mlx5_0, mlx5_1)")
 
 
-def test_trouble_is_told_with_the_count_when_it_comes_when_it_changes_and_when_it_goes() -> None:
+def test_withheld_slots_are_reported_when_that_begins_changes_and_ends() -> None:
     good = pool(hca(0), of=per_hca(2))
-    full = replace(good, trouble="the disk is full")
+    full = good.withheld("the disk is full")
     (line,) = lines(good, full)
     assert line == "rdma/hca: 0 of 2 slots healthy, HCAs mlx5_0 (the disk is full)"
-    (line,) = lines(full, replace(good, trouble="it is read-only"))
+    (line,) = lines(full, good.withheld("it is read-only"))
     assert line == "rdma/hca: still no slot is healthy: it is read-only"
     (line,) = lines(full, good)
     assert line == "rdma/hca: 2 of 2 slots healthy, HCAs mlx5_0"
 
 
-def test_trouble_is_told_while_a_port_is_down_and_when_that_is_over() -> None:
+def test_withheld_slots_are_reported_while_a_port_is_down_and_when_that_is_over() -> None:
     down = pool(hca(0, state="DOWN"), of=per_hca(1))
-    troubled = replace(down, trouble="the disk is full")
+    troubled = down.withheld("the disk is full")
     (line,) = lines(down, troubled)
     assert "the disk is full, no ACTIVE port" in line
-    up = replace(pool(hca(0), of=per_hca(1), before=troubled), trouble="the disk is full")
+    up = pool(hca(0), of=per_hca(1), before=troubled).withheld("the disk is full")
     assert lines(troubled, up) == ["rdma/hca: still no slot is healthy: the disk is full"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from rdma_dp.config import CdiMode, Resource
+from rdma_dp.config import CdiMode, Config, Resource
 from rdma_dp.inventory.hardware import CharDevice, Hca
 from rdma_dp.sharing.allocation import grant
 from rdma_dp.sharing.pool import Pool, make_pool
@@ -57,7 +57,7 @@ def pool(
     mode: CdiMode = CdiMode.CRI,
 ) -> Pool:
     wanted = (of or resource(1)).model_copy(update={"resource_name": name})
-    return make_pool(selection(*hcas, of=wanted), SYSTEM, before, cdi=mode)
+    return make_pool(selection(*hcas, of=wanted), SYSTEM, before, config=Config(cdi=mode))
 
 
 def told(*hcas: Hca, name: str = "a", **changes: Any) -> Pool:

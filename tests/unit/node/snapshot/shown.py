@@ -23,7 +23,7 @@ def shown(root: NodeSource, config: FoundConfig) -> dict[str, Any]:
     """Of discover, topo, dry-run and doctor."""
     inventory = root.scan()
     loaded = config.load()
-    pools = make_pools(loaded.config, inventory, loaded.config.cdi_mode(use_cdi=False))
+    pools = make_pools(loaded.config, inventory)
     warnings = [warning.in_file(config.file.name) for warning in loaded.warnings]
     topology = read_topology(root.host, inventory)
     return {
