@@ -70,7 +70,7 @@ class SpecFiles:
 
 def _spec(pool: Pool) -> Mapping[str, str]:
     document = cdi.spec(pool)
-    return {} if document is None else {cdi.file_name(pool.resource): cdi.text(document)}
+    return {} if document is None else {cdi.file_name(pool.resource.full_name): cdi.text(document)}
 
 
 def _is_our_spec(file_name: str, read: Callable[[], bytes]) -> bool:
