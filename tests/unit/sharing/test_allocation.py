@@ -22,7 +22,7 @@ def names(of: Pool, *ids: str) -> list[str]:
     return [each.name for each in allocate(of, ids).hcas]
 
 
-# --- slots per resource ---------------------------------------------------------------------------
+# --- slots per resource -------------------------------------------------------------------------
 
 
 def test_a_container_gets_the_nodes_of_every_hca_and_rdma_cm_once() -> None:
@@ -85,7 +85,7 @@ def test_devices_are_sorted_and_unique_with_one_rdma_cm(hcas: tuple[Hca, ...]) -
     assert len(devices) == 2 * len(shareable) + bool(shareable)
 
 
-# --- slots per HCA --------------------------------------------------------------------------------
+# --- slots per HCA ------------------------------------------------------------------------------
 
 
 def test_a_container_gets_exactly_the_hca_of_its_slot_and_rdma_cm() -> None:
@@ -139,7 +139,7 @@ def test_the_hcas_are_those_of_the_slots_asked_for(hcas: list[Hca], data: st.Dat
         }
 
 
-# --- variables ------------------------------------------------------------------------------------
+# --- variables ----------------------------------------------------------------------------------
 
 
 def test_the_environment_variable_carries_the_resources_name() -> None:
@@ -165,7 +165,7 @@ def test_a_variable_with_an_empty_value_is_left_out() -> None:
     assert set(envs) == {"RDMA_DP_HCA_HCAS"}
 
 
-# --- refusals -------------------------------------------------------------------------------------
+# --- refusals -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("wanted", ["3", "-1", "", "00", "+1", "1.0", "mlx5_0", "¹", "9" * 30])

@@ -67,7 +67,7 @@ def resources() -> st.SearchStrategy[Resource]:
     return st.builds(lambda prefix, name: named(f"{prefix}/{name}"), prefixes, suffixes)
 
 
-# --- names ----------------------------------------------------------------------------------------
+# --- names --------------------------------------------------------------------------------------
 
 
 def test_a_resource_has_a_kind_and_a_file_of_its_own() -> None:
@@ -201,7 +201,7 @@ def test_annotations_are_valid_and_two_resources_have_different_keys(
     }
 
 
-# --- delivery -------------------------------------------------------------------------------------
+# --- delivery -----------------------------------------------------------------------------------
 
 
 def test_without_cdi_a_container_gets_device_nodes() -> None:
@@ -232,7 +232,7 @@ def test_an_empty_grant_delivers_nothing(mode: CdiMode) -> None:
     assert cdi.delivered(grant(pool()), mode) == cdi.Delivery()
 
 
-# --- specs ----------------------------------------------------------------------------------------
+# --- specs --------------------------------------------------------------------------------------
 
 
 def test_a_spec_has_these_fields() -> None:
@@ -337,7 +337,7 @@ def test_every_sample_host_has_a_valid_spec(look: Look) -> None:
             assert cdi_model.resolved(cdi.names(grant(full)), texts(full)) == {*grant(full).devices}
 
 
-# --- which files are ours -------------------------------------------------------------------------
+# --- which files are ours -----------------------------------------------------------------------
 
 OURS = '{"cdiVersion": "0.5.0", "kind": "rdma-dp/rdma_a", "devices": []}'
 
@@ -374,7 +374,7 @@ def test_random_content_does_not_make_a_file_ours(name: str, content: bytes) -> 
     assert not cdi.is_ours("rdma-dp-rdma_a.json", content)
 
 
-# --- the model rejects broken specs ---------------------------------------------------------------
+# --- the model rejects broken specs -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
