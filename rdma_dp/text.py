@@ -18,6 +18,8 @@ Values = tuple[str, ...]
 _T = TypeVar("_T")
 
 
+NAMES_IN_LINE = 3  # names or reasons in one line; `some` counts the others
+
 # Of a mismatch in words: a config may hold 19,000 globs, a node has an HCA for each of 250 VFs, and
 # each HCA's line goes to the log and to the pods that are refused.
 _SHOWN = 6

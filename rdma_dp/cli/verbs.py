@@ -151,7 +151,7 @@ def cdi(options: argparse.Namespace) -> int:
     if loaded is None:
         return FAILED
     pools = make_pools(loaded.config, root.scan())
-    specs = {cdi.file_name(pool.resource): cdi.spec(pool) for pool in pools}
+    specs = {cdi.file_name(pool.resource.full_name): cdi.spec(pool) for pool in pools}
     print_json({name: spec for name, spec in specs.items() if spec is not None})
     for warning in loaded.warnings:
         complain(f"{warning.in_file(config.file)} [warning]")

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from rdma_dp.render.dry_run import heading
 from rdma_dp.sharing.pool import Pool
-from rdma_dp.sharing.selection import Comparison, HcaVerdict, not_asked
+from rdma_dp.sharing.selection import Comparison, HcaVerdict, unset_selectors
 from rdma_dp.text import grouped, some
 
 _YES, _NO = Text("✓", "green"), Text("✗", "red")
@@ -32,7 +32,7 @@ def _resource(pool: Pool) -> Iterator[RenderableType]:
         yield Text("  no RDMA device on this node", "red")
         return
     yield Padding(_table(verdicts), (0, 0, 0, 2))
-    open_ones = ", ".join(not_asked(pool.resource.selectors))
+    open_ones = ", ".join(unset_selectors(pool.resource.selectors))
     if open_ones:
         yield Padding(Text(f"not asked: {open_ones}", "dim"), (0, 0, 0, 2))
 
@@ -71,7 +71,7 @@ def _rows(explanation: Explanation) -> Iterator[tuple[Text, ...]]:
 
 
 def _row(comparison: Comparison) -> tuple[Text, ...]:
-    against = comparison.speaks_against
+    against = comparison.rules_out
     wanted = Text(comparison.wanted_words)
     if comparison.excludes:
         wanted = Text.assemble(("not ", "dim"), wanted)

@@ -62,7 +62,7 @@ class SpecFiles:
         and stay.
         """
         leaving = [self._resources[name] for name in served if name not in self._followed]
-        specs = {cdi.file_name(resource) for resource in leaving}
+        specs = {cdi.file_name(resource.full_name) for resource in leaving}
         self._cdi.clear(specs.__contains__)
         self._device_info.clear(
             lambda name: any(device_info.is_ours(name, resource) for resource in leaving)
@@ -78,7 +78,7 @@ class SpecFiles:
 
 def _spec(pool: Pool) -> Mapping[str, str]:
     document = cdi.spec(pool)
-    return {} if document is None else {cdi.file_name(pool.resource): cdi.text(document)}
+    return {} if document is None else {cdi.file_name(pool.resource.full_name): cdi.text(document)}
 
 
 def _is_our_spec(file_name: str, read: Callable[[], bytes]) -> bool:

@@ -12,7 +12,7 @@ from rdma_dp.doctor.check import Finding, Verdict, check, fail, ok, unknown, war
 from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_MAD, CLASS_VERBS, MODULES, RDMA_CM
 from rdma_dp.inventory.hardware import FunctionType, Hca, UnusedFunction, natural_key
 from rdma_dp.node.view import NodeView
-from rdma_dp.sharing.advice import idle_matches
+from rdma_dp.sharing.advice import matching_functions
 from rdma_dp.text import counted, some
 
 _SHOWN = 4  # names in a line of evidence
@@ -166,7 +166,7 @@ def _meant(node: NodeView) -> set[str] | None:
     return {
         idle.function.address
         for pool in node.pools
-        for idle in idle_matches(pool.resource.selectors, node.inventory)
+        for idle in matching_functions(pool.resource.selectors, node.inventory)
     }
 
 

@@ -191,5 +191,5 @@ def _written(root: Path, full: Pool) -> Path:
     (root / DIRECTORY).mkdir(parents=True, exist_ok=True)
     document = cdi.spec(full)
     assert document is not None
-    (root / DIRECTORY / cdi.file_name(full.resource)).write_text(cdi.text(document))
+    (root / DIRECTORY / cdi.file_name(full.resource.full_name)).write_text(cdi.text(document))
     return root

@@ -83,6 +83,6 @@ def test_the_marks_agree_with_the_choice(hcas: tuple[Hca, ...], selectors: dict[
     text = "\n".join(explained(inventory, **selectors))
     assert ("✗" in text) is bool(found.rejected)
     for verdict in found.verdicts:
-        against = [each for each in verdict.comparisons if each.speaks_against]
+        against = [each for each in verdict.comparisons if each.rules_out]
         assert verdict.chosen is (not against and verdict.hca.shareable)
         assert verdict.mismatches == tuple(against)
