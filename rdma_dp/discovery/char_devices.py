@@ -48,4 +48,4 @@ def read_rdma_cm(host: Host) -> CharDevice | None:
 
 
 def _ibdev(host: Host, directory: str, name: str) -> str | None:
-    return host.read_fact(f"{directory}/{name}/ibdev")
+    return host.read_or_none(f"{directory}/{name}/ibdev")

@@ -56,7 +56,7 @@ def _judged_hca(sources: Sources, name: str, netns_mode: str | None) -> Hca:
 
 def _netns_mode(host: Host) -> str | None:
     # ib_core's parameter netns_mode (kernel drivers/infiniband/core/device.c): Y is shared.
-    return {"Y": "shared", "N": "exclusive"}.get(host.read_fact(NETNS_MODE) or "")
+    return {"Y": "shared", "N": "exclusive"}.get(host.read_or_none(NETNS_MODE) or "")
 
 
 def _modules(host: Host, hcas: tuple[Hca, ...]) -> dict[str, bool]:

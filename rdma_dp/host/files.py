@@ -95,14 +95,14 @@ class Host:
         except ValueError:
             return None
 
-    def read_fact(self, path: str) -> str | None:
+    def read_or_none(self, path: str) -> str | None:
         """As `read`, but None also when the read fails: for what nothing else depends on."""
         try:
             return self.read(path)
         except HostError:
             return None
 
-    def read_fact_int(self, path: str, base: int = 10) -> int | None:
+    def read_int_or_none(self, path: str, base: int = 10) -> int | None:
         """As `read_int`, but None also when the read fails."""
         try:
             return self.read_int(path, base)

@@ -129,7 +129,7 @@ def host_names(root: NodeSource) -> tuple[str, ...]:
 
 def _host_names(root: NodeSource) -> Iterator[str]:
     for path in _HOST_NAME_FILES:
-        yield root.host.read_fact(path) or ""
+        yield root.host.read_or_none(path) or ""
     if root.host.live:
         yield socket.gethostname()
         yield os.environ.get("NODE_NAME", "")  # as deploy/ sets it, if it does
@@ -143,6 +143,6 @@ def _described_names(host: Host) -> Iterator[str]:
     except HostError:
         return
     for hca in hcas:
-        words = (host.read_fact(f"{CLASS_INFINIBAND}/{hca}/node_desc") or "").split()
+        words = (host.read_or_none(f"{CLASS_INFINIBAND}/{hca}/node_desc") or "").split()
         if len(words) == 2 and (words[1] == hca or words[1].startswith("HCA-")):
             yield words[0]

@@ -94,7 +94,7 @@ def read(host: Host, hcas: Iterable[Hca]) -> Reading:
         for port in hca.ports:
             directory = f"{CLASS_INFINIBAND}/{hca.name}/ports/{port.number}"
             for name, path in _counters(host, directory):
-                value = host.read_fact_int(path)
+                value = host.read_int_or_none(path)
                 if value is not None:
                     found[hca.name, port.number, name] = value
     return found

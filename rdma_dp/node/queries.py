@@ -25,7 +25,7 @@ def kubelet_roots(host: Host) -> tuple[str, ...]:
     """The --root-dir of each kubelet that runs; of a command line nothing else is looked at."""
     found = []
     for pid in _processes(host):
-        process = stat(host.read_fact(f"proc/{pid}/stat") or "")
+        process = stat(host.read_or_none(f"proc/{pid}/stat") or "")
         if process and process.command == "kubelet":
             found.append(root_directory(_command_line(host, pid)))
     return tuple(root for root in found if root)

@@ -185,7 +185,7 @@ def firmware(node: NodeView) -> Iterator[Finding]:
     kinds: dict[tuple[str, ...], list[Hca]] = defaultdict(list)
     for hca in node.inventory.hcas:
         if versions[hca.name] and hca.function_type is FunctionType.PF and hca.function:
-            board = node.host.read_fact(f"{CLASS_INFINIBAND}/{hca.name}/board_id") or ""
+            board = node.host.read_or_none(f"{CLASS_INFINIBAND}/{hca.name}/board_id") or ""
             kinds[hca.function.vendor or "", hca.function.device or "", board].append(hca)
     for (vendor, device, _), hcas in kinds.items():
         yield from _behind(f"{vendor}:{device}", hcas, versions)
@@ -204,7 +204,7 @@ def _distinct(versions: Mapping[str, str]) -> tuple[str, ...]:
 
 def _version(node: NodeView, hca: Hca) -> str:
     """As the kernel tells it; "" for the zeros of drivers that have none."""
-    text = node.host.read_fact(f"{CLASS_INFINIBAND}/{hca.name}/fw_ver") or ""
+    text = node.host.read_or_none(f"{CLASS_INFINIBAND}/{hca.name}/fw_ver") or ""
     return text[:64].rstrip() if text.strip("0. ") else ""
 
 

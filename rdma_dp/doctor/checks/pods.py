@@ -166,7 +166,7 @@ def memlock(node: NodeView) -> Iterator[Finding]:
     held = _each(node)
     for each in held:
         status = containers.status(node.host, each.main)
-        limit = processes.locked_memory(node.host.read_fact(f"proc/{each.main}/limits") or "")
+        limit = processes.locked_memory(node.host.read_or_none(f"proc/{each.main}/limits") or "")
         exempt = processes.may_lock_memory(status)
         if limit is None or exempt is None:
             yield unknown("its limits cannot be read", subject=str(each.name))
@@ -250,7 +250,7 @@ def _addresses(host: Host, pid: int) -> frozenset[processes.Address] | None:
 def _gids(host: Host, hca: Hca) -> frozenset[processes.Address]:
     ports = (f"{CLASS_INFINIBAND}/{hca.name}/ports/{port.number}/gids" for port in hca.ports)
     files = (f"{port}/{index}" for port in ports for index in host.entries(port))
-    found = (processes.gid_address(host.read_fact(file) or "") for file in files)
+    found = (processes.gid_address(host.read_or_none(file) or "") for file in files)
     return frozenset(address for address in found if address is not None)
 
 
