@@ -16,7 +16,8 @@ FEW_SLOTS, MANY_SLOTS = 63, 1000
 class Sharing:
     """All HCAs of a host that has so many; several resources share them evenly.
 
-    `slots` are those of a resource or of an HCA, as `slots_per` says; 0 stands for the usual.
+    `slots` are those of a resource or of an HCA, as `slots_per` says; 0 stands for the usual. With
+    `globs`, a single resource names its netdevs by so many globs, of which the last one matches.
     """
 
     hcas: int
@@ -26,6 +27,7 @@ class Sharing:
     preference: Preference = Preference.SPREAD
     cdi: CdiMode = CdiMode.OFF
     device_info: bool = False
+    globs: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,6 +71,8 @@ class Sharing:
 
     def _selectors(self, number: int) -> Json:
         """A single resource takes all HCAs; several take them in turn."""
+        if self.globs:
+            return {"ifNames": [*(f"no{n}*" for n in range(self.globs - 1)), "eth*"]}
         if self.resources == 1:
             return {"vendors": ["15b3"]}
         return {"ifNames": [f"eth{n}" for n in range(number, self.hcas, self.resources)]}

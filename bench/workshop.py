@@ -17,9 +17,8 @@ from bench.process import PATIENCE, BenchError, Child, running
 from bench.sharing import Sharing
 from rdma_dp import config, discovery
 from rdma_dp.aio.latest import first_of
-from rdma_dp.daemon.published import Pools
 from rdma_dp.host.files import Host
-from rdma_dp.sharing.pool import Pool
+from rdma_dp.sharing.pool import Pool, make_pools
 from simulator.host import SimulatedHost, build, generate
 from simulator.kubelet import ListReceived, Registered, SimulatedKubelet
 from simulator.scratch import scratch
@@ -110,7 +109,7 @@ class Workshop:
         """The pool of the first resource, made in this process."""
         inventory = discovery.scan(Host(self.host(sharing.hcas).root))
         parsed = config.parse(json.dumps(sharing.config)).config
-        return Pools().plan(parsed, inventory, 0.0, sharing.cdi).pools[0]
+        return make_pools(parsed, inventory)[0]
 
     @asynccontextmanager
     async def daemon(

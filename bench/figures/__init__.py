@@ -16,6 +16,7 @@ from bench.figures.imports import imports
 from bench.figures.listing import listing
 from bench.figures.memory import memory
 from bench.figures.per_hca import per_hca
+from bench.figures.planning import planning
 from bench.figures.prefer import prefer
 from bench.figures.restart import restart
 from bench.figures.scan import scan
@@ -32,7 +33,7 @@ FIGURES: Mapping[str, Figure] = MappingProxyType(
     {
         figure.__name__: figure
         for figure in (
-            *(scan, imports, start, allocate, memory),
+            *(scan, imports, start, allocate, planning, memory),
             *(listing, per_hca, prefer, specs),
             *(change, restart, stop, burst, idle),
         )
