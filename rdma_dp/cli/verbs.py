@@ -33,11 +33,11 @@ def run(options: argparse.Namespace) -> int:
     from rdma_dp.config import Defaults
     from rdma_dp.daemon.run import run as run_daemon
     from rdma_dp.daemon.settings import Settings
+    from rdma_dp.host.root import check_tree
     from rdma_dp.kubelet.directories import KubeletDirectories
     from rdma_dp.kubelet.registration.choice import RegistrationMode
-    from rdma_dp.node.source import open_directory
 
-    open_directory(options.root)  # a wrong --root is said before anything starts
+    check_tree(options.root)  # before anything starts
     log.configure(options.log_level, options.log_format)
     logger.info("rdma-dp %s", __version__)
     settings = Settings(
