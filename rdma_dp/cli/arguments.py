@@ -178,7 +178,9 @@ def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool)
         "does; setLinksUp in the config has precedence",
         default=set_links_up,
     )
-    _add_choice(parser, "log-level", "LEVEL", ("info", "debug", "warning"), "least severe level to log")
+    _add_choice(
+        parser, "log-level", "LEVEL", ("info", "debug", "warning"), "least severe level to log"
+    )
     _add_choice(parser, "log-format", "FORMAT", ("text", "json"), "format of the log lines")
     text = "read this directory (with sys, dev and proc of a node), and nothing else"
     _add_directory(parser, "root", Path("/"), text)

@@ -18,7 +18,7 @@ class Verb:
     """One verb. The docstring of `run` is its help text; the first line is its summary."""
 
     name: str
-    group: str  # the heading in the program's help
+    group: str  # the heading in the program's help; "" for none
     run: Callable[[argparse.Namespace], int]
     arguments: Sequence[AddArguments]
     examples: Sequence[str]
@@ -107,7 +107,7 @@ def _formatter(verbs: Sequence[Verb]) -> type[argparse.HelpFormatter]:
 
         def _add_verbs(self) -> None:
             for group, members in groupby(verbs, lambda verb: verb.group):
-                self.start_section(group)
+                self.start_section(group or argparse.SUPPRESS)
                 for verb in members:
                     self.add_argument(argparse.Action([], verb.name, help=verb.summary))
                 self.end_section()

@@ -129,6 +129,8 @@ VERBS = [
     ),
 ]
 
+COMPAT_EXAMPLES = ["k8s-rdma-shared-dp", "k8s-rdma-shared-dp --use-cdi --log-level debug"]
+
 
 def parser() -> Parser:
     """The parser of `rdma-dp`."""
@@ -142,7 +144,7 @@ def compat_parser() -> Parser:
     made = Parser(
         prog="k8s-rdma-shared-dp",
         description=RUN.description,
-        epilog=epilog(["k8s-rdma-shared-dp", "k8s-rdma-shared-dp --use-cdi --log-level debug"]),
+        epilog=epilog(COMPAT_EXAMPLES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
