@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-image \
-    fuzz bench image api docs lock clean
+    fuzz bench image api docs man lock clean
 
 ## run: the demo: the real daemon on a sample host, without HCAs, kubelet or root
 run: $(VENV)/.runtime
@@ -73,6 +73,10 @@ api: $(VENV)/.development
 ## docs: what of docs/ and of the chart follows from the config's schema and the doctor's checks
 docs: $(VENV)/.development
 	$(BIN)/python scripts/generate_docs.py
+
+## man: the man pages, in build/man
+man: $(VENV)/.development
+	$(BIN)/python scripts/generate_man.py build/man
 
 ## lock: the newest versions of all dependencies
 lock:

@@ -20,8 +20,8 @@ from rdma_dp.aio.latest import first_of
 from rdma_dp.discovery import scan
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.files import Host
+from rdma_dp.host.root import RootKind, root_kind
 from rdma_dp.inventory.hardware import Hca, natural_key
-from rdma_dp.node.source import kind
 from rdma_dp.sharing.pool import Pool, make_pools
 from simulator import host as simulated_host
 from simulator.kubelet import SimulatedKubelet
@@ -134,8 +134,7 @@ def _sample(name: str, root: Path) -> Actions:
 
 def _captured(source: Path, root: Path) -> Actions | None:
     """A copy of a captured tree; None when `source` is none."""
-    _, directory = kind(source)
-    if not directory:
+    if root_kind(source) is not RootKind.TREE:
         return None
     if source.resolve() == Path("/"):
         raise RdmaDpError(

@@ -1,7 +1,8 @@
-"""Setting netdevs up, once and only when told to.
+"""Sets netdevs of chosen HCAs up, once, and only if the config or the command line wants it.
 
-The Go plugin sets every matching netdev up when it starts, and clusters lean on that. A link is
-never taken down, and one that somebody takes down later stays down: it is set up when it appears.
+The Go plugin sets every matching netdev up when it starts, and clusters rely on that. rdma-dp sets
+a link up when the link appears. It never takes a link down, and a link that an administrator takes
+down later stays down.
 """
 
 import logging
@@ -35,10 +36,11 @@ async def follow(
 
 
 class LinkKeeper:
-    """Remembers which netdevs it has seen, so that each is set up once.
+    """Remembers the netdevs that it has seen, so that each is set up once.
 
-    A netdev is known by its index: it outlives a new name, a name may be another netdev later, and
-    no index is used twice. So an HCA that leaves a resource for a while has no new netdevs.
+    A netdev is remembered by its index. The index stays when the name changes, and the kernel uses
+    no index twice, while a name may belong to another netdev later. An HCA that leaves a resource
+    for a while therefore has no new netdevs.
     """
 
     def __init__(self, set_up: SetUp, index_of: IndexOf) -> None:
@@ -47,7 +49,7 @@ class LinkKeeper:
         self._seen: set[int] = set()
 
     def set_new_links_up(self, hcas: Iterable[Hca]) -> bool:
-        """Sets the down netdevs up that are here for the first time; whether there was one."""
+        """Sets new netdevs up that are administratively down. Returns whether one was set up."""
         changed = False
         for hca in hcas:
             for netdev in hca.netdevs:

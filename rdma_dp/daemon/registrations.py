@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from typing import NoReturn
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
 
 from rdma_dp.aio.latest import Latest, Observable, Part
 from rdma_dp.aio.tasks import start
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 # kubelet asks for a plugin's options only when it registers: with other options it is another one.
 _Key = tuple[str, SlotsPer]
 
+Keep = Callable[[Plugin, Kubelet], Coroutine[Any, Any, None]]
+
 
 class Registrations:
     """Keeps one registration for each resource of the offered state.
@@ -25,8 +28,9 @@ class Registrations:
     resources that kubelet may still ask for.
     """
 
-    def __init__(self, kubelet: Kubelet) -> None:
+    def __init__(self, kubelet: Kubelet, keep: Keep = keep_registered) -> None:
         self._kubelet = kubelet
+        self._keep = keep
         self._tasks: dict[_Key, asyncio.Task[NoReturn]] = {}
         self._ending: dict[str, asyncio.Task[NoReturn]] = {}
         self.served: Latest[frozenset[str]] = Latest(frozenset())
@@ -40,7 +44,7 @@ class Registrations:
 
     def _end_all_but(self, state: NodeState) -> None:
         wanted = {(name, pool.resource.slots_per) for name, pool in state.pools.items()}
-        for key in {*self._tasks} - wanted:
+        for key in sorted({*self._tasks} - wanted):
             name, _ = key
             if name not in state.pools:
                 logger.info("%s left the config", name)
@@ -55,7 +59,7 @@ class Registrations:
             if key not in self._tasks:
                 work = self._serve(name, offered, self._ending.get(name))
                 self._tasks[key] = task = start(tasks, name, work)
-                task.add_done_callback(self._ended)
+                task.add_done_callback(self._forget)
         self._note_served()
 
     async def _serve(
@@ -64,12 +68,12 @@ class Registrations:
         offered: Observable[NodeState],
         earlier: "asyncio.Task[NoReturn] | None",
     ) -> None:
-        if earlier is not None:  # it has the socket that this one needs
-            await asyncio.wait([earlier])
+        if earlier is not None:
+            await _ended(earlier)  # it has the socket that this one needs
         plugin = Plugin(Part(offered, lambda state: state.pool(name)))
-        await keep_registered(plugin, self._kubelet)
+        await self._keep(plugin, self._kubelet)
 
-    def _ended(self, task: "asyncio.Task[NoReturn]") -> None:
+    def _forget(self, task: "asyncio.Task[NoReturn]") -> None:
         self._ending = {name: each for name, each in self._ending.items() if each is not task}
         self._note_served()
 
@@ -77,3 +81,15 @@ class Registrations:
         served = frozenset((*(name for name, _ in self._tasks), *self._ending))
         if served != self.served.value:
             self.served.set(served)
+
+
+async def _ended(task: "asyncio.Task[NoReturn]") -> None:
+    """Until a task has ended, also when this call is cancelled.
+
+    The next registration of the resource waits for this one alone.
+    """
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

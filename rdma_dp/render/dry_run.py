@@ -104,7 +104,7 @@ def _shares(pool: Pool) -> Table:
     rows = [
         (
             Text(", ".join(hca.name for hca in share.hcas), "green" if share.healthy else "red"),
-            f"{slot_id(share.key, 0)}..{max(share.size - 1, 0)}",
+            f"{slot_id(share.key, 0)}..{max(share.active - 1, 0)}",
             "" if share.numa_node is None else f"NUMA {share.numa_node}",
             "" if share.healthy else "not healthy",
         )

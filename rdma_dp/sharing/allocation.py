@@ -139,4 +139,4 @@ def _group_of(pool: Pool, slot: str) -> SlotGroup | None:
     """The slot group that has ever listed the slot."""
     parsed = parsed_id(slot)
     group = pool.slot_groups.get(parsed[0]) if parsed else None
-    return group if group and parsed and parsed[1] < group.listed else None
+    return group if group and parsed and parsed[1] < group.ever_listed else None

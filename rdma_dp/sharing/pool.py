@@ -1,4 +1,4 @@
-"""A resource at one moment: its shares, and what is to be said of them together. Pure."""
+"""A resource at one moment: its slot groups, and what holds for all of them together. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from rdma_dp.sharing.selection import Selection, select
 from rdma_dp.sharing.slot_groups import Slot, SlotGroup, hcas_of, make_slot_groups
 from rdma_dp.text import some
 
-_SHOWN = 3  # a pod's status and a line of the log have room for so many; `dry-run` tells them all
+_SHOWN = 3  # what fits into a pod's status and a line of the log; `dry-run` shows all
 
 _NOTHING: Mapping[HardwareKey, SlotGroup] = MappingProxyType({})
 
@@ -51,13 +51,13 @@ class Pool:
 
     @property
     def in_use(self) -> tuple[SlotGroup, ...]:
-        """The shares that have an HCA."""
-        return tuple(share for share in self.slot_groups.values() if share.hcas)
+        """The slot groups that have an HCA."""
+        return tuple(group for group in self.slot_groups.values() if group.hcas)
 
     @property
     def slots(self) -> Iterator[Slot]:
         """Every slot ever listed."""
-        slots = (slot for share in self.slot_groups.values() for slot in share.slots)
+        slots = (slot for group in self.slot_groups.values() for slot in group.slots)
         return (
             slots
             if self.withheld_because is None
@@ -66,58 +66,56 @@ class Pool:
 
     @property
     def listing(self) -> tuple[tuple[object, ...], ...]:
-        """What kubelet is told of all slots, in short: equal listings are equal lists."""
+        """The list for kubelet in short: two pools with equal listings have equal lists."""
         return tuple(
             (
-                share.key,
-                share.listed,
-                share.healthy if self.withheld_because is None else 0,
-                share.size,
-                share.numa_node,
+                group.key,
+                group.ever_listed,
+                group.healthy if self.withheld_because is None else 0,
+                group.active,
+                group.numa_node,
             )
-            for share in self.slot_groups.values()
+            for group in self.slot_groups.values()
         )
 
     @property
     def listed(self) -> int:
         """How many slots kubelet counts as the node's capacity."""
-        return sum(share.listed for share in self.slot_groups.values())
+        return sum(group.ever_listed for group in self.slot_groups.values())
 
     @property
     def healthy(self) -> int:
         """How many of them are Healthy."""
-        return (
-            sum(share.healthy for share in self.slot_groups.values())
-            if self.withheld_because is None
-            else 0
-        )
+        if self.withheld_because is not None:
+            return 0
+        return sum(group.healthy for group in self.slot_groups.values())
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why slots are not Healthy, or soon will not be, besides that they have no HCA."""
-        found = (share.health.reason for share in self.in_use)
+        found = (group.health.reason for group in self.in_use)
         return tuple(dict.fromkeys(filter(None, (self.withheld_because, *found))))
 
     @property
     def slots_each(self) -> int:
-        """How many slots each share has that has an HCA: rdmaHcaMax, or as many as fit."""
-        return min((share.size for share in self.in_use), default=0)
+        """The fewest slots that a slot group with an HCA has: rdmaHcaMax, or as many as fit."""
+        return min((group.active for group in self.in_use), default=0)
 
     @property
     def all_healthy(self) -> bool:
-        """Whether every HCA's slots can be used, and there is one."""
-        healthy = [share.health.healthy for share in self.in_use]
+        """Whether there is an HCA, and the slots of every HCA can be used."""
+        healthy = [group.health.healthy for group in self.in_use]
         return self.withheld_because is None and bool(healthy) and all(healthy)
 
     @property
     def overdue_at(self) -> float | None:
-        """When the next share turns Unhealthy if nothing happens, on the caller's clock."""
-        deadlines = (share.health.overdue_at for share in self.slot_groups.values())
+        """When the next slot group turns Unhealthy if nothing happens, on the caller's clock."""
+        deadlines = (group.health.overdue_at for group in self.slot_groups.values())
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is not as the config wants it."""
+        """What differs from the config."""
         wanted, count = self.resource.rdma_hca_max, len(self.hcas)
         if not count or self.slots_each >= wanted:
             return ()
@@ -135,7 +133,7 @@ def make_pools(
     previous: Mapping[str, Pool] = MappingProxyType({}),
     now: float = 0.0,
 ) -> tuple[Pool, ...]:
-    """The pools of a config on a node; `previous` are the last ones, by their full names."""
+    """The pools of a config on a node. `previous` are the pools before, by their full names."""
     return tuple(
         make_pool(
             select(inventory, resource),
@@ -170,9 +168,9 @@ def make_pool(
 
 
 def _why_empty(selection: Selection) -> str:
-    told = selection.rejections[:_SHOWN]
-    if not told:
+    shown = selection.rejections[:_SHOWN]
+    if not shown:
         return "the node has no RDMA device"
-    left = len(selection.rejected) - sum(len(names) for names, _ in told)
+    left = len(selection.rejected) - sum(len(names) for names, _ in shown)
     more = f" | and {left} more" if left else ""
-    return " | ".join(f"{some(names, _SHOWN)}: {'; '.join(why)}" for names, why in told) + more
+    return " | ".join(f"{some(names, _SHOWN)}: {'; '.join(why)}" for names, why in shown) + more

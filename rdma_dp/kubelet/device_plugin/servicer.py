@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -18,11 +19,27 @@ from rdma_dp.sharing.pool import Pool
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """How many ListAndWatch streams kubelet has opened, and how many of them have ended.
+
+    Both only grow: a stream that opens and ends while no observer runs is still seen.
+    """
+
+    opened: int = 0
+    closed: int = 0
+
+    @property
+    def open(self) -> int:
+        """How many are open now."""
+        return self.opened - self.closed
+
+
 class Plugin(rpc.DevicePluginServicer):
     """Answers kubelet for one resource.
 
-    `streams` is the number of open ListAndWatch streams: registration watches it, since a stream
-    that kubelet closes means that kubelet counts the resource's slots as gone. `connected_at` is
+    `streams` counts the ListAndWatch streams: registration observes it, because a stream that
+    kubelet closes means that kubelet counts the resource's slots as unhealthy. `connected_at` is
     since when there is one, in seconds since 1970; `trouble` is what last kept it from that.
     `leaving` says that this process ends, `heir` to whom it leaves the resource: see `leaving`.
     """
@@ -31,7 +48,7 @@ class Plugin(rpc.DevicePluginServicer):
         self._pool = pool
         self.resource = pool.value.resource.full_name
         self.trouble = Trouble(self.resource)
-        self.streams = Latest(0)
+        self.streams = Latest(Streams())
         self.connected_at: float | None = None
         self.leaving = False
         self.heir: str | None = None
@@ -49,7 +66,7 @@ class Plugin(rpc.DevicePluginServicer):
 
     def forget_streams(self) -> None:
         """Counts anew: those of a server that has stopped end, but not necessarily at once."""
-        self.streams = Latest(0)
+        self.streams = Latest(Streams())
         self.connected_at = None
 
     def withdraw(self) -> None:
@@ -66,7 +83,7 @@ class Plugin(rpc.DevicePluginServicer):
     async def ListAndWatch(self, request: pb.Empty, context: Context) -> AsyncIterator[Any]:
         """The whole newest list at once, then after each change, to every stream alike."""
         streams = self.streams
-        streams.set(streams.value + 1)
+        streams.set(replace(streams.value, opened=streams.value.opened + 1))
         self.connected_at = self.connected_at or time.time()
         try:
             sent = None
@@ -77,8 +94,8 @@ class Plugin(rpc.DevicePluginServicer):
                     sent = now
                 await self._newer(pool, withdrawn)
         finally:
-            streams.set(streams.value - 1)
-            if not self.streams.value:
+            streams.set(replace(streams.value, closed=streams.value.closed + 1))
+            if not self.streams.value.open:
                 self.connected_at = None
 
     async def _newer(self, pool: Pool, withdrawn: bool) -> None:

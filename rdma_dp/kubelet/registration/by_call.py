@@ -18,13 +18,14 @@ from rdma_dp.kubelet.device_plugin.status_service import services
 from rdma_dp.kubelet.directories import KUBELET_SOCKET
 from rdma_dp.kubelet.registration.handover import leave
 from rdma_dp.kubelet.registration.peers import MOST_STREAMS, PEER_GONE, Peers
-from rdma_dp.kubelet.registration.register_call import REGISTER_DEADLINE, Registrar
+from rdma_dp.kubelet.registration.register_call import (
+    REGISTER_DEADLINE,
+    STREAM_TIMEOUT,
+    Registrar,
+)
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity
 
 logger = logging.getLogger(__name__)
-
-# Seconds in which kubelet opens ListAndWatch after it has accepted a registration.
-_STREAM_DEADLINE = 15.0
 
 # Seconds in which one that only registers again has a socket again.
 _COMES_BACK = 0.3
@@ -95,12 +96,12 @@ class DevicePluginsRegistration:
     async def _registered(self) -> str:
         """Registers; returns when that is lost again."""
         while True:
-            streams = self._plugin.streams.value + 1
+            before = self._plugin.streams.value.opened
             await self._registrar.register()
             self._trouble.over()
             logger.info("%s: registered with kubelet", self._plugin.resource)
-            reason = await first_of(self._stream_lost(streams), self._peers.gone(_COMES_BACK))
-            if reason != PEER_GONE or streams >= MOST_STREAMS:
+            reason = await first_of(self._stream_lost(before), self._peers.gone(_COMES_BACK))
+            if reason != PEER_GONE or self._plugin.streams.value.open >= MOST_STREAMS:
                 return reason
             # On the same socket, with the old stream open: neither the count nor an Allocate
             # suffers. kubelet closes only the new one when it drops us, hence the number of them.
@@ -112,14 +113,14 @@ class DevicePluginsRegistration:
         )
         return _NEW_KUBELET
 
-    async def _stream_lost(self, streams: int) -> str:
-        """Until fewer than so many are open."""
+    async def _stream_lost(self, before: int) -> str:
+        """Until any stream ends, or no further one than `before` is opened in time."""
         try:
-            async with asyncio.timeout(_STREAM_DEADLINE):
-                await self._plugin.streams.until(lambda count: count >= streams)
+            async with asyncio.timeout(STREAM_TIMEOUT):
+                await self._plugin.streams.until(lambda streams: streams.opened > before)
         except TimeoutError:
-            return f"kubelet opened no ListAndWatch within {_STREAM_DEADLINE:.0f} s"
-        await self._plugin.streams.until(lambda count: count < streams)
+            return f"kubelet opened no ListAndWatch within {STREAM_TIMEOUT:.0f} s"
+        await self._plugin.streams.until(lambda streams: streams.closed > 0)
         return "kubelet closed ListAndWatch"
 
 

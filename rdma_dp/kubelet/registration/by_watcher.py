@@ -6,6 +6,7 @@ socket whose stream ended: there, a lost registration needs a new socket.
 
 import asyncio
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from rdma_dp.aio.latest import Latest, first_of
 from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
 from rdma_dp.kubelet.api import pluginregistration_pb2_grpc
 from rdma_dp.kubelet.device_plugin import messages
-from rdma_dp.kubelet.device_plugin.servicer import Plugin
+from rdma_dp.kubelet.device_plugin.servicer import Plugin, Streams
 from rdma_dp.kubelet.device_plugin.status_service import services
 from rdma_dp.kubelet.registration.handover import leave
 from rdma_dp.kubelet.registration.peers import MOST_STREAMS, Peers
-from rdma_dp.kubelet.registration.register_call import Registrar
+from rdma_dp.kubelet.registration.register_call import STREAM_TIMEOUT, Registrar
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, is_dead
 
 logger = logging.getLogger(__name__)
@@ -89,7 +90,6 @@ class PluginsRegistryRegistration:
         self._backoff = Backoff()
         self._peers = Peers(socket, watch)
         self._registrar = Registrar(plugin, socket, kubelet, self._peers)
-        self._held = 1  # the streams that kubelet keeps open, for as long as all is well
         self._trouble = plugin.trouble
 
     async def run(self, patience: float | None = None) -> str:
@@ -102,7 +102,6 @@ class PluginsRegistryRegistration:
             introduction = _Introduction(self._plugin.resource)
             server = self._server(introduction)
             self._plugin.forget_streams()
-            self._held = 1
             present = self._peers.present()
             try:
                 await server.start()
@@ -144,7 +143,7 @@ class PluginsRegistryRegistration:
     ) -> str:
         return await first_of(
             self._refused(introduction),
-            self._stream_closed(),
+            self._stream_lost(introduction),
             self._socket_gone(server),
             self._peer_gone(introduction, present),
         )
@@ -158,21 +157,36 @@ class PluginsRegistryRegistration:
             if introduction.refusal.value is not None:
                 return f"kubelet refused the registration: {refusal}"
 
-    async def _stream_closed(self) -> str:
+    async def _stream_lost(self, introduction: _Introduction) -> str:
+        """Until kubelet closes a stream, or opens none although it has registered the socket."""
         streams = self._plugin.streams
+        if not await self._opened(introduction):
+            return f"kubelet opened no ListAndWatch within {STREAM_TIMEOUT:.0f} s"
+        closed = 0
         while True:
-            await streams.until(lambda count: count >= self._held)
             kubelet = identity(self._kubelet)
-            await streams.until(lambda count: count < self._held)
+            await streams.until(partial(_was_closed, closed))
             await self._pause()
             if is_dead(self._kubelet) or identity(self._kubelet) != kubelet:
                 # One that is gone or new finds the socket by itself: a new one might be put in
                 # place at the very moment when it dials the old one.
-                self._held = 1
-                await first_of(streams.until(bool), self._overlooked(_DIALS))
-            if streams.value < self._held:
-                return "kubelet closed ListAndWatch"
-            self._backoff.reset()  # it found the socket by itself
+                await first_of(streams.until(_is_open), self._overlooked(_DIALS))
+                closed = streams.value.closed
+                if streams.value.open:
+                    self._backoff.reset()  # it found the socket by itself
+                    continue
+            return "kubelet closed ListAndWatch"
+
+    async def _opened(self, introduction: _Introduction) -> bool:
+        """Whether kubelet opens a stream in time; it may do so before it sends its notification."""
+        streams = self._plugin.streams
+        await first_of(introduction.registered.until(bool), streams.until(_was_opened))
+        try:
+            async with asyncio.timeout(STREAM_TIMEOUT):
+                await streams.until(_was_opened)
+        except TimeoutError:
+            return False
+        return True
 
     async def _peer_gone(self, introduction: _Introduction, present: frozenset[Path]) -> str:
         # Before that there is nothing to lose. The stream may come later, or never: the end of a
@@ -181,21 +195,24 @@ class PluginsRegistryRegistration:
         self._peers.meet(present)
         while True:
             reason = await self._peers.gone(_SEES)
-            if self._held >= MOST_STREAMS or not await self._registered_directly(reason):
+            if (
+                self._plugin.streams.value.open >= MOST_STREAMS
+                or not await self._registered_directly(reason)
+            ):
                 return reason
 
     async def _registered_directly(self, reason: str) -> bool:
         """Registers once more, by Register: a new socket here would close the open stream."""
-        if not self._plugin.streams.value:
+        before = self._plugin.streams.value
+        if not before.open:
             return False
         logger.info("%s: %s; registering once more", self._plugin.resource, reason)
         try:
             async with asyncio.timeout(_OPENS):
                 await self._registrar.register()
-                await self._plugin.streams.until(lambda count: count > self._held)
+                await self._plugin.streams.until(lambda now: now.opened > before.opened)
         except (grpc.aio.AioRpcError, SocketError, TimeoutError):
             return False
-        self._held += 1
         return True
 
     async def _asked(self, introduction: _Introduction, patience: float) -> bool:
@@ -220,3 +237,15 @@ class PluginsRegistryRegistration:
 
     async def _pause(self) -> None:
         await asyncio.sleep(self._backoff.delay())
+
+
+def _is_open(streams: Streams) -> bool:
+    return streams.open > 0
+
+
+def _was_opened(streams: Streams) -> bool:
+    return streams.opened > 0
+
+
+def _was_closed(before: int, streams: Streams) -> bool:
+    return streams.closed > before

@@ -43,7 +43,7 @@ async def leave(plugin: Plugin, registrar: Registrar, peers: Peers) -> None:
     kubelet counts 0 for as long as the peer takes to register.
     """
     plugin.leaving = True  # before any look at the others: of two that leave, one sees it
-    if not plugin.streams.value:
+    if not plugin.streams.value.open:
         return
     present, lost = peers.look()
     with contextlib.suppress(TimeoutError, grpc.aio.AioRpcError, SocketError):

@@ -15,6 +15,10 @@ from rdma_dp.kubelet.sockets import SocketServer
 # Seconds. kubelet answers Register only after it has dialled back, for which it takes up to 10 s.
 REGISTER_DEADLINE = 15.0
 
+# Seconds within which kubelet opens ListAndWatch after it has accepted a registration. It does so
+# at once (handler.go: runClient): a stream that is not there by then was opened and lost.
+STREAM_TIMEOUT = 5.0
+
 # Without it the channels of all resources share a connection, and one that failed just before
 # kubelet came keeps the others waiting for its own next try.
 _CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1)]

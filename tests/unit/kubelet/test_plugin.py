@@ -147,10 +147,10 @@ async def test_the_number_of_open_streams_is_known(asked: Asked) -> None:
     streams = [asked.stub.ListAndWatch(EMPTY) for _ in range(3)]
     for stream in streams:
         await stream.read()
-    assert asked.plugin.streams.value == 3
+    assert asked.plugin.streams.value.open == 3
     for left, stream in enumerate(reversed(streams)):
         stream.cancel()
-        await until(asked.plugin.streams, (2 - left).__eq__)
+        await until(asked.plugin.streams, lambda now: now.open == 2 - left)  # noqa: B023
 
 
 async def test_a_stream_that_outlives_its_server_is_not_counted_for_the_next(
@@ -165,8 +165,8 @@ async def test_a_stream_that_outlives_its_server_is_not_counted_for_the_next(
     async with served(plugin, directory / "a.sock"), dialled(directory / "a.sock") as stub:
         stream = stub.ListAndWatch(EMPTY)
         await stream.read()
-        await until(old, lambda count: count == 0)
-        assert plugin.streams.value == 1
+        await until(old, lambda streams: not streams.open)
+        assert plugin.streams.value.open == 1
 
 
 # --- Allocate -----------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def test_an_hca_more_on_a_full_list_takes_nothing_from_the_others() -> None:
 
 def test_more_slots_than_one_message_holds_are_cut_for_all_hcas_alike_and_said() -> None:
     full = pool(hca(0), hca(1), hca(2), of=per_hca(60_000))
-    sizes = {share.size for share in full.slot_groups.values()}
+    sizes = {share.active for share in full.slot_groups.values()}
     assert len(sizes) == 1
     (size,) = sizes
     (warning,) = full.warnings
@@ -135,7 +135,7 @@ def test_what_is_listed_stays_when_there_is_no_room_for_more() -> None:
     now = pool(hca(0), hca(1), of=per_hca(60_000), before=before)
     assert set(ids(before)) <= set(ids(now))
     total = sum(
-        list_bytes(share.listed, len(share.key or ""), topology=True)
+        list_bytes(share.ever_listed, len(share.key or ""), topology=True)
         for share in now.slot_groups.values()
     )
     assert total <= MESSAGE_LIMIT

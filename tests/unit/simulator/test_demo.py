@@ -143,5 +143,5 @@ async def test_slots_per_hca() -> None:
 async def test_a_host_that_can_be_no_name_is_said_in_one_line() -> None:
     code, (line,) = await shown("--host", "a" * 300)
     assert code == 1
-    assert line.startswith("simulator: cannot look at aaa")
+    assert line.startswith("simulator: cannot read aaa")
     assert "File name too long" in line

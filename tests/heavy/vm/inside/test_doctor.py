@@ -40,7 +40,7 @@ IDLE = ("sleep", "600")
 # The doctor's own patience is minutes.
 DOCTOR = """
 import sys
-from rdma_dp.doctor import pods
+from rdma_dp.doctor.checks import pods
 pods.PATIENCE = float(sys.argv.pop(1))
 from rdma_dp.cli.main import main
 sys.exit(main())
