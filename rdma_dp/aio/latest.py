@@ -1,6 +1,7 @@
 """The newest value of something, for any number of observers on one event loop."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +19,7 @@ class Latest(Generic[T]):
     def __init__(self, value: T) -> None:
         self._value = value
         self._changed = asyncio.Event()
+        self._followed = weakref.WeakSet[asyncio.Event]()
 
     @property
     def value(self) -> T:
@@ -29,6 +31,12 @@ class Latest(Generic[T]):
         self._value = value
         self._changed.set()
         self._changed = asyncio.Event()
+        for event in [*self._followed]:
+            event.set()
+
+    def follow(self, event: asyncio.Event) -> None:
+        """Sets `event` at each change, for as long as the event is referred to."""
+        self._followed.add(event)
 
     async def watch(self) -> AsyncIterator[T]:
         """The newest value at once, then again after every change. Never ends."""
@@ -42,6 +50,17 @@ class Latest(Generic[T]):
         while not accept(self._value):
             await self._changed.wait()
         return self._value
+
+
+async def changes(*observed: Latest[Any]) -> AsyncIterator[None]:
+    """Yields at once, and again after each change of any of these. Never ends."""
+    changed = asyncio.Event()
+    for each in observed:
+        each.follow(changed)
+    while True:
+        changed.clear()  # before the values are read: no change falls between
+        yield
+        await changed.wait()
 
 
 async def first_of(*waits: Coroutine[Any, Any, R]) -> R:

@@ -1,5 +1,6 @@
 """The DevicePlugin service of one resource: it observes the newest pool and answers from it."""
 
+import logging
 import os
 import time
 from collections.abc import AsyncIterator
@@ -8,13 +9,16 @@ from typing import Any
 
 import grpc
 
-from rdma_dp.aio.latest import Latest
+from rdma_dp.aio.latest import Latest, changes
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.device_plugin import messages
-from rdma_dp.log import Trouble
+from rdma_dp.kubelet.device_plugin.handover_state import Handover, HandoverState
+from rdma_dp.log import Notice
 from rdma_dp.sharing.allocation import NoHcaError, UnknownSlotError, allocate
 from rdma_dp.sharing.pool import Pool
+
+logger = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -41,18 +45,19 @@ class Plugin(rpc.DevicePluginServicer):
     `streams` counts the ListAndWatch streams: registration observes it, because a stream that
     kubelet closes means that kubelet counts the resource's slots as unhealthy. `connected_at` is
     since when there is one, in seconds since 1970; `trouble` is what last kept it from that.
-    `leaving` says that this process ends, `heir` to whom it leaves the resource: see `leaving`.
+    `handover` is where it stands in a hand-over: see registration/handover.py.
     """
 
     def __init__(self, pool: Latest[Pool]) -> None:
         self._pool = pool
         self.resource = pool.value.resource.full_name
-        self.trouble = Trouble(self.resource)
+        self.trouble = Notice(self._say)
         self.streams = Latest(Streams())
         self.connected_at: float | None = None
-        self.leaving = False
-        self.heir: str | None = None
-        self._withdrawn = False
+        self.handover = Latest(Handover())
+
+    def _say(self, trouble: str) -> None:
+        logger.warning("%s: %s", self.resource, trouble)
 
     @property
     def pool(self) -> Pool:
@@ -69,15 +74,17 @@ class Plugin(rpc.DevicePluginServicer):
         self.streams = Latest(Streams())
         self.connected_at = None
 
-    def withdraw(self) -> None:
-        """From now on every stream, open or new, tells that no slot is healthy."""
-        self._withdrawn = True
-        self._pool.set(self._pool.value)
-
     async def GetDevicePluginOptions(self, request: pb.Empty, context: Context) -> Any:
-        """What kubelet should call; an error once the resource is left to another."""
-        if self.heir is not None:
-            reason = f"rdma-dp (pid {os.getpid()}) ends and leaves {self.resource} to {self.heir}"
+        """What kubelet should call; an error while a registration is to fail."""
+        now = self.handover.value
+        if now.refuses:
+            reason = f"rdma-dp (pid {os.getpid()}) registers {self.resource} anew"
+            if now.successor:
+                reason = (
+                    f"rdma-dp (pid {os.getpid()}) ends and hands {self.resource} over to"
+                    f" {now.successor}"
+                )
+                self.handover.set(replace(now, state=HandoverState.HANDED_OVER))
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, reason)
         return self.options
 
@@ -88,11 +95,10 @@ class Plugin(rpc.DevicePluginServicer):
         self.connected_at = self.connected_at or time.time()
         try:
             sent = None
-            async for pool in self._pool.watch():
-                if (now := (pool.listing, self._withdrawn)) != sent:
-                    yield (
-                        messages.withdrawn(pool) if self._withdrawn else messages.device_list(pool)
-                    )
+            async for _ in changes(self._pool, self.handover):
+                pool, withheld = self._pool.value, self.handover.value.withheld
+                if (now := (pool.listing, withheld)) != sent:
+                    yield messages.withdrawn(pool) if withheld else messages.device_list(pool)
                     sent = now
         finally:
             streams.set(replace(streams.value, closed=streams.value.closed + 1))

@@ -320,7 +320,7 @@ def test_at_rest_kubelet_holds_what_the_node_and_the_config_say(
     lines: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # By a hurried clock it is no time at all for calls from socket to socket.
-    monkeypatch.setattr(handover, "_LONGEST", handover._LONGEST * SPEED)
+    monkeypatch.setattr(handover, "HANDOVER_TIMEOUT", handover.HANDOVER_TIMEOUT * SPEED)
     with asyncio.Runner(loop_factory=lambda: HurriedLoop(SPEED)) as runner:
         run_state_machine_as_test(
             partial(Node, runner),  # type: ignore[arg-type]  # its docstring takes any factory
