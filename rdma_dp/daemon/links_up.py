@@ -7,8 +7,9 @@ never taken down, and one that somebody takes down later stays down: it is set u
 import logging
 from collections.abc import Callable, Iterable
 
+from rdma_dp.host.files import ExhaustedError
 from rdma_dp.host.netlink.links import LinkError
-from rdma_dp.inventory.hardware import Hca
+from rdma_dp.inventory.hardware import Hca, NetDevice
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +32,20 @@ class LinkKeeper:
     def look(self, hcas: Iterable[Hca]) -> bool:
         """Sets the down netdevs up that are here for the first time; whether there was one."""
         changed = False
-        for hca in hcas:
-            for netdev in hca.netdevs:
-                index = self._index_of(netdev.name)
-                if index is not None and index not in self._seen:
-                    self._seen.add(index)
-                    changed |= netdev.admin_up is False and self._try(netdev.name, hca.name)
+        try:
+            for hca in hcas:
+                for netdev in hca.netdevs:
+                    changed |= self._set_up_once(netdev, hca.name)
+        except ExhaustedError as error:  # the next scan tries again
+            logger.warning("not all netdevs were checked: %s", error)
+        return changed
+
+    def _set_up_once(self, netdev: NetDevice, hca: str) -> bool:
+        index = self._index_of(netdev.name)
+        if index is None or index in self._seen:
+            return False
+        changed = netdev.admin_up is False and self._try(netdev.name, hca)
+        self._seen.add(index)
         return changed
 
     def _try(self, netdev: str, hca: str) -> bool:
