@@ -3,7 +3,7 @@
 from rdma_dp.config.loading import Loaded, json_schema, load, parse, parse_bytes, read
 from rdma_dp.config.models import CdiMode, Config, EnvForm, Health, Preference, Resource, SlotsPer
 from rdma_dp.config.problems import ConfigError, ConfigMissing, Problem
-from rdma_dp.config.selectors import Selectors, Traits
+from rdma_dp.config.selectors import Selectors, Traits, compiled
 from rdma_dp.config.syntax import MAX_BYTES
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Resource",
     "Selectors",
     "Traits",
+    "compiled",
     "Health",
     "SlotsPer",
     "Preference",
