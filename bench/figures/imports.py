@@ -16,7 +16,7 @@ _IMPORTS = {
     "with grpc.aio": "import grpc.aio",
     "with the config's models (pydantic)": "import rdma_dp.config",
     "with all that the daemon imports": _DAEMON,
-    "and RDMA netlink, on a live host": f"{_DAEMON}, rdma_dp.host.netlink.rdma",
+    "and RDMA netlink, on a live host": f"{_DAEMON}, rdma_dp.host.netlink.nldev",
 }
 
 # What has no business in the daemon: tables for people, and everything for tests.

@@ -8,6 +8,7 @@ from rdma_dp.discovery.hcas import netdevs_of, read_hca, with_altnames
 from rdma_dp.discovery.sources import Sources
 from rdma_dp.discovery.unused_functions import RDMA_MODULE_OF_DRIVER, idle_functions
 from rdma_dp.host.files import Host, HostError
+from rdma_dp.host.netlink import rdma
 from rdma_dp.host.netlink.links import query_altnames
 from rdma_dp.host.netlink.values import NetlinkView
 from rdma_dp.host.paths import MODULES, NETNS_MODE
@@ -21,8 +22,8 @@ def scan(host: Host, netlink: NetlinkView | None = None) -> Inventory:
     """Reads the whole host.
 
     `netlink` is what netlink says; on a live host it is asked for. Raises HostError when a
-    class directory cannot be read; an HCA, a function or a node that cannot be read is in the
-    inventory with the error as its reason, and does not hide the unused_functions.
+    class directory cannot be read, and ExhaustedError. An HCA, a function or a node that cannot be
+    read is in the inventory with the error as its reason, and does not hide the unused_functions.
     """
     ask = netlink is None and host.live
     if netlink is None:
@@ -41,9 +42,6 @@ def scan(host: Host, netlink: NetlinkView | None = None) -> Inventory:
 
 
 def _ask_rdma_netlink() -> NetlinkView:
-    # Imported here: pyroute2 costs 75 ms, and only a live host has a kernel to ask.
-    from rdma_dp.host.netlink import rdma  # noqa: PLC0415
-
     return rdma.query() or NetlinkView()
 
 

@@ -17,6 +17,7 @@ from rdma_dp.config.loading import FoundConfig
 from rdma_dp.discovery import scan
 from rdma_dp.discovery.hcas import netdevs_of
 from rdma_dp.host.files import Host, HostError
+from rdma_dp.host.netlink import rdma
 from rdma_dp.host.netlink.links import query_altnames
 from rdma_dp.host.netlink.values import NetlinkView
 from rdma_dp.host.paths import CLASS_INFINIBAND
@@ -93,8 +94,6 @@ def _scan(root: NodeSource, config: FoundConfig) -> None:  # noqa: ARG001 (the s
 
 
 def _netlink(host: Host) -> NetlinkView:
-    from rdma_dp.host.netlink import rdma  # noqa: PLC0415 (pyroute2 costs 75 ms)
-
     view = rdma.query() or NetlinkView()
     try:
         hcas = scan(host, view).hcas

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from rdma_dp.host.files import Host, HostError
+from rdma_dp.host.netlink.rdma import query_queue_pairs
 from rdma_dp.host.processes import root_directory, stat
 from rdma_dp.node.answers import Answers
 
 
 def ask(host: Host, kubelet_root: Path, device_plugins: Path | None = None) -> Answers:
-    """What could be asked, all of it within a few seconds. Raises nothing."""
-    # Imported here: a captured tree needs neither gRPC nor netlink.
-    from rdma_dp.host.netlink.rdma import query_queue_pairs  # noqa: PLC0415
+    """What could be asked, all of it within a few seconds. Raises ExhaustedError."""
+    # Imported here: a captured tree does not need gRPC.
     from rdma_dp.kubelet.clients.survey import ask_kubelet  # noqa: PLC0415
     from rdma_dp.kubelet.directories import KubeletDirectories  # noqa: PLC0415
 

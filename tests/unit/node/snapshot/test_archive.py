@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rdma_dp.config.loading import FoundConfig
+from rdma_dp.discovery.char_devices import char_device
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.files import HostError
 from rdma_dp.node.snapshot import archive_reading, archive_writing, limits
@@ -320,7 +321,7 @@ def open_anyway(directory: Path, content: bytes) -> None:
             root.host.entries(path)
             root.host.is_directory(path)
             root.host.follow(path)
-            root.host.char_device("uverbs0", path)
+            char_device(root.host, "uverbs0", path)
     except RdmaDpError:
         pass
 
