@@ -199,18 +199,16 @@ def doctor(options: argparse.Namespace) -> int:
 def snapshot(options: argparse.Namespace) -> int:
     """Put all that rdma-dp reads of a node into a file, with stand-ins for what names it."""
     from rdma_dp.doctor.examination import examine_node
-    from rdma_dp.node.capture import take
-    from rdma_dp.node.queries import ask
+    from rdma_dp.node.capture import KubeletPlaces, take
     from rdma_dp.node.snapshot import archive_writing
     from rdma_dp.render import snapshot as told
 
     archive_writing.check_place(options.file, replace=options.force)
     root = _root(options.root)
-    directories = (options.kubelet_root_dir, options.device_plugins_dir)
     taken = take(
         root,
         _config(root, options),
-        lambda host: ask(host, *directories),
+        KubeletPlaces(options.kubelet_root_dir, options.device_plugins_dir),
         [examine_node],
         raw=options.raw,
         hide=options.hide,

@@ -58,6 +58,7 @@ def anonymous(snapshot: Snapshot, hosts: Iterable[str]) -> Anonymous:
     left_out = tuple(p for p, e in contents.entries.items() if _is_binary(p, e))
     made = Snapshot(
         contents=_contents(contents, stand_ins, frozenset(left_out)),
+        netlink=_with_texts(snapshot.netlink, stand_ins.text),
         answers=_with_texts(snapshot.answers, stand_ins.text),
         config=_config(snapshot.config, stand_ins),
         versions={n: stand_ins.text(v, keep=_NO_ADDRESSES) for n, v in snapshot.versions.items()},
@@ -142,7 +143,8 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
                 yield from names or ()
     yield from contents.magic_links.values()
     in_answers: dict[str, str] = {}
-    _with_texts(snapshot.answers, lambda text: in_answers.setdefault(text, text))
+    for value in (snapshot.netlink, snapshot.answers):
+        _with_texts(value, lambda text: in_answers.setdefault(text, text))
     yield from in_answers
     if snapshot.config is not None and snapshot.config.content is not None:
         yield _decoded(snapshot.config.content)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -13,6 +13,7 @@ from pydantic_core import to_jsonable_python
 
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.netlink.values import NetlinkView
 from rdma_dp.node.answers import Answers
 from rdma_dp.node.snapshot import limits
 from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Operation, Special
@@ -21,7 +22,10 @@ from rdma_dp.node.snapshot.symlinks import is_magic
 
 FORMAT: Literal[1] = 1
 
+T = TypeVar("T")
+
 _ANSWERS = TypeAdapter(Answers)
+_NETLINK = TypeAdapter[NetlinkView | None](NetlinkView | None)
 
 # What stands in a path of the document as it is; anything else is %XX, since names are bytes.
 _PLAIN = "/:.-_~!$&'()*+,;=@[]{}<>^|#? "
@@ -69,7 +73,7 @@ def write(snapshot: Snapshot, members: int) -> bytes:
         raw=snapshot.raw,
         members=members,
         versions=dict(snapshot.versions),
-        answers=plain_answers(snapshot.answers),
+        answers={**_plain(snapshot.answers), "netlink": _plain(snapshot.netlink)},
         config=None if config is None else _Config(file=str(config.file), failure=config.failure),
         unlisted=_paths(entries, lambda entry: entry == Directory(None)),
         unread=_names(entries, lambda path, names: names - children[path]),
@@ -111,12 +115,9 @@ def restored(found: Document, entries: Mapping[str, Entry], config: bytes | None
     recorded = None
     if found.config is not None:
         recorded = FoundConfig(Path(found.config.file), config, found.config.failure)
-    return Snapshot(contents, answers_of(found.answers), recorded, found.versions, found.raw)
-
-
-def plain_answers(answers: Answers) -> dict[str, Any]:
-    """As JSON has them."""
-    return {field.name: _plain(getattr(answers, field.name)) for field in fields(answers)}
+    netlink = _validated(_NETLINK, found.answers.get("netlink"), "answers", "netlink")
+    answers = _validated(_ANSWERS, found.answers, "answers")
+    return Snapshot(contents, netlink, answers, recorded, found.versions, found.raw)
 
 
 def _plain(value: Any) -> Any:
@@ -130,12 +131,12 @@ def _plain(value: Any) -> Any:
     return to_jsonable_python(value)
 
 
-def answers_of(plain: Mapping[str, Any]) -> Answers:
-    """The opposite. Raises RdmaDpError."""
+def _validated(adapter: TypeAdapter[T], plain: object, *above: str) -> T:
+    """The opposite of _plain. Raises RdmaDpError."""
     try:
-        return _ANSWERS.validate_json(json.dumps(plain))
+        return adapter.validate_json(json.dumps(plain))
     except ValidationError as error:
-        raise _refusal(error, "answers") from None
+        raise _refusal(error, *above) from None
 
 
 def _check_format(number: int) -> None:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.host.netlink.values import NetlinkView, NldevDevice
-from rdma_dp.node.answers import Answers
 from rdma_dp.node.snapshot.anonymous import anonymous
 from rdma_dp.node.snapshot.archive_writing import pack
 from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Symlink, with_parents
@@ -80,8 +79,8 @@ class Site:
         view = NetlinkView(devices={"mlx5_0": device}, altnames={"ib0": (f"ibx{self.guid:016x}",)})
         return Snapshot(
             Contents(self.entries()),
-            Answers(netlink=view),
-            FoundConfig(Path("/home/somebody/config.json"), config.encode()),
+            view,
+            config=FoundConfig(Path("/home/somebody/config.json"), config.encode()),
         )
 
     def all_spellings(self) -> list[str]:
@@ -132,8 +131,8 @@ def test_what_it_is_called_stays_consistent(site: Site) -> None:
     assert isinstance(address, File)
     assert address.content is not None
     assert netdev == f"enx{address.content.decode().strip().replace(':', '')}"
-    assert made.answers.netlink is not None
-    assert dict(made.answers.netlink.devices["mlx5_0"].netdevs) == {1: netdev}
+    assert made.netlink is not None
+    assert dict(made.netlink.devices["mlx5_0"].netdevs) == {1: netdev}
 
 
 def test_a_host_called_like_a_file_there_keeps_its_name_and_it_is_said() -> None:
