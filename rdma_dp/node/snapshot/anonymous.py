@@ -13,7 +13,7 @@ from rdma_dp.host.processes import CONTAINER_LOG
 from rdma_dp.node.snapshot import pci_serials
 from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Symlink
 from rdma_dp.node.snapshot.model import Snapshot
-from rdma_dp.node.snapshot.pseudonyms import StandIns, host_pattern
+from rdma_dp.node.snapshot.pseudonyms import Pseudonyms, host_pattern
 
 _SWITCH_IDS = frozenset({"phys_switch_id", "phys_port_id"})
 _NO_ADDRESSES = frozenset({"ipv4"})
@@ -50,33 +50,33 @@ class Anonymous:
 
 
 def anonymous(snapshot: Snapshot, hosts: Iterable[str]) -> Anonymous:
-    """With stand-ins everywhere. `hosts` are the names that this host and others are known by."""
+    """With pseudonyms everywhere. `hosts` are the names that this host and others are known by."""
     contents = snapshot.contents
     hosts = tuple(dict.fromkeys(filter(None, hosts)))
     unchanged = tuple(host for host in hosts if _means_more(host, contents.entries))
-    stand_ins = StandIns(_texts(snapshot), (host for host in hosts if host not in unchanged))
+    pseudonyms = Pseudonyms(_texts(snapshot), (host for host in hosts if host not in unchanged))
     left_out = tuple(p for p, e in contents.entries.items() if _is_binary(p, e))
     made = Snapshot(
-        contents=_contents(contents, stand_ins, frozenset(left_out)),
-        netlink=_with_texts(snapshot.netlink, stand_ins.text),
-        answers=_with_texts(snapshot.answers, stand_ins.text),
-        config=_config(snapshot.config, stand_ins),
-        versions={n: stand_ins.text(v, keep=_NO_ADDRESSES) for n, v in snapshot.versions.items()},
+        contents=_contents(contents, pseudonyms, frozenset(left_out)),
+        netlink=_with_texts(snapshot.netlink, pseudonyms.text),
+        answers=_with_texts(snapshot.answers, pseudonyms.text),
+        config=_config(snapshot.config, pseudonyms),
+        versions={n: pseudonyms.text(v, keep=_NO_ADDRESSES) for n, v in snapshot.versions.items()},
         raw=False,
     )
-    return Anonymous(made, stand_ins.counts(), unchanged, left_out)
+    return Anonymous(made, pseudonyms.counts(), unchanged, left_out)
 
 
-def _contents(contents: Contents, stand_ins: StandIns, binary: frozenset[str]) -> Contents:
-    path = stand_ins.path
+def _contents(contents: Contents, pseudonyms: Pseudonyms, binary: frozenset[str]) -> Contents:
+    path = pseudonyms.path
 
     def name(found: str) -> str:
-        return stand_ins.log_name(found) if CONTAINER_LOG.fullmatch(found) else path(found)
+        return pseudonyms.log_name(found) if CONTAINER_LOG.fullmatch(found) else path(found)
 
     def entry(where: str, found: Entry) -> Entry:
         match found:
             case File(content) if content is not None:
-                return File(None if where in binary else _content(where, content, stand_ins))
+                return File(None if where in binary else _content(where, content, pseudonyms))
             case Symlink(target):
                 return Symlink(path(target))
             case Directory(names) if names is not None:
@@ -87,28 +87,28 @@ def _contents(contents: Contents, stand_ins: StandIns, binary: frozenset[str]) -
     return Contents(
         {path(where): entry(where, found) for where, found in contents.entries.items()},
         {(operation, path(where)): code for (operation, where), code in contents.failures.items()},
-        {path(where): stand_ins.text(target) for where, target in contents.magic_links.items()},
+        {path(where): pseudonyms.text(target) for where, target in contents.magic_links.items()},
     )
 
 
-def _content(path: str, content: bytes, stand_ins: StandIns) -> bytes:
+def _content(path: str, content: bytes, pseudonyms: Pseudonyms) -> bytes:
     name = path.rpartition("/")[2]
     if name in _OF_A_CARD:
         return _OF_A_CARD[name](content)
     if name in _SWITCH_IDS:
-        return stand_ins.switch_id(_decoded(content)).encode("utf-8", "surrogateescape")
+        return pseudonyms.switch_id(_decoded(content)).encode("utf-8", "surrogateescape")
     keep = _KEPT_IN.get(name, frozenset())
-    return stand_ins.text(_decoded(content), keep=keep).encode("utf-8", "surrogateescape")
+    return pseudonyms.text(_decoded(content), keep=keep).encode("utf-8", "surrogateescape")
 
 
-def _config(config: FoundConfig | None, stand_ins: StandIns) -> FoundConfig | None:
+def _config(config: FoundConfig | None, pseudonyms: Pseudonyms) -> FoundConfig | None:
     """Its file's name alone: directories may be called after people."""
     if config is None:
         return None
     content = config.content
     if content is not None:
-        content = stand_ins.text(_decoded(content)).encode("utf-8", "surrogateescape")
-    return replace(config, file=Path(stand_ins.text(config.file.name)), content=content)
+        content = pseudonyms.text(_decoded(content)).encode("utf-8", "surrogateescape")
+    return replace(config, file=Path(pseudonyms.text(config.file.name)), content=content)
 
 
 def _with_texts(value: T, text: Callable[[str], str]) -> T:

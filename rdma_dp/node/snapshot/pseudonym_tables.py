@@ -1,8 +1,8 @@
-"""The numbers that name hardware and hosts, each with its stand-in. Pure.
+"""The numbers that name hardware and hosts, each with its pseudonym. Pure.
 
 A MAC is an OUI (24 bits) and a serial number (24 bits). Most GUIDs are made of a MAC: the OUI, 16
 bits in the middle, the serial number. So is the lower half of many GIDs. Whatever is made of one
-MAC gets a stand-in that is made of one MAC, and equal things stay equal. Values are integers.
+MAC gets a pseudonym that is made of one MAC, and equal things stay equal. Values are integers.
 """
 
 from dataclasses import dataclass, field
@@ -28,14 +28,14 @@ _HALF = (1 << 64) - 1
 
 @dataclass(slots=True)
 class Table:
-    """Stand-ins given out in order, none of which is an original."""
+    """Pseudonyms given out in order, none of which is an original."""
 
     next: int
     end: int
     originals: set[int] = field(default_factory=set)
     given: dict[int, int] = field(default_factory=dict)
 
-    def stand_in(self, original: int) -> int:
+    def pseudonym(self, original: int) -> int:
         """The one of this original. Raises RdmaDpError when there are no more."""
         if original not in self.given:
             while self.next in self.originals:
@@ -50,7 +50,7 @@ class Table:
 
 
 class Identities:
-    """All tables. `note_*` come first: a stand-in must not be anything that was there."""
+    """All tables. `note_*` come first: a pseudonym must not be anything that was there."""
 
     def __init__(self) -> None:
         self._macs = Table(_FIRST_MAC, _FIRST_MAC + (1 << 23))
@@ -93,21 +93,21 @@ class Identities:
         return _without_bits(guid, 64) in self._guids.originals
 
     def mac(self, mac: int) -> int:
-        """Its stand-in. Multicast and locally administered ones stay so."""
+        """Its pseudonym. Multicast and locally administered ones stay so."""
         if mac in (0, (1 << 48) - 1):
             return mac
-        return _with_bits_of(mac, self._macs.stand_in(_without_bits(mac, 48)), 48)
+        return _with_bits_of(mac, self._macs.pseudonym(_without_bits(mac, 48)), 48)
 
     def guid(self, guid: int) -> int:
-        """Its stand-in; one that is made of a MAC stays so."""
+        """Its pseudonym; one that is made of a MAC stays so."""
         if guid in (0, _HALF):
             return guid
         if _is_from_mac(guid):
             return _guid_of(self.mac(_mac_of(guid)), guid >> 24 & 0xFFFF)
-        return _with_bits_of(guid, self._guids.stand_in(_without_bits(guid, 64)), 64)
+        return _with_bits_of(guid, self._guids.pseudonym(_without_bits(guid, 64)), 64)
 
     def gid(self, gid: int) -> int:
-        """The stand-in of a GID or an IPv6 address, which is the same thing on RoCE."""
+        """The pseudonym of a GID or an IPv6 address, which is the same thing on RoCE."""
         prefix, lower = gid >> 64, gid & _HALF
         if gid in (0, 1) or _is_well_known_multicast(prefix, lower):
             return gid
@@ -118,16 +118,16 @@ class Identities:
         return self._prefix(prefix) << 64 | self.guid(lower)
 
     def ipv4(self, address: int) -> int:
-        """Its stand-in; loopback, masks, multicast, 0.0.0.0 and broadcast stay."""
+        """Its pseudonym; loopback, masks, multicast, 0.0.0.0 and broadcast stay."""
         found = IPv4Address(address)
         inverted = ~address & 0xFFFFFFFF
         is_mask = inverted & (inverted + 1) == 0
         if found.is_loopback or found.is_multicast or address == 0 or is_mask:
             return address
-        return self._ipv4.stand_in(address)
+        return self._ipv4.pseudonym(address)
 
     def counts(self) -> dict[str, int]:
-        """How many of each have a stand-in."""
+        """How many of each have a pseudonym."""
         return {
             "MACs": len(self._macs.given),
             "GUIDs that are made of no MAC": len(self._guids.given),
@@ -136,7 +136,7 @@ class Identities:
         }
 
     def _prefix(self, prefix: int) -> int:
-        return prefix if prefix in (0, _LINK_LOCAL) else self._prefixes.stand_in(prefix)
+        return prefix if prefix in (0, _LINK_LOCAL) else self._prefixes.pseudonym(prefix)
 
 
 def reversed_bytes(guid: int) -> int:
@@ -160,8 +160,8 @@ def _without_bits(value: int, width: int) -> int:
     return value & ~(_SHARED_BITS << width - 8)
 
 
-def _with_bits_of(value: int, stand_in: int, width: int) -> int:
-    return stand_in | value & _SHARED_BITS << width - 8
+def _with_bits_of(value: int, pseudonym: int, width: int) -> int:
+    return pseudonym | value & _SHARED_BITS << width - 8
 
 
 def _is_well_known_multicast(prefix: int, lower: int) -> bool:

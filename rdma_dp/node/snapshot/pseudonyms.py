@@ -1,4 +1,4 @@
-"""Texts with stand-ins for MACs, GUIDs, GIDs, IP addresses and host names. Pure.
+"""Texts with pseudonyms for MACs, GUIDs, GIDs, IP addresses and host names. Pure.
 
 Only what is written as one of them is replaced. What has a meaning as a number too (hex digits
 without colons) is replaced only if the same value stands somewhere in the usual form as well.
@@ -13,7 +13,7 @@ from rdma_dp.node.snapshot.pseudonym_tables import Identities, reversed_bytes
 
 _BEGIN, _END = r"(?<![0-9A-Za-z])", r"(?![0-9A-Za-z])"
 
-# In this order; a text is read once from left to right, so that no stand-in is replaced again.
+# In this order; a text is read once from left to right, so that no pseudonym is replaced again.
 _FORMS = {
     # Names that udev makes of MACs and GUIDs (systemd net_id "x" names, rdma-core rdma_rename).
     "named": rf"{_BEGIN}(?:en|ib|sl|wl|ww|roce|iw|opa|rdma)x"
@@ -38,8 +38,8 @@ _NO_HOSTS = frozenset({"host"})
 _HEX = re.compile(r"[^0-9A-Fa-f]")
 
 
-class StandIns:
-    """The stand-ins of one snapshot. `texts` is all of it, `hosts` the names of hosts."""
+class Pseudonyms:
+    """The pseudonyms of one snapshot. `texts` is all of it, `hosts` the names of hosts."""
 
     def __init__(self, texts: Iterable[str], hosts: Iterable[str]) -> None:
         self._identities = Identities()
@@ -70,14 +70,14 @@ class StandIns:
         return {**self._identities.counts(), "UUIDs of GPUs": len(self._gpus), "host names": hosts}
 
     def text(self, text: str, *, keep: frozenset[str] = frozenset()) -> str:
-        """With stand-ins, but for the forms in `keep` ("ipv4", say, where versions stand)."""
+        """With pseudonyms, but for the forms in `keep` ("ipv4", say, where versions stand)."""
         key = (text, keep)  # thousands of files say the same
         if key not in self._done:
             self._done[key] = self._replaced(text, keep)
         return self._done[key]
 
     def path(self, path: str) -> str:
-        """With stand-ins in its components, but for host names: they name no file."""
+        """With pseudonyms in its components, but for host names: they name no file."""
         return "/".join(self.text(component, keep=_NO_HOSTS) for component in path.split("/"))
 
     def log_name(self, name: str) -> str:
@@ -154,12 +154,12 @@ class StandIns:
         return _in_case_of(match[0], pairs)
 
     def _digits(self, digits: str) -> str:
-        stand_in = {
+        pseudonym = {
             12: self._identities.mac,
             16: self._identities.guid,
             32: self._identities.gid,
         }.get(len(digits))
-        return digits if stand_in is None else f"{stand_in(int(digits, 16)):0{len(digits)}x}"
+        return digits if pseudonym is None else f"{pseudonym(int(digits, 16)):0{len(digits)}x}"
 
     def _groups(self, match: re.Match[str]) -> str:
         text = match[0]
@@ -168,11 +168,11 @@ class StandIns:
         gid = _ipv6(text)
         if gid is None:
             return text
-        stand_in = self._identities.gid(gid)
+        pseudonym = self._identities.gid(gid)
         if re.fullmatch(r"[0-9A-Fa-f]{4}(?::[0-9A-Fa-f]{4}){7}", text):
-            return _in_case_of(text, _in_fours(f"{stand_in:032x}"))
-        mapped = IPv6Address(stand_in).ipv4_mapped
-        return f"::ffff:{mapped}" if mapped and "." in text else str(IPv6Address(stand_in))
+            return _in_case_of(text, _in_fours(f"{pseudonym:032x}"))
+        mapped = IPv6Address(pseudonym).ipv4_mapped
+        return f"::ffff:{mapped}" if mapped and "." in text else str(IPv6Address(pseudonym))
 
     def _ipv4(self, match: re.Match[str]) -> str:
         address = _ipv4(match[0])
@@ -188,7 +188,7 @@ class StandIns:
         return text if found is None else prefix + _in_case_of(digits, found)
 
     def _known(self, digits: str) -> str | None:
-        """The stand-in of hex digits whose value was noted."""
+        """The pseudonym of hex digits whose value was noted."""
         ids, value = self._identities, int(digits, 16)
         if len(digits) == 12 and ids.knows_mac(value):
             return self._digits(digits)
@@ -208,7 +208,7 @@ def host_pattern(names: Iterable[str]) -> str:
 
 
 def host_names(names: Iterable[str]) -> dict[str, str]:
-    """Each name, its first label and its domain in lower case, with their stand-ins."""
+    """Each name, its first label and its domain in lower case, with their pseudonyms."""
     wanted = dict.fromkeys(each.strip().strip(".").lower() for each in names)
     free = (text for n in count(1) if (text := f"host-{n}") not in wanted)
     found: dict[str, str] = {}

@@ -16,8 +16,8 @@ def guid_of(mac: int, middle: int) -> int:
     return mac >> 24 << 40 | middle << 24 | mac & 0xFFFFFF
 
 
-# None of the range that stand-ins are from (RFC 9542): a site's MAC that is the end of some other
-# thing's stand-in is a matter of chance, and hypothesis tries the constants that our code has.
+# None of the range that pseudonyms are from (RFC 9542): a site's MAC that is the end of some other
+# thing's pseudonym is a matter of chance, and hypothesis tries the constants that our code has.
 macs = st.integers(1 << 24, (1 << 48) - 2).filter(lambda mac: "5e0" not in f"{mac:012x}")
 guids = st.one_of(
     st.integers(1 << 40, (1 << 64) - 2).filter(lambda guid: guid != LINK_LOCAL),
