@@ -1,4 +1,4 @@
-"""A snapshot without what names its hardware, its network and its host. Pure."""
+"""Replaces everything in a snapshot that names its hardware, its network and its host. Pure."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ _SWITCH_IDS = frozenset({"phys_switch_id", "phys_port_id"})
 _NO_ADDRESSES = frozenset({"ipv4"})
 _NO_HOSTS = frozenset({"host"})
 
-# Files in which four numbers with dots are a version, and files that hold the kernel's own words.
+# Files in which four numbers with dots are a version, and files with fixed words of the kernel.
 _KEPT_IN = {
     **dict.fromkeys(("fw_ver", "version", "srcversion", "osrelease"), _NO_ADDRESSES),
     **dict.fromkeys(("state", "phys_state", "link_layer", "rate", "node_type"), _NO_HOSTS),
@@ -27,7 +27,7 @@ _KEPT_IN = {
 }
 _SHORTEST_HOST = 3
 
-# Files of a PCI function that are no text.
+# Files of a PCI function that are not text.
 _OF_A_CARD: Mapping[str, Callable[[bytes], bytes]] = {
     "vpd": pci_serials.without_serials,
     "config": pci_serials.config_space_without_serials,
@@ -38,9 +38,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Anonymous:
-    """`counts` says how much of what was replaced, `unchanged` which host names could not be.
+    """An anonymous snapshot. `counts` maps a kind of name to the number of names replaced.
 
-    `left_out` are files that are neither text nor known, so that nobody can say what is in them.
+    `unchanged` are host names that could not be replaced. `left_out` are files that are neither
+    text nor of a known format, and so could hold any name.
     """
 
     snapshot: Snapshot
@@ -50,7 +51,7 @@ class Anonymous:
 
 
 def anonymous(snapshot: Snapshot, hosts: Iterable[str]) -> Anonymous:
-    """With pseudonyms everywhere. `hosts` are the names that this host and others are known by."""
+    """The snapshot with pseudonyms. `hosts` are the names of this host and of others."""
     contents = snapshot.contents
     hosts = tuple(dict.fromkeys(filter(None, hosts)))
     unchanged = tuple(host for host in hosts if _means_more(host, contents.entries))
@@ -102,7 +103,7 @@ def _content(path: str, content: bytes, pseudonyms: Pseudonyms) -> bytes:
 
 
 def _config(config: FoundConfig | None, pseudonyms: Pseudonyms) -> FoundConfig | None:
-    """Its file's name alone: directories may be called after people."""
+    """The config, with the name of its file only: a directory can have a person's name."""
     if config is None:
         return None
     content = config.content
@@ -112,7 +113,7 @@ def _config(config: FoundConfig | None, pseudonyms: Pseudonyms) -> FoundConfig |
 
 
 def _with_texts(value: T, text: Callable[[str], str]) -> T:
-    """The same frozen value, every text in it (but the names of its fields) replaced."""
+    """The same frozen value with every text in it replaced."""
     return cast("T", _mapped(value, text))
 
 
@@ -151,7 +152,7 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _is_binary(path: str, entry: Entry) -> bool:
-    """Whether a file is no text. What is padded with NULs, as node_desc is, is one."""
+    """Whether a file is not text. A text may be padded with NULs, as node_desc is."""
     if not isinstance(entry, File) or entry.content is None:
         return False
     if path.rpartition("/")[2] in (*_OF_A_CARD, "node_desc"):
@@ -160,7 +161,7 @@ def _is_binary(path: str, entry: Entry) -> bool:
 
 
 def _means_more(host: str, paths: Iterable[str]) -> bool:
-    """Whether a host's name is too short for a name, or also that of a file: then it stays."""
+    """Whether a host name cannot be replaced: it is very short, a number, or also a file's name."""
     label = host.partition(".")[0]
     if len(label) < _SHORTEST_HOST or label.isdigit():
         return True

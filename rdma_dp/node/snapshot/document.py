@@ -1,4 +1,4 @@
-"""snapshot.json: all of a snapshot that is no file of the node."""
+"""snapshot.json: everything in a snapshot that is not a file of the node."""
 
 import errno
 import json
@@ -27,7 +27,7 @@ T = TypeVar("T")
 _ANSWERS = TypeAdapter(Answers)
 _NETLINK = TypeAdapter[NetlinkView | None](NetlinkView | None)
 
-# What stands in a path of the document as it is; anything else is %XX, since names are bytes.
+# Characters of a path that are written unchanged. Others are written as %XX: names are bytes.
 _PLAIN = "/:.-_~!$&'()*+,;=@[]{}<>^|#? "
 
 
@@ -39,10 +39,11 @@ class _Config(BaseModel):
 
 
 class Document(BaseModel):
-    """Paths are relative to host/, with %XX for what is no printable ASCII.
+    """The stored format. Paths are relative to host/, with %XX for what is not printable ASCII.
 
-    `unread` are names in a directory of which no more is known, `hidden` are files that it did not
-    list; `unlisted` are directories that nobody listed, `unopened` files that nobody read.
+    The members below host/ do not show everything: `unlisted` are directories that were not listed,
+    and `unopened` files that were not read. `unread` maps a directory to listed names of which
+    nothing else is known, and `hidden` to members that its list lacked.
     """
 
     model_config = ConfigDict(strict=True, populate_by_name=True)
@@ -63,7 +64,7 @@ class Document(BaseModel):
 
 
 def write(snapshot: Snapshot, members: int) -> bytes:
-    """The text, for an archive with so many members below host/."""
+    """The text, for an archive with this number of members below host/."""
     contents = snapshot.contents
     entries = contents.entries
     config = snapshot.config
@@ -88,7 +89,7 @@ def write(snapshot: Snapshot, members: int) -> bytes:
 
 
 def read(text: bytes) -> Document:
-    """The opposite. Raises RdmaDpError for anything else."""
+    """The document in a text. Raises RdmaDpError for anything else."""
     try:
         found = json.loads(text)
         if isinstance(found, dict) and isinstance(found.get("format"), int):
@@ -101,9 +102,9 @@ def read(text: bytes) -> Document:
 
 
 def restored(found: Document, entries: Mapping[str, Entry], config: bytes | None) -> Snapshot:
-    """The snapshot of a document, of the members below host/ and of the config's bytes.
+    """The snapshot, from its document, the members below host/ and the config's bytes.
 
-    Raises RdmaDpError where the document makes no sense.
+    Raises RdmaDpError for an invalid document.
     """
     failures = {
         (operation, _read(path)): _errno(name)
@@ -121,7 +122,7 @@ def restored(found: Document, entries: Mapping[str, Entry], config: bytes | None
 
 
 def _plain(value: Any) -> Any:
-    # Not pydantic's own way out: it does not know the read-only mappings of frozen values.
+    # pydantic cannot serialize the read-only mappings of frozen values.
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -143,7 +144,7 @@ def _check_format(number: int) -> None:
     if number != FORMAT:
         raise RdmaDpError(
             f"its format is {number}, and this rdma-dp reads format {FORMAT}",
-            "look at it with the version that made it, or with a newer one",
+            "read it with the version that made it, or with a newer one",
         )
 
 
@@ -170,7 +171,7 @@ def _restored(found: Document, entries: Mapping[str, Entry]) -> dict[str, Entry]
 
 
 def _children(entries: Mapping[str, Entry]) -> dict[str, set[str]]:
-    """The names of what is known in each directory."""
+    """The names of the known entries in each directory."""
     found: dict[str, set[str]] = {p: set() for p, e in entries.items() if isinstance(e, Directory)}
     for path in entries:
         parent, _, name = path.rpartition("/")
@@ -215,7 +216,7 @@ def _written(path: str) -> str:
 def _read(path: str) -> str:
     found = unquote(path, errors="surrogateescape")
     if "\0" in found or len(found) > limits.PATH_BYTES:
-        raise RdmaDpError(f"snapshot.json: {path[:100]!r} is no name that a file can have")
+        raise RdmaDpError(f"snapshot.json: {path[:100]!r} is not a valid file name")
     return found
 
 
@@ -223,14 +224,14 @@ def _magic(path: str) -> str:
     found = _read(path)
     if not is_magic(found):
         raise RdmaDpError(
-            f"snapshot.json: magicLinks: {path[:100]!r} is no link that a kernel makes"
+            f"snapshot.json: magicLinks: {path[:100]!r} is not a link that the kernel makes"
         )
     return found
 
 
 def _errno(name: str) -> int:
-    """EACCES, or E13 where this machine has no name for it."""
+    """The number of "EACCES", or of "E13" where the writing machine had no name for it."""
     code = getattr(errno, name, name.removeprefix("E")) if name.startswith("E") else None
     if isinstance(code, int) or (code and code.isascii() and code.isdigit() and len(code) < 5):
         return int(code)
-    raise RdmaDpError(f"snapshot.json: failures: {name!r} is no error that a kernel has")
+    raise RdmaDpError(f"snapshot.json: failures: {name!r} is not an errno")

@@ -1,4 +1,4 @@
-"""What the verbs show of a root, as the documents that `-o json` prints."""
+"""What the verbs show of a node, as the documents that `-o json` prints."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ CAPTURES = REPO.parent / "shared/captures"
 
 
 def shown(root: NodeSource, config: FoundConfig) -> dict[str, Any]:
-    """Of discover, topo, dry-run and doctor."""
+    """The documents of discover, topo, dry-run and doctor."""
     inventory = root.scan()
     loaded = config.load()
     pools = make_pools(loaded.config, inventory, loaded.config.cdi_mode(use_cdi=False))
@@ -33,7 +33,7 @@ def shown(root: NodeSource, config: FoundConfig) -> dict[str, Any]:
 
 
 def snapshot_of(root: NodeSource, config: FoundConfig, file: Path, *, raw: bool) -> Path:
-    """A snapshot, in a file."""
+    """Write a snapshot to a file, and return the file."""
     nowhere = KubeletPlaces(Path("/nowhere"))
     write(take(root, config, nowhere, [examine_node], raw=raw).packed, file, replace=True)
     return file
