@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rdma_dp.errors import RdmaDpError
-from rdma_dp.host.netlink.source import KernelNetlink, Netlink, RecordedNetlink
+from rdma_dp.host.netlink.backends import KernelNetlink, Netlink, RecordedNetlink
 from rdma_dp.host.paths import DEV
 from rdma_dp.host.tree import DiskTree, Tree
 from rdma_dp.inventory.hardware import CharDevice, DeviceNumber

@@ -16,7 +16,7 @@ from pathlib import Path
 from rdma_dp import __version__
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.host.files import Host, HostError
-from rdma_dp.host.netlink.source import RecordingNetlink
+from rdma_dp.host.netlink.backends import RecordingNetlink
 from rdma_dp.host.paths import CLASS_INFINIBAND
 from rdma_dp.node.answers import About
 from rdma_dp.node.snapshot import archive_writing

@@ -6,7 +6,7 @@ from pathlib import Path
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.discovery import scan
 from rdma_dp.host.files import Host
-from rdma_dp.host.netlink.source import RecordedNetlink
+from rdma_dp.host.netlink.backends import RecordedNetlink
 from rdma_dp.host.root import RootKind, check_exists, root_kind
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.node.answers import Answers, AnswerSource

@@ -48,7 +48,7 @@ def _fields(data: bytes, ahead: bytes) -> bytes:
 
 
 def _checksum(ahead: bytes, reserved: bytes) -> bytes:
-    """The field RV. Its first byte makes the sum of all bytes up to it zero; the rest is reserved."""
+    """RV. Its first byte makes the sum of all bytes up to it zero. The rest is reserved."""
     return bytes([-sum(ahead) % 256, *bytes(len(reserved) - 1)]) if reserved else b""
 
 

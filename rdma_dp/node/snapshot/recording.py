@@ -140,7 +140,8 @@ class RecordingTree:
         size += len(self._statuses) + len(self._failures)
         if size > limits.MEMBERS or self._bytes > limits.BYTES:
             raise RdmaDpError(
-                f"the snapshot is too large at /{path}: {size} answers, {self._bytes} bytes of files"
+                f"the snapshot is too large at /{path}:"
+                f" {size} answers, {self._bytes} bytes of files"
             )
         if self._clock() > self._deadline:
             raise RdmaDpError(

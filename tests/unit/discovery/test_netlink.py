@@ -2,7 +2,7 @@
 
 from rdma_dp.discovery import scan
 from rdma_dp.host.files import Host
-from rdma_dp.host.netlink.source import RecordedNetlink
+from rdma_dp.host.netlink.backends import RecordedNetlink
 from rdma_dp.host.netlink.values import NetlinkView, NldevDevice
 from rdma_dp.inventory.hardware import Hca
 from tests.conftest import Sample

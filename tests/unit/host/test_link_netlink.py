@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from rdma_dp.discovery import scan
 from rdma_dp.host.files import ExhaustedError, Host
+from rdma_dp.host.netlink.backends import RecordedNetlink
 from rdma_dp.host.netlink.links import altnames, query_altnames, request
-from rdma_dp.host.netlink.source import RecordedNetlink
 from rdma_dp.host.netlink.values import NetlinkView
 from rdma_dp.inventory.hardware import Hca
 from tests.conftest import Sample

@@ -218,9 +218,7 @@ def test_a_sparse_file_is_refused(refusal: Refusal) -> None:
     ],
     ids=["empty", "no-gzip", "no-tar", "without-its-end", "cut-off"],
 )
-def test_a_file_that_is_not_an_archive_is_refused(
-    content: bytes, why: str, refusal: Refusal
-) -> None:
+def test_a_file_that_is_no_archive_is_refused(content: bytes, why: str, refusal: Refusal) -> None:
     assert refusal(content).startswith(why)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from rdma_dp.discovery import scan
 from rdma_dp.host.files import Host
-from rdma_dp.host.netlink.source import KernelNetlink, RecordedNetlink, RecordingNetlink
+from rdma_dp.host.netlink.backends import KernelNetlink, RecordedNetlink, RecordingNetlink
 from rdma_dp.host.netlink.values import NetlinkView, NldevDevice
 from tests.conftest import Sample
 

@@ -1,4 +1,4 @@
-"""Netlink as a source of facts about a host: from the kernel, from values, or none at all.
+"""What answers the netlink questions of a scan: the kernel, a recorded value, or nothing.
 
 A scan asks each of them in the same way.
 """
