@@ -201,18 +201,16 @@ def snapshot(options: argparse.Namespace) -> int:
     Names and addresses are replaced by pseudonyms.
     """
     from rdma_dp.doctor.examination import examine_node
-    from rdma_dp.node.capture import take
-    from rdma_dp.node.queries import ask
+    from rdma_dp.node.capture import KubeletPlaces, take
     from rdma_dp.node.snapshot import archive_writing
     from rdma_dp.render import snapshot as told
 
     archive_writing.check_place(options.file, replace=options.force)
     source, config = _open(options)
-    directories = (options.kubelet_root_dir, options.device_plugins_dir)
     taken = take(
         source,
         config,
-        lambda host: ask(host, *directories),
+        KubeletPlaces(options.kubelet_root_dir, options.device_plugins_dir),
         [examine_node],
         raw=options.raw,
         hide=options.hide,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.netlink.backends import KernelNetlink, Netlink, RecordedNetlink
 from rdma_dp.host.tree import DiskTree, Status, Tree
 
 # sysfs hands out at most a page per attribute (kernel fs/sysfs/file.c, sysfs_kf_seq_show).
@@ -57,8 +58,10 @@ class Host:
     looks like an empty host.
     """
 
-    def __init__(self, tree: Tree | Path | str = "/") -> None:
+    def __init__(self, tree: Tree | Path | str = "/", netlink: Netlink | None = None) -> None:
+        """`netlink` defaults to this machine's kernel for its own root, and to none for others."""
         self._tree: Tree = DiskTree(tree) if isinstance(tree, Path | str) else tree
+        self._netlink = netlink or (KernelNetlink() if self._tree.live else RecordedNetlink())
         self._unchanging: dict[tuple[str, int], bytes | None] = {}
         self._failures: dict[tuple[str, int], list[HostError]] = {}
 
@@ -68,8 +71,13 @@ class Host:
         return self._tree
 
     @property
+    def netlink(self) -> Netlink:
+        """What answers the questions that go over netlink."""
+        return self._netlink
+
+    @property
     def live(self) -> bool:
-        """Whether this is the machine that we run on, where netlink may be asked too."""
+        """Whether this is the machine that we run on."""
         return self._tree.live
 
     def entries(self, path: str) -> tuple[str, ...]:

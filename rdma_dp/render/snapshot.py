@@ -19,7 +19,7 @@ def lines(taken: Taken, file: Path) -> Iterator[str]:
 
 def _anonymity(anonymity: Anonymous) -> Iterator[str]:
     counts = ", ".join(f"{what} {count}" for what, count in anonymity.counts.items() if count)
-    yield f"replaced by stand-ins: {counts or 'nothing, since nothing was found'}"
+    yield f"replaced by pseudonyms: {counts or 'nothing, since nothing was found'}"
     for name in anonymity.unchanged:
         yield f"still in it: {name}, too short a name, or also that of a file there"
     for path in anonymity.left_out:
