@@ -1,7 +1,7 @@
 """What people call a device."""
 
 from rdma_dp.inventory.hardware import Hca
-from rdma_dp.inventory.pci_ids import AMD, HABANA, INTEL, NVIDIA
+from rdma_dp.inventory.pci_ids import AMD, HABANA, INTEL, MELLANOX, NVIDIA
 from rdma_dp.inventory.topology import Gpu
 
 # Of vendor 15b3 (pci.ids). The id of a VF is that of several generations.
@@ -36,4 +36,4 @@ def device_name(device: Hca | Gpu) -> str:
     if isinstance(device, Gpu):
         vendor = _VENDORS.get(function.vendor or "")
         return device.model or (f"{vendor} {function.device}" if vendor else ids)
-    return _FAMILIES.get(function.device or "", ids) if function.vendor == "15b3" else ids
+    return _FAMILIES.get(function.device or "", ids) if function.vendor == MELLANOX else ids

@@ -10,6 +10,7 @@ from typing import Any
 from rdma_dp.config import Selectors
 from rdma_dp.config.values import globs
 from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, NetDevice, System, UnusedFunction
+from rdma_dp.inventory.verdicts import Code
 from rdma_dp.sharing.health import describe_ports, has_active_port
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.selection import Comparison, HcaVerdict, Selection, mismatches
@@ -30,10 +31,14 @@ _CARD_IN_NAME = re.compile(r"(en|ib)(P\d+)?(p\d+)?s\d+(?=(f\d+)?(n\w+|d\d+)?$)",
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is the matter, and what to type, where something can be typed."""
+    """What is the matter, and what to type, where something can be typed.
+
+    `code` is that of the verdict that the text quotes.
+    """
 
     text: str
     command: str | None = None
+    code: Code | None = None
 
     def __str__(self) -> str:
         return f"{self.text}: try `{self.command}`" if self.command else self.text
@@ -73,7 +78,7 @@ def steps(selection: Selection, inventory: Inventory) -> tuple[Step, ...]:
         return ()
     matching = [verdict.hca for verdict in selection.verdicts if not verdict.mismatches]
     if matching:
-        return _unshareable(matching)
+        return _ineligible(matching)
     idle = _idle_steps(selection.resource.selectors, inventory)
     if idle:
         return idle
@@ -144,13 +149,13 @@ def _told_by_a_function(selectors: Selectors) -> Selectors:
 def _idle_steps(selectors: Selectors, inventory: Inventory) -> tuple[Step, ...]:
     sure = _told_by_a_function(selectors) == selectors
     matching = grouped(
-        (idle.function.address, (idle.reason, _command(idle, sure)))
+        (idle.function.address, (idle.reason.text, _command(idle, sure), idle.reason.code))
         for idle in idle_matches(selectors, inventory)
     )
     verb = "would" if sure else "may"
     return tuple(
-        Step(f"{some(addresses, _SHOWN)} {verb} match, but has no HCA: {reason}", command)
-        for addresses, (reason, command) in matching[:_SHOWN]
+        Step(f"{some(addresses, _SHOWN)} {verb} match, but has no HCA: {reason}", command, code)
+        for addresses, (reason, command, code) in matching[:_SHOWN]
     )
 
 
@@ -178,11 +183,12 @@ def _as_hca(idle: UnusedFunction, pf_names: Mapping[str, Values]) -> Hca:
 
 def _command(idle: UnusedFunction, sure: bool) -> str | None:
     """The command for what is missing, unless that may bind what nobody meant."""
-    return idle.remedy if sure or idle.function.driver is not None else None
+    return idle.reason.remedy if sure or idle.function.driver is not None else None
 
 
 def _where_hcas_should_come_from(inventory: Inventory) -> tuple[Step, ...]:
-    remedies = {o.remedy: Step(o.reason, o.remedy) for o in inventory.unused_functions if o.remedy}
+    reasons = [idle.reason for idle in inventory.unused_functions if idle.reason.remedy]
+    remedies = {each.remedy: Step(each.text, each.remedy, each.code) for each in reasons}
     if remedies:
         return tuple(remedies.values())[:_SHOWN]
     if inventory.unused_functions:
@@ -191,11 +197,11 @@ def _where_hcas_should_come_from(inventory: Inventory) -> tuple[Step, ...]:
     return (Step("the node shows no network hardware at all: is /sys the host's?"),)
 
 
-def _unshareable(hcas: Sequence[Hca]) -> tuple[Step, ...]:
-    by_reason = grouped((hca.name, hca.unshareable) for hca in hcas)
+def _ineligible(hcas: Sequence[Hca]) -> tuple[Step, ...]:
+    by_reason = grouped((hca.name, hca.ineligible) for hca in hcas if hca.ineligible is not None)
     return tuple(
-        Step(f"{some(names, _SHOWN)} would match, but cannot be shared: {reason}")
-        for names, reason in by_reason[:_SHOWN]
+        Step(f"{some(names, _SHOWN)} would match, but cannot be shared: {why}", code=why.code)
+        for names, why in by_reason[:_SHOWN]
     )
 
 

@@ -85,7 +85,7 @@ class Pool:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why slots are not Healthy, or soon will not be, besides that they have no HCA."""
-        found = (share.health.reason for share in self.in_use)
+        found = (each.health.reason.text for each in self.in_use if each.health.reason)
         return tuple(dict.fromkeys(filter(None, (self.trouble, *found))))
 
     @property
