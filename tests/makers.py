@@ -16,6 +16,7 @@ from rdma_dp.inventory.hardware import (
     Subfunction,
     System,
 )
+from rdma_dp.inventory.verdicts import Ineligible, IneligibleCode
 from rdma_dp.sharing.pool import Pool, make_pool
 from rdma_dp.sharing.selection import Selection, select
 
@@ -44,9 +45,13 @@ def hca(
         "netdevs": (NetDevice(name, "ether"),),
         "uverbs": CharDevice(f"uverbs{number}", DeviceNumber(231, 192 + number)),
         "umads": (CharDevice(f"umad{number}", DeviceNumber(231, number)),),
-        "unshareable": unshareable,
+        "ineligible": None if unshareable is None else ineligible(unshareable),
     }
     return Hca(**{**usual, **changes})
+
+
+def ineligible(text: str = "no uverbs") -> Ineligible:
+    return Ineligible(IneligibleCode.NO_VERBS, text)
 
 
 def resource(slots: int = 3, name: str = "hca", **selectors: Any) -> Resource:

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 from rdma_dp.discovery.char_devices import read_rdma_cm
-from rdma_dp.discovery.eligibility import judged
+from rdma_dp.discovery.eligibility import judged, unreadable
 from rdma_dp.discovery.hcas import netdevs_of, read_hca, with_altnames
 from rdma_dp.discovery.sources import Sources
 from rdma_dp.discovery.unused_functions import RDMA_MODULE_OF_DRIVER, idle_functions
@@ -41,7 +41,7 @@ def _judged_hca(sources: Sources, name: str, netns_mode: str | None) -> Hca:
     try:
         return judged(sources, read_hca(sources, name), netns_mode)
     except HostError as error:
-        return Hca(name, unshareable=str(error))
+        return Hca(name, ineligible=unreadable(error))
 
 
 def _netns_mode(host: Host) -> str | None:

@@ -1,7 +1,7 @@
 """Product names of HCAs and GPUs."""
 
 from rdma_dp.inventory.hardware import Hca
-from rdma_dp.inventory.pci_ids import AMD, HABANA, INTEL, NVIDIA
+from rdma_dp.inventory.pci_ids import AMD, HABANA, INTEL, MELLANOX, NVIDIA
 from rdma_dp.inventory.topology import Gpu
 
 # Device ids of vendor 15b3 (pci.ids). Several generations have the same id for their VFs.
@@ -36,4 +36,4 @@ def device_name(device: Hca | Gpu) -> str:
     if isinstance(device, Gpu):
         vendor = _VENDORS.get(function.vendor or "")
         return device.model or (f"{vendor} {function.device}" if vendor else ids)
-    return _FAMILIES.get(function.device or "", ids) if function.vendor == "15b3" else ids
+    return _FAMILIES.get(function.device or "", ids) if function.vendor == MELLANOX else ids

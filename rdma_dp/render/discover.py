@@ -23,9 +23,9 @@ def discover(inventory: Inventory, *, wide: bool = False) -> RenderableType:
         parts.append(_hca_table(inventory.hcas, wide=wide))
     else:
         parts.append(Text("no RDMA device on this node", style="bold red"))
-    unshareable = [hca for hca in inventory.hcas if not hca.shareable]
-    if unshareable:
-        parts += [Text(), _unshareable_table(unshareable)]
+    ineligible = [hca for hca in inventory.hcas if not hca.shareable]
+    if ineligible:
+        parts += [Text(), _ineligible_table(ineligible)]
     if inventory.unused_functions:
         parts += [Text(), Text("network functions without an HCA", style="bold")]
         parts.append(_unused_table(inventory.unused_functions))
@@ -108,8 +108,8 @@ def port_text(port: Port) -> Text:
     return Text.assemble(state, f" {layer}{rate}")
 
 
-def _unshareable_table(hcas: Sequence[Hca]) -> Table:
-    names = grouped((hca.name, hca.unshareable or "") for hca in hcas)
+def _ineligible_table(hcas: Sequence[Hca]) -> Table:
+    names = grouped((hca.name, str(hca.ineligible)) for hca in hcas)
     table = plain_table("NOT SHARED", "WHY")
     table.columns[0].max_width = NAMES_WIDTH
     for alike, reason in names:
@@ -120,9 +120,9 @@ def _unshareable_table(hcas: Sequence[Hca]) -> Table:
 def _unused_table(unused: Iterable[UnusedFunction]) -> Table:
     table = plain_table("PCI", "DEVICE", "NETDEVS", "WHY")
     for each in unused:
-        why = Text(each.reason)
-        if each.remedy:
-            why.append(f"\n  try: {each.remedy}", "bold")
+        why = Text(each.reason.text)
+        if each.reason.remedy:
+            why.append(f"\n  try: {each.reason.remedy}", "bold")
         function = each.function
         table.add_row(function.address, _device_id(function), or_dash(" ".join(each.netdevs)), why)
     return table

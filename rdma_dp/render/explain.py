@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from rdma_dp.inventory.verdicts import Ineligible
 from rdma_dp.render.dry_run import heading
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.selection import Comparison, HcaVerdict, unset_selectors
@@ -37,7 +38,7 @@ def _resource(pool: Pool) -> Iterator[RenderableType]:
         yield Padding(Text(f"not set: {unset}", "dim"), (0, 0, 0, 2))
 
 
-Explanation = tuple[bool, str | None, tuple[Comparison, ...]]
+Explanation = tuple[bool, Ineligible | None, tuple[Comparison, ...]]
 """Whether the HCA is chosen, why it cannot be shared, and the comparison of each selector."""
 
 
@@ -57,13 +58,13 @@ def _table(verdicts: Sequence[HcaVerdict]) -> Table:
 
 
 def _explained(verdict: HcaVerdict) -> Explanation:
-    return verdict.chosen, verdict.hca.unshareable, verdict.comparisons
+    return verdict.chosen, verdict.hca.ineligible, verdict.comparisons
 
 
 def _rows(explanation: Explanation) -> Iterator[tuple[Text, ...]]:
-    chosen, unshareable, comparisons = explanation
-    if unshareable is not None:
-        yield _NO, Text("can be shared"), Text(), Text(unshareable, "red")
+    chosen, ineligible, comparisons = explanation
+    if ineligible is not None:
+        yield _NO, Text("can be shared"), Text(), Text(ineligible.text, "red")
     for each in comparisons:
         yield _row(each)
     if not comparisons and chosen:

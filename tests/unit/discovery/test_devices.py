@@ -46,7 +46,7 @@ def test_nodes_with_the_right_numbers_are_checked_and_usable(root: Path) -> None
 def test_a_missing_uverbs_node_makes_the_hca_unshareable(root: Path) -> None:
     (root / "dev/infiniband/uverbs0").unlink()
     first, second = look_at(root).hcas
-    assert first.unshareable == "/dev/infiniband/uverbs0 is missing"
+    assert str(first.ineligible) == "/dev/infiniband/uverbs0 is missing"
     assert second.shareable
 
 
@@ -54,7 +54,7 @@ def test_a_missing_uverbs_node_makes_the_hca_unshareable(root: Path) -> None:
 def test_a_node_with_another_number_is_not_this_hcas(root: Path) -> None:
     make_node(root / "dev/infiniband/uverbs0", 231, 200)
     first, _ = look_at(root).hcas
-    assert first.unshareable == (
+    assert str(first.ineligible) == (
         "/dev/infiniband/uverbs0 is 231:200, but the kernel's uverbs0 is 231:192"
     )
 
@@ -64,8 +64,8 @@ def test_something_else_than_a_node_is_no_node(fresh: Fresh) -> None:
     (host.root / "dev/infiniband").mkdir(parents=True)
     (host.root / "dev/infiniband/uverbs0").write_text("")
     first, second = look_at(host.root).hcas
-    assert first.unshareable == "/dev/infiniband/uverbs0 is not a character device"
-    assert second.unshareable == "/dev/infiniband/uverbs1 is missing"
+    assert str(first.ineligible) == "/dev/infiniband/uverbs0 is not a character device"
+    assert str(second.ineligible) == "/dev/infiniband/uverbs1 is missing"
 
 
 @needs_root

@@ -62,13 +62,13 @@ def test_the_protocol_is_known_from_netlink_only(sample: Sample) -> None:
 
 def test_netlink_names_whom_an_smi_companion_serves(sample: Sample) -> None:
     told = NldevDevice("smi0", smi=True, smi_parent="mlx5_0")
-    assert "mlx5_0" in (hcas(sample, "gb300", told)["smi0"].unshareable or "")
+    assert "mlx5_0" in str(hcas(sample, "gb300", told)["smi0"].ineligible)
 
 
 def test_an_smi_companion_whose_served_hca_is_not_to_be_seen(sample: Sample) -> None:
     told = NldevDevice("mlx5_0", smi=True, smi_parent="mlx5_7")
-    reason = hcas(sample, "no-uverbs", told)["mlx5_0"].unshareable
-    assert reason == "no uverbs: it only serves mlx5_7 for subnet management (SMI)"
+    reason = hcas(sample, "no-uverbs", told)["mlx5_0"].ineligible
+    assert str(reason) == "no uverbs: it only serves mlx5_7 for subnet management (SMI)"
 
 
 def test_netlinks_netns_mode_goes_before_the_modules_parameter(sample: Sample) -> None:

@@ -19,12 +19,13 @@ from rdma_dp.inventory.hardware import (
     System,
     UnusedFunction,
 )
+from rdma_dp.inventory.verdicts import Unused, UnusedCode
 from rdma_dp.render import console, discover, dry_run
 from rdma_dp.sharing.pool import make_pool
 from rdma_dp.sharing.selection import Selection, select
 from simulator.host import sample_names
 from tests.conftest import Look
-from tests.makers import SYSTEM, all_selectors, hca, hca_lists, per_hca, resource
+from tests.makers import SYSTEM, all_selectors, hca, hca_lists, ineligible, per_hca, resource
 from tests.paths import CONFIGS
 
 CONFIG_FILES = sorted(CONFIGS.iterdir())
@@ -72,7 +73,9 @@ def test_every_sample_fits_two_hundred_columns_when_wide(name: str, look: Look) 
 def test_any_hcas_and_any_reason_fit(
     hcas: tuple[Hca, ...], selectors: dict[str, Any], reason: str
 ) -> None:
-    with_reason = tuple(replace(each, unshareable=each.unshareable and reason) for each in hcas)
+    with_reason = tuple(
+        replace(each, ineligible=each.ineligible and ineligible(reason)) for each in hcas
+    )
     inventory = Inventory(with_reason, (), SYSTEM)
     found = select(inventory, resource(**selectors))
     text = console.plain(discover.discover(inventory)) + dry_run_shown(inventory, found)
@@ -123,8 +126,10 @@ def test_hcas_with_the_same_reason_share_a_line() -> None:
 
 
 def test_a_function_without_ids_has_a_dash() -> None:
-    nothing = UnusedFunction(PciFunction("0000:1c:00.0"), (), "no driver is bound")
-    half = UnusedFunction(PciFunction("0000:1d:00.0", "15b3"), ("eth0",), "broken", "fix it")
+    unbound = Unused(UnusedCode.NO_DRIVER, "no driver is bound")
+    broken = Unused(UnusedCode.MADE_NO_HCA, "broken", "fix it")
+    nothing = UnusedFunction(PciFunction("0000:1c:00.0"), (), unbound)
+    half = UnusedFunction(PciFunction("0000:1d:00.0", "15b3"), ("eth0",), broken)
     lines = discovered(others=(nothing, half))
     assert any(line.split()[:2] == ["0000:1c:00.0", "-"] for line in lines if line)
     assert any(line.split()[:3] == ["0000:1d:00.0", "15b3:?", "eth0"] for line in lines if line)
