@@ -12,6 +12,7 @@ from rdma_dp import config
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Latest, first_of
 from rdma_dp.config import Config, ConfigError, ConfigMissing, Loaded
+from rdma_dp.log import Notice
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class ConfigFile:
         self._demands = Latest(0)
         self._met = (-1, 0)  # the changes of the directory and the demands of the last reading
         self._seen: bytes | str | None = None
-        self._said: list[str] = []
+        self._problems = Notice()
 
     def demand(self) -> None:
         """Somebody wants it read now, and an answer in the log even if nothing changed."""
@@ -74,7 +75,7 @@ class ConfigFile:
             at_once = demanded or self._seen is None
             content = self._content() if at_once else await self._steady_content()
             if demanded:
-                self._said = []
+                self._problems.set(None)
             if _told(content) != self._seen or demanded:
                 self._seen = _told(content)
                 return _loaded(content)
@@ -93,7 +94,7 @@ class ConfigFile:
             return error
 
     def _accepted(self, loaded: Loaded) -> Config:
-        self._said = []
+        self._problems.set(None)
         for warning in loaded.warnings:
             logger.warning("%s", warning.in_file(self._path))
         return loaded.config
@@ -101,11 +102,10 @@ class ConfigFile:
     def _say(self, level: int, error: ConfigError, consequence: str) -> None:
         """Every problem, and what follows from it; once, until there is news."""
         lines = [problem.in_file(self._path) for problem in error.problems]
-        if lines != self._said:
+        if self._problems.set("\n".join(lines)):
             for line in lines:
                 logger.log(level, "%s", line)
             logger.log(level, "%s", consequence)
-        self._said = lines
 
 
 def _told(content: Content) -> bytes | str:
