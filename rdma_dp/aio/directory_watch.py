@@ -12,6 +12,7 @@ from pathlib import Path
 from asyncinotify import Inotify, Mask
 
 from rdma_dp.aio.latest import Latest
+from rdma_dp.log import Notice
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class DirectoryWatch:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.changes = Latest(0)
-        self._said = False
+        self._notice = Notice(logger.warning)
 
     async def run(self) -> None:
         """Watches for as long as the daemon runs."""
@@ -61,15 +62,11 @@ class DirectoryWatch:
             self._tick()
 
     def _say(self, error: OSError) -> None:
-        if error.errno == errno.ENOENT or self._said:
-            return  # a directory that is not there yet is no trouble of the watch
-        self._said = True
-        logger.warning(
-            "cannot watch %s: %s; looking every %.1f s instead%s",
-            self.directory,
-            error.strerror,
-            _UNWATCHED_LOOK,
-            _USED_UP.get(error.errno or 0, ""),
+        if error.errno == errno.ENOENT:
+            return  # a directory that is not there yet is no fault of the watch
+        self._notice.set(
+            f"cannot watch {self.directory}: {error.strerror}; looking every"
+            f" {_UNWATCHED_LOOK:.1f} s instead{_USED_UP.get(error.errno or 0, '')}"
         )
 
     async def _follow(self, inotify: Inotify) -> None:

@@ -13,6 +13,7 @@ from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Latest, first_of
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import NO_DEFAULTS, Config, ConfigError, ConfigMissing, Defaults, Loaded
+from rdma_dp.log import Notice
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class ConfigFile:
         self._demands = Latest(0)
         self._read_at = (-1, 0)  # the changes of the directory and the demands of the last reading
         self._seen: bytes | str | None = None
-        self._said: list[str] = []
+        self._problems = Notice()
 
     def demand(self) -> None:
         """Reads the file now, and logs the result even if nothing changed (SIGHUP)."""
@@ -76,7 +77,7 @@ class ConfigFile:
             at_once = demanded or self._seen is None
             content = self._content() if at_once else await self._steady_content()
             if demanded:
-                self._said = []
+                self._problems.set(None)
             if _compared(content) != self._seen or demanded:
                 self._seen = _compared(content)
                 # In the thread: half a second for the largest config.
@@ -96,7 +97,7 @@ class ConfigFile:
             return error
 
     def _accepted(self, loaded: Loaded) -> Config:
-        self._said = []
+        self._problems.set(None)
         for warning in loaded.warnings:
             logger.warning("%s", warning.in_file(self._path))
         return loaded.config
@@ -104,11 +105,10 @@ class ConfigFile:
     def _say(self, level: int, error: ConfigError, consequence: str) -> None:
         """Logs every problem and its consequence, once until they change."""
         lines = [problem.in_file(self._path) for problem in error.problems]
-        if lines != self._said:
+        if self._problems.set("\n".join(lines)):
             for line in lines:
                 logger.log(level, "%s", line)
             logger.log(level, "%s", consequence)
-        self._said = lines
 
 
 def _compared(content: Content) -> bytes | str:

@@ -14,6 +14,7 @@ from rdma_dp.discovery import polling
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Inventory
+from rdma_dp.log import Notice
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Scanner:
         self._host = host
         self._found: tuple[polling.Fingerprint | None, Inventory] | None = None
         self._backoff = Backoff()
-        self._trouble: str | None = None
+        self._failure = Notice(self._say_failure, self._say_success)
         self._reading: asyncio.Future[Any] | None = None
 
     @property
@@ -51,14 +52,14 @@ class Scanner:
         try:
             found = await self._read(polling.scan_with_fingerprint, self._host)
         except RdmaDpError as error:
-            self._say(str(error))
+            self._failure.set(str(error))
         else:
-            self._say(None)
+            self._failure.set(None)
             self._found = found
 
     async def due(self, interval: float = QUIET_INTERVAL) -> None:
         """Until a scan is due although no event came. `interval` is in seconds."""
-        if self._found is None or self._trouble is not None:
+        if self._found is None or self._failure.text is not None:
             await asyncio.sleep(self._backoff.delay())
             return
         changed = False
@@ -85,13 +86,9 @@ class Scanner:
             )
             await asyncio.wait([reading])
 
-    def _say(self, trouble: str | None) -> None:
-        """Logs when the scans begin to fail, fail for another reason, or work again."""
-        if trouble == self._trouble:
-            return
-        if trouble is not None:
-            logger.error("the scan failed, the last lists stay in force: %s", trouble)
-        else:
-            logger.info("the scan works again")
-            self._backoff.reset()
-        self._trouble = trouble
+    def _say_failure(self, text: str) -> None:
+        logger.error("the scan failed, the last lists stay in force: %s", text)
+
+    def _say_success(self) -> None:
+        logger.info("the scan works again")
+        self._backoff.reset()

@@ -83,7 +83,8 @@ class KubeletView:
 
     `kubelet` is the state of kubelet.sock in `device_plugins`, None when there is none.
     `unreadable` has the directories that could not be listed, and why. `elsewhere` has roots of
-    kubelet that were found in other places.
+    kubelet that were found in other places. `forbidden` are those of `unreadable` that this process
+    may not list.
     """
 
     root: str
@@ -95,6 +96,7 @@ class KubeletView:
     why_no_pod_resources: str | None = None
     unreadable: Mapping[str, str] = field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
 
     @property
     def statuses(self) -> tuple[PluginStatus, ...]:

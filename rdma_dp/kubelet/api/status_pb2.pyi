@@ -4,7 +4,7 @@ isort:skip_file
 SPDX-License-Identifier: Apache-2.0
 
 What rdma-dp tells of itself on its plugin sockets, for `rdma-dp doctor` and for another rdma-dp
-that leaves the resource to this one. kubelet never calls it, and nothing can be changed by it. It
+that hands the resource over to this one. kubelet never calls it, and nothing can be changed by it. It
 spares the doctor a ListAndWatch of its own: when such a stream ended, the daemon would take it
 for kubelet's.
 """
@@ -71,7 +71,7 @@ class StatusReply(message.Message):
     """Slots, and those of them that are Healthy."""
     healthy: builtins.int
     leaving: builtins.bool
-    """The process ends: nobody should leave the resource to it."""
+    """The process ends: no peer should hand the resource over to it."""
     @builtins.property
     def reasons(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Why slots are not Healthy, or soon will not be."""

@@ -4,7 +4,7 @@ isort:skip_file
 SPDX-License-Identifier: Apache-2.0
 
 What rdma-dp tells of itself on its plugin sockets, for `rdma-dp doctor` and for another rdma-dp
-that leaves the resource to this one. kubelet never calls it, and nothing can be changed by it. It
+that hands the resource over to this one. kubelet never calls it, and nothing can be changed by it. It
 spares the doctor a ListAndWatch of its own: when such a stream ended, the daemon would take it
 for kubelet's.
 """

@@ -28,11 +28,14 @@ def ask_kubelet(
 async def _ask(root: Path, directories: KubeletDirectories, roots: Sequence[str]) -> KubeletView:
     paths: list[Path] = []
     unreadable: dict[str, str] = {}
+    forbidden: list[str] = []
     for directory in dict.fromkeys((directories.device_plugins, directories.plugins_registry)):
         try:
             paths += _sockets(directory)
         except OSError as error:
             unreadable[str(directory)] = error.strerror or str(error)
+            if isinstance(error, PermissionError):  # EACCES and EPERM
+                forbidden.append(str(directory))
     kubelet = directories.device_plugins / KUBELET_SOCKET
     book, sockets = await asyncio.gather(
         pod_resources(root / "pod-resources" / KUBELET_SOCKET),
@@ -47,6 +50,7 @@ async def _ask(root: Path, directories: KubeletDirectories, roots: Sequence[str]
         pod_resources=book if isinstance(book, PodResources) else None,
         why_no_pod_resources=book if isinstance(book, str) else None,
         unreadable=unreadable,
+        forbidden=tuple(forbidden),
         elsewhere=_elsewhere((root, directories.device_plugins.parent), roots),
     )
 

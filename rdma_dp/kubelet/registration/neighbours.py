@@ -63,6 +63,7 @@ class Neighbours(ABC):
         One that only registers again is back by then: two that answered that would go on for ever.
         """
         async for _ in changes(*(watch.changes for watch in self._watches)):
+            self.scan()  # first: one may end while it is observed
             await self._observe()
             while gone := self.scan()[1]:
                 await self._pause(pause)
@@ -71,7 +72,7 @@ class Neighbours(ABC):
         raise AssertionError("changes() never ends")
 
     async def _observe(self) -> None:  # noqa: B027 - there may be nothing to do
-        """Called at each change, before the scan."""
+        """Called at each change, to find out more of those that are present."""
 
     def _detail(self, gone: frozenset[str]) -> str:
         """The text of the loss, where there is more to report than its kind."""

@@ -23,6 +23,7 @@ from simulator.kubelet import (
     Registered,
     SimulatedKubelet,
     Started,
+    StreamEnded,
     UnexpectedAdmissionError,
 )
 from simulator.kubelet.foreign import ForeignPlugin
@@ -327,16 +328,18 @@ def _answer(allocation: Allocation) -> Answer:
 
 
 def _is_connected(kubelet: SimulatedKubelet, resource: str) -> bool:
-    """Whether a plugin is the current one and has told what it has, be it nothing.
+    """Whether a plugin is the current one and has told what it has, which may be nothing.
 
     A list alone says little: the older of two streams may bring one after the plugin was dropped.
+    Nor a registration, when a stream has ended since: after a hand-over kubelet still has the list
+    of the process that ended, until the other one registers again.
     """
     listed = False
     for event in reversed(kubelet.events):
         if isinstance(event, Started):
             return False
         if getattr(event, "resource", None) == resource:
-            if isinstance(event, Registered | Disconnected | Forgotten):
+            if isinstance(event, Registered | StreamEnded | Disconnected | Forgotten):
                 return listed and isinstance(event, Registered)
             listed |= isinstance(event, ListReceived)
     return False

@@ -84,7 +84,7 @@ ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
     ),
     "not to be listed": (
         kubelet.socket,
-        {"kubelet": None, "unreadable": {DP: "Permission denied"}},
+        {"kubelet": None, "unreadable": {DP: "Permission denied"}, "forbidden": (DP,)},
         Verdict.UNKNOWN,
         "Permission denied",
         "sudo",
