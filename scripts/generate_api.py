@@ -60,7 +60,9 @@ def install(fresh: Path) -> None:
 def main() -> int:
     """Generate the files, or with --check compare them. Returns 1 if the tree is stale."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="only compare, and exit with 1 if a file is stale")
+    parser.add_argument(
+        "--check", action="store_true", help="only compare, and exit with 1 if a file is stale"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         fresh = Path(directory)

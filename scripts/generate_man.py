@@ -40,6 +40,7 @@ def page(parser: argparse.ArgumentParser, description: str, examples: Iterable[s
 
 
 def main() -> None:
+    """Write the pages into the directory that the command line names."""
     directory = Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
     for make_parser, description, examples in PAGES:

@@ -1,8 +1,8 @@
-"""The figures, one family a file.
+"""The figures, one per file.
 
-A figure is an async function that takes a Workshop (which has hosts and daemons) and a Scale
-(which bounds it) and returns rows of the table. Its docstring says what exactly is measured and
-how to read it: `python -m bench --list` shows it. To add one, write its file and name it here.
+A figure is an async function. It takes a Workshop (hosts and daemons) and a Scale (the number of
+repetitions), and returns rows of the table. Its docstring explains what it measures and how to read
+it; `python -m bench --list` prints it. To add a figure, write a file and add it here.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -31,7 +31,7 @@ async def planning(workshop: Workshop, scale: Scale) -> list[Row]:
 
         async def events() -> None:
             while True:
-                daemon.child.tell(EVENT)
+                daemon.child.send(EVENT)
                 await asyncio.sleep(_PAUSE)
 
         waking = asyncio.create_task(events())

@@ -44,7 +44,7 @@ class DirectoryWatch:
     """Counts the changes of names in one directory; observers look again at each."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self.changes = Latest(0)
         self._said = False
 
@@ -53,7 +53,7 @@ class DirectoryWatch:
         while True:
             try:
                 with Inotify() as inotify:
-                    inotify.add_watch(self._directory, _EVENTS)
+                    inotify.add_watch(self.directory, _EVENTS)
                     await self._follow(inotify)
             except OSError as error:
                 self._say(error)
@@ -66,7 +66,7 @@ class DirectoryWatch:
         self._said = True
         logger.warning(
             "cannot watch %s: %s; looking every %.1f s instead%s",
-            self._directory,
+            self.directory,
             error.strerror,
             _UNWATCHED_LOOK,
             _USED_UP.get(error.errno or 0, ""),

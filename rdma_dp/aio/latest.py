@@ -1,6 +1,7 @@
 """The newest value of something, for any number of observers on one event loop."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -26,6 +27,9 @@ class Observable(Protocol[T_co]):
     async def until(self, accept: Callable[[T_co], bool]) -> T_co:
         """The first value, from now on, that `accept` takes."""
 
+    def follow(self, event: asyncio.Event) -> None:
+        """Sets `event` at each change, for as long as the event is referred to."""
+
 
 class Latest(Generic[T]):
     """An Observable and the only door to write it."""
@@ -33,6 +37,7 @@ class Latest(Generic[T]):
     def __init__(self, value: T) -> None:
         self._value = value
         self._changed = asyncio.Event()
+        self._followed = weakref.WeakSet[asyncio.Event]()
 
     @property
     def value(self) -> T:
@@ -44,6 +49,12 @@ class Latest(Generic[T]):
         self._value = value
         self._changed.set()
         self._changed = asyncio.Event()
+        for event in [*self._followed]:
+            event.set()
+
+    def follow(self, event: asyncio.Event) -> None:
+        """Sets `event` at each change, for as long as the event is referred to."""
+        self._followed.add(event)
 
     async def watch(self) -> AsyncIterator[T]:
         """The newest value at once, then again after every change. Never ends."""
@@ -79,6 +90,21 @@ class Part(Generic[T, R]):
     async def until(self, accept: Callable[[R], bool]) -> R:
         """The first part, from now on, that `accept` takes."""
         return self._part(await self._whole.until(lambda whole: accept(self._part(whole))))
+
+    def follow(self, event: asyncio.Event) -> None:
+        """Sets `event` at each change of the whole, for as long as the event is referred to."""
+        self._whole.follow(event)
+
+
+async def changes(*observed: Observable[Any]) -> AsyncIterator[None]:
+    """Yields at once, and again after each change of any of these. Never ends."""
+    changed = asyncio.Event()
+    for each in observed:
+        each.follow(changed)
+    while True:
+        changed.clear()  # before the values are read: no change falls between
+        yield
+        await changed.wait()
 
 
 async def first_of(*waits: Coroutine[Any, Any, R]) -> R:

@@ -178,10 +178,7 @@ def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool)
         "does; setLinksUp in the config has precedence",
         default=set_links_up,
     )
-    _add_choice(
-        parser, "log-level", "LEVEL", ("info", "debug", "warning"), "least severe level to log"
-    )
-    _add_choice(parser, "log-format", "FORMAT", ("text", "json"), "format of the log lines")
+    _add_logging(parser)
     text = "read this directory (with sys, dev and proc of a node), and nothing else"
     _add_directory(parser, "root", Path("/"), text)
 
@@ -206,6 +203,13 @@ def add_use_cdi(parser: argparse.ArgumentParser) -> None:
         "cdi in the config has precedence"
     )
     _add_switch(parser, "use-cdi", text, default=False)
+
+
+def _add_logging(parser: argparse.ArgumentParser) -> None:
+    _add_choice(
+        parser, "log-level", "LEVEL", ("info", "debug", "warning"), "least severe level to log"
+    )
+    _add_choice(parser, "log-format", "FORMAT", ("text", "json"), "format of the log lines")
 
 
 def _add_format(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:

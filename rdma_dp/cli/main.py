@@ -18,6 +18,9 @@ from rdma_dp.cli.output import FAILED, INTERRUPTED, OK, complain
 from rdma_dp.cli.parsing import parse
 from rdma_dp.errors import RdmaDpError
 
+# errno: no more descriptors in this process or on the machine, or no memory (host/files.py).
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """The entry point `rdma-dp`."""
@@ -46,6 +49,9 @@ def _run_verb(options: argparse.Namespace) -> int:
         _drop_output()
         return OK
     except OSError as error:
+        if error.errno in _EXHAUSTED:  # even a module of ours cannot be read then
+            complain(f"out of file descriptors or memory: {error.strerror}")
+            return int(options.failed)
         if error.errno != errno.ENOSPC:
             raise
         complain(f"cannot write the output: {error.strerror}")

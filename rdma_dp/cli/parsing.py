@@ -107,9 +107,11 @@ def _formatter(verbs: Sequence[Verb]) -> type[argparse.HelpFormatter]:
 
         def _add_verbs(self) -> None:
             for group, members in groupby(verbs, lambda verb: verb.group):
-                self.start_section(group or argparse.SUPPRESS)
+                if group:
+                    self.start_section(group)
                 for verb in members:
                     self.add_argument(argparse.Action([], verb.name, help=verb.summary))
-                self.end_section()
+                if group:
+                    self.end_section()
 
     return GroupedVerbs

@@ -10,7 +10,6 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,13 +119,13 @@ def dry_run(options: argparse.Namespace) -> int:
     """Show what a config does on this node: the chosen HCAs, and what a container gets."""
     from rdma_dp.sharing.pool import make_pools
 
-    opened = _open(options)
-    loaded = _loaded(opened.config, use_cdi=options.use_cdi)
+    source, config = _open(options)
+    loaded = _loaded(config, use_cdi=options.use_cdi)
     if loaded is None:
         return FAILED
-    inventory = opened.source.scan()
+    inventory = source.scan()
     pools = make_pools(loaded.config, inventory)
-    warnings = [warning.in_file(opened.config.file) for warning in loaded.warnings]
+    warnings = [warning.in_file(config.file) for warning in loaded.warnings]
     if options.output == "json":
         from rdma_dp.render import json_documents
 
@@ -147,15 +146,15 @@ def cdi(options: argparse.Namespace) -> int:
     from rdma_dp.sharing.pool import make_pools
     from rdma_dp.specs import cdi
 
-    opened = _open(options)
-    loaded = _loaded(opened.config, use_cdi=True)
+    source, config = _open(options)
+    loaded = _loaded(config, use_cdi=True)
     if loaded is None:
         return FAILED
-    pools = make_pools(loaded.config, opened.source.scan())
+    pools = make_pools(loaded.config, source.scan())
     specs = {cdi.file_name(pool.resource.full_name): cdi.spec(pool) for pool in pools}
     print_json({name: spec for name, spec in specs.items() if spec is not None})
     for warning in loaded.warnings:
-        complain(f"{warning.in_file(opened.config.file)} [warning]")
+        complain(f"{warning.in_file(config.file)} [warning]")
     for pool in pools:
         if pool.why_empty is not None:
             complain(f"{pool.resource.full_name} has no HCA, so no spec: {pool.why_empty}")
@@ -178,10 +177,10 @@ def doctor(options: argparse.Namespace) -> int:
         else:
             console.show(doctor.catalogue(checks))
         return OK
-    opened = _open(options)
+    source, config = _open(options)
     node = view_node(
-        opened.source,
-        opened.config,
+        source,
+        config,
         defaults=Defaults(use_cdi=options.use_cdi),
         kubelet_root=options.kubelet_root_dir,
         device_plugins=options.device_plugins_dir,
@@ -202,18 +201,16 @@ def snapshot(options: argparse.Namespace) -> int:
     Names and addresses are replaced by pseudonyms.
     """
     from rdma_dp.doctor.examination import examine_node
-    from rdma_dp.node.capture import take
-    from rdma_dp.node.queries import ask
+    from rdma_dp.node.capture import KubeletPlaces, take
     from rdma_dp.node.snapshot import archive_writing
     from rdma_dp.render import snapshot as told
 
     archive_writing.check_place(options.file, replace=options.force)
-    opened = _open(options)
-    directories = (options.kubelet_root_dir, options.device_plugins_dir)
+    source, config = _open(options)
     taken = take(
-        opened.source,
-        opened.config,
-        lambda host: ask(host, *directories),
+        source,
+        config,
+        KubeletPlaces(options.kubelet_root_dir, options.device_plugins_dir),
         [examine_node],
         raw=options.raw,
         hide=options.hide,
@@ -261,23 +258,15 @@ def completion(options: argparse.Namespace) -> int:
     return OK
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """The node that a verb reads, and the config file for it."""
-
-    source: "NodeSource"
-    config: "FoundConfig"
-
-
-def _open(options: argparse.Namespace) -> _Opened:
+def _open(options: argparse.Namespace) -> "tuple[NodeSource, FoundConfig]":
     """The node of --root, with the config of --config, of the snapshot, or of the usual path."""
     from rdma_dp.config.loading import find_config
 
     source = _source(options)
     if options.config is None and source.config is not None:
         complain(f"using the config {source.config.file} from {options.root}")
-        return _Opened(source, source.config)
-    return _Opened(source, find_config(options.config or arguments.DEFAULT_CONFIG))
+        return source, source.config
+    return source, find_config(options.config or arguments.DEFAULT_CONFIG)
 
 
 def _source(options: argparse.Namespace) -> "NodeSource":

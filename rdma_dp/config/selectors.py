@@ -1,5 +1,7 @@
 """The selectors of a resource: which HCAs it takes, and which of these it leaves out."""
 
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 from pydantic import ConfigDict, Field
@@ -17,6 +19,10 @@ from rdma_dp.config.types import (
     Text,
     VendorId,
 )
+from rdma_dp.config.values.globs import compile_globs
+from rdma_dp.config.values.matchers import EqualMatcher, Matcher
+from rdma_dp.config.values.pci_addresses import compile_addresses
+from rdma_dp.config.values.pf_names import compile_pf_names
 
 
 class Traits(ConfigModel):
@@ -108,6 +114,30 @@ class Selectors(Traits):
         """What is given here, and beside it what is given only there; exclude likewise."""
         exclude = self.exclude.joined(other.exclude)
         return super().joined(other).model_copy(update={"exclude": exclude})
+
+
+# How the values of a selector are compared, by field; all others are compared for equality.
+_COMPILERS: Mapping[str, Callable[[Iterable[str]], Matcher[Any]]] = MappingProxyType(
+    {
+        "if_names": compile_globs,
+        "rdma_devices": compile_globs,
+        "pci_addresses": compile_addresses,
+        "pf_names": compile_pf_names,
+    }
+)
+
+
+def compiled(traits: Traits) -> Mapping[str, Matcher[Any]]:
+    """A matcher for each selector that is given, by field name ("if_names"), in field order.
+
+    Call it once per config: compiling takes longer than comparing. `exclude` is not in it; compile
+    `selectors.exclude` separately.
+    """
+    return {
+        name: _COMPILERS.get(name, EqualMatcher)(values)
+        for name, values in _given(traits).items()
+        if name in Traits.model_fields
+    }
 
 
 def _given(traits: Traits) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 
 from rdma_dp.aio.latest import Observable
 from rdma_dp.aio.threads import in_thread
+from rdma_dp.host.files import ExhaustedError
 from rdma_dp.host.netlink.links import LinkError, index_of, set_up
-from rdma_dp.inventory.hardware import Hca
+from rdma_dp.inventory.hardware import Hca, NetDevice
 from rdma_dp.sharing.state import NodeState
 
 logger = logging.getLogger(__name__)
@@ -51,12 +52,20 @@ class LinkKeeper:
     def set_new_links_up(self, hcas: Iterable[Hca]) -> bool:
         """Sets new netdevs up that are administratively down. Returns whether one was set up."""
         changed = False
-        for hca in hcas:
-            for netdev in hca.netdevs:
-                index = self._index_of(netdev.name)
-                if index is not None and index not in self._seen:
-                    self._seen.add(index)
-                    changed |= netdev.admin_up is False and self._try(netdev.name, hca.name)
+        try:
+            for hca in hcas:
+                for netdev in hca.netdevs:
+                    changed |= self._set_up_once(netdev, hca.name)
+        except ExhaustedError as error:  # the next scan tries again
+            logger.warning("not all netdevs were checked: %s", error)
+        return changed
+
+    def _set_up_once(self, netdev: NetDevice, hca: str) -> bool:
+        index = self._index_of(netdev.name)
+        if index is None or index in self._seen:
+            return False
+        changed = netdev.admin_up is False and self._try(netdev.name, hca)
+        self._seen.add(index)
         return changed
 
     def _try(self, netdev: str, hca: str) -> bool:

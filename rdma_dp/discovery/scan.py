@@ -3,12 +3,11 @@
 from types import MappingProxyType
 
 from rdma_dp.discovery.char_devices import read_rdma_cm
-from rdma_dp.discovery.eligibility import judged
+from rdma_dp.discovery.eligibility import judged, unreadable
 from rdma_dp.discovery.hcas import netdevs_of, read_hca, with_altnames
 from rdma_dp.discovery.sources import Sources
 from rdma_dp.discovery.unused_functions import RDMA_MODULE_OF_DRIVER, idle_functions
 from rdma_dp.host.files import Host, HostError
-from rdma_dp.host.netlink.links import query_altnames
 from rdma_dp.host.netlink.values import NetlinkView
 from rdma_dp.host.paths import MODULES, NETNS_MODE
 from rdma_dp.inventory.hardware import Hca, Inventory, System, natural_key
@@ -17,21 +16,19 @@ from rdma_dp.inventory.hardware import Hca, Inventory, System, natural_key
 _CORE_MODULES = ("ib_core", "ib_uverbs", "ib_umad", "rdma_ucm")
 
 
-def scan(host: Host, netlink: NetlinkView | None = None) -> Inventory:
+def scan(host: Host) -> Inventory:
     """Reads the whole host.
 
-    `netlink` is what netlink says; on a live host it is asked for. Raises HostError when a
-    class directory cannot be read; an HCA, a function or a node that cannot be read is in the
-    inventory with the error as its reason, and does not hide the unused_functions.
+    Raises HostError when a class directory cannot be read; an HCA, a function or a node that cannot
+    be read is in the inventory with the error as its reason, and does not hide the
+    unused_functions.
     """
-    ask = netlink is None and host.live
-    if netlink is None:
-        netlink = _ask_rdma_netlink() if ask else NetlinkView()
+    netlink = host.netlink.rdma() or NetlinkView()
     sources = Sources(host, netlink)
     netns_mode = netlink.netns_mode or _netns_mode(host)
     names = sorted(sources.parents, key=natural_key)
     read = [_judged_hca(sources, name, netns_mode) for name in names]
-    altnames = query_altnames(netdevs_of(read)) if ask else netlink.altnames
+    altnames = host.netlink.altnames(netdevs_of(read))
     hcas = tuple(with_altnames(hca, altnames) if altnames else hca for hca in read)
     return Inventory(
         hcas=hcas,
@@ -40,18 +37,11 @@ def scan(host: Host, netlink: NetlinkView | None = None) -> Inventory:
     )
 
 
-def _ask_rdma_netlink() -> NetlinkView:
-    # Imported here: pyroute2 costs 75 ms, and only a live host has a kernel to ask.
-    from rdma_dp.host.netlink import rdma  # noqa: PLC0415
-
-    return rdma.query() or NetlinkView()
-
-
 def _judged_hca(sources: Sources, name: str, netns_mode: str | None) -> Hca:
     try:
         return judged(sources, read_hca(sources, name), netns_mode)
     except HostError as error:
-        return Hca(name, unshareable=str(error))
+        return Hca(name, ineligible=unreadable(error))
 
 
 def _netns_mode(host: Host) -> str | None:

@@ -4,6 +4,8 @@ from rdma_dp.discovery.sources import Sources
 from rdma_dp.host.files import HostError
 from rdma_dp.host.paths import MODULES, PCI_DEVICES, PCI_DRIVERS
 from rdma_dp.inventory.hardware import Hca, PciFunction, UnusedFunction
+from rdma_dp.inventory.pci_ids import MELLANOX, QLOGIC
+from rdma_dp.inventory.verdicts import Unused, UnusedCode
 
 # The module that makes HCAs on top of each Ethernet or core driver (kernel drivers/infiniband/hw).
 RDMA_MODULE_OF_DRIVER = {
@@ -33,12 +35,10 @@ PASS_THROUGH_DRIVERS = frozenset(
 )
 
 # What would drive a function that nothing drives, by PCI vendor.
-_DRIVER_OF_VENDOR = {"15b3": "mlx5_core", "1077": "ib_qib"}
+_DRIVER_OF_VENDOR = {MELLANOX: "mlx5_core", QLOGIC: "ib_qib"}
 _MLX4_DEVICES = range(0x1002, 0x1011)  # ConnectX-2 to ConnectX-3 Pro (kernel mlx4/main.c)
 
 KERNEL_LOG = "dmesg | grep -iE 'rdma|infiniband|mlx|irdma|bnxt'"
-
-Finding = tuple[str, str | None]  # the reason and its remedy
 
 
 def idle_functions(
@@ -56,7 +56,7 @@ def idle_functions(
 def _idle_function(
     sources: Sources,
     address: str,
-    joined: str | None,
+    joined: Unused | None,
     netns_mode: str | None,
     unplaced: list[str],
 ) -> UnusedFunction:
@@ -65,47 +65,56 @@ def _idle_function(
         function = sources.functions.at(address, f"{PCI_DEVICES}/{address}")
         if joined is not None:
             return UnusedFunction(function, netdevs, joined)
-        return UnusedFunction(function, netdevs, *_reason(sources, function, netns_mode, unplaced))
+        return UnusedFunction(function, netdevs, _reason(sources, function, netns_mode, unplaced))
     except HostError as error:
-        return UnusedFunction(PciFunction(address), netdevs, error.message, error.hint)
+        unreadable = Unused(UnusedCode.UNREADABLE, error.message, error.hint)
+        return UnusedFunction(PciFunction(address), netdevs, unreadable)
 
 
-def _joined_reason(hca: Hca) -> str:
+def _joined_reason(hca: Hca) -> Unused:
     bonds = sorted({netdev.bond for netdev in hca.netdevs if netdev.bond})
     if bonds:
-        return f"its port is part of {hca.name}, the HCA of {', '.join(bonds)}"
-    return f"its port is one of the ports of {hca.name}"
+        text = f"its port is part of {hca.name}, the HCA of {', '.join(bonds)}"
+        return Unused(UnusedCode.JOINED, text)
+    return Unused(UnusedCode.JOINED, f"its port is one of the ports of {hca.name}")
 
 
 def _reason(
     sources: Sources, function: PciFunction, netns_mode: str | None, unplaced: list[str]
-) -> Finding:
+) -> Unused:
     driver = function.driver
     if driver is None:
         return _without_driver(sources, function)
     if driver in PASS_THROUGH_DRIVERS:
-        return f"bound to {driver}: handed to a virtual machine or to user space", None
+        text = f"bound to {driver}: handed to a virtual machine or to user space"
+        return Unused(UnusedCode.PASSED_THROUGH, text)
     if driver in _PARENTLESS_DRIVERS and unplaced:
-        return f"its HCA names no PCI function; it is among {', '.join(unplaced)}", None
+        text = f"its HCA names no PCI function; it is among {', '.join(unplaced)}"
+        return Unused(UnusedCode.HCA_WITHOUT_FUNCTION, text)
     if driver in RDMA_DRIVERS:
-        return f"driver {driver} is bound but made no HCA", KERNEL_LOG
+        text = f"driver {driver} is bound but made no HCA"
+        return Unused(UnusedCode.MADE_NO_HCA, text, KERNEL_LOG)
     module = RDMA_MODULE_OF_DRIVER.get(driver)
     if module is None:
-        return f"driver {driver} has no RDMA that we know of", None
+        text = f"driver {driver} has no RDMA that we know of"
+        return Unused(UnusedCode.DRIVER_WITHOUT_RDMA, text)
     if _is_part_of_multiport(sources, function):
-        return "its port is part of another function's HCA (multi-port RoCE)", None
+        text = "its port is part of another function's HCA (multi-port RoCE)"
+        return Unused(UnusedCode.MULTIPORT, text)
     return _without_rdma_module(sources, driver, module, netns_mode)
 
 
-def _without_driver(sources: Sources, function: PciFunction) -> Finding:
+def _without_driver(sources: Sources, function: PciFunction) -> Unused:
     driver = _DRIVER_OF_VENDOR.get(function.vendor or "")
-    if function.vendor == "15b3" and int(function.device or "0", 16) in _MLX4_DEVICES:
+    if function.vendor == MELLANOX and int(function.device or "0", 16) in _MLX4_DEVICES:
         driver = "mlx4_core"
     if driver is None:
-        return "no driver is bound", None
-    if sources.host.is_directory(f"{PCI_DRIVERS}/{driver}"):  # loaded: modprobe would do nothing
-        return "no driver is bound", f"echo {function.address} > /{PCI_DRIVERS}/{driver}/bind"
-    return "no driver is bound", f"modprobe {driver}"
+        remedy = None
+    elif sources.host.is_directory(f"{PCI_DRIVERS}/{driver}"):  # loaded: modprobe would do nothing
+        remedy = f"echo {function.address} > /{PCI_DRIVERS}/{driver}/bind"
+    else:
+        remedy = f"modprobe {driver}"
+    return Unused(UnusedCode.NO_DRIVER, "no driver is bound", remedy)
 
 
 def _is_part_of_multiport(sources: Sources, function: PciFunction) -> bool:
@@ -120,17 +129,21 @@ def _is_part_of_multiport(sources: Sources, function: PciFunction) -> bool:
 
 def _without_rdma_module(
     sources: Sources, driver: str, module: str, netns_mode: str | None
-) -> Finding:
+) -> Unused:
     if not sources.host.is_directory(MODULES):
-        return f"driver {driver} made no HCA; whether {module} is loaded cannot be seen here", None
+        text = f"driver {driver} made no HCA; whether {module} is loaded cannot be seen here"
+        return Unused(UnusedCode.MODULES_UNKNOWN, text)
     if not sources.host.is_directory(f"{MODULES}/{module}"):
-        return (
+        return Unused(
+            UnusedCode.MODULE_NOT_LOADED,
             f"driver {driver} is bound, but its RDMA module {module} is not loaded",
             f"modprobe {module}",
         )
     if netns_mode == "exclusive":
-        return (
+        return Unused(
+            UnusedCode.OTHER_NETNS,
             f"{module} is loaded, but the HCA may be in another network namespace (exclusive)",
             "rdma system set netns shared",
         )
-    return f"{driver} and {module} are loaded but made no HCA", KERNEL_LOG
+    text = f"{driver} and {module} are loaded but made no HCA"
+    return Unused(UnusedCode.MADE_NO_HCA, text, KERNEL_LOG)

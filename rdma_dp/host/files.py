@@ -6,16 +6,14 @@ and look alike. Nothing else in rdma-dp names a path below /sys, /proc or /dev.
 """
 
 import errno
-import os
 import posixpath
 import stat
 from pathlib import Path
 from typing import TypeVar
 
 from rdma_dp.errors import RdmaDpError
-from rdma_dp.host.paths import DEV
-from rdma_dp.host.tree import DiskTree, Tree
-from rdma_dp.inventory.hardware import CharDevice, DeviceNumber
+from rdma_dp.host.netlink.backends import KernelNetlink, Netlink, RecordedNetlink
+from rdma_dp.host.tree import DiskTree, Status, Tree
 
 # sysfs hands out at most a page per attribute (kernel fs/sysfs/file.c, sysfs_kf_seq_show).
 _PAGE = 4096
@@ -60,8 +58,10 @@ class Host:
     looks like an empty host.
     """
 
-    def __init__(self, tree: Tree | Path | str = "/") -> None:
+    def __init__(self, tree: Tree | Path | str = "/", netlink: Netlink | None = None) -> None:
+        """`netlink` defaults to this machine's kernel for its own root, and to none for others."""
         self._tree: Tree = DiskTree(tree) if isinstance(tree, Path | str) else tree
+        self._netlink = netlink or (KernelNetlink() if self._tree.live else RecordedNetlink())
         self._unchanging: dict[tuple[str, int], bytes | None] = {}
         self._failures: dict[tuple[str, int], list[HostError]] = {}
 
@@ -71,8 +71,13 @@ class Host:
         return self._tree
 
     @property
+    def netlink(self) -> Netlink:
+        """What answers the questions that go over netlink."""
+        return self._netlink
+
+    @property
     def live(self) -> bool:
-        """Whether this is the machine that we run on, where netlink may be asked too."""
+        """Whether this is the machine that we run on."""
         return self._tree.live
 
     def entries(self, path: str) -> tuple[str, ...]:
@@ -163,39 +168,19 @@ class Host:
             return self._absent_or_raise(path, error, None)
 
     def is_directory(self, path: str) -> bool:
-        """Whether there is a directory (a link to one counts)."""
+        """Whether there is a directory; a symlink to one counts. Raises ExhaustedError alone."""
         try:
-            return stat.S_ISDIR(self._tree.status(path).st_mode)
-        except (OSError, ValueError):  # ValueError: no file has such a name
+            found = self.status(path)
+        except (HostError, ValueError):  # ValueError: no file has such a name
             return False
+        return found is not None and stat.S_ISDIR(found.st_mode)
 
-    def char_device(self, name: str, sysfs_path: str) -> CharDevice:
-        """The device node of `name`, as its sysfs directory describes it and /dev holds it.
-
-        A tree without /dev (a capture) cannot be checked: its nodes are named from sysfs alone.
-        """
+    def status(self, path: str) -> Status | None:
+        """What stat(2) reports about a file, links followed; None when it is not there."""
         try:
-            number = _device_number(self.read(f"{sysfs_path}/dev"))
-        except HostError as error:
-            return CharDevice(name, None, fault=str(error))
-        if not self.is_directory(DEV):
-            return CharDevice(name, number)
-        device = CharDevice(name, number, checked=True)
-        fault = self._node_fault(device)
-        return CharDevice(name, number, checked=True, fault=fault)
-
-    def _node_fault(self, device: CharDevice) -> str | None:
-        try:
-            node = self._tree.status(device.path.lstrip("/"))
+            return self._tree.status(path)
         except OSError as error:
-            gone = error.errno in _GONE
-            return f"{device.path} {'is missing' if gone else f'cannot be used: {error.strerror}'}"
-        if not stat.S_ISCHR(node.st_mode):
-            return f"{device.path} is not a character device"
-        found = DeviceNumber(os.major(node.st_rdev), os.minor(node.st_rdev))
-        if device.number is not None and found != device.number:
-            return f"{device.path} is {found}, but the kernel's {device.name} is {device.number}"
-        return None
+            return self._absent_or_raise(path, error, None)
 
     def _absent_or_raise(self, path: str, error: OSError, absent: T) -> T:
         if error.errno in _GONE:
@@ -204,10 +189,3 @@ class Host:
             raise ExhaustedError(f"cannot read /{path}: {error.strerror}") from error
         hint = "run as root" if error.errno in (errno.EACCES, errno.EPERM) else None
         raise HostError(f"cannot read /{path}: {error.strerror}", hint) from error
-
-
-def _device_number(text: str | None) -> DeviceNumber | None:
-    major, _, minor = (text or "").partition(":")
-    if major.isascii() and major.isdigit() and minor.isascii() and minor.isdigit():
-        return DeviceNumber(int(major), int(minor))
-    return None

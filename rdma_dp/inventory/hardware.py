@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from rdma_dp.inventory.verdicts import Ineligible, Suspicion, Unused
+
 CHAR_DEVICE_DIRECTORY = "/dev/infiniband"
 
 
@@ -129,8 +131,8 @@ class Hca:
     `functions` has the function that the HCA sits on first; behind it come, for a RoCE bond, the
     functions whose ports it took over. Empty for a virtual HCA (rxe, siw).
     `pf_names` are the netdevs of its PF: its own for a PF, the parent's for a VF or SF.
-    `unshareable` says in words why no pod may have it; None for an HCA to share. `suspicion` is a
-    reason against sharing it that could not be confirmed.
+    `ineligible` is why no pod may have it; None for an HCA to share. `suspicion` is a reason
+    against sharing it that could not be confirmed.
     """
 
     name: str
@@ -143,13 +145,13 @@ class Hca:
     uverbs: CharDevice | None = None
     umads: tuple[CharDevice, ...] = ()
     issms: tuple[CharDevice, ...] = ()
-    unshareable: str | None = None
-    suspicion: str | None = None
+    ineligible: Ineligible | None = None
+    suspicion: Suspicion | None = None
 
     @property
     def shareable(self) -> bool:
         """Whether a pod can be given this HCA."""
-        return self.unshareable is None
+        return self.ineligible is None
 
     @property
     def function(self) -> PciFunction | None:
@@ -223,15 +225,11 @@ def _port_link_types(port: Port, by_name: Mapping[str, str | None]) -> Iterable[
 
 @dataclass(frozen=True, slots=True)
 class UnusedFunction:
-    """A network function without an HCA, and why, as far as the node shows it.
-
-    `remedy` is what to type to change that, where something can be typed.
-    """
+    """A network function without an HCA, and why, as far as the node shows it."""
 
     function: PciFunction
     netdevs: tuple[str, ...]
-    reason: str
-    remedy: str | None = None
+    reason: Unused
 
 
 @dataclass(frozen=True, slots=True)

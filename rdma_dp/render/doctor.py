@@ -1,6 +1,6 @@
 """What the doctor found: for people, and as JSON with stable field names."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rdma_dp.doctor.check import Check, Verdict, worst
+from rdma_dp.doctor.check import Check, Finding, Verdict, worst
 from rdma_dp.doctor.examination import Result
-from rdma_dp.text import grouped, some
+from rdma_dp.text import some
 
 _COLOURS = {
     Verdict.OK: "green",
@@ -96,10 +96,13 @@ def _grid(names: int) -> Table:
 
 
 def _findings(result: Result) -> Iterator[Text]:
-    for subjects, evidence in grouped((each.subject, each.evidence) for each in result.findings):
-        names = some(tuple(filter(None, subjects)), _SUBJECTS)
+    alike: dict[str, list[Finding]] = defaultdict(list)
+    for finding in result.findings:
+        alike[finding.evidence].append(finding)
+    for evidence, findings in alike.items():
+        names = some(tuple(each.subject for each in findings if each.subject), _SUBJECTS)
         yield Text(f"{names}: {evidence}" if names else evidence)
-        yield from _steps(each.remedy for each in result.findings if each.evidence == evidence)
+        yield from _steps(each.remedy for each in findings)
 
 
 def _steps(remedies: Iterable[tuple[str, ...]]) -> Iterator[Text]:

@@ -113,7 +113,7 @@ def _hca(hca: Hca) -> Document:
         "umad": [umad.name for umad in hca.umads],
         "issm": [issm.name for issm in hca.issms],
         "shareable": hca.shareable,
-        "reason": hca.unshareable,
+        "reason": hca.ineligible.text if hca.ineligible else None,
     }
 
 
@@ -135,8 +135,8 @@ def _other(other: UnusedFunction) -> Document:
         "deviceID": other.function.device,
         "driver": other.function.driver,
         "netdevs": list(other.netdevs),
-        "reason": other.reason,
-        "remedy": other.remedy,
+        "reason": other.reason.text,
+        "remedy": other.reason.remedy,
     }
 
 
@@ -175,7 +175,7 @@ def _share(pool: Pool, share: SlotGroup) -> Document:
         "slots": share.ever_listed,
         "healthy": share.healthy,
         "numaNode": share.numa_node,
-        "reason": share.health.reason,
+        "reason": share.health.reason.text if share.health.reason else None,
         "allocate": _answer(pool, granted(pool, [share])),
     }
 

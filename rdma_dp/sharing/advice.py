@@ -10,6 +10,7 @@ from typing import Any
 from rdma_dp.config import Selectors
 from rdma_dp.config.values import globs
 from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, NetDevice, System, UnusedFunction
+from rdma_dp.inventory.verdicts import Code
 from rdma_dp.sharing.health import describe_ports, has_active_port
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.selection import Comparison, HcaVerdict, Selection, mismatches
@@ -28,10 +29,14 @@ _FUNCTION_AND_PORT = re.compile(r"(?<=\d)(f\d+)?(n\w+|d\d+)?$", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is wrong, and the command that fixes it, if there is one."""
+    """What is wrong, and the command that fixes it, if there is one.
+
+    `code` is the code of the verdict that the text quotes.
+    """
 
     text: str
     command: str | None = None
+    code: Code | None = None
 
     def __str__(self) -> str:
         return f"{self.text}: try `{self.command}`" if self.command else self.text
@@ -71,7 +76,7 @@ def steps(selection: Selection, inventory: Inventory) -> tuple[Step, ...]:
         return ()
     matching = [verdict.hca for verdict in selection.verdicts if not verdict.mismatches]
     if matching:
-        return _unshareable(matching)
+        return _ineligible(matching)
     without_hca = _steps_for_functions(selection.resource.selectors, inventory)
     if without_hca:
         return without_hca
@@ -147,7 +152,7 @@ def _known_without_hca(selectors: Selectors) -> Selectors:
 def _steps_for_functions(selectors: Selectors, inventory: Inventory) -> tuple[Step, ...]:
     sure = _known_without_hca(selectors) == selectors
     matching = grouped(
-        (unused.function.address, (unused.reason, _command(unused, sure)))
+        (unused.function.address, (unused.reason.text, _command(unused, sure), unused.reason.code))
         for unused in matching_functions(selectors, inventory)
     )
     verb = "would" if sure else "may"
@@ -156,8 +161,9 @@ def _steps_for_functions(selectors: Selectors, inventory: Inventory) -> tuple[St
             f"{some(addresses, NAMES_IN_LINE)} {verb} match, but {_have(addresses)} no HCA:"
             f" {reason}",
             command,
+            code,
         )
-        for addresses, (reason, command) in matching[:NAMES_IN_LINE]
+        for addresses, (reason, command, code) in matching[:NAMES_IN_LINE]
     )
 
 
@@ -192,11 +198,12 @@ def _command(unused: UnusedFunction, sure: bool) -> str | None:
 
     None if it could bind a driver to a function that the selectors may not mean.
     """
-    return unused.remedy if sure or unused.function.driver is not None else None
+    return unused.reason.remedy if sure or unused.function.driver is not None else None
 
 
 def _steps_without_hcas(inventory: Inventory) -> tuple[Step, ...]:
-    remedies = {o.remedy: Step(o.reason, o.remedy) for o in inventory.unused_functions if o.remedy}
+    reasons = [each.reason for each in inventory.unused_functions if each.reason.remedy]
+    remedies = {each.remedy: Step(each.text, each.remedy, each.code) for each in reasons}
     if remedies:
         return tuple(remedies.values())[:NAMES_IN_LINE]
     if inventory.unused_functions:
@@ -205,11 +212,13 @@ def _steps_without_hcas(inventory: Inventory) -> tuple[Step, ...]:
     return (Step("no network hardware found on this node: is /sys the host's?"),)
 
 
-def _unshareable(hcas: Sequence[Hca]) -> tuple[Step, ...]:
-    by_reason = grouped((hca.name, hca.unshareable) for hca in hcas)
+def _ineligible(hcas: Sequence[Hca]) -> tuple[Step, ...]:
+    by_reason = grouped((hca.name, hca.ineligible) for hca in hcas if hca.ineligible is not None)
     return tuple(
-        Step(f"{some(names, NAMES_IN_LINE)} would match, but cannot be shared: {reason}")
-        for names, reason in by_reason[:NAMES_IN_LINE]
+        Step(
+            f"{some(names, NAMES_IN_LINE)} would match, but cannot be shared: {why}", code=why.code
+        )
+        for names, why in by_reason[:NAMES_IN_LINE]
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from rdma_dp import config
 from rdma_dp.inventory.hardware import Hca, Port
+from rdma_dp.inventory.verdicts import Unhealthy, UnhealthyCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class GroupHealth:
     """
 
     healthy: bool
-    reason: str | None = None
+    reason: Unhealthy | None = None
     down_since: float | None = None
     overdue_at: float | None = None
 
@@ -39,7 +40,8 @@ def assess(
     if not rules.require_active_port or any(map(has_active_port, hcas)):
         return GroupHealth(healthy=True)
     nobody = "no HCA has an ACTIVE port" if len(hcas) > 1 else "no ACTIVE port"
-    reason = f"{nobody}: {'; '.join(map(describe_ports, hcas))}"
+    text = f"{nobody}: {'; '.join(map(describe_ports, hcas))}"
+    reason = Unhealthy(UnhealthyCode.NO_ACTIVE_PORT, text)
     if previous is None or not previous.healthy:
         return GroupHealth(healthy=False, reason=reason)
     since = now if previous.down_since is None else previous.down_since

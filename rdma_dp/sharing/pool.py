@@ -93,7 +93,7 @@ class Pool:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why slots are not Healthy, or soon will not be, besides that they have no HCA."""
-        found = (group.health.reason for group in self.in_use)
+        found = (each.health.reason.text for each in self.in_use if each.health.reason)
         return tuple(dict.fromkeys(filter(None, (self.withheld_because, *found))))
 
     @property

@@ -13,6 +13,7 @@ from typing import Any
 from rdma_dp.config import Resource, Selectors, Traits
 from rdma_dp.config.values import globs, pci_addresses, pf_names
 from rdma_dp.inventory.hardware import Hca, Inventory
+from rdma_dp.inventory.verdicts import Code, MismatchCode
 from rdma_dp.text import Values, few, grouped
 
 
@@ -33,6 +34,11 @@ class Comparison:
     def rules_out(self) -> bool:
         """Whether the resource does not take the HCA because of this selector."""
         return self.agrees is self.excludes
+
+    @property
+    def code(self) -> MismatchCode:
+        """The code for a selector that speaks against the HCA."""
+        return MismatchCode.EXCLUDED if self.excludes else MismatchCode.SELECTOR
 
     @property
     def wanted_words(self) -> str:
@@ -69,8 +75,14 @@ class HcaVerdict:
     @property
     def reasons(self) -> Values:
         """Why the resource does not take the HCA; empty if it does."""
-        unshareable = () if self.hca.unshareable is None else (self.hca.unshareable,)
-        return unshareable + tuple(str(mismatch) for mismatch in self.mismatches)
+        ineligible = () if self.hca.ineligible is None else (self.hca.ineligible.text,)
+        return ineligible + tuple(str(mismatch) for mismatch in self.mismatches)
+
+    @property
+    def codes(self) -> tuple[Code, ...]:
+        """The code of each of the reasons, in their order."""
+        ineligible = () if self.hca.ineligible is None else (self.hca.ineligible.code,)
+        return ineligible + tuple(mismatch.code for mismatch in self.mismatches)
 
 
 @dataclass(frozen=True, slots=True)

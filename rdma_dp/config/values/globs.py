@@ -1,17 +1,24 @@
-"""Shell patterns in selectors: * any text, ? one character, [0-3] one of these, [!0-3] none."""
+"""Shell patterns in selectors: * any text, ? one character, [0-3] one of these, [!0-3] none.
+
+`matches` compares one pattern with one name. `compile_globs` compiles all patterns of a selector;
+matchers.py has the interface.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from rdma_dp.config.problems import InvalidValue
+from rdma_dp.config.values.matchers import Matcher, positions_by_value
 
 # What a name of an HCA or a PF, or a glob of it, is written with; JSON Schema's words.
 NAME_PATTERN = r"[^,:{}]+"
 
 _SPECIAL = frozenset("*?[")
 _BRACKETS = re.compile(r"\[!?+\]?+[^\]]*\]")  # as fnmatch reads them; one without an end is text
+# What stands for other text. A [ without a ] stands for itself, so this may find too much.
+_NOT_LITERAL = re.compile(rf"\*|\?|{_BRACKETS.pattern}|\[")
 _DIGIT_RANGE = re.compile(r"[0-9]-[0-9]{2}|[0-9]{2}-[0-9]")
 _ONE_CHARACTER = 'brackets stand for one character: "mlx5_[0-9]", "mlx5_1[01]"'
 _FOREIGN = {
@@ -30,6 +37,40 @@ def is_glob(text: str) -> bool:
 def matches(pattern: str, text: str) -> bool:
     """Whether the pattern means the text. A thing that is really called "eth[1]" means itself."""
     return pattern == text or (is_glob(pattern) and fnmatchcase(text, pattern))
+
+
+def compile_globs(patterns: Iterable[str]) -> Matcher[str]:
+    """All patterns of a selector as one matcher of names. It agrees with `matches`."""
+    return _Globs(patterns)
+
+
+class _Globs(Matcher[str]):
+    """Globs are looked up by the literal text before their first and behind their last sign.
+
+    What has both is compared with the whole pattern, after a test for its longest literal text.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        super().__init__(patterns)
+        self._literal = positions_by_value(self.values)
+        # Length of the prefix and of the suffix -> (prefix, suffix) -> (literal text, position).
+        self._globs: dict[tuple[int, int], dict[tuple[str, str], list[tuple[str, int]]]] = {}
+        for position, pattern in enumerate(self.values):
+            if is_glob(pattern):
+                first, *_, last = parts = _NOT_LITERAL.split(pattern)
+                lengths = self._globs.setdefault((len(first), len(last)), {})
+                longest = max(parts, key=len)
+                lengths.setdefault((first, last), []).append((longest, position))
+
+    def positions(self, found: str) -> Iterator[int]:
+        """The positions of the patterns that match a name."""
+        yield from self._literal.get(found, ())
+        for (first, last), globs in self._globs.items():
+            if first + last <= len(found):
+                ends = found[:first], found[len(found) - last :]
+                for longest, position in globs.get(ends, ()):
+                    if longest in found and fnmatchcase(found, self.values[position]):
+                        yield position
 
 
 def outside_brackets(pattern: str) -> str:

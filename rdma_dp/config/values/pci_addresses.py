@@ -6,10 +6,12 @@ of a PF go on in the next device behind function 7, so a range is one of numbers
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from rdma_dp.config.problems import InvalidValue
 from rdma_dp.config.values import globs
+from rdma_dp.config.values.matchers import Matcher, Ranges
 
 PATTERN = r"[0-9a-f:.*?\[\]!-]+"
 
@@ -55,11 +57,41 @@ def checked(text: str) -> str:
 
 def matches(wanted: str, address: str) -> bool:
     """Whether a checked address, glob or range means the address."""
-    if globs.is_glob(wanted) or "-" not in wanted:
+    if not _is_range(wanted):
         return globs.matches(wanted, address)
     first, last = _range(wanted)
     numbers = _numbers(address)
     return numbers is not None and first <= numbers <= last
+
+
+def compile_addresses(values: Iterable[str]) -> Matcher[str]:
+    """Validated addresses, globs and ranges as one matcher. It agrees with `matches`."""
+    return _Addresses(values)
+
+
+class _Addresses(Matcher[str]):
+    def __init__(self, values: Iterable[str]) -> None:
+        super().__init__(values)
+        ranges, texts = [], []
+        for position, value in enumerate(self.values):
+            if _is_range(value):
+                ranges.append((*_range(value), position))
+            else:
+                texts.append(position)
+        self._ranges = Ranges(ranges)
+        self._positions = texts  # of the values that _texts compares
+        self._texts = globs.compile_globs(self.values[position] for position in texts)
+
+    def positions(self, found: str) -> Iterator[int]:
+        """The positions of the values that mean an address."""
+        yield from (self._positions[position] for position in self._texts.positions(found))
+        numbers = _numbers(found)
+        if numbers is not None:
+            yield from self._ranges.positions(numbers)
+
+
+def _is_range(value: str) -> bool:
+    return "-" in value and not globs.is_glob(value)
 
 
 def _with_domain(text: str, domain: str) -> str:

@@ -5,11 +5,13 @@ there, the name takes globs, not regular expressions.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from rdma_dp.config.problems import InvalidValue
 from rdma_dp.config.values import globs
+from rdma_dp.config.values.matchers import Matcher, Ranges
 
 _MOST_DIGITS = 10  # an sfnum has 32 bits
 _NUMBERS = re.compile(rf"([0-9]{{1,{_MOST_DIGITS}}})(?:-([0-9]{{1,{_MOST_DIGITS}}}))?")
@@ -59,6 +61,36 @@ def matches(wanted: str, found: PfFunction) -> bool:
         return True
     number = found.number
     return number is not None and any(first <= number <= last for first, last in want.ranges)
+
+
+def compile_pf_names(values: Iterable[str]) -> Matcher[PfFunction]:
+    """Validated PF names as one matcher of functions. It agrees with `matches`."""
+    return _PfNames(values)
+
+
+class _PfNames(Matcher[PfFunction]):
+    def __init__(self, values: Iterable[str]) -> None:
+        super().__init__(values)
+        whole: dict[str, list[int]] = {}  # positions of values without numbers, by name
+        ranges: dict[str, list[tuple[int, int, int]]] = {}
+        for position, value in enumerate(self.values):
+            wanted = _parsed(value)
+            whole.setdefault(wanted.name, [])
+            if wanted.ranges is None:
+                whole[wanted.name].append(position)
+            for first, last in wanted.ranges or ():
+                ranges.setdefault(wanted.name, []).append((first, last, position))
+        self._names = globs.compile_globs(whole)
+        self._whole = whole
+        self._ranges = {name: Ranges(each) for name, each in ranges.items()}
+
+    def positions(self, found: PfFunction) -> Iterator[int]:
+        """The positions of the values that mean a function."""
+        for at in self._names.positions(found.name):
+            name = self._names.values[at]
+            yield from self._whole[name]
+            if found.number is not None and name in self._ranges:
+                yield from self._ranges[name].positions(found.number)
 
 
 @lru_cache(maxsize=1024)

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rdma_dp.discovery.unused_functions import (
     KERNEL_LOG,
-    PASS_THROUGH_DRIVERS,
     RDMA_MODULE_OF_DRIVER,
 )
 from rdma_dp.doctor.check import Finding, Verdict, check, fail, ok, unknown, warn
 from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_MAD, CLASS_VERBS, MODULES, RDMA_CM
 from rdma_dp.inventory.hardware import FunctionType, Hca, UnusedFunction, natural_key
+from rdma_dp.inventory.verdicts import UnusedCode
 from rdma_dp.node.view import NodeView
 from rdma_dp.sharing.advice import matching_functions
 from rdma_dp.text import counted, some
@@ -119,17 +119,14 @@ def drivers(node: NodeView) -> Iterator[Finding]:
     others, meant = node.inventory.unused_functions, _meant(node)
     for idle in others:
         address = idle.function.address
-        if idle.remedy is None or idle.remedy == f"modprobe {_module(idle)}":
+        remedy = idle.reason.remedy
+        if remedy is None or idle.reason.code is UnusedCode.MODULE_NOT_LOADED:
             continue
         if idle.function.driver is None and meant is not None and address not in meant:
             continue
-        yield judge(idle.reason, idle.remedy, subject=address)
+        yield judge(idle.reason.text, remedy, subject=address)
     functions = counted(len(others), "network function")
     yield ok(f"{counted(len(node.inventory.hcas), 'HCA')}; {functions} without one")
-
-
-def _module(idle: UnusedFunction) -> str | None:
-    return RDMA_MODULE_OF_DRIVER.get(idle.function.driver or "")
 
 
 @check(
@@ -146,13 +143,13 @@ def vfio(node: NodeView) -> Iterator[Finding]:
     handed_on = [
         idle
         for idle in node.inventory.unused_functions
-        if idle.function.driver in PASS_THROUGH_DRIVERS
+        if idle.reason.code is UnusedCode.PASSED_THROUGH
     ]
     meant = _meant(node)
     for idle in handed_on:
         if meant is None or idle.function.address in meant:
             address = idle.function.address
-            yield warn(idle.reason, f"driverctl unset-override {address}", subject=address)
+            yield warn(idle.reason.text, f"driverctl unset-override {address}", subject=address)
     if handed_on:
         yield ok(f"handed on: {counted(len(handed_on), 'function')}, none that a resource means")
     else:

@@ -2,15 +2,21 @@
 
 from collections.abc import Iterator
 
-from rdma_dp.discovery.eligibility import RAW_ETHERNET, SWITCH_MANAGEMENT
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
 from rdma_dp.host.paths import CLASS_VERBS, MODULES
 from rdma_dp.inventory.hardware import CharDevice, Hca
+from rdma_dp.inventory.verdicts import IneligibleCode
 from rdma_dp.node.view import NodeView
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.text import counted, some
 
 _SHOWN = 4  # names in a line of evidence
+# An HCA that only serves another one for subnet management (SMI) needs no uverbs node.
+_WITHOUT_UVERBS = (
+    IneligibleCode.NO_VERBS,
+    IneligibleCode.UVERBS_NOT_LOADED,
+    IneligibleCode.NO_UVERBS_CLASS,
+)
 _MAKE_NODES = "udevadm trigger --action=add --subsystem-match=infiniband_verbs"
 
 
@@ -42,16 +48,19 @@ def nodes(node: NodeView) -> Iterator[Finding]:
         yield ok(f"{counted(len(uverbs), 'uverbs node')} with the kernel's numbers")
 
 
+def _has(hca: Hca, code: IneligibleCode) -> bool:
+    return hca.ineligible is not None and hca.ineligible.code is code
+
+
 def _faulty(device: CharDevice, hca: str) -> Iterator[Finding]:
     if device.fault is not None:
         yield warn(f"{device.fault}; containers do not get it", _MAKE_NODES, subject=hca)
 
 
 def _without_uverbs(node: NodeView, hca: Hca) -> Iterator[Finding]:
-    """An HCA that only serves another for subnet management has none and needs none."""
-    reason = hca.unshareable or ""
-    if hca.uverbs is not None or not reason.startswith("no uverbs") or "(SMI)" in reason:
+    if hca.ineligible is None or hca.ineligible.code not in _WITHOUT_UVERBS:
         return
+    reason = hca.ineligible.text
     if node.host.is_directory(MODULES):
         yield fail(reason, "modprobe ib_uverbs", subject=hca.name)
     elif node.host.is_directory(CLASS_VERBS):
@@ -98,7 +107,7 @@ def switchdev(node: NodeView) -> Iterator[Finding]:
     its VFs and SFs have the HCAs for pods. It is a warning where a resource's selectors take such
     an HCA and none of its VFs or SFs: either the mode or the selectors are not what was wanted.
     """
-    raw = [hca for hca in node.inventory.hcas if hca.unshareable == RAW_ETHERNET]
+    raw = [hca for hca in node.inventory.hcas if _has(hca, IneligibleCode.SWITCHDEV)]
     useless = {hca.name for pool in node.pools for hca in _without_heirs(pool)}
     for hca in raw:
         if hca.name in useless and hca.function is not None:
@@ -118,7 +127,7 @@ def _without_heirs(pool: Pool) -> Iterator[Hca]:
     taken = (verdict.hca for verdict in pool.selection.verdicts if not verdict.mismatches)
     for hca in taken:
         address = hca.function.address if hca.function else None
-        if hca.unshareable == RAW_ETHERNET and address not in served:
+        if _has(hca, IneligibleCode.SWITCHDEV) and address not in served:
             yield hca
 
 
@@ -134,11 +143,13 @@ def management(node: NodeView) -> Iterator[Finding]:
     to do about those. Where the VPD cannot be read, a resource may hold one: a warning. The cure is
     `exclude: {pciAddresses: [...]}` below the resource's selectors.
     """
-    certain = tuple(h.name for h in node.inventory.hcas if h.unshareable == SWITCH_MANAGEMENT)
+    certain = tuple(
+        h.name for h in node.inventory.hcas if _has(h, IneligibleCode.NVLINK_SWITCH_MANAGEMENT)
+    )
     for hca in node.concerned:
         if hca.suspicion is not None and hca.function is not None:
             address = hca.function.address
-            yield warn(hca.suspicion, f"lspci -vv -s {address} | grep SMDL", subject=hca.name)
+            yield warn(hca.suspicion.text, f"lspci -vv -s {address} | grep SMDL", subject=hca.name)
     left_out = f"left out of every resource: {some(certain, _SHOWN)}"
     yield ok(left_out if certain else "none is known")
 

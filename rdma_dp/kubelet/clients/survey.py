@@ -9,10 +9,8 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-import grpc
-
-from rdma_dp.kubelet.api import pluginregistration_pb2, pluginregistration_pb2_grpc
-from rdma_dp.kubelet.clients.channel import DEADLINE, called, intelligible
+from rdma_dp.kubelet.clients.channel import called
+from rdma_dp.kubelet.clients.plugin_info import ask_info
 from rdma_dp.kubelet.clients.pod_resources import pod_resources
 from rdma_dp.kubelet.clients.status_client import ask_status
 from rdma_dp.kubelet.directories import KUBELET_SOCKET, WELL_KNOWN_ROOTS, KubeletDirectories
@@ -90,7 +88,7 @@ async def _plugin(path: Path, directories: KubeletDirectories) -> PluginSocket:
         resource = status.resource if status else None
         return PluginSocket(str(path), _state(silent), ours, status, resource)
     if path.parent == directories.plugins_registry:
-        info, silent = await called(path, _info)
+        info, silent = await called(path, ask_info)
         name, kind = info or (None, None)
         return PluginSocket(str(path), _state(silent), ours, None, name, kind)
     return PluginSocket(str(path), state)
@@ -98,9 +96,3 @@ async def _plugin(path: Path, directories: KubeletDirectories) -> PluginSocket:
 
 def _state(silent: bool) -> SocketState:
     return SocketState.SILENT if silent else SocketState.ANSWERS
-
-
-async def _info(channel: grpc.aio.Channel) -> tuple[str, str]:
-    stub = pluginregistration_pb2_grpc.RegistrationStub(channel)
-    info = await intelligible(stub.GetInfo(pluginregistration_pb2.InfoRequest(), timeout=DEADLINE))
-    return info.name, info.type

@@ -27,7 +27,7 @@ def registers_once() -> Any:
         await keep_once(self)
         await asyncio.Event().wait()
 
-    async def never_lost(*_: object) -> str:
+    async def never_lost(*_: object) -> Any:
         await asyncio.Event().wait()
         raise AssertionError
 

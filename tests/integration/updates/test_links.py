@@ -14,7 +14,8 @@ from rdma_dp.daemon import run as daemon_main
 from rdma_dp.daemon.links_up import LinkKeeper, follow
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.discovery import scan
-from rdma_dp.host.files import Host
+from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.files import ExhaustedError, Host
 from rdma_dp.host.netlink.links import LinkError, set_up
 from rdma_dp.inventory.hardware import Hca, Inventory, NetDevice
 from rdma_dp.sharing.pool import make_pool
@@ -36,10 +37,10 @@ def with_links(number: int = 0, **links: bool | None) -> Hca:
 class Links:
     """A LinkKeeper whose netdevs are names only, and what it did to them."""
 
-    def __init__(self, refusal: LinkError | None = None) -> None:
+    def __init__(self, refusal: RdmaDpError | None = None) -> None:
         self.set_up: list[str] = []
         self.indexes: dict[str, int | None] = {}
-        self._refusal = refusal
+        self.refusal = refusal
         self.keeper = LinkKeeper(self._set_up, self._index_of)
 
     def _index_of(self, netdev: str) -> int | None:
@@ -50,8 +51,8 @@ class Links:
 
     def _set_up(self, netdev: str) -> None:
         self.set_up.append(netdev)
-        if self._refusal:
-            raise self._refusal
+        if self.refusal:
+            raise self.refusal
 
 
 def test_a_down_link_is_set_up_with_one_line_in_the_log(lines: Log) -> None:
@@ -123,6 +124,14 @@ def test_a_refusal_is_one_warning_and_nothing_has_changed(lines: Log) -> None:
     links = Links(LinkError("not permitted", "type something"))
     assert [links.look(with_links(eth0=False)) for _ in range(3)] == [False, False, False]
     assert lines.all == ["cannot set eth0 of mlx5_0 up: not permitted (type something)"]
+
+
+def test_without_descriptors_one_warning_and_the_next_scan_tries_again(lines: Log) -> None:
+    links = Links(ExhaustedError("cannot set eth0 up: Too many open files"))
+    assert not links.look(with_links(eth0=False))
+    assert lines.all == ["not all netdevs were checked: cannot set eth0 up: Too many open files"]
+    links.refusal = None
+    assert links.look(with_links(eth0=False))
 
 
 @pytest.mark.parametrize("raised", [PermissionError(errno.EPERM, "no"), "netlink"])

@@ -1,6 +1,7 @@
 """A node in one event loop: a host, a kubelet, one or two daemons, and what is none of theirs."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ from simulator.kubelet import (
     Started,
     UnexpectedAdmissionError,
 )
+from simulator.kubelet.foreign import ForeignPlugin
 from simulator.scratch import scratch
 from tests.integration.updates.bystanders import OTHERS_DEVICE_INFO, OTHERS_SPECS, Bystanders
 from tests.integration.updates.config_maps import ConfigMap
@@ -53,6 +55,7 @@ class World:
         self.kubelet = SimulatedKubelet(self.root / "k")
         self.kubelet_runs = False
         self.bystanders = Bystanders(self.kubelet)
+        self.foreign: ForeignPlugin | None = None
         self.daemons: list[tuple[Daemon, asyncio.Task[None]]] = []
         self._way = way
         self._map = ConfigMap(self.root / "mount", model.text) if config_map else None
@@ -132,6 +135,27 @@ class World:
         self.model.process_began()
         self.daemons.append((daemon, asyncio.create_task(daemon.run(), name="daemon")))
         return daemon
+
+    async def start_foreign(self, name: str, mode: RegistrationMode) -> None:
+        """A plugin of others serves one of our resources, with the ids that kubelet has of it."""
+        resource = f"rdma/{name}"
+        ids = [*self.kubelet.devices(resource)] or ["0"]
+        calls = mode is RegistrationMode.DEVICE_PLUGINS
+        kubelet = self.kubelet
+        directory = kubelet.device_plugins_dir if calls else kubelet.plugins_registry_dir
+        self.foreign = ForeignPlugin(
+            resource, dict.fromkeys(ids, "Healthy"), directory / "x.sock", answers_info=not calls
+        )
+        self.foreign.socket.unlink(missing_ok=True)  # of one that was killed
+        await self.foreign.start()
+        if calls and self.kubelet_runs:
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await self.foreign.register(kubelet.socket)
+
+    async def end_foreign(self, *, kill: bool = False) -> None:
+        if self.foreign is not None:
+            foreign, self.foreign = self.foreign, None
+            await foreign.end(kill=kill)
 
     async def all_have_begun(self) -> None:
         """Waits until every process has taken a first config."""
@@ -268,6 +292,7 @@ class World:
     # --- the end --------------------------------------------------------------------------------
 
     async def close(self) -> None:
+        await self.end_foreign()
         while self.daemons:
             await self.end_daemon()
         await self.end_kubelet()

@@ -14,7 +14,7 @@ from simulator.__main__ import VERBS as SIMULATOR_VERBS
 from tests.conftest import Golden, Sample
 from tests.unit.cli.process import CONFIGS, MODULE, rdma_dp
 
-CONFIG = CONFIGS / "network-operator.json"
+CONFIG = CONFIGS / "all-mellanox.yaml"
 SNAPSHOT = "node.tar.gz"
 SIMULATOR = (MODULE[0], "-m", "simulator")
 COMPAT = (MODULE[0], "-c", "from rdma_dp.cli.main import compat_main; compat_main()")
@@ -24,17 +24,10 @@ each_verb = pytest.mark.parametrize("verb", verb_table.VERBS, ids=lambda verb: v
 
 def options_of(verb: Verb) -> list[argparse.Action]:
     """The options of a verb, as argparse gets them."""
-    added: list[argparse.Action] = []
-
-    class Recorder(argparse.ArgumentParser):
-        def _add_action(self, action: argparse.Action) -> argparse.Action:
-            added.append(action)
-            return super()._add_action(action)
-
-    recorder = Recorder(add_help=False)
+    parser = argparse.ArgumentParser(add_help=False)
     for add_arguments in verb.arguments:
-        add_arguments(recorder)
-    return added
+        add_arguments(parser)
+    return parser._actions
 
 
 def test_the_verbs_are_in_groups(golden: Golden) -> None:
@@ -95,7 +88,7 @@ def examples() -> Iterator[str]:
             yield from verb.examples
 
 
-@pytest.mark.parametrize("line", examples())
+@pytest.mark.parametrize("line", [*examples()])
 def test_an_example_runs(line: str, sample: Sample, tmp_path: Path) -> None:
     program, verb, *rest = shlex.split(line)
     rest = rest[: rest.index(">")] if ">" in rest else rest
@@ -112,8 +105,7 @@ def test_an_example_runs(line: str, sample: Sample, tmp_path: Path) -> None:
         arguments += ["--root", root]
     ended = rdma_dp(verb, *arguments)
     assert program == "rdma-dp"
-    # doctor exits with the worst result; 3: this host lacks HCAs that the config names.
-    assert ended.code in ((0, 1, 2) if verb == "doctor" else (0, 3)), ended.out + ended.err
+    assert ended.code in ((0, 1, 2) if verb == "doctor" else (0,)), ended.out + ended.err
     assert ended.err == ""
     assert ended.out
 

@@ -18,7 +18,7 @@ PLAIN = ("-Tascii", "-P-c", "-P-b", "-P-u", "-rLL=200n", "-ww")
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("man")
-    command = [sys.executable, REPO / "scripts" / "generate_man.py", directory]
+    command: list[str | Path] = [sys.executable, REPO / "scripts" / "generate_man.py", directory]
     subprocess.run(command, cwd=REPO, check=True, capture_output=True)
     return directory
 

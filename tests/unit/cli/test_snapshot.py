@@ -34,7 +34,9 @@ def test_it_says_what_it_wrote_and_how_to_look_at_it(
 
 
 def test_it_says_that_a_raw_one_names_the_node(file: Path, sample: Sample) -> None:
-    assert "\nnothing is replaced: it holds this node's" in taken(file, sample("seed"), "--raw")
+    assert "\nnothing is replaced: this file contains the node's" in taken(
+        file, sample("seed"), "--raw"
+    )
 
 
 @pytest.mark.parametrize("verb", [("discover",), ("topo",), ("dry-run",), ("doctor",), ("cdi",)])

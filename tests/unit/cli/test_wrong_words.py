@@ -11,8 +11,10 @@ from tests.unit.cli.process import rdma_dp
         ([], "rdma-dp: the following arguments are required: VERB (see rdma-dp --help)"),
         (
             ["discovr"],
-            "rdma-dp: argument VERB: 'discovr' is not valid; did you mean discover?"
-            " (see rdma-dp --help)",
+            (
+                "rdma-dp: argument VERB: 'discovr' is not valid; did you mean discover?"
+                " (see rdma-dp --help)"
+            ),
         ),
         (
             ["discover", "--nope"],
@@ -20,23 +22,31 @@ from tests.unit.cli.process import rdma_dp
         ),
         (
             ["discover", "-o", "yaml"],
-            "rdma-dp discover: argument -o/--output: 'yaml' is not valid; valid: table, wide, json"
-            " (see rdma-dp discover --help)",
+            (
+                "rdma-dp discover: argument -o/--output: 'yaml' is not valid; valid: "
+                "table, wide, json (see rdma-dp discover --help)"
+            ),
         ),
         (
             ["topo", "--output", "tabel"],
-            "rdma-dp topo: argument -o/--output: 'tabel' is not valid; did you mean table?"
-            " (see rdma-dp topo --help)",
+            (
+                "rdma-dp topo: argument -o/--output: 'tabel' is not valid; did you mean table?"
+                " (see rdma-dp topo --help)"
+            ),
         ),
         (
             ["check-config"],
-            "rdma-dp check-config: the following arguments are required: FILE"
-            " (see rdma-dp check-config --help)",
+            (
+                "rdma-dp check-config: the following arguments are required: FILE"
+                " (see rdma-dp check-config --help)"
+            ),
         ),
         (
             ["run", "-use-cdi=perhaps"],
-            "rdma-dp run: argument -use-cdi: 'perhaps' is neither true nor false"
-            " (see rdma-dp run --help)",
+            (
+                "rdma-dp run: argument -use-cdi: 'perhaps' is neither true nor false"
+                " (see rdma-dp run --help)"
+            ),
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

@@ -85,7 +85,7 @@ def test_the_hcas_are_those_of_the_machine(name: str, capture: Capture) -> None:
     inventory = capture(name)
     assert [hca.name for hca in inventory.hcas] == NAMES[name]
     reason = None if name in WITH_VERBS else NO_VERBS
-    assert {hca.unshareable for hca in inventory.hcas} <= {reason}
+    assert {hca.ineligible and hca.ineligible.text for hca in inventory.hcas} <= {reason}
 
 
 @every_capture
@@ -182,7 +182,7 @@ def test_connectx3_for_ethernet_only_says_why_there_is_nothing(capture: Capture)
     }
     connectx3 = others["0008:01:00.0"]
     assert connectx3.netdevs == ("enP8p1s0", "enP8p1s0d1")
-    assert connectx3.reason == (
+    assert connectx3.reason.text == (
         "driver mlx4_core made no HCA; whether mlx4_ib is loaded cannot be seen here"
     )
 

@@ -143,7 +143,7 @@ def test_an_hca_that_cannot_be_read_does_not_hide_the_others(sample: Sample) -> 
     inventory = scan(Host(FailingTree(root, bad)))
     first, second = inventory.hcas
     assert (first.name, first.shareable) == ("mlx5_0", False)
-    assert first.unshareable == f"cannot read /{bad}: Input/output error"
+    assert str(first.ineligible) == f"cannot read /{bad}: Input/output error"
     assert second.shareable
     assert inventory.unused_functions == ()  # its function has an HCA, if an unreadable one
 
@@ -173,8 +173,8 @@ def test_an_idle_function_that_cannot_be_read_says_so(sample: Sample) -> None:
     bad = "sys/bus/pci/devices/0000:00:1f.6/vendor"
     root = sample("empty")
     others = {o.function.address: o for o in scan(Host(FailingTree(root, bad))).unused_functions}
-    assert others["0000:00:1f.6"].reason == f"cannot read /{bad}: Input/output error"
-    assert "no RDMA" in others["0000:00:03.0"].reason
+    assert others["0000:00:1f.6"].reason.text == f"cannot read /{bad}: Input/output error"
+    assert "no RDMA" in others["0000:00:03.0"].reason.text
 
 
 def test_a_vpd_that_cannot_be_read_is_a_doubt_and_is_tried_again(sample: Sample) -> None:
@@ -183,7 +183,7 @@ def test_a_vpd_that_cannot_be_read_is_a_doubt_and_is_tried_again(sample: Sample)
     first = scan(Host(tree)).hcas[0]
     assert first.shareable
     assert first.suspicion is not None
-    assert "NVLink switch" in first.suspicion
+    assert "NVLink switch" in first.suspicion.text
     tree.mend()
     mended = scan(Host(tree)).hcas[0]
     assert (mended.shareable, mended.suspicion) == (False, None)
@@ -232,7 +232,7 @@ def test_an_unplugged_hca_is_gone_and_its_function_says_why(fresh: Fresh) -> Non
     host.unplug("mlx5_1")
     inventory = scan(Host(host.root))
     assert names(inventory) == ["mlx5_0"]
-    assert [other.reason for other in inventory.unused_functions] == ["no driver is bound"]
+    assert [other.reason.text for other in inventory.unused_functions] == ["no driver is bound"]
     host.plug("mlx5_1")
     assert names(scan(Host(host.root))) == ["mlx5_0", "mlx5_1"]
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from rdma_dp.discovery import scan
+from rdma_dp.discovery.char_devices import char_device
 from rdma_dp.host.files import Host
-from rdma_dp.inventory.hardware import Inventory
+from rdma_dp.inventory.hardware import DeviceNumber, Inventory
 from rdma_dp.sharing.allocation import grant
 from tests.conftest import Fresh
 from tests.makers import pool
@@ -45,7 +46,7 @@ def test_nodes_with_the_right_numbers_are_checked_and_usable(root: Path) -> None
 def test_a_missing_uverbs_node_makes_the_hca_unshareable(root: Path) -> None:
     (root / "dev/infiniband/uverbs0").unlink()
     first, second = look_at(root).hcas
-    assert first.unshareable == "/dev/infiniband/uverbs0 is missing"
+    assert str(first.ineligible) == "/dev/infiniband/uverbs0 is missing"
     assert second.shareable
 
 
@@ -53,7 +54,7 @@ def test_a_missing_uverbs_node_makes_the_hca_unshareable(root: Path) -> None:
 def test_a_node_with_another_number_is_not_this_hcas(root: Path) -> None:
     make_node(root / "dev/infiniband/uverbs0", 231, 200)
     first, _ = look_at(root).hcas
-    assert first.unshareable == (
+    assert str(first.ineligible) == (
         "/dev/infiniband/uverbs0 is 231:200, but the kernel's uverbs0 is 231:192"
     )
 
@@ -63,8 +64,8 @@ def test_something_else_than_a_node_is_no_node(fresh: Fresh) -> None:
     (host.root / "dev/infiniband").mkdir(parents=True)
     (host.root / "dev/infiniband/uverbs0").write_text("")
     first, second = look_at(host.root).hcas
-    assert first.unshareable == "/dev/infiniband/uverbs0 is not a character device"
-    assert second.unshareable == "/dev/infiniband/uverbs1 is missing"
+    assert str(first.ineligible) == "/dev/infiniband/uverbs0 is not a character device"
+    assert str(second.ineligible) == "/dev/infiniband/uverbs1 is missing"
 
 
 @needs_root
@@ -116,3 +117,26 @@ def test_a_number_that_was_used_again_belongs_to_the_hca_that_has_it_now(fresh: 
         "mlx5_0": "uverbs1",
         "mlx5_1": "uverbs0",
     }
+
+
+# --- one device ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A sysfs directory sys/a, and no /dev."""
+    (tmp_path / "sys/a").mkdir(parents=True)
+    return tmp_path
+
+
+def test_a_character_device_without_dev_is_named_from_sysfs(bare: Path) -> None:
+    (bare / "sys/a/dev").write_text("231:192\n")
+    device = char_device(Host(bare), "uverbs0", "sys/a")
+    assert (device.number, device.checked) == (DeviceNumber(231, 192), False)
+    assert (device.path, device.usable) == ("/dev/infiniband/uverbs0", True)
+
+
+@pytest.mark.parametrize("text", ["", "231", "231:", ":192", "231:192:1", "a:b", "-1:2", "²:1"])
+def test_a_device_number_is_major_colon_minor_or_none(text: str, bare: Path) -> None:
+    (bare / "sys/a/dev").write_text(text)
+    assert char_device(Host(bare), "uverbs0", "sys/a").number is None

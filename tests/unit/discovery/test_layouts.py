@@ -7,6 +7,7 @@ import pytest
 from rdma_dp.discovery import scan
 from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Hca, Inventory
+from rdma_dp.inventory.verdicts import IneligibleCode
 from rdma_dp.sharing.selection import select
 from simulator.host import parse, sample_names
 from tests.conftest import Fresh, Look
@@ -19,6 +20,10 @@ def names(inventory: Inventory) -> list[str]:
 
 def shared(inventory: Inventory) -> list[str]:
     return [hca.name for hca in inventory.hcas if hca.shareable]
+
+
+def code(hca: Hca) -> IneligibleCode | None:
+    return hca.ineligible.code if hca.ineligible else None
 
 
 def named(inventory: Inventory, name: str) -> Hca:
@@ -46,7 +51,7 @@ def selected(inventory: Inventory, **selectors: Any) -> list[str]:
 
 
 def others(inventory: Inventory) -> dict[str, str]:
-    return {other.function.address: other.reason for other in inventory.unused_functions}
+    return {other.function.address: other.reason.text for other in inventory.unused_functions}
 
 
 @pytest.mark.parametrize("name", sample_names())
@@ -55,7 +60,7 @@ def test_every_sample_is_read_without_an_error(name: str, look: Look) -> None:
     assert len(set(names(inventory))) == len(inventory.hcas)
     paths = [hca.uverbs.path for hca in inventory.hcas if hca.uverbs]
     assert len(set(paths)) == len(paths)
-    assert not any("cannot read" in (hca.unshareable or "") for hca in inventory.hcas)
+    assert not any(code(hca) is IneligibleCode.UNREADABLE for hca in inventory.hcas)
 
 
 # --- one function, one HCA ----------------------------------------------------------------------
@@ -112,7 +117,7 @@ def test_nvlink_switch_management_is_not_shared_though_it_is_active(look: Look) 
     managers = inventory.hcas[:4]
     assert [hca.name for hca in managers] == ["mlx5_0", "mlx5_1", "mlx5_2", "mlx5_3"]
     assert all(hca.ports[0].state == "ACTIVE" for hca in managers)
-    assert all("NVLink switch" in (hca.unshareable or "") for hca in managers)
+    assert all(code(hca) is IneligibleCode.NVLINK_SWITCH_MANAGEMENT for hca in managers)
     assert shared(inventory) == [f"mlx5_{number}" for number in range(4, 14)]
 
 
@@ -251,8 +256,9 @@ def test_smi_companions_are_shown_with_whom_they_serve_and_not_shared(look: Look
     assert shared(inventory) == [f"mlx5_{number}" for number in range(8)]
     for served, companion in (("mlx5_0", "smi0"), ("mlx5_5", "smi5")):
         hca = named(inventory, companion)
-        assert hca.unshareable is not None
-        assert f"only serves {served} " in hca.unshareable
+        assert hca.ineligible is not None
+        assert hca.ineligible.code is IneligibleCode.SMI
+        assert f"only serves {served} " in hca.ineligible.text
         assert address(hca) == address(named(inventory, served))
         assert (hca.uverbs, len(hca.ports), len(hca.issms), hca.netdevs) == (None, 4, 4, ())
     mlx5_0 = named(inventory, "mlx5_0")
@@ -311,7 +317,7 @@ def test_a_switchdev_pf_does_raw_ethernet_only_and_its_vf_and_sf_do_roce(look: L
     assert shared(inventory) == ["mlx5_1", "mlx5_2"]
     pf = named(inventory, "mlx5_0")
     assert pf.ports[0].state == "ACTIVE"
-    assert "switchdev" in (pf.unshareable or "")
+    assert code(pf) is IneligibleCode.SWITCHDEV
     assert netdevs(named(inventory, "mlx5_2")) == ["enp8s0f0s7"]
 
 
@@ -427,7 +433,8 @@ def test_in_exclusive_netns_mode_nothing_is_shared_and_the_reason_says_what_to_d
     inventory = look("exclusive-netns")
     assert inventory.system.netns_mode == "exclusive"
     assert names(inventory) == ["mlx5_0", "mlx5_1"]
-    assert all("rdma system set netns shared" in (h.unshareable or "") for h in inventory.hcas)
+    assert all(code(hca) is IneligibleCode.NETNS_EXCLUSIVE for hca in inventory.hcas)
+    assert all("rdma system set netns shared" in str(h.ineligible) for h in inventory.hcas)
 
 
 def test_without_ib_umad_hcas_are_shared_without_umad(look: Look) -> None:
@@ -440,7 +447,8 @@ def test_without_ib_umad_hcas_are_shared_without_umad(look: Look) -> None:
 def test_without_ib_uverbs_nothing_is_shared_and_the_module_is_named(look: Look) -> None:
     inventory = look("no-uverbs")
     assert names(inventory) == ["mlx5_0", "mlx5_1"]
-    assert all("modprobe ib_uverbs" in (hca.unshareable or "") for hca in inventory.hcas)
+    assert all(code(hca) is IneligibleCode.UVERBS_NOT_LOADED for hca in inventory.hcas)
+    assert all("modprobe ib_uverbs" in str(hca.ineligible) for hca in inventory.hcas)
     assert inventory.system.modules["ib_uverbs"] is False
     assert inventory.system.rdma_cm is None
 

@@ -41,7 +41,7 @@ class ScriptedKubelet(rpc.RegistrationServicer):
 
 
 @asynccontextmanager
-async def running(directory: Path, kubelet: ScriptedKubelet) -> AsyncIterator[asyncio.Task[None]]:
+async def running(directory: Path, kubelet: ScriptedKubelet) -> AsyncIterator[asyncio.Task[Any]]:
     """The registration of a plugin with this kubelet."""
     server = grpc.aio.server()
     rpc.add_RegistrationServicer_to_server(kubelet, server)

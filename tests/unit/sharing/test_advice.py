@@ -12,6 +12,7 @@ from rdma_dp.inventory.hardware import (
     System,
     UnusedFunction,
 )
+from rdma_dp.inventory.verdicts import Unused, UnusedCode
 from rdma_dp.sharing.advice import next_steps, node_warnings, resource_warnings
 from rdma_dp.sharing.selection import select
 from tests.makers import RDMA_CM, SYSTEM, hca, resource, selection
@@ -21,7 +22,7 @@ def unused(
     reason: str, remedy: str | None = None, netdevs: tuple[str, ...] = (), number: int = 0
 ) -> UnusedFunction:
     function = PciFunction(f"0000:05:00.{number}", "15b3", "1021", driver="mlx5_core", numa_node=1)
-    return UnusedFunction(function, netdevs, reason, remedy)
+    return UnusedFunction(function, netdevs, Unused(UnusedCode.MADE_NO_HCA, reason, remedy))
 
 
 def unbound(number: int, vf: int | None = None) -> UnusedFunction:
@@ -29,7 +30,8 @@ def unbound(number: int, vf: int | None = None) -> UnusedFunction:
     address = f"0000:05:00.{number}"
     physfn = None if vf is None else "0000:05:00.0"
     function = PciFunction(address, "15b3", "101e", physfn=physfn, vf=vf)
-    return UnusedFunction(function, (), "no driver is bound", f"echo {address} > bind")
+    reason = Unused(UnusedCode.NO_DRIVER, "no driver is bound", f"echo {address} > bind")
+    return UnusedFunction(function, (), reason)
 
 
 def steps(of: Resource, *hcas: Hca, others: tuple[UnusedFunction, ...] = ()) -> tuple[str, ...]:

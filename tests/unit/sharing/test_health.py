@@ -3,6 +3,7 @@ from hypothesis import strategies as st
 
 from rdma_dp import config
 from rdma_dp.inventory.hardware import Hca, NetDevice, Port
+from rdma_dp.inventory.verdicts import UnhealthyCode
 from rdma_dp.sharing.health import GroupHealth, assess, has_active_port, links_down
 from rdma_dp.sharing.pool import Pool, make_pool
 from tests.makers import SYSTEM, hca, resource, selection
@@ -94,20 +95,22 @@ def test_ports_that_tell_no_state_count_as_up() -> None:
 def test_init_without_a_subnet_manager_is_named_as_the_reason() -> None:
     waiting = hca(3, ports=(Port(1, "INIT", "LinkUp", "InfiniBand"),))
     (verdict,) = follow((0, waiting))
-    assert verdict.reason == (
+    assert verdict.reason is not None
+    assert verdict.reason.code is UnhealthyCode.NO_ACTIVE_PORT
+    assert str(verdict.reason) == (
         "no ACTIVE port: mlx5_3 port 1 is INIT (the cable is good, but no subnet manager answers)"
     )
 
 
 def test_init_on_ethernet_is_not_blamed_on_a_subnet_manager() -> None:
     (verdict,) = follow((0, hca(state="INIT")))
-    assert verdict.reason == "no ACTIVE port: mlx5_0 port 1 is INIT"
+    assert str(verdict.reason) == "no ACTIVE port: mlx5_0 port 1 is INIT"
 
 
 def test_an_administratively_down_link_is_named_as_the_reason() -> None:
     netdevs = (NetDevice("eth0", "ether", admin_up=False), NetDevice("bond0", admin_up=True))
     (verdict,) = follow((0, hca(state="DOWN", netdevs=netdevs)))
-    assert verdict.reason == (
+    assert str(verdict.reason) == (
         "no ACTIVE port: mlx5_0 port 1 is DOWN"
         " (eth0 is administratively down: `ip link set eth0 up`)"
     )

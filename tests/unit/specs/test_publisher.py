@@ -176,7 +176,7 @@ def test_a_directory_that_cannot_be_used_is_told_for_each_resource(
     (tmp_path / "cdi").write_text("")
     troubles = node.follow(pool(hca()), pool(hca(), name="b"), pool(name="c"))
     assert troubles.keys() == {"rdma/a", "rdma/b"}
-    assert all("something else stands" in trouble for trouble in troubles.values())
+    assert all("is not a directory" in trouble for trouble in troubles.values())
 
 
 def test_what_cannot_be_removed_is_told_once_and_as_such(

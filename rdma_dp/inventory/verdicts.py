@@ -1,0 +1,122 @@
+"""Verdicts on hardware: a code for programs and a text for people.
+
+Code compares codes only. Texts are for logs, tables and the status of pods; their wording may
+change. The codes are part of the JSON outputs and stay as they are (docs/codes.md lists them).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+
+class Code(StrEnum):
+    """A stable name in kebab case, with its meaning for docs/codes.md."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Self:
+        """A member: its value, and what it means."""
+        code = str.__new__(cls, value)
+        code._value_ = value
+        code.meaning = meaning
+        return code
+
+
+class IneligibleCode(Code):
+    """Why an HCA cannot be shared."""
+
+    UNREADABLE = "unreadable", "a file in /sys of the HCA cannot be read"
+    SMI = "smi", "the HCA only serves another HCA for subnet management (SMI)"
+    NO_VERBS = "no-verbs", "the kernel offers no verbs on this device"
+    UVERBS_NOT_LOADED = "uverbs-not-loaded", "the module ib_uverbs is not loaded"
+    NO_UVERBS_CLASS = (
+        "no-uverbs-class",
+        "there is neither /sys/class/infiniband_verbs nor /sys/module",
+    )
+    NVLINK_SWITCH_MANAGEMENT = "nvlink-switch-management", "management function of an NVLink switch"
+    SWITCHDEV = "switchdev", "the function is in switchdev mode: raw Ethernet only, no GIDs"
+    UVERBS_NODE = "uverbs-node", "the node in /dev/infiniband is missing or is another device"
+    NETNS_EXCLUSIVE = "netns-exclusive", "RDMA network namespaces are in exclusive mode"
+
+
+class SuspicionCode(Code):
+    """What may be wrong with an HCA that is shared all the same."""
+
+    MAYBE_NVLINK_SWITCH_MANAGEMENT = (
+        "maybe-nvlink-switch-management",
+        "it may be a management function of an NVLink switch: its VPD cannot be read",
+    )
+
+
+class UnusedCode(Code):
+    """Why a network function has no HCA."""
+
+    UNREADABLE = "unreadable", "a file in /sys of the function cannot be read"
+    JOINED = "joined", "its port belongs to the HCA of another function, as in a RoCE bond"
+    MULTIPORT = "multiport", "its port belongs to the HCA of another function: multi-port RoCE"
+    NO_DRIVER = "no-driver", "no driver is bound to the function"
+    PASSED_THROUGH = "passed-through", "bound to a driver for virtual machines or user space"
+    HCA_WITHOUT_FUNCTION = "hca-without-function", "its HCA exists, but names no PCI function"
+    DRIVER_WITHOUT_RDMA = "driver-without-rdma", "its driver is not known to support RDMA"
+    MODULE_NOT_LOADED = "module-not-loaded", "the RDMA module of its driver is not loaded"
+    MODULES_UNKNOWN = "modules-unknown", "there is no /sys/module that shows the loaded modules"
+    OTHER_NETNS = "other-netns", "the HCA may be in another network namespace (exclusive mode)"
+    MADE_NO_HCA = "made-no-hca", "driver and module are loaded, but made no HCA"
+
+
+class UnhealthyCode(Code):
+    """Why slots are unhealthy, or will be soon."""
+
+    NO_ACTIVE_PORT = "no-active-port", "no HCA of the slots has an ACTIVE port"
+
+
+class MismatchCode(Code):
+    """Why a resource does not take an HCA that can be shared."""
+
+    SELECTOR = "selector", "a selector of the resource does not match"
+    EXCLUDED = "excluded", "a selector below `exclude` matches"
+
+
+@dataclass(frozen=True, slots=True)
+class Ineligible:
+    """Why an HCA cannot be shared."""
+
+    code: IneligibleCode
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What may be wrong with an HCA that is shared all the same."""
+
+    code: SuspicionCode
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """Why a network function has no HCA; `remedy` is a command that changes that."""
+
+    code: UnusedCode
+    text: str
+    remedy: str | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Unhealthy:
+    """Why slots are unhealthy, or will be soon."""
+
+    code: UnhealthyCode
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
