@@ -228,7 +228,9 @@ def generated() -> dict[Path, str]:
 def main() -> int:
     """Write the files, or with --check compare them. Returns 1 if one is stale."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="only compare; exit 1 if stale")
+    parser.add_argument(
+        "--check", action="store_true", help="only compare, and exit with 1 if a file is stale"
+    )
     check = parser.parse_args().check
     files = generated()
     stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
