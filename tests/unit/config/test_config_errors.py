@@ -19,15 +19,15 @@ def test_names_that_kubernetes_accepts(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("", "no name that Kubernetes accepts"),
-        ("-a", "no name that Kubernetes accepts"),
-        ("a_", "no name that Kubernetes accepts"),
-        ("a b", "no name that Kubernetes accepts"),
-        ("ä", "no name that Kubernetes accepts"),
+        ("", "not a name that Kubernetes accepts"),
+        ("-a", "not a name that Kubernetes accepts"),
+        ("a_", "not a name that Kubernetes accepts"),
+        ("a b", "not a name that Kubernetes accepts"),
+        ("ä", "not a name that Kubernetes accepts"),
         ("a\nb", "holds a character that cannot be printed"),
-        ("..", "no name that Kubernetes accepts"),
+        ("..", "not a name that Kubernetes accepts"),
         ("x" * 64, "has 64 characters, Kubernetes allows 63"),
-        ("rdma/a", 'the part before is "resourcePrefix"'),
+        ("rdma/a", 'the part before it is "resourcePrefix"'),
         ("kubelet", "kubelet.sock"),
     ],
 )
@@ -44,12 +44,12 @@ def test_prefixes_that_kubernetes_accepts(prefix: str) -> None:
 @pytest.mark.parametrize(
     ("prefix", "said"),
     [
-        ("Rdma", "no DNS name"),
-        ("a_b", "no DNS name"),
-        ("a..b", "no DNS name"),
-        ("rdma/", "no DNS name"),
-        ("Bad Prefix/..", "no DNS name"),
-        ("-a", "no DNS name"),
+        ("Rdma", "not a DNS name"),
+        ("a_b", "not a DNS name"),
+        ("a..b", "not a DNS name"),
+        ("rdma/", "not a DNS name"),
+        ("Bad Prefix/..", "not a DNS name"),
+        ("-a", "not a DNS name"),
         ("p" * 245, "has 245 characters, Kubernetes allows 244"),
         ("kubernetes.io", "reserved by Kubernetes"),
         ("x.kubernetes.io", "reserved by Kubernetes"),
@@ -73,12 +73,12 @@ def test_the_same_full_name_twice() -> None:
     [
         ("0", "0 must be at least 1"),
         ("-5", "-5 must be at least 1"),
-        (f"{MOST_SLOTS + 1}", f"must be at most {MOST_SLOTS} (kubelet takes no list"),
+        (f"{MOST_SLOTS + 1}", f"must be at most {MOST_SLOTS} (kubelet accepts no list"),
         ("5000000", "4194304 bytes"),
         ("9" * 5000, "must be at most"),
         ("63.0", "must be a whole number, not the number 63.0"),
         ("6e1", "must be a whole number, not the number 60.0"),
-        ("true", "must be a whole number, not a truth value true"),
+        ("true", "must be a whole number, not the boolean true"),
         ('"63"', 'must be a whole number, not the string "63" (for example "rdmaHcaMax": 63)'),
         ("[63]", "must be a whole number, not a list"),
         ("null", 'is missing (for example "rdmaHcaMax": 63)'),
@@ -165,18 +165,18 @@ def test_letters_of_any_alphabet_can_be_printed() -> None:
 @pytest.mark.parametrize("blanks", [[""], [" ", None]])
 def test_nothing_but_blanks_must_not_match_everything(blanks: Any) -> None:
     message = refused(text(entry(selectors={"drivers": blanks})))["configList[0].selectors.drivers"]
-    assert message.startswith("holds nothing but blanks")
+    assert message.startswith("holds only blanks")
 
 
 @pytest.mark.parametrize(
     ("selector", "value", "said"),
     [
-        ("vendors", "mellanox", 'the vendor id of mellanox is "15b3"'),
+        ("vendors", "mellanox", 'the vendor ID of mellanox is "15b3"'),
         ("vendors", "15b3:101b", "[vendor:device]"),
-        ("vendors", "015b3", "is no PCI vendor id"),
-        ("vendors", "15g3", "is no PCI vendor id"),
-        ("deviceIDs", "ConnectX-6", "is no PCI device id"),
-        ("deviceIDs", "0x", "is no PCI device id"),
+        ("vendors", "015b3", "is not a PCI vendor ID"),
+        ("vendors", "15g3", "is not a PCI vendor ID"),
+        ("deviceIDs", "ConnectX-6", "is not a PCI device ID"),
+        ("deviceIDs", "0x", "is not a PCI device ID"),
         ("linkTypes", "infinband", 'did you mean "infiniband"?'),
         ("linkTypes", "loopback", "one of ether, infiniband"),
     ],

@@ -78,7 +78,7 @@ def test_a_truth_value_is_no_cdi_mode(word: str) -> None:
         f'must be one of "off", "cri", "annotations", "both", not the word {word}'
         ' (for example "cdi": "cri")'
     )
-    assert "not a truth value true" in refused(text(ENTRY, cdi=True))["cdi"]
+    assert "not the boolean true" in refused(text(ENTRY, cdi=True))["cdi"]
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_a_device_info_file_has_a_name_that_a_file_system_takes(slots: int) -> N
     assert warned(text(entry(resourcePrefix=longest, **settings))) == {}
     problems = refused(text(entry(resourcePrefix=f"{longest}pp", **settings)))
     assert problems == {
-        "configList[0].deviceInfo": "makes file names of up to 257 bytes, and 255 is the most that "
-        "there can be (shorten resourcePrefix or resourceName by 2, or remove deviceInfo)"
+        "configList[0].deviceInfo": "makes file names of up to 257 bytes; at most 255 are "
+        "allowed (shorten resourcePrefix or resourceName by 2, or remove deviceInfo)"
     }
 
 
@@ -194,15 +194,15 @@ def test_variables_that_kubernetes_accepts(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "path", "said"),
     [
-        ("1A", "env.1A", "is no environment variable"),
-        ("", 'env[""]', "is no environment variable"),
-        ("A B", 'env["A B"]', "is no environment variable"),
-        ("A=B", 'env["A=B"]', "is no environment variable"),
-        ("..", 'env[".."]', "is no environment variable"),
-        ("..A", 'env["..A"]', "is no environment variable"),
-        ("[key]", 'env["[key]"]', "is no environment variable"),
-        ("RDMA_DP_A_HCAS", "env.RDMA_DP_A_HCAS", "a variable that every container gets anyway"),
-        ("RDMA_DP__HCAS", "env.RDMA_DP__HCAS", "a variable that every container gets anyway"),
+        ("1A", "env.1A", "is not an environment variable"),
+        ("", 'env[""]', "is not an environment variable"),
+        ("A B", 'env["A B"]', "is not an environment variable"),
+        ("A=B", 'env["A=B"]', "is not an environment variable"),
+        ("..", 'env[".."]', "is not an environment variable"),
+        ("..A", 'env["..A"]', "is not an environment variable"),
+        ("[key]", 'env["[key]"]', "is not an environment variable"),
+        ("RDMA_DP_A_HCAS", "env.RDMA_DP_A_HCAS", "a variable that every container gets already"),
+        ("RDMA_DP__HCAS", "env.RDMA_DP__HCAS", "a variable that every container gets already"),
     ],
 )
 def test_variables_that_cannot_be_set(name: str, path: str, said: str) -> None:

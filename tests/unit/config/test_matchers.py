@@ -35,7 +35,7 @@ def address_values(draw: st.DrawFn) -> str:
     if kind == "functions":
         return f"{begin}-{max(begin[-1], end[-1])}"
     glob = "".join(draw(st.sampled_from([sign, "?", "*"])) for sign in begin)
-    return glob if kind == "glob" and _is_valid(pci_addresses.checked, glob) else begin
+    return glob if kind == "glob" and _is_valid(pci_addresses.validated, glob) else begin
 
 
 @st.composite
@@ -44,7 +44,7 @@ def pf_values(draw: st.DrawFn) -> str:
     spans = draw(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=2), max_size=3))
     numbers = ",".join("-".join(map(str, sorted(span))) for span in spans)
     value = f"{name}#{numbers}" if numbers else name
-    return value if _is_valid(pf_names.checked, value) else "a*#0-3"
+    return value if _is_valid(pf_names.validated, value) else "a*#0-3"
 
 
 functions = st.builds(PfFunction, names, st.none() | st.integers(0, 9))
