@@ -1,7 +1,6 @@
-"""Changes of names in a directory: kubelet.sock made anew, a socket of ours removed, a config
-replaced.
+"""Watch the names in a directory: kubelet.sock created again, a socket removed, a config replaced.
 
-Like every event, a change carries no state: it only says that it is time to look again.
+A change carries no state. Observers read the directory again.
 """
 
 import asyncio
@@ -15,19 +14,20 @@ from rdma_dp.aio.latest import Latest
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two looks without an event, for a directory that was replaced as a whole.
+# Seconds after which a change is reported without an event, in case the directory was replaced.
 _SLOW_LOOK = 5.0
 
-# Likewise for a directory that is not there yet, and where inotify's instances are used up.
+# Seconds between two reported changes while the directory is missing or inotify does not work.
 _UNWATCHED_LOOK = 0.5
 
-# inotify_init(2) and inotify_add_watch(2) tell with these that a user's share is used up.
+# inotify_init(2) and inotify_add_watch(2) return these when a limit is reached.
 _USED_UP = {
-    errno.EMFILE: " (the sysctl fs.inotify.max_user_instances may be too low)",
+    errno.EMFILE: " (the limit of open files or the sysctl fs.inotify.max_user_instances may be"
+    " too low)",
     errno.ENOSPC: " (the sysctl fs.inotify.max_user_watches may be too low)",
 }
 
-# A ConfigMap mount renames its ..data link; an editor may write a file in place. A mount or a
+# A ConfigMap mount renames its ..data link. An editor can write a file in place. A mount or a
 # rename can replace the directory itself.
 _EVENTS = (
     Mask.CREATE
@@ -41,7 +41,7 @@ _EVENTS = (
 
 
 class DirectoryWatch:
-    """Counts the changes of names in one directory; observers look again at each."""
+    """Counts the changes of names in one directory. `changes` is the count, for observers."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -49,7 +49,7 @@ class DirectoryWatch:
         self._said = False
 
     async def run(self) -> None:
-        """Watches for as long as the daemon runs."""
+        """Watch until cancelled."""
         while True:
             try:
                 with Inotify() as inotify:
@@ -62,10 +62,10 @@ class DirectoryWatch:
 
     def _say(self, error: OSError) -> None:
         if error.errno == errno.ENOENT or self._said:
-            return  # a directory that is not there yet is no trouble of the watch
+            return  # the directory does not exist yet, which is not an error
         self._said = True
         logger.warning(
-            "cannot watch %s: %s; looking every %.1f s instead%s",
+            "cannot watch %s: %s; reading it every %.1f s instead%s",
             self._directory,
             error.strerror,
             _UNWATCHED_LOOK,
@@ -73,12 +73,12 @@ class DirectoryWatch:
         )
 
     async def _follow(self, inotify: Inotify) -> None:
-        """Until the directory itself goes away."""
-        self._tick()  # something may have happened before the watch was there
+        """Count changes until the directory itself is removed or renamed."""
+        self._tick()  # something may have changed before the watch existed
         while True:
             try:
-                # Not wait_for: before Python 3.12 it swallows a cancellation that meets an event,
-                # and an end by SIGTERM makes events.
+                # Not wait_for: before Python 3.12 it loses a cancellation that comes together with
+                # an event, and the end of the daemon causes events.
                 async with asyncio.timeout(_SLOW_LOOK):
                     event = await inotify.get()
             except TimeoutError:

@@ -1,4 +1,4 @@
-"""."""
+"""Tasks that run as long as the daemon."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 def start(
     tasks: asyncio.TaskGroup, name: str, work: Coroutine[Any, Any, None]
 ) -> asyncio.Task[NoReturn]:
-    """A task that is to run for as long as the daemon does."""
+    """Start a task that must not end. If it does, it raises, which ends the group."""
 
     async def guarded() -> NoReturn:
         try:
@@ -16,7 +16,7 @@ def start(
         except asyncio.CancelledError:
             if task.cancelling():
                 raise
-            # Cancelled by nobody: gRPC does that, and a TaskGroup would let it pass in silence.
+            # gRPC raises this without a cancellation, and a TaskGroup would ignore it.
         raise RuntimeError(f"{name} ended unexpectedly")
 
     task = tasks.create_task(guarded(), name=name)
