@@ -14,11 +14,11 @@ from rdma_dp.aio.latest import Latest
 
 logger = logging.getLogger(__name__)
 
-# Seconds after which a change is reported without an event, in case the directory was replaced.
-_SLOW_LOOK = 5.0
+# Seconds. The directory may have been replaced without an event.
+_INTERVAL = 5.0
 
 # Seconds between two reported changes while the directory is missing or inotify does not work.
-_UNWATCHED_LOOK = 0.5
+_UNWATCHED_INTERVAL = 0.5
 
 # inotify_init(2) and inotify_add_watch(2) return these when a limit is reached.
 _USED_UP = {
@@ -43,8 +43,10 @@ _EVENTS = (
 class DirectoryWatch:
     """Counts the changes of names in one directory. `changes` is the count, for observers."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, interval: float = _INTERVAL) -> None:
+        """`interval`: seconds after which a change is reported without an event."""
         self._directory = directory
+        self._interval = interval
         self.changes = Latest(0)
         self._said = False
 
@@ -57,7 +59,7 @@ class DirectoryWatch:
                     await self._follow(inotify)
             except OSError as error:
                 self._say(error)
-                await asyncio.sleep(_UNWATCHED_LOOK)
+                await asyncio.sleep(_UNWATCHED_INTERVAL)
             self._tick()
 
     def _say(self, error: OSError) -> None:
@@ -68,7 +70,7 @@ class DirectoryWatch:
             "cannot watch %s: %s; reading it every %.1f s instead%s",
             self._directory,
             error.strerror,
-            _UNWATCHED_LOOK,
+            _UNWATCHED_INTERVAL,
             _USED_UP.get(error.errno or 0, ""),
         )
 
@@ -79,7 +81,7 @@ class DirectoryWatch:
             try:
                 # Not wait_for: before Python 3.12 it loses a cancellation that comes together with
                 # an event, and the end of the daemon causes events.
-                async with asyncio.timeout(_SLOW_LOOK):
+                async with asyncio.timeout(self._interval):
                     event = await inotify.get()
             except TimeoutError:
                 self._tick()
