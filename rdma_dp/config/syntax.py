@@ -167,7 +167,7 @@ def _parse_yaml(text: str) -> yaml.Node:
 
 
 def _yaml_hint(error: yaml.MarkedYAMLError) -> str | None:
-    """A value that begins with * is an alias in YAML, but was probably meant as a glob."""
+    """A value that begins with * is an alias in YAML, but is probably intended as a glob."""
     if "alias" in f"{error.context} {error.problem}":
         return 'a glob that begins with * needs quotes: "*np0"'
     return None

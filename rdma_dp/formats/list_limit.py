@@ -40,11 +40,11 @@ def list_bytes(slots: int, key: int = 0, topology: bool = False) -> int:
 
     The result is exact without topology when all slots are Unhealthy.
     """
-    beside_the_number = key + 1 if key else 0  # the key and its dash
+    prefix = key + 1 if key else 0  # the key and its dash
     total, digits, first = 0, 1, 0
     while first < slots:
         end = min(slots, 10**digits)
-        total += (end - first) * slot_bytes(beside_the_number + digits, topology)
+        total += (end - first) * slot_bytes(prefix + digits, topology)
         first, digits = end, digits + 1
     return total
 

@@ -15,7 +15,7 @@ from rdma_dp.inventory.hardware import FunctionType
 HEX_ID_PATTERN = r"[0-9a-f]{4}"
 
 
-# As netlink names them (linux/if_arp.h by way of iproute2's ll_types.c).
+# The names of iproute2 (lib/ll_types.c) for the types in linux/if_arp.h.
 LINK_TYPES = ("ether", "infiniband")
 
 

@@ -1,4 +1,4 @@
-"""What the Go plugin gets wrong, or kubelet would refuse, is an error: all of it, in one go."""
+"""What the Go plugin handles wrongly, or kubelet refuses, is an error. All errors come at once."""
 
 from typing import Any
 
@@ -90,7 +90,7 @@ def test_rdma_hca_max_is_a_sensible_whole_number(written: str, said: str) -> Non
     assert said in refused(config)["configList[0].rdmaHcaMax"]
 
 
-def test_a_number_of_any_length_is_told_to_be_too_large_in_yaml_as_well() -> None:
+def test_a_number_of_any_length_is_too_large_in_yaml_as_well() -> None:
     yaml = f"configList: [{{resourceName: a, rdmaHcaMax: {'9' * 5000}, devices: [x]}}]"
     message = refused(yaml)["configList[0].rdmaHcaMax"]
     assert f"must be at most {MOST_SLOTS}" in message
@@ -122,7 +122,7 @@ def test_neither_selectors_nor_devices(selectors: Any, devices: Any) -> None:
 
 @pytest.mark.parametrize("wrong", [0, 5, "", False])
 @pytest.mark.parametrize("place", ["selectors", "numaNodes", "ifNames", "devices"])
-def test_what_has_the_wrong_shape_is_not_told_to_be_missing(place: str, wrong: Any) -> None:
+def test_a_value_of_the_wrong_type_is_not_reported_as_missing(place: str, wrong: Any) -> None:
     path = place if place in ("selectors", "devices") else f"selectors.{place}"
     selectors = wrong if place == "selectors" else {place: wrong}
     entries = entry(selectors=None if place == "devices" else selectors)
@@ -149,7 +149,7 @@ def test_text_that_cannot_be_printed_is_refused(odd: str) -> None:
     assert said in problem
 
 
-def test_text_that_cannot_be_printed_is_dropped_beside_a_good_one() -> None:
+def test_text_that_cannot_be_printed_is_dropped_from_a_list_with_a_valid_one() -> None:
     config = text(entry(selectors={"ifNames": ["eth0", "\u001b[31m"]}))
     assert accepted(config).config.config_list[0].selectors.if_names == ("eth0",)
     (warning,) = warned(config).values()

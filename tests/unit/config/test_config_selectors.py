@@ -1,4 +1,4 @@
-"""Selectors beyond the Go plugin's: what is read, what is put right, what is refused."""
+"""Selectors that the Go plugin does not have: valid, corrected and refused values."""
 
 from typing import Any
 
@@ -82,7 +82,7 @@ def test_a_value_that_can_match_nothing_is_refused_or_dropped_beside_a_good_one(
         ("mlx5_0:1", "only the name"),
     ],
 )
-def test_a_glob_that_means_less_than_it_says_is_refused(
+def test_a_glob_that_matches_less_than_it_seems_is_refused(
     selector: str, glob: str, said: str
 ) -> None:
     problems = refused(text(entry(selectors={selector: [glob]})))
@@ -158,7 +158,7 @@ def test_exclude_alone_does_not_say_which_hcas_to_take(place: str) -> None:
 
 
 @pytest.mark.parametrize("empty", [{}, {"ifNames": []}, None])
-def test_an_empty_exclude_leaves_nothing_out(empty: Any) -> None:
+def test_an_empty_exclude_excludes_nothing(empty: Any) -> None:
     assert selected(vendors=["15b3"], exclude=empty) == Selectors(vendors=("15b3",))
 
 
@@ -170,7 +170,7 @@ def test_exclude_has_its_place_in_selectors() -> None:
 
 
 def excluding(place: str, **exclude: Any) -> str:
-    """A resource that leaves something out, by `selectors` or by `extraSelectors`."""
+    """A resource with an exclude in `selectors` or in `extraSelectors`."""
     if place == "extraSelectors":
         return text(entry(extraSelectors={"exclude": exclude}))
     return text(entry(selectors={"vendors": ["15b3"], "exclude": exclude}))
@@ -209,7 +209,7 @@ def test_nothing_unknown_is_passed_over_in_exclude(place: str, key: str, said: s
         ("numaNodes", 0, 4096),
     ],
 )
-def test_nothing_odd_is_passed_over_in_exclude_beside_a_good_value(
+def test_no_invalid_value_is_ignored_in_exclude(
     place: str, selector: str, good: Any, odd: Any
 ) -> None:
     assert accepted(excluding(place, **{selector: [good]})).warnings == ()

@@ -39,7 +39,7 @@ def test_without_a_word_everything_is_as_in_the_go_plugin() -> None:
     assert accepted(text(ENTRY)).config.cdi is None
 
 
-def test_slots_per_hca_spread_and_tell_their_numa_node() -> None:
+def test_slots_per_hca_spread_and_have_their_numa_node() -> None:
     resource = first(text(entry(slotsPer="hca")))
     assert resource.per_hca
     assert resource.tells_topology
@@ -223,7 +223,7 @@ def test_case_makes_a_difference_to_variables(key: str, form: str) -> None:
     assert not [path for path in warned(config) if not path.endswith(key)]
 
 
-def test_our_own_variable_is_refused_beside_another_spelling_of_it() -> None:
+def test_our_own_variable_is_refused_together_with_another_spelling_of_it() -> None:
     config = text(entry(env={"RDMA_DP_A_HCAS": "hcas", "rdma_dp_a_hcas": "hcas"}))
     assert list(refused(config)) == ["configList[0].env.RDMA_DP_A_HCAS"]
 
@@ -234,7 +234,7 @@ def test_the_same_variable_twice_is_warned_of_and_the_last_one_counts() -> None:
     assert "is given twice" in warned(config)["configList[0].env.A"]
 
 
-def test_each_bad_form_is_told_with_its_variable() -> None:
+def test_each_bad_form_is_reported_with_its_variable() -> None:
     problems = refused(text(entry(env={"A": "x", "B": 5, "C": "hcas"})))
     assert set(problems) == {"configList[0].env.A", "configList[0].env.B"}
     assert problems["configList[0].env.A"].startswith(

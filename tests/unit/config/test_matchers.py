@@ -61,7 +61,7 @@ def _is_valid(check: Callable[[str], str], value: str) -> bool:
 def agree(
     matcher: Matcher[Any], matches: Callable[[Any, Any], bool], values: Sequence[Any], found: Any
 ) -> None:
-    """Alone and together, in the order of the values, and repetitions count."""
+    """The results agree for each name and for all names, with repeated values, in their order."""
     for one in found:
         assert matcher.matches(one) == any(matches(value, one) for value in values)
     expected = tuple(value for value in values if any(matches(value, one) for one in found))
@@ -133,7 +133,7 @@ def test_every_selector_has_a_matcher(field: str) -> None:
 
 
 def test_many_globs_are_not_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The work of a look-up, counted: no pattern is tried whose literal text is not in the name."""
+    """No pattern is tried on a name without its literal text. The attempts are counted."""
     tried: list[str] = []
 
     def counted(name: str, pattern: str) -> bool:

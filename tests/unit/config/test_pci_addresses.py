@@ -1,4 +1,4 @@
-"""PCI addresses of a config, against the numbers that they stand for."""
+"""PCI addresses of a config, compared with their numbers."""
 
 import re
 
@@ -21,7 +21,7 @@ texts = st.text() | st.text(alphabet="0123456789abfABF:.-*?[]! x", max_size=30)
 
 
 def written(at: Numbers) -> str:
-    """As the kernel writes it."""
+    """The text of an address, as the kernel writes it."""
     domain, bus, device, function = at
     return f"{domain:04x}:{bus:02x}:{device:02x}.{function:x}"
 

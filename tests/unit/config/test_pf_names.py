@@ -1,4 +1,4 @@
-"""PF names of a config: the name a glob, the numbers those of VFs or SFs."""
+"""PF names of a config: a name or a glob, with or without numbers of VFs or SFs."""
 
 import re
 
@@ -90,7 +90,7 @@ def test_any_text_is_refused_or_can_be_asked(text: str, name: str, number: int |
 @pytest.mark.parametrize(
     ("function", "told"), [(PfFunction("ens1f0"), "ens1f0"), (PfFunction("ens1f0", 0), "ens1f0#0")]
 )
-def test_a_function_is_told_as_the_config_names_it(function: PfFunction, told: str) -> None:
+def test_a_function_is_shown_as_in_the_config(function: PfFunction, told: str) -> None:
     assert str(function) == told
     assert matches(told, function)
 
