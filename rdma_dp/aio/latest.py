@@ -11,10 +11,10 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Observable(Protocol[T_co]):
-    """A value that changes, for those who only read it.
+    """A value that changes, for readers.
 
-    An observer that is slow skips values in between but never the last: there is no queue that
-    could fill up, and no reader whose absence could block the writer.
+    A slow observer skips values, but never the last one. There is no queue that can fill up, and
+    the writer never waits for an observer.
     """
 
     @property
@@ -45,7 +45,7 @@ class Latest(Generic[T]):
         return self._value
 
     def set(self, value: T) -> None:
-        """Replaces the value and wakes all observers."""
+        """Replace the value and wake all observers."""
         self._value = value
         self._changed.set()
         self._changed = asyncio.Event()
@@ -59,12 +59,12 @@ class Latest(Generic[T]):
     async def watch(self) -> AsyncIterator[T]:
         """The newest value at once, then again after every change. Never ends."""
         while True:
-            changed = self._changed  # taken before the value is: no change falls between
+            changed = self._changed  # read before the value, so that no change is missed
             yield self._value
             await changed.wait()
 
     async def until(self, accept: Callable[[T], bool]) -> T:
-        """The first value, from now on, that `accept` takes."""
+        """Wait for a value for which `accept` returns true; the current one counts."""
         while not accept(self._value):
             await self._changed.wait()
         return self._value
@@ -108,7 +108,7 @@ async def changes(*observed: Observable[Any]) -> AsyncIterator[None]:
 
 
 async def first_of(*waits: Coroutine[Any, Any, R]) -> R:
-    """The result of whichever ends first; the others are cancelled and awaited."""
+    """The result of the first one that ends. The others are cancelled and awaited."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -118,6 +118,6 @@ async def first_of(*waits: Coroutine[Any, Any, R]) -> R:
             task.cancel()
         ends = await asyncio.gather(*tasks, return_exceptions=True)
     for end in ends:
-        if isinstance(end, Exception):  # what a loser failed with while it cleaned up
+        if isinstance(end, Exception):  # raised by a cancelled one while it cleaned up
             raise end
     return first

@@ -19,7 +19,7 @@ def start(
         except asyncio.CancelledError:
             if task.cancelling():
                 raise
-            # Nothing cancelled this task. gRPC raises that by itself, and a TaskGroup ignores it.
+            # gRPC raises this without a cancellation, and a TaskGroup would ignore it.
         raise RuntimeError(f"{name} ended unexpectedly")
 
     task = tasks.create_task(guarded(), name=name)

@@ -1,4 +1,4 @@
-"""The config: which HCAs make up which resource, in the format of the Go plugin."""
+"""The config: which HCAs each resource takes, in the format of the Go plugin."""
 
 from rdma_dp.config.loading import Loaded, json_schema, load, parse, parse_bytes, read
 from rdma_dp.config.models import (

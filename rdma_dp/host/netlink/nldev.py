@@ -33,7 +33,7 @@ _DEVICE_TYPE_SMI = 1  # RDMA_DEVICE_TYPE_SMI
 
 
 class NldevMessage(nlmsg):  # type: ignore[misc]  # pyroute2 has no types
-    """An NLDEV message: attributes right behind the header."""
+    """An NLDEV message: attributes directly after the header."""
 
     fields = ()
     nla_map = (

@@ -82,10 +82,7 @@ async def test_a_file_that_is_not_there_yet_is_waited_for_and_this_is_said_once(
     ]
 
 
-async def test_a_directory_that_is_not_there_yet_is_waited_for(
-    tmp_path: Path, lines: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("rdma_dp.aio.directory_watch._SLOW_LOOK", 0.05)
+async def test_a_directory_that_is_not_there_yet_is_waited_for(tmp_path: Path, lines: Log) -> None:
     path = tmp_path / "later" / "config.json"
     async with reading(path) as reader:
         waiting = asyncio.create_task(reader.first())

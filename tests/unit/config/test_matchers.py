@@ -35,7 +35,7 @@ def address_values(draw: st.DrawFn) -> str:
     if kind == "functions":
         return f"{begin}-{max(begin[-1], end[-1])}"
     glob = "".join(draw(st.sampled_from([sign, "?", "*"])) for sign in begin)
-    return glob if kind == "glob" and _is_valid(pci_addresses.checked, glob) else begin
+    return glob if kind == "glob" and _is_valid(pci_addresses.validated, glob) else begin
 
 
 @st.composite
@@ -44,7 +44,7 @@ def pf_values(draw: st.DrawFn) -> str:
     spans = draw(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=2), max_size=3))
     numbers = ",".join("-".join(map(str, sorted(span))) for span in spans)
     value = f"{name}#{numbers}" if numbers else name
-    return value if _is_valid(pf_names.checked, value) else "a*#0-3"
+    return value if _is_valid(pf_names.validated, value) else "a*#0-3"
 
 
 functions = st.builds(PfFunction, names, st.none() | st.integers(0, 9))
@@ -61,7 +61,7 @@ def _is_valid(check: Callable[[str], str], value: str) -> bool:
 def agree(
     matcher: Matcher[Any], matches: Callable[[Any, Any], bool], values: Sequence[Any], found: Any
 ) -> None:
-    """Alone and together, in the order of the values, and repetitions count."""
+    """The results agree for each name and for all names, with repeated values, in their order."""
     for one in found:
         assert matcher.matches(one) == any(matches(value, one) for value in values)
     expected = tuple(value for value in values if any(matches(value, one) for one in found))
@@ -133,7 +133,7 @@ def test_every_selector_has_a_matcher(field: str) -> None:
 
 
 def test_many_globs_are_not_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The work of a look-up, counted: no pattern is tried whose literal text is not in the name."""
+    """No pattern is tried on a name without its literal text. The attempts are counted."""
     tried: list[str] = []
 
     def counted(name: str, pattern: str) -> bool:

@@ -63,7 +63,7 @@ def test_no_more_is_read_than_asked_for(host: Host) -> None:
     assert host.read_bytes("sys/a/number", 1) == b"4"
 
 
-def test_nobody_waits_for_a_pipe_in_a_captured_tree(host: Host, tmp_path: Path) -> None:
+def test_a_pipe_in_a_captured_tree_does_not_block(host: Host, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "sys/a/pipe")
     assert host.read("sys/a/pipe") == ""
 
@@ -75,7 +75,7 @@ def test_what_never_changes_is_read_once_per_file(host: Host, tmp_path: Path) ->
     path.write_bytes(b"two")  # the same file
     assert host.read_unchanging("sys/a/vpd", 10) == b"one"
     fresh = tmp_path / "sys/a/fresh"
-    fresh.write_bytes(b"three")  # made beside the old one, so that its inode differs
+    fresh.write_bytes(b"three")  # created before the old one is removed, so its inode differs
     fresh.replace(path)
     assert host.read_unchanging("sys/a/vpd", 10) == b"three"
 

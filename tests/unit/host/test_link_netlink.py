@@ -1,4 +1,4 @@
-"""Altnames: the wire format, from messages written by hand, and what becomes of the answers."""
+"""Altnames: the wire format, with messages written by hand, and their use in the inventory."""
 
 import errno
 import socket
@@ -95,7 +95,7 @@ def test_a_netdev_without_altnames_and_one_that_is_gone_are_left_out() -> None:
 
 
 class FailingSocket:
-    """A socket that cannot even be opened."""
+    """A socket that cannot be opened."""
 
     code = 0
 

@@ -72,7 +72,7 @@ def test_an_owner_that_the_kernel_does_not_name_is_counted() -> None:
 
 
 def test_what_is_in_the_sum_and_not_in_the_list_is_nameless() -> None:
-    """Kernels before 5.9 list none of an inner PID namespace."""
+    """Kernels before 5.9 do not list QPs of inner PID namespaces."""
     assert found(5, "ib_core", 7) == QueuePairs({7: 1}, nameless=3)
 
 
@@ -81,7 +81,7 @@ def test_a_queue_pair_made_between_the_two_answers_is_counted_once() -> None:
 
 
 @pytest.mark.parametrize("refused", [RES_GET, RES_QP_GET])
-def test_a_kernel_that_refuses_leaves_the_hca_out(refused: int) -> None:
+def test_a_kernel_that_refuses_omits_the_hca(refused: int) -> None:
     answers: dict[int, list[bytes] | int] = {RES_GET: [summary(0)], RES_QP_GET: [dump()]}
     assert dict(nldev.queue_pairs(Kernel({**answers, refused: errno.EINVAL}))) == {}
 

@@ -142,7 +142,7 @@ def test_an_old_kernel_that_refuses_a_command_costs_that_fact_only() -> None:
     assert view.devices["mlx5_0"].netdevs == {}
 
 
-def test_an_old_kernel_that_leaves_attributes_out_says_nothing_wrong() -> None:
+def test_an_old_kernel_that_omits_attributes_is_no_error() -> None:
     bare = message(GET, {1: u32(0), 2: text("mlx5_0")})
     kernel = Kernel({(GET, None): [bare], (PORT_GET, 0): []})
     assert nldev.view(kernel).devices["mlx5_0"] == NldevDevice("mlx5_0")
