@@ -1,6 +1,7 @@
 """The selectors of a resource: which HCAs it takes, and which of them it excludes."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -94,6 +95,17 @@ class Traits(ConfigModel):
         examples=[[0]],
     )
 
+    @cached_property
+    def matchers(self) -> Mapping[str, Matcher[Any]]:
+        """The matchers of the selectors that are given, compiled at the first use."""
+        return compiled(self)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, without the matchers of this one: an updated copy has other values."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("matchers", None)
+        return copied
+
     def joined(self, other: Self) -> Self:
         """These selectors, with those of `other` that are absent here."""
         return self.model_copy(update=_given(other) | _given(self))
@@ -110,6 +122,17 @@ class Selectors(Traits):
         "of these selectors matches it. Requires another selector, which takes HCAs.",
         examples=[{"ifNames": ["eth0"]}],
     )
+
+    @cached_property
+    def matchers(self) -> Mapping[str, Matcher[Any]]:
+        """The matchers of the selectors that are given, compiled at the first use."""
+        return compiled(self)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, without the matchers of this one: an updated copy has other values."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("matchers", None)
+        return copied
 
     def joined(self, other: Self) -> Self:
         """These selectors, with those of `other` that are absent here, and `exclude` joined too."""

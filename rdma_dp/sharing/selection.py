@@ -11,7 +11,8 @@ from operator import attrgetter
 from typing import Any
 
 from rdma_dp.config import Resource, Selectors, Traits
-from rdma_dp.config.values import globs, pci_addresses, pf_names
+from rdma_dp.config.values import pf_names
+from rdma_dp.config.values.matchers import Matcher
 from rdma_dp.inventory.hardware import Hca, Inventory
 from rdma_dp.inventory.verdicts import Code, MismatchCode
 from rdma_dp.text import Values, few, grouped
@@ -134,23 +135,20 @@ def compared(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
     """The comparison of every selector that is set; those below `exclude` come last."""
     wanting = (
         Comparison(
-            trait.selector,
-            _texts(wanted),
-            _texts(found),
-            agrees=bool(trait.matching(wanted, found)),
+            trait.selector, matcher.texts, _texts(found), agrees=any(map(matcher.matches, found))
         )
-        for trait, wanted, found in _pairs(hca, selectors)
+        for trait, matcher, found in _set(hca, selectors)
     )
     excluding = (
         Comparison(
             f"exclude.{trait.selector}",
-            _texts(matching or wanted),
+            _texts(matching) or matcher.texts,
             _texts(found),
             agrees=bool(matching),
             excludes=True,
         )
-        for trait, wanted, found in _pairs(hca, selectors.exclude)
-        for matching in [trait.matching(wanted, found)]
+        for trait, matcher, found in _set(hca, selectors.exclude)
+        for matching in [matcher.matching(found)]
     )
     return (*wanting, *excluding)
 
@@ -165,30 +163,23 @@ def unset_selectors(selectors: Selectors) -> Values:
 
 @dataclass(frozen=True, slots=True)
 class _Trait:
-    """One selector: its field in the config, its values on an HCA, and how to compare them."""
+    """One selector: its field in the config, and its values on an HCA."""
 
     field: str  # in Traits
     found: Callable[[Hca], Sequence[Any]]
-    agree: Callable[[Any, Any], bool] | None = None  # None: the two values must be equal
 
     @property
     def selector(self) -> str:
         """The selector's name as the config spells it."""
         return Traits.model_fields[self.field].alias or self.field
 
-    def matching(self, wanted: Sequence[Any], found: Sequence[Any]) -> list[Any]:
-        """The wanted values that match one of the found values."""
-        if self.agree is None:
-            return [value for value in wanted if value in found]
-        agree = self.agree
-        return [value for value in wanted if any(agree(value, one) for one in found)]
 
-
-def _pairs(hca: Hca, traits: Traits) -> Iterable[tuple[_Trait, Sequence[Any], Sequence[Any]]]:
+def _set(hca: Hca, traits: Traits) -> Iterable[tuple[_Trait, Matcher[Any], Sequence[Any]]]:
+    """The selectors that are set, each with its compiled values and the values of the HCA."""
     for trait in _TRAITS:
-        wanted = getattr(traits, trait.field)
-        if wanted:
-            yield trait, wanted, trait.found(hca)
+        matcher = traits.matchers.get(trait.field)
+        if matcher is not None:
+            yield trait, matcher, trait.found(hca)
 
 
 def _texts(values: Sequence[object]) -> Values:
@@ -221,11 +212,11 @@ _TRAITS = (
     _Trait("vendors", _of_functions("vendor")),
     _Trait("device_ids", _of_functions("device")),
     _Trait("drivers", _of_functions("driver")),
-    _Trait("if_names", _interfaces, globs.matches),
+    _Trait("if_names", _interfaces),
     _Trait("link_types", attrgetter("link_types")),
-    _Trait("rdma_devices", lambda hca: (hca.name,), globs.matches),
-    _Trait("pci_addresses", _of_functions("address"), pci_addresses.matches),
-    _Trait("pf_names", _pf_functions, pf_names.matches),
+    _Trait("rdma_devices", lambda hca: (hca.name,)),
+    _Trait("pci_addresses", _of_functions("address")),
+    _Trait("pf_names", _pf_functions),
     _Trait("function_types", lambda hca: (hca.function_type,)),
     _Trait("numa_nodes", _numa_nodes),
 )

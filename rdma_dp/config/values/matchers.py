@@ -24,11 +24,12 @@ Value = TypeVar("Value", bound=Hashable)
 class Matcher(ABC, Generic[Found_contra]):
     """Compares what an HCA has with all values of one selector. Immutable.
 
-    `values` are those of the config, in its order.
+    `values` are those of the config, in its order; `texts` are the same as strings.
     """
 
     def __init__(self, values: Iterable[Any]) -> None:
         self.values = tuple(values)
+        self.texts = tuple(map(str, self.values))  # for messages, made once for all HCAs
 
     @abstractmethod
     def positions(self, found: Found_contra) -> Iterator[int]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rdma_dp.config import Traits
+from rdma_dp.config import Selectors, Traits
 from rdma_dp.inventory.hardware import Hca, NetDevice, PciFunction, Subfunction
 from rdma_dp.sharing.selection import Comparison, mismatches
 from tests.makers import hca, resource
@@ -181,3 +181,11 @@ def test_each_selector_of_exclude_excludes_by_itself() -> None:
 
 def test_an_hca_without_the_property_is_not_excluded() -> None:
     assert matches(virtual(), exclude={"numaNodes": [0], "pciAddresses": ["*"], "pfNames": ["*"]})
+
+
+def test_a_copy_with_other_values_compares_with_these() -> None:
+    one = Selectors(if_names=("eth0",))
+    assert one.matchers["if_names"].matches("eth0")
+    other = one.model_copy(update={"if_names": ("eth1",)})
+    assert other.matchers["if_names"].matches("eth1")
+    assert not other.matchers["if_names"].matches("eth0")

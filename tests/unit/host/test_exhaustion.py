@@ -125,16 +125,16 @@ asyncio.run(follow())
 def test_the_daemon_keeps_the_last_inventory(free: int) -> None:
     script = f"""
 logging.basicConfig(stream=sys.stdout, format="%(message)s")
-from rdma_dp.daemon.scanner import Node
+from rdma_dp.daemon.scanner import Scanner
 from rdma_dp.discovery import scan
 from rdma_dp.inventory.hardware import Inventory
 
 async def main():
-    node = Node(Host("/"))
-    await node.look()
+    node = Scanner(Host("/"))
+    await node.scan()
     before = node.inventory
     with exhausted({free}):
-        await node.look()
+        await node.scan()
     print(node.inventory is before, isinstance(before, Inventory))
 asyncio.run(main())
 """
