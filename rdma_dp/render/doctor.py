@@ -58,6 +58,7 @@ def document(results: Sequence[Result]) -> dict[str, Any]:
                         "verdict": finding.verdict.value,
                         "subject": finding.subject or None,
                         "evidence": finding.evidence,
+                        "code": finding.code.value if finding.code else None,
                         "remedy": list(finding.remedy),
                     }
                     for finding in result.findings

@@ -58,10 +58,10 @@ def resources(node: NodeView) -> Iterator[Finding]:
         for step in steps(pool.selection, node.inventory):
             name = pool.resource.full_name
             if unseen:
-                yield unknown(f"no HCA: {step.text}; {unseen}", subject=name)
+                yield unknown(f"no HCA: {step.text}; {unseen}", subject=name, code=step.code)
             else:
                 command = step.command or f"rdma-dp dry-run --config {node.config.file}"
-                yield judge(f"no HCA: {step.text}", command, subject=name)
+                yield judge(f"no HCA: {step.text}", command, subject=name, code=step.code)
     if node.pools:
         yield ok("; ".join(_taken(pool) for pool in node.pools[:_SHOWN]))
     else:

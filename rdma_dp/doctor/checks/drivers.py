@@ -56,7 +56,7 @@ def modules(node: NodeView) -> Iterator[Finding]:
         )
         text = f"is not loaded, so {driver} made no HCA of {some(addresses, _SHOWN)}"
         judge = warn if works else fail
-        yield judge(text, f"modprobe {module}", subject=module)
+        yield judge(text, f"modprobe {module}", subject=module, code=UnusedCode.MODULE_NOT_LOADED)
     if not node.inventory.hcas:
         if not lacking:
             yield ok("the node has no HCA that would need them")
@@ -124,7 +124,7 @@ def drivers(node: NodeView) -> Iterator[Finding]:
             continue
         if idle.function.driver is None and meant is not None and address not in meant:
             continue
-        yield judge(idle.reason.text, remedy, subject=address)
+        yield judge(idle.reason.text, remedy, subject=address, code=idle.reason.code)
     functions = counted(len(others), "network function")
     yield ok(f"{counted(len(node.inventory.hcas), 'HCA')}; {functions} without one")
 
@@ -149,7 +149,12 @@ def vfio(node: NodeView) -> Iterator[Finding]:
     for idle in handed_on:
         if meant is None or idle.function.address in meant:
             address = idle.function.address
-            yield warn(idle.reason.text, f"driverctl unset-override {address}", subject=address)
+            yield warn(
+                idle.reason.text,
+                f"driverctl unset-override {address}",
+                subject=address,
+                code=idle.reason.code,
+            )
     if handed_on:
         yield ok(f"handed on: {counted(len(handed_on), 'function')}, none that a resource means")
     else:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
 from rdma_dp.inventory.hardware import Hca, Port
+from rdma_dp.inventory.verdicts import UnhealthyCode
 from rdma_dp.node.view import NodeView
 from rdma_dp.sharing.health import has_active_port, links_down
 from rdma_dp.sharing.pool import Pool
@@ -66,7 +67,12 @@ def _inactive(hca: Hca, judge: Callable[..., Finding]) -> Iterator[Finding]:
         return
     for port in hca.ports:
         if port.state is not None:
-            yield judge(_condition(port), *_remedies(hca, port), subject=hca.name)
+            yield judge(
+                _condition(port),
+                *_remedies(hca, port),
+                subject=hca.name,
+                code=UnhealthyCode.NO_ACTIVE_PORT,
+            )
 
 
 def _condition(port: Port) -> str:
