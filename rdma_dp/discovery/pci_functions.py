@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.paths import PCI_DEVICES
 from rdma_dp.inventory.hardware import PciFunction
+from rdma_dp.inventory.pci_ids import ADDRESS
 
-# Domains have more than four digits behind VMD and on some hypervisors.
-_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_ADDRESS = re.compile(ADDRESS)
 _SUBFUNCTION = re.compile(r"mlx5_core\.sf\.\d+")
 
 # A PF's link to its VF with that number, from 0 (kernel drivers/pci/iov.c, pci_iov_sysfs_link).
