@@ -145,9 +145,9 @@ def troubleshooting(text: str, checks: Sequence[Check]) -> str:
 
 def _check(check: Check) -> str:
     remedies = "\n".join(f"- `{remedy}`" for remedy in check.remedies)
-    to_type = f"What it may tell you to type:\n\n{remedies}\n" if remedies else ""
-    looks_at = textwrap.fill(f"It looks at {check.looks_at}.", WIDTH, break_on_hyphens=False)
-    return f"### {check.id}: {check.title}\n\n{check.meaning}\n\n{looks_at}\n\n{to_type}"
+    to_type = f"It may suggest:\n\n{remedies}\n" if remedies else ""
+    reads = textwrap.fill(f"It reads {check.reads}.", WIDTH, break_on_hyphens=False)
+    return f"### {check.id}: {check.title}\n\n{check.meaning}\n\n{reads}\n\n{to_type}"
 
 
 # --- docs/codes.md --------------------------------------------------------------------------------

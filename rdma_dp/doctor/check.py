@@ -73,14 +73,14 @@ Look = Callable[[NodeView], Iterator[Finding]]
 class Check:
     """One entry of the catalogue.
 
-    `looks_at` names the files and interfaces that it reads, `remedies` the commands that it may
+    `reads` names the files and interfaces that it reads, `remedies` the commands that it may
     propose, with placeholders in capitals.
     """
 
     id: str
     family: str
     title: str
-    looks_at: str
+    reads: str
     remedies: tuple[str, ...]
     look: Look
 
@@ -94,12 +94,12 @@ def check(
     id: str,  # noqa: A002 (that is what it is called everywhere)
     title: str,
     *,
-    looks_at: str,
+    reads: str,
     remedies: tuple[str, ...] = (),
 ) -> Callable[[Look], Check]:
     """Makes a check of a function. Its family is what stands before the first dash of its id."""
 
     def made(look: Look) -> Check:
-        return Check(id, id.partition("-")[0], title, looks_at, remedies, look)
+        return Check(id, id.partition("-")[0], title, reads, remedies, look)
 
     return made

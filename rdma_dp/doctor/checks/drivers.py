@@ -34,7 +34,7 @@ _NEEDED_FOR = {
 @check(
     "hca-modules",
     "RDMA kernel modules",
-    looks_at="/sys/module, and what the modules make below /sys/class",
+    reads="/sys/module, and what the modules make below /sys/class",
     remedies=("modprobe MODULE",),
 )
 def modules(node: NodeView) -> Iterator[Finding]:
@@ -104,7 +104,7 @@ def _drivers_without_module(node: NodeView) -> Iterator[tuple[str, str]]:
 @check(
     "hca-driver",
     "Network functions whose driver should have made an HCA",
-    looks_at="/sys/bus/pci/devices/ADDRESS/driver",
+    reads="/sys/bus/pci/devices/ADDRESS/driver",
     remedies=("modprobe DRIVER", "echo ADDRESS > /sys/bus/pci/drivers/DRIVER/bind", KERNEL_LOG),
 )
 def drivers(node: NodeView) -> Iterator[Finding]:
@@ -132,7 +132,7 @@ def drivers(node: NodeView) -> Iterator[Finding]:
 @check(
     "hca-vfio",
     "Functions in the hands of a virtual machine or of user space",
-    looks_at="/sys/bus/pci/devices/ADDRESS/driver",
+    reads="/sys/bus/pci/devices/ADDRESS/driver",
     remedies=("driverctl unset-override ADDRESS", "dpdk-devbind.py --bind=DRIVER ADDRESS"),
 )
 def vfio(node: NodeView) -> Iterator[Finding]:
@@ -175,7 +175,7 @@ def _meant(node: NodeView) -> set[str] | None:
 @check(
     "hca-firmware",
     "The same firmware on cards of one kind",
-    looks_at="/sys/class/infiniband/HCA/fw_ver, board_id",
+    reads="/sys/class/infiniband/HCA/fw_ver, board_id",
     remedies=("devlink dev info pci/ADDRESS", "mlxfwmanager --query", "dmesg | grep -i firmware"),
 )
 def firmware(node: NodeView) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ _MAKE_NODES = "udevadm trigger --action=add --subsystem-match=infiniband_verbs"
 @check(
     "hca-nodes",
     "Device nodes in /dev/infiniband",
-    looks_at="/sys/class/infiniband_verbs, infiniband_mad, misc/rdma_cm; the nodes in /dev",
+    reads="/sys/class/infiniband_verbs, infiniband_mad, misc/rdma_cm; the nodes in /dev",
     remedies=(_MAKE_NODES, "modprobe ib_uverbs"),
 )
 def nodes(node: NodeView) -> Iterator[Finding]:
@@ -76,7 +76,7 @@ def _without_uverbs(node: NodeView, hca: Hca) -> Iterator[Finding]:
 @check(
     "hca-netns",
     "RDMA network namespaces are shared",
-    looks_at="RDMA netlink (rdma system), /sys/module/ib_core/parameters/netns_mode",
+    reads="RDMA netlink (rdma system), /sys/module/ib_core/parameters/netns_mode",
     remedies=(
         "rdma system set netns shared",
         "echo 'options ib_core netns_mode=1' > /etc/modprobe.d/ib_core.conf",
@@ -104,7 +104,7 @@ def netns(node: NodeView) -> Iterator[Finding]:
 @check(
     "hca-switchdev",
     "HCAs of functions in switchdev mode",
-    looks_at="/sys/class/net/NETDEV/phys_switch_id, /sys/class/infiniband/HCA/ports/N/gids",
+    reads="/sys/class/net/NETDEV/phys_switch_id, /sys/class/infiniband/HCA/ports/N/gids",
     remedies=("devlink dev eswitch set pci/ADDRESS mode legacy",),
 )
 def switchdev(node: NodeView) -> Iterator[Finding]:
@@ -140,7 +140,7 @@ def _without_heirs(pool: Pool) -> Iterator[Hca]:
 @check(
     "hca-management",
     "No management function of an NVLink switch in a resource",
-    looks_at="/sys/bus/pci/devices/ADDRESS/vpd",
+    reads="/sys/bus/pci/devices/ADDRESS/vpd",
     remedies=("lspci -vv -s ADDRESS | grep SMDL",),
 )
 def management(node: NodeView) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ _START_ONE = "systemctl status opensm  # on the machine that runs the subnet man
 @check(
     "hca-ports",
     "Ports that can carry traffic",
-    looks_at="/sys/class/infiniband/HCA/ports/N/state, phys_state; /sys/class/net/NETDEV/flags",
+    reads="/sys/class/infiniband/HCA/ports/N/state, phys_state; /sys/class/net/NETDEV/flags",
     remedies=("ip link set NETDEV up", _START_ONE, "mlxlink -d HCA", "ethtool NETDEV"),
 )
 def ports(node: NodeView) -> Iterator[Finding]:
@@ -99,7 +99,7 @@ def _remedies(hca: Hca, port: Port) -> tuple[str, ...]:
 @check(
     "hca-rate",
     "Ports at the rate of those beside them",
-    looks_at="/sys/class/infiniband/HCA/ports/N/rate",
+    reads="/sys/class/infiniband/HCA/ports/N/rate",
     remedies=("mlxlink -d HCA", "ethtool NETDEV"),
 )
 def rate(node: NodeView) -> Iterator[Finding]:
