@@ -2,7 +2,8 @@
 
 From the config's JSON Schema: docs/configuration.md, and deploy/helm/rdma-dp/values.schema.json,
 with which helm rejects wrong values. From the doctor's catalogue: the last part of
-docs/troubleshooting.md. The part before it is written by hand.
+docs/troubleshooting.md. The part before it is written by hand. From the codes of verdicts:
+docs/codes.md.
 """
 
 import argparse
@@ -18,11 +19,20 @@ import yaml
 from rdma_dp.config import json_schema
 from rdma_dp.doctor.catalogue import CATALOGUE
 from rdma_dp.doctor.check import Check
+from rdma_dp.inventory.verdicts import (
+    Code,
+    IneligibleCode,
+    MismatchCode,
+    SuspicionCode,
+    UnhealthyCode,
+    UnusedCode,
+)
 
 REPO = Path(__file__).resolve().parent.parent
 REFERENCE = REPO / "docs" / "configuration.md"
 CHART = REPO / "deploy" / "helm" / "rdma-dp"
 TROUBLESHOOTING = REPO / "docs" / "troubleshooting.md"
+CODES = REPO / "docs" / "codes.md"
 VALUES_SCHEMA = CHART / "values.schema.json"
 
 Schema = Mapping[str, Any]
@@ -144,8 +154,52 @@ def troubleshooting(text: str, checks: Sequence[Check]) -> str:
 def _check(check: Check) -> str:
     remedies = "\n".join(f"- `{remedy}`" for remedy in check.remedies)
     to_type = f"Commands it may suggest:\n\n{remedies}\n" if remedies else ""
-    looks_at = textwrap.fill(f"Reads: {check.looks_at}.", WIDTH, break_on_hyphens=False)
-    return f"### {check.id}: {check.title}\n\n{check.meaning}\n\n{looks_at}\n\n{to_type}"
+    reads = textwrap.fill(f"Reads: {check.reads}.", WIDTH, break_on_hyphens=False)
+    return f"### {check.id}: {check.title}\n\n{check.meaning}\n\n{reads}\n\n{to_type}"
+
+
+# --- docs/codes.md --------------------------------------------------------------------------------
+
+CODES_HEAD = """\
+# Codes
+
+Made by `make docs` from rdma_dp/inventory/verdicts.py. The JSON outputs (`-o json`) have a `code`
+beside each text that says why something cannot be used. Scripts and alerts should compare codes:
+codes stay as they are, texts may change. A `code` is `null` where there is no such reason.
+
+The findings of `doctor` (`checks[].findings[].code`) have codes of all tables.
+"""
+
+CODE_TABLES: tuple[tuple[type[Code], str, str], ...] = (
+    (
+        IneligibleCode,
+        "An HCA cannot be shared",
+        "`discover`, `topo`: `hcas[].code`. `dry-run`: `resources[].rejected[].codes`.",
+    ),
+    (
+        MismatchCode,
+        "A resource does not take an HCA",
+        "`dry-run`: `resources[].rejected[].codes`, one for each text of `reasons`.",
+    ),
+    (UnusedCode, "A network function has no HCA", "`discover`: `others[].code`."),
+    (UnhealthyCode, "Slots are unhealthy", "`dry-run`: `resources[].shares[].code`."),
+    (
+        SuspicionCode,
+        "An HCA is shared, but may be the wrong one",
+        "`doctor` only.",
+    ),
+)
+
+
+def codes() -> str:
+    """The text of docs/codes.md."""
+    return "\n".join([CODES_HEAD, *(_codes(*table) for table in CODE_TABLES)])
+
+
+def _codes(codes: type[Code], title: str, where: str) -> str:
+    rows = "\n".join(f"| `{code.value}` | {code.meaning} |" for code in codes)
+    text = textwrap.fill(where, WIDTH, break_on_hyphens=False)
+    return f"## {title}\n\n{text}\n\n| code | meaning |\n|---|---|\n{rows}\n"
 
 
 # --- values.schema.json ---------------------------------------------------------------------------
@@ -221,6 +275,7 @@ def generated() -> dict[Path, str]:
     return {
         REFERENCE: reference(schema),
         VALUES_SCHEMA: f"{made}\n",
+        CODES: codes(),
         TROUBLESHOOTING: troubleshooting(TROUBLESHOOTING.read_text(), CATALOGUE),
     }
 

@@ -1,4 +1,4 @@
-"""From a host's /sys, /dev and RDMA netlink to an Inventory."""
+"""Makes an Inventory from a host's /sys, /dev and RDMA netlink."""
 
 from rdma_dp.discovery.scan import scan
 

@@ -1,7 +1,7 @@
 """Character devices of HCAs: uverbs by HCA, umad and issm by HCA and port, rdma_cm for all.
 
-Numbers have gaps, are used again after a hot-unplug and follow no order, so the `ibdev` attribute
-is read anew at each scan and nothing is concluded from a number.
+The numbers in their names have gaps and no order, and are reused after a hot-unplug. So each scan
+reads the `ibdev` attribute and concludes nothing from a number.
 """
 
 import os
@@ -20,7 +20,7 @@ _UMAD_OR_ISSM = re.compile(r"(umad|issm)\d+")
 
 @dataclass(slots=True)
 class CharDevices:
-    """The nodes of each HCA, by the HCA's name."""
+    """The character devices of each HCA, by the name of the HCA."""
 
     uverbs: dict[str, CharDevice] = field(default_factory=dict)
     umads: dict[str, list[CharDevice]] = field(default_factory=lambda: defaultdict(list))
@@ -28,7 +28,7 @@ class CharDevices:
 
 
 def read_char_devices(host: Host) -> CharDevices:
-    """Every uverbs, umad and issm of the host. Each class directory is listed once."""
+    """All uverbs, umad and issm devices of the host. Lists each class directory once."""
     found = CharDevices()
     for name in host.entries(CLASS_VERBS):
         ibdev = _ibdev(host, CLASS_VERBS, name) if _UVERBS.fullmatch(name) else None
@@ -43,7 +43,7 @@ def read_char_devices(host: Host) -> CharDevices:
 
 
 def read_rdma_cm(host: Host) -> CharDevice | None:
-    """The connection manager's node; None while the module rdma_ucm is not loaded."""
+    """The device of the connection manager; None while the module rdma_ucm is not loaded."""
     if not host.is_directory(RDMA_CM):
         return None
     return char_device(host, "rdma_cm", RDMA_CM)

@@ -1,4 +1,4 @@
-"""Whether an HCA is one to share at all, and if not, why, in words for the person who asks."""
+"""Whether an HCA can be shared, and if not, why."""
 
 from dataclasses import replace
 
@@ -29,12 +29,12 @@ _RAW_ETHERNET = Ineligible(
 )
 
 
-def judged(sources: Sources, hca: Hca, netns_mode: str | None) -> Hca:
-    """The HCA with the first reason against sharing it, lasting ones first, or a suspicion."""
-    manages, suspicion = _switch_management(sources, hca)
+def with_verdict(sources: Sources, hca: Hca, netns_mode: str | None) -> Hca:
+    """The HCA with the first reason not to share it (permanent ones first), or a suspicion."""
+    management, suspicion = _switch_management(sources, hca)
     ineligible = (
         _without_verbs(sources, hca)
-        or manages
+        or management
         or _raw_ethernet(sources, hca)
         or _faulty_node(hca)
         or (_EXCLUSIVE_NETNS if netns_mode == "exclusive" else None)
@@ -57,7 +57,7 @@ def _without_verbs(sources: Sources, hca: Hca) -> Ineligible | None:
     if hca.uverbs is not None:
         return None
     netlink = sources.netlink.devices.get(hca.name)
-    served = [name for name in sources.companions(hca.name) if name in sources.char_devices.uverbs]
+    served = [name for name in sources.other_hcas(hca.name) if name in sources.char_devices.uverbs]
     if (netlink and netlink.smi) or served:
         served = served or [netlink.smi_parent or "another HCA"] if netlink else served
         return Ineligible(
@@ -80,7 +80,7 @@ def _without_verbs(sources: Sources, hca: Hca) -> Ineligible | None:
 
 
 def _switch_management(sources: Sources, hca: Hca) -> tuple[Ineligible | None, Suspicion | None]:
-    """The reason against an NVLink switch's manager, or the suspicion whether it is one."""
+    """The verdict on a management function of an NVLink switch, or the suspicion of one."""
     function = hca.function
     if (
         function is None
@@ -91,7 +91,7 @@ def _switch_management(sources: Sources, hca: Hca) -> tuple[Ineligible | None, S
         return None, None
     try:
         vpd = sources.host.read_unchanging(f"{PCI_DEVICES}/{function.address}/vpd", READ_LIMIT)
-    except HostError as error:  # many virtual machines show no VPD: a suspicion, not a verdict
+    except HostError as error:  # many virtual machines show no VPD
         return None, Suspicion(
             SuspicionCode.MAYBE_NVLINK_SWITCH_MANAGEMENT,
             f"it may be an NVLink switch's management function: {error}",
@@ -102,7 +102,7 @@ def _switch_management(sources: Sources, hca: Hca) -> tuple[Ineligible | None, S
 
 
 def _raw_ethernet(sources: Sources, hca: Hca) -> Ineligible | None:
-    """A PF in switchdev mode has an HCA for raw Ethernet only: its GID tables are empty."""
+    """A PF in switchdev mode has an HCA for raw Ethernet only, with empty GID tables."""
     function = hca.function
     if function is None or hca.subfunction is not None:
         return None

@@ -1,4 +1,4 @@
-"""One HCA put together from its sources: functions, ports, netdevs, character devices."""
+"""Reads one HCA: its functions, ports, netdevs and character devices."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ from rdma_dp.inventory.hardware import Hca, PciFunction, Port, Subfunction
 
 
 def read_hca(sources: Sources, name: str) -> Hca:
-    """The HCA, without a verdict on whether it can be shared."""
+    """The HCA, without the verdict whether it can be shared."""
     host, parent = sources.host, sources.parents[name]
     netlink = sources.netlink.devices.get(name, NldevDevice(name))
     ports = read_ports(host, name)
@@ -55,7 +55,7 @@ def netdevs_of(hcas: Iterable[Hca]) -> tuple[str, ...]:
 
 
 def with_altnames(hca: Hca, altnames: Mapping[str, Sequence[str]]) -> Hca:
-    """The HCA, its netdevs and those of its PF with their further names."""
+    """The HCA with the alternative names of its netdevs and of those of its PF."""
     return replace(
         hca,
         pf_names=tuple(n for name in hca.pf_names for n in (name, *altnames.get(name, ()))),
@@ -68,15 +68,15 @@ def with_altnames(hca: Hca, altnames: Mapping[str, Sequence[str]]) -> Hca:
 def _port_links(
     sources: Sources, name: str, ports: tuple[Port, ...], netlink: NldevDevice
 ) -> dict[int, list[NetLink]]:
-    """The netdevs by port, from the surest source to the last resort."""
-    told = [
+    """The netdevs of each port. Netlink is the first source, GID tables are the last."""
+    from_netlink = [
         (number, link)
         for number, netdev in netlink.netdevs.items()
         if (link := sources.links.named(netdev)) is not None
     ]
     own = [link for link in _own_links(sources, name) if sources.may_have(name, link)]
     guids = read_port_guids(sources.host, name, ports) if _any_ipoib(own) else {}
-    links = assign_netdevs(ports, own, told, guids)
+    links = assign_netdevs(ports, own, from_netlink, guids)
     for port in ports:
         if not links.get(port.number) and port.link_layer != "InfiniBand":
             links[port.number] = gid_netdevs(sources.host, sources.links, name, port.number)
@@ -86,11 +86,11 @@ def _port_links(
 def _own_links(sources: Sources, name: str) -> list[NetLink]:
     parent = sources.parents[name]
     if parent is None:
-        # rxe names the netdev that it runs on; siw does not.
+        # rxe shows the netdev that it runs on; siw does not.
         link = sources.links.named(sources.host.read(f"{CLASS_INFINIBAND}/{name}/parent") or "")
         return [] if link is None else [link]
-    if name not in sources.char_devices.uverbs and sources.companions(name):
-        return []  # an SMI companion: the netdevs are those of the HCA beside it
+    if name not in sources.char_devices.uverbs and sources.other_hcas(name):
+        return []  # for SMI only: the netdevs belong to the other HCA of the function
     return sources.links.below(parent.address, parent.subfunction)
 
 
@@ -99,15 +99,15 @@ def _any_ipoib(links: Iterable[NetLink]) -> bool:
 
 
 def _with_children(sources: Sources, own: list[NetLink]) -> list[NetLink]:
-    """The netdevs of a port with the IPoIB interfaces that run over them on other partitions."""
+    """The netdevs of a port with the IPoIB interfaces over them on other partitions."""
     return [link for parent in own for link in (parent, *sources.links.children(parent))]
 
 
 def _with_bonds(sources: Sources, parent: Parent | None, own: list[NetLink]) -> list[NetLink]:
-    """The netdevs of a port with their bonds, and with the slaves that a bond brought to it.
+    """The netdevs of a port with their bonds, and with the other slaves of these bonds.
 
-    The driver removes the HCAs of a RoCE bond's functions and makes one on the first of them: a
-    slave whose function has no HCA left belongs to the HCA that sits on another slave.
+    The driver removes the HCAs of a RoCE bond's functions and makes one HCA on the first function.
+    So a slave whose function has no HCA belongs to the HCA of another slave.
     """
     found = list(own)
     for bond in dict.fromkeys(link.bond for link in own if link.bond):
@@ -117,7 +117,7 @@ def _with_bonds(sources: Sources, parent: Parent | None, own: list[NetLink]) -> 
 
 
 def _joined(sources: Sources, parent: Parent | None, link: NetLink) -> PciFunction | None:
-    """The function of a netdev, if it gave its port away to the HCA on `parent`."""
+    """The function of a netdev, if its port belongs to the HCA on `parent`."""
     address = sources.links.address(link.name)
     if parent is None or address is None or address in sources.busy_addresses:
         return None
@@ -129,7 +129,7 @@ def _joined(sources: Sources, parent: Parent | None, link: NetLink) -> PciFuncti
 def _functions(
     sources: Sources, parent: Parent | None, netdevs: list[NetLink]
 ) -> tuple[PciFunction, ...]:
-    """The HCA's own function, then those that have no HCA because their ports are this one's."""
+    """The HCA's own function, then the functions whose ports belong to this HCA."""
     if parent is None:
         return ()
     joined = [f for netdev in netdevs if (f := _joined(sources, parent, netdev)) is not None]
@@ -140,7 +140,7 @@ def _functions(
 def _pf_names(
     sources: Sources, parent: Parent | None, functions: tuple[PciFunction, ...]
 ) -> tuple[str, ...]:
-    """The netdevs of the PF: of all PFs whose ports the HCA has; of an SF's parent alone."""
+    """The netdevs of all PFs whose ports the HCA has; for an SF only those of its parent."""
     if parent is not None and parent.subfunction is not None:
         return sources.links.own_names(parent.address)
     pfs = dict.fromkeys(function.physfn or function.address for function in functions)

@@ -1,4 +1,4 @@
-"""Netdevs: which PCI function or subfunction each hangs on, and which are representors or bonds."""
+"""Netdevs: the PCI function or subfunction of each; representors and bonds."""
 
 import re
 from collections import defaultdict
@@ -14,14 +14,14 @@ _IFF_UP = 0x1  # of net/IF/flags (kernel include/uapi/linux/if.h)
 # net/IF/type is an ARPHRD_* number (kernel include/uapi/linux/if_arp.h).
 _LINK_TYPES = {1: "ether", 32: "infiniband"}
 
-# phys_port_name of a VF's, SF's or host PF's stand-in on the switchdev side (kernel
+# phys_port_name of the representor of a VF, SF or host PF in switchdev mode (kernel
 # drivers/net/ethernet/mellanox/mlx5/core/en_rep.c and devlink); the uplink is "p0".
 _REPRESENTOR = re.compile(r"(c\d+)?pf\d+(vf\d+|sf\d+|hpf)?|(c\d+)?pf\d*hpf")
 
 
 @dataclass(frozen=True, slots=True)
 class NetLink:
-    """A netdev as sysfs shows it. `port_index` counts the ports of a function from 0."""
+    """A netdev in sysfs. `port_index` counts the ports of a function from 0."""
 
     name: str
     link_type: str | None = None
@@ -34,19 +34,19 @@ class NetLink:
 
     @property
     def representor(self) -> bool:
-        """Whether it only stands for another function's port, inside an embedded switch."""
+        """Whether it represents another function's port inside an embedded switch."""
         return bool(self.switch_id and _REPRESENTOR.fullmatch(self.phys_port_name or ""))
 
     @property
     def device(self) -> NetDevice:
-        """What the inventory keeps of it."""
+        """Its value in the inventory."""
         return NetDevice(self.name, self.link_type, self.bond, self.admin_up)
 
 
 class NetLinks:
-    """The host's netdevs. class/net is listed once; attributes are read when they are asked for.
+    """The host's netdevs. Lists class/net once, and reads attributes only when they are needed.
 
-    A node full of pods has thousands of virtual netdevs, of which none matters here.
+    A node with many pods has thousands of virtual netdevs that do not matter here.
     """
 
     def __init__(self, host: Host) -> None:
@@ -68,16 +68,16 @@ class NetLinks:
                 self._virtual.append(name)
 
     def names_below(self, address: str) -> tuple[str, ...]:
-        """The names of the netdevs that hang on a PCI function, without a look at them."""
+        """The names of the netdevs of a PCI function. Reads no attributes."""
         return tuple(self._below.get((address, None), ()))
 
     def below(self, address: str, subfunction: str | None = None) -> list[NetLink]:
-        """The netdevs that hang on a PCI function, or on one subfunction of it."""
+        """The netdevs of a PCI function, or of one of its subfunctions."""
         links = [self.named(name) for name in self._below.get((address, subfunction), ())]
         return [link for link in links if link is not None]
 
     def own_names(self, address: str) -> tuple[str, ...]:
-        """The names of a PCI function's netdevs without its representors, looked up once."""
+        """The names of a PCI function's netdevs without its representors. Reads them once."""
         if address not in self._own:
             names = self.names_below(address)
             self._own[address] = tuple(name for name in names if self._is_own(name))
@@ -86,12 +86,12 @@ class NetLinks:
     def _is_own(self, name: str) -> bool:
         try:
             link = self.named(name)
-        except HostError:  # a matter of the HCA that has the netdev, not of all VFs beside it
+        except HostError:  # reported for the HCA of the netdev, not for all VFs of the function
             return False
         return link is not None and not link.representor
 
     def named(self, name: str) -> NetLink | None:
-        """The netdev of that name; None when it is not there."""
+        """The netdev of that name; None if there is none."""
         if not name:
             return None
         if name not in self._read:
@@ -99,19 +99,19 @@ class NetLinks:
         return self._read[name]
 
     def address(self, name: str) -> str | None:
-        """The PCI function that a netdev hangs on; None for a virtual one."""
+        """The address of a netdev's PCI function; None for a virtual netdev."""
         return self._parents[name][0] if name in self._parents else None
 
     def slaves(self, bond: str) -> list[NetLink]:
-        """The netdevs that are enslaved to a bond."""
+        """The slaves of a bond."""
         names = (self._host.read(f"{CLASS_NET}/{bond}/bonding/slaves") or "").split()
         return [link for name in names if (link := self.named(name)) is not None]
 
     def children(self, link: NetLink) -> list[NetLink]:
         """The IPoIB interfaces on other partitions of an IPoIB netdev.
 
-        They have no device of their own and stand among the virtual netdevs; `iflink` says which
-        netdev they run over (the peer of a veth is also told so, hence the look at the type).
+        They have no device, so sysfs lists them as virtual netdevs. `iflink` is the netdev that
+        they run over. For a veth `iflink` is its peer, so the type is compared too.
         """
         if link.link_type != "infiniband":
             return []
@@ -151,12 +151,12 @@ class NetLinks:
         return None if flags is None else bool(flags & _IFF_UP)
 
     def _port_index(self, path: str) -> int:
-        # Kernels before 3.15 have only dev_id, in hex, for the same purpose.
+        # Kernels before 3.15 have only dev_id, in hex.
         index = self._host.read_int_or_none(f"{path}/dev_port")
         return index or self._host.read_int_or_none(f"{path}/dev_id", 16) or 0
 
     def _bond(self, path: str) -> str | None:
-        # A bridge or an Open vSwitch has slaves too; only a bond moves HCAs.
+        # A bridge and an Open vSwitch have slaves too, but only a bond changes HCAs.
         master = self._host.link_name(f"{path}/master")
         if master and self._host.is_directory(f"{CLASS_NET}/{master}/bonding"):
             return master

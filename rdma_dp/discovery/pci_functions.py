@@ -1,4 +1,4 @@
-"""PCI functions: how a sysfs path names them, and what their attributes say."""
+"""PCI functions: their addresses in sysfs paths, and their attributes."""
 
 import re
 from dataclasses import dataclass
@@ -6,23 +6,23 @@ from dataclasses import dataclass
 from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.paths import PCI_DEVICES
 from rdma_dp.inventory.hardware import PciFunction
+from rdma_dp.inventory.pci_ids import ADDRESS
 
-# Domains have more than four digits behind VMD and on some hypervisors.
-_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_ADDRESS = re.compile(ADDRESS)
 _SUBFUNCTION = re.compile(r"mlx5_core\.sf\.\d+")
 
-# A PF's link to its VF with that number, from 0 (kernel drivers/pci/iov.c, pci_iov_sysfs_link).
+# A PF's link to its VF of that index, from 0 (kernel drivers/pci/iov.c, pci_iov_sysfs_link).
 _VIRTFN = re.compile(r"virtfn(\d+)")
 
 # PCI class codes, upper 16 bits (pci.ids): a network function has base class 02; old InfiniBand
-# adapters (qib) say "serial bus, InfiniBand" instead.
+# adapters (qib) have "serial bus, InfiniBand" instead.
 _NETWORK_BASE_CLASS = 0x02
 _SERIAL_BUS_INFINIBAND = 0x0C06
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """The device that something in sysfs hangs below. `path` is the PCI function's directory."""
+    """The PCI device of an entry in sysfs. `path` is the directory of the PCI function."""
 
     address: str
     path: str
@@ -30,15 +30,15 @@ class Parent:
 
 
 def is_address(name: str) -> bool:
-    """Whether sysfs would name a PCI function so."""
+    """Whether the name is the address of a PCI function."""
     return _ADDRESS.fullmatch(name) is not None
 
 
 def parent_of(path: str) -> Parent | None:
     """The innermost PCI function (and subfunction) on a sysfs path; None for a virtual device.
 
-    The depth says nothing: irdma and bnxt put the HCA beside their auxiliary device, an mlx5
-    subfunction puts it below.
+    The depth of the path differs by driver: with irdma and bnxt the HCA is beside their auxiliary
+    device, with an mlx5 subfunction it is below.
     """
     components = path.split("/")
     subfunction = None
@@ -51,7 +51,7 @@ def parent_of(path: str) -> Parent | None:
 
 
 class Functions:
-    """The host's PCI functions, each read once per scan."""
+    """The PCI functions of the host. Reads each once per scan."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -59,13 +59,13 @@ class Functions:
         self._vfs: dict[str, dict[str, int]] = {}
 
     def at(self, address: str, path: str) -> PciFunction:
-        """The function whose attributes stand in the directory `path`."""
+        """The function with its attributes from the directory `path`. Raises HostError."""
         if address not in self._read:
             self._read[address] = self._read_function(address, path)
         return self._read[address]
 
     def network(self, *, besides: frozenset[str]) -> list[str]:
-        """The addresses of all other functions of a network class, whatever drives them."""
+        """The addresses of all functions of a network class with any driver, without `besides`."""
         found = []
         for address in self._host.entries(PCI_DEVICES):
             if address in besides:
@@ -90,7 +90,7 @@ class Functions:
         )
 
     def _vf_numbers(self, pf: str) -> dict[str, int]:
-        """The PF's VFs by their addresses. Nothing depends on them but their numbers."""
+        """The indexes of the PF's VFs by their addresses; empty when the PF cannot be read."""
         if pf not in self._vfs:
             try:
                 self._vfs[pf] = self._read_vf_numbers(f"{PCI_DEVICES}/{pf}")
@@ -109,6 +109,6 @@ def _is_network(pci_class: int) -> bool:
 
 
 def _hex_id(text: str | None) -> str | None:
-    """ "0x15B3" -> "15b3"; None for anything else than four hex digits."""
+    """ "0x15B3" -> "15b3"; None for anything but four hex digits."""
     digits = re.fullmatch(r"(?:0x)?([0-9a-f]{4})", (text or "").lower())
     return digits[1] if digits else None

@@ -1,19 +1,19 @@
-"""PCI configuration space, read for one thing: does a bridge send peers' traffic up to the CPU?
+"""PCI configuration space: does a bridge redirect peer-to-peer traffic to the CPU (ACS)?
 
-Numbers are those of the kernel's include/uapi/linux/pci_regs.h.
+The numbers are from the kernel's include/uapi/linux/pci_regs.h.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Bytes. Of a function that speaks PCIe it is 4096; others have 256, and whoever is not root gets
-# 64 (drivers/pci/pci-sysfs.c, pci_read_config).
+# Bytes of a PCIe function. A PCI function has 256. A process that is not root can read 64 (kernel
+# drivers/pci/pci-sysfs.c, pci_read_config).
 SIZE = 4096
 
-HEADER = 64  # bytes, the part that anybody may read (PCI_STD_HEADER_SIZEOF)
-CAPABILITY_HEADER = 4  # bytes: id, version and where the next one is
+HEADER = 64  # bytes that every process may read (PCI_STD_HEADER_SIZEOF)
+CAPABILITY_HEADER = 4  # bytes: id, version and offset of the next one
 ACS = 0x000D  # PCI_EXT_CAP_ID_ACS
-ACS_SIZE = 8  # bytes of it that are read here
+ACS_SIZE = 8  # bytes that are read here
 
 _FIRST_CAPABILITY = 0x100
 _ACS_CONTROL = 6  # PCI_ACS_CTRL, 16 bits
@@ -23,19 +23,19 @@ _ABSENT = (0, 0xFFFFFFFF)
 
 @dataclass(frozen=True, slots=True)
 class Acs:
-    """The Access Control Services of a port. `control` is None where it has none of them."""
+    """The Access Control Services of a port. `control` is None where the port has none."""
 
     control: int | None = None
 
     @property
     def redirects(self) -> bool:
-        """Whether traffic between two devices below is sent up to the CPU, or kept back."""
+        """Whether it redirects traffic between two devices below it to the CPU, or blocks it."""
         switches = _REQUEST_REDIRECT | _COMPLETION_REDIRECT | _EGRESS_CONTROL
         return bool((self.control or 0) & switches)
 
 
 def acs(config: bytes) -> Acs | None:
-    """The ACS of a function; None when its extended capabilities could not be read."""
+    """The ACS of a function; None if its extended capabilities are not in `config`."""
     if len(config) <= _FIRST_CAPABILITY:
         return None
     for position, kind in capabilities(config):
@@ -48,7 +48,7 @@ def acs(config: bytes) -> Acs | None:
 
 
 def capabilities(config: bytes) -> Iterator[tuple[int, int | None]]:
-    """Where each extended capability begins, and its id; None for one that is cut off."""
+    """The offset and id of each extended capability; the id is None if the data ends before it."""
     seen = set()
     position = _FIRST_CAPABILITY
     while position >= _FIRST_CAPABILITY and position not in seen:

@@ -1,4 +1,4 @@
-"""GPUs, HCAs and the PCIe bridges above them, from the real paths of their functions."""
+"""Reads GPUs, HCAs and the PCIe bridges above them from the paths of their functions."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -13,7 +13,7 @@ from rdma_dp.inventory.pci_ids import AMD, HABANA, INTEL, MELLANOX, NVIDIA
 from rdma_dp.inventory.topology import Gpu, Place, Topology
 
 # PCI classes, upper 16 bits (pci.ids): VGA, 3D and other display controllers, processing
-# accelerators. A server's management controller and an Intel CPU's own graphics are VGA as well.
+# accelerators. A server's management controller and the graphics of an Intel CPU are VGA too.
 _GPU_CLASSES = {
     NVIDIA: frozenset({0x0300, 0x0302}),
     AMD: frozenset({0x0300, 0x0302, 0x0380, 0x1200}),
@@ -26,7 +26,7 @@ _DATA_DIRECT = "2100"  # of Mellanox: the second function of a ConnectX-8
 
 
 def read_topology(host: Host, inventory: Inventory) -> Topology:
-    """Everything that is above the GPUs and HCAs. What cannot be read is left out."""
+    """The topology of the GPUs and HCAs. Functions that cannot be read are left out."""
     places = _Places(host)
     functions = Functions(host)
     gpus: list[Gpu] = []
@@ -51,7 +51,7 @@ def read_topology(host: Host, inventory: Inventory) -> Topology:
 
 
 def read_acs(host: Host, address: str) -> Acs | None:
-    """What a bridge does with peers' traffic; None where that cannot be read."""
+    """The ACS of a bridge; None where it cannot be read. Raises HostError."""
     config = host.read_bytes(f"{PCI_DEVICES}/{address}/config", SIZE)
     return None if config is None else acs(config)
 
@@ -59,14 +59,14 @@ def read_acs(host: Host, address: str) -> Acs | None:
 def read_iommu(host: Host, address: str) -> str | None:
     """The type of the function's IOMMU group, "identity" or "DMA-FQ"; None without an IOMMU.
 
-    "unknown" where an old kernel does not tell.
+    "unknown" where an old kernel does not show the type.
     """
     group = host.link_name(f"{PCI_DEVICES}/{address}/iommu_group")
     return None if group is None else host.read(f"{IOMMU_GROUPS}/{group}/type") or "unknown"
 
 
 class _Places:
-    """The places of functions. A host with one NUMA node need not say which one is meant."""
+    """The places of functions. On a host with one NUMA node that node is the default."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -74,7 +74,7 @@ class _Places:
         self._only_node = int(online) if online.isascii() and online.isdigit() else None
 
     def of(self, function: PciFunction) -> Place | None:
-        """None where the host does not say where it is."""
+        """The place of a function; None where the host does not show it."""
         try:
             path = self._host.follow(f"{PCI_DEVICES}/{function.address}")
         except HostError:
@@ -84,12 +84,12 @@ class _Places:
         return None if place is None else replace(place, numa_node=node)
 
     def of_hca(self, hca: Hca) -> Iterator[Place]:
-        """Those of all its functions."""
+        """The places of all functions of an HCA."""
         yield from (place for function in hca.functions if (place := self.of(function)) is not None)
 
 
 def place_of(path: str) -> Place | None:
-    """The place that a function's real path tells; None for a path that is none."""
+    """The place of a function by its real path; None for any other path."""
     components = path.split("/")
     addresses = [index for index, each in enumerate(components) if is_address(each)]
     if not addresses or addresses[-1] != len(components) - 1 or addresses[0] == 0:
@@ -100,7 +100,7 @@ def place_of(path: str) -> Place | None:
 
 
 def _candidates(host: Host, functions: Functions) -> Iterator[PciFunction]:
-    """The functions whose class is that of a GPU or of a DMA controller."""
+    """The functions with the class of a GPU or of a DMA controller."""
     for address in _addresses(host):
         path = f"{PCI_DEVICES}/{address}"
         pci_class = host.read_int_or_none(f"{path}/class", 16)
@@ -119,18 +119,18 @@ def _addresses(host: Host) -> Iterable[str]:
 
 
 def _is_gpu(function: PciFunction) -> bool:
-    """Whether it is a GPU of its own, and no VF of one."""
+    """Whether it is a GPU and not a VF of a GPU."""
     classes = _GPU_CLASSES.get(function.vendor or "", frozenset())
     return (function.pci_class or 0) >> 8 in classes and function.physfn is None
 
 
 def _model(host: Host, function: PciFunction) -> str | None:
-    """What the driver calls it."""
+    """The name of the model, from the driver."""
     if function.vendor == AMD:
         return host.read_or_none(f"{PCI_DEVICES}/{function.address}/product_name") or None
-    told = host.read_or_none(f"{NVIDIA_GPUS}/{function.address}/information") or ""
-    lines = (line.partition(":") for line in told.splitlines())
-    return next((text.strip() or None for key, _, text in lines if key.strip() == "Model"), None)
+    text = host.read_or_none(f"{NVIDIA_GPUS}/{function.address}/information") or ""
+    lines = (line.partition(":") for line in text.splitlines())
+    return next((model.strip() or None for key, _, model in lines if key.strip() == "Model"), None)
 
 
 def _vendor(host: Host, address: str) -> str | None:

@@ -1,8 +1,8 @@
-"""Changes that make no event, found by a look that is cheap enough to repeat every few seconds.
+"""Finds changes for which the kernel sends no event. It is cheap enough to run every few seconds.
 
-The state of an InfiniBand port changes without a word from the kernel, and so does the mode of
-network namespaces. Where no events come at all (a user namespace, a captured tree), neither do
-HCAs that come and go.
+The kernel sends no event when an InfiniBand port changes its state, nor when the mode of the
+network namespaces changes. In a user namespace and with a captured tree there are no events at all,
+so HCAs that appear and disappear are found here too.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from rdma_dp.inventory.hardware import Inventory
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What is quickly read of a host: names, and the mode of network namespaces."""
+    """What can be read fast: names of devices, and the mode of the network namespaces."""
 
     hcas: tuple[str, ...]
     uverbs: tuple[str, ...]
@@ -26,19 +26,20 @@ class Fingerprint:
 
 
 def scan_with_fingerprint(host: Host) -> tuple[Fingerprint | None, Inventory]:
-    """A full scan, and a fingerprint that fits it; None if the host changed meanwhile.
+    """A scan and its fingerprint. The fingerprint is None if the host changed during the scan.
 
-    Two glimpses, since what vanishes during a scan may be back soon, and nothing would seem to have
-    changed since the first. Raises HostError.
+    It is read before and after the scan. A device that disappears during the scan and returns
+    later would otherwise not be noticed: the fingerprint from before has the device. Raises
+    HostError.
     """
     before, inventory, after = _fingerprint(host), scan(host), _fingerprint(host)
     return (after if after == before else None), inventory
 
 
 def differs(host: Host, before: Fingerprint | None, inventory: Inventory) -> bool:
-    """Whether a new scan would find other HCAs, nodes or port states, or another mode.
+    """Whether a new scan would find other HCAs, devices, port states or another mode.
 
-    The states are compared with those of the scan itself, so that no change falls between.
+    The port states are compared with those of the last scan, so no change is missed.
     """
     try:
         return _fingerprint(host) != before or any(

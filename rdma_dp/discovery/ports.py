@@ -1,4 +1,4 @@
-"""Ports of an HCA, and which netdevs belong to which of them."""
+"""The ports of an HCA, and the netdevs of each port."""
 
 import re
 from collections import defaultdict
@@ -9,22 +9,22 @@ from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.paths import CLASS_INFINIBAND
 from rdma_dp.inventory.hardware import Port
 
-# A port's state where the driver answers with an error: a firmware that does not respond, say.
+# The state of a port whose driver returns an error, for example when the firmware does not respond.
 UNREADABLE = "UNREADABLE"
 
-# No port has this number: they count from 1.
+# The number for netdevs without a known port. Ports count from 1.
 UNKNOWN_PORT = 0
 
 
 def read_ports(host: Host, hca: str) -> tuple[Port, ...]:
-    """The ports in sysfs, without netdevs. Reads no counters: those are firmware commands."""
+    """The ports in sysfs, without netdevs. Reads no counters: each is a firmware command."""
     directory = f"{CLASS_INFINIBAND}/{hca}/ports"
     numbers = sorted(int(name) for name in host.entries(directory) if name.isdecimal())
     return tuple(_read_port(host, f"{directory}/{number}", number) for number in numbers)
 
 
 def read_state(host: Host, hca: str, number: int) -> str | None:
-    """The state of one port alone: "ACTIVE"."""
+    """The state of one port, such as "ACTIVE"."""
     return _state(host, f"{CLASS_INFINIBAND}/{hca}/ports/{number}")
 
 
@@ -39,7 +39,7 @@ def _read_port(host: Host, path: str, number: int) -> Port:
 
 
 def _state(host: Host, path: str) -> str | None:
-    """A state that cannot be read is no reason to lose the HCA, nor a port to count on."""
+    """The state; UNREADABLE on an error, so that the other ports of the HCA stay in use."""
     try:
         return _word(host.read(f"{path}/state"))
     except HostError:
@@ -63,20 +63,20 @@ def assign_netdevs(
     from_netlink: Iterable[tuple[int, NetLink]],
     guids: Mapping[int, str],
 ) -> dict[int, list[NetLink]]:
-    """The netdevs of each port; under UNKNOWN_PORT those of the HCA whose port nothing tells.
+    """The netdevs of each port; under UNKNOWN_PORT the netdevs of the HCA without a known port.
 
-    `own`: the netdevs below the HCA's function or subfunction. `from_netlink`: what the kernel
-    says outright; it wins. `guids`: the port GUIDs that are known, as 16 hex digits.
+    `own` are the netdevs below the HCA's function or subfunction. `from_netlink` are the pairs that
+    netlink reports; they have priority. `guids` are the known port GUIDs, as 16 hex digits.
     """
     numbers = [port.number for port in ports]
     assigned: dict[int, list[NetLink]] = defaultdict(list)
-    told = set()
+    assigned_names = set()
     for port, link in from_netlink:
-        told.add(link.name)
+        assigned_names.add(link.name)
         if not link.representor:
             assigned[port].append(link)
     for link in own:
-        if link.representor or link.name in told:
+        if link.representor or link.name in assigned_names:
             continue
         if _is_of_another_hca(link, numbers, guids):
             continue
@@ -85,7 +85,7 @@ def assign_netdevs(
 
 
 def _is_of_another_hca(link: NetLink, numbers: list[int], guids: Mapping[int, str]) -> bool:
-    """Whether an IPoIB netdev carries the GUID of none of the ports, though all are known."""
+    """Whether an IPoIB netdev has a GUID that none of the ports has. All GUIDs must be known."""
     guid = _ipoib_guid(link)
     return guid is not None and len(guids) == len(numbers) > 0 and guid not in guids.values()
 
@@ -112,7 +112,7 @@ def _ipoib_guid(link: NetLink) -> str | None:
 def read_port_guids(host: Host, hca: str, ports: Iterable[Port]) -> dict[int, str]:
     """The GUID of each InfiniBand port: the lower half of its first GID.
 
-    Not the HCA's node_guid, which differs from it on mlx4 and on VFs.
+    The HCA's node_guid is not used: it differs from the port GUID on mlx4 and on VFs.
     """
     guids = {}
     for port in ports:
@@ -124,9 +124,9 @@ def read_port_guids(host: Host, hca: str, ports: Iterable[Port]) -> dict[int, st
 
 
 def gid_netdevs(host: Host, links: NetLinks, hca: str, port: int) -> list[NetLink]:
-    """The netdevs that a RoCE port's GID table names; the slots are sparse.
+    """The netdevs in the GID table of a RoCE port. Many entries of the table are empty.
 
-    Only for ports that nothing else explains: a table may have hundreds of slots.
+    Used only for ports without another source, since a table may have hundreds of entries.
     """
     directory = f"{CLASS_INFINIBAND}/{hca}/ports/{port}/gid_attrs/ndevs"
     names = (host.read(f"{directory}/{slot}") for slot in host.entries(directory))

@@ -1,18 +1,18 @@
-"""One complete look at a host: host -> Inventory. No state, nothing kept between two scans."""
+"""One complete scan: host -> Inventory. No state is kept between two scans."""
 
 from types import MappingProxyType
 
 from rdma_dp.discovery.char_devices import read_rdma_cm
-from rdma_dp.discovery.eligibility import judged, unreadable
+from rdma_dp.discovery.eligibility import unreadable, with_verdict
 from rdma_dp.discovery.hcas import netdevs_of, read_hca, with_altnames
 from rdma_dp.discovery.sources import Sources
-from rdma_dp.discovery.unused_functions import RDMA_MODULE_OF_DRIVER, idle_functions
+from rdma_dp.discovery.unused_functions import RDMA_MODULE_OF_DRIVER, find_unused_functions
 from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.netlink.values import NetlinkView
 from rdma_dp.host.paths import MODULES, NETNS_MODE
 from rdma_dp.inventory.hardware import Hca, Inventory, System, natural_key
 
-# What RDMA for pods needs of the kernel, whatever the hardware.
+# The kernel modules that RDMA in pods needs with any hardware.
 _CORE_MODULES = ("ib_core", "ib_uverbs", "ib_umad", "rdma_ucm")
 
 
@@ -20,26 +20,25 @@ def scan(host: Host) -> Inventory:
     """Reads the whole host.
 
     Raises HostError when a class directory cannot be read; an HCA, a function or a node that cannot
-    be read is in the inventory with the error as its reason, and does not hide the
-    unused_functions.
+    be read is in the inventory, with the error as its reason.
     """
     netlink = host.netlink.rdma() or NetlinkView()
     sources = Sources(host, netlink)
     netns_mode = netlink.netns_mode or _netns_mode(host)
     names = sorted(sources.parents, key=natural_key)
-    read = [_judged_hca(sources, name, netns_mode) for name in names]
+    read = [_read_hca(sources, name, netns_mode) for name in names]
     altnames = host.netlink.altnames(netdevs_of(read))
     hcas = tuple(with_altnames(hca, altnames) if altnames else hca for hca in read)
     return Inventory(
         hcas=hcas,
-        unused_functions=idle_functions(sources, hcas, netns_mode),
+        unused_functions=find_unused_functions(sources, hcas, netns_mode),
         system=System(netns_mode, read_rdma_cm(host), MappingProxyType(_modules(host, hcas))),
     )
 
 
-def _judged_hca(sources: Sources, name: str, netns_mode: str | None) -> Hca:
+def _read_hca(sources: Sources, name: str, netns_mode: str | None) -> Hca:
     try:
-        return judged(sources, read_hca(sources, name), netns_mode)
+        return with_verdict(sources, read_hca(sources, name), netns_mode)
     except HostError as error:
         return Hca(name, ineligible=unreadable(error))
 
@@ -50,7 +49,7 @@ def _netns_mode(host: Host) -> str | None:
 
 
 def _modules(host: Host, hcas: tuple[Hca, ...]) -> dict[str, bool]:
-    """Which modules are there: the common ones, and those that this host's drivers want."""
+    """Whether each module is loaded: the common ones, and those that the host's drivers need."""
     if not host.is_directory(MODULES):
         return {}
     drivers = {function.driver for hca in hcas for function in hca.functions}

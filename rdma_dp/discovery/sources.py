@@ -1,4 +1,4 @@
-"""."""
+"""The sources that one scan reads once for all HCAs."""
 
 from collections import defaultdict
 
@@ -11,7 +11,7 @@ from rdma_dp.host.paths import CLASS_INFINIBAND
 
 
 class Sources:
-    """Everything that one scan reads for all HCAs together, each class directory once."""
+    """What one scan reads for all HCAs together. Each class directory is listed once."""
 
     def __init__(self, host: Host, netlink: NetlinkView) -> None:
         self.host = host
@@ -20,7 +20,7 @@ class Sources:
         self.links = NetLinks(host)
         self.char_devices = read_char_devices(host)
         self.parents = _parents_of_hcas(host)
-        self._told = {
+        self._hca_of_netdev = {
             netdev: device.name
             for device in netlink.devices.values()
             for netdev in device.netdevs.values()
@@ -32,17 +32,17 @@ class Sources:
         self.busy_addresses = frozenset(parent.address for parent in self._by_parent)
 
     def may_have(self, hca: str, link: NetLink) -> bool:
-        """Whether netlink does not say that a netdev belongs to another HCA."""
-        return self._told.get(link.name, hca) == hca
+        """Whether a netdev may belong to the HCA: netlink reports no other HCA for it."""
+        return self._hca_of_netdev.get(link.name, hca) == hca
 
-    def companions(self, hca: str) -> list[str]:
+    def other_hcas(self, hca: str) -> list[str]:
         """The other HCAs on the same function or subfunction."""
         parent = self.parents[hca]
         return [] if parent is None else [n for n in self._by_parent[parent] if n != hca]
 
 
 def _parents_of_hcas(host: Host) -> dict[str, Parent | None]:
-    """Every HCA of the host with the device that it hangs on. Dangling links are left out."""
+    """Every HCA of the host with its parent device. Dangling links are left out."""
     found = {}
     for name in host.entries(CLASS_INFINIBAND):
         path = host.follow(f"{CLASS_INFINIBAND}/{name}")

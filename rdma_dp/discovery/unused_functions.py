@@ -1,4 +1,4 @@
-"""Network functions without an HCA, and why, as far as the node shows it."""
+"""Network functions without an HCA, and the reason as far as the node shows it."""
 
 from rdma_dp.discovery.sources import Sources
 from rdma_dp.host.files import HostError
@@ -7,7 +7,7 @@ from rdma_dp.inventory.hardware import Hca, PciFunction, UnusedFunction
 from rdma_dp.inventory.pci_ids import MELLANOX, QLOGIC
 from rdma_dp.inventory.verdicts import Unused, UnusedCode
 
-# The module that makes HCAs on top of each Ethernet or core driver (kernel drivers/infiniband/hw).
+# The module that makes the HCAs for each Ethernet or core driver (kernel drivers/infiniband/hw).
 RDMA_MODULE_OF_DRIVER = {
     "be2net": "ocrdma",
     "bnxt_en": "bnxt_re",
@@ -23,37 +23,37 @@ RDMA_MODULE_OF_DRIVER = {
     "qede": "qedr",
 }
 
-# Drivers that make the HCA themselves: a bound function without one is broken.
+# Drivers that make the HCA themselves: a bound function without an HCA is an error.
 RDMA_DRIVERS = frozenset({"efa", "erdma", "hfi1", "ib_qib", "vmw_pvrdma"})
 
-# Of these, the ones whose HCA stands in /sys/devices/virtual, as if it were software.
+# Those of them whose HCA is in /sys/devices/virtual, like a virtual HCA.
 _PARENTLESS_DRIVERS = frozenset({"erdma"})
 
-# Drivers that hand a function to a virtual machine or to user space.
+# Drivers that pass a function to a virtual machine or to user space.
 PASS_THROUGH_DRIVERS = frozenset(
     {"vfio-pci", "mlx5_vfio_pci", "pci-stub", "pciback", "uio_pci_generic", "igb_uio"}
 )
 
-# What would drive a function that nothing drives, by PCI vendor.
+# The driver for a function without one, by PCI vendor.
 _DRIVER_OF_VENDOR = {MELLANOX: "mlx5_core", QLOGIC: "ib_qib"}
 _MLX4_DEVICES = range(0x1002, 0x1011)  # ConnectX-2 to ConnectX-3 Pro (kernel mlx4/main.c)
 
 KERNEL_LOG = "dmesg | grep -iE 'rdma|infiniband|mlx|irdma|bnxt'"
 
 
-def idle_functions(
+def find_unused_functions(
     sources: Sources, hcas: tuple[Hca, ...], netns_mode: str | None
 ) -> tuple[UnusedFunction, ...]:
-    """The network functions that no HCA sits on, in the order of their addresses."""
+    """The network functions without an HCA, in the order of their addresses."""
     joined = {f.address: _joined_reason(hca) for hca in hcas for f in hca.functions[1:]}
     unplaced = [name for name, parent in sources.parents.items() if parent is None]
     return tuple(
-        _idle_function(sources, address, joined.get(address), netns_mode, unplaced)
+        _unused_function(sources, address, joined.get(address), netns_mode, unplaced)
         for address in sources.functions.network(besides=sources.busy_addresses)
     )
 
 
-def _idle_function(
+def _unused_function(
     sources: Sources,
     address: str,
     joined: Unused | None,
@@ -96,7 +96,7 @@ def _reason(
         return Unused(UnusedCode.MADE_NO_HCA, text, KERNEL_LOG)
     module = RDMA_MODULE_OF_DRIVER.get(driver)
     if module is None:
-        text = f"driver {driver} has no RDMA that we know of"
+        text = f"driver {driver} is not known to support RDMA"
         return Unused(UnusedCode.DRIVER_WITHOUT_RDMA, text)
     if _is_part_of_multiport(sources, function):
         text = "its port is part of another function's HCA (multi-port RoCE)"
@@ -110,7 +110,7 @@ def _without_driver(sources: Sources, function: PciFunction) -> Unused:
         driver = "mlx4_core"
     if driver is None:
         remedy = None
-    elif sources.host.is_directory(f"{PCI_DRIVERS}/{driver}"):  # loaded: modprobe would do nothing
+    elif sources.host.is_directory(f"{PCI_DRIVERS}/{driver}"):  # already loaded
         remedy = f"echo {function.address} > /{PCI_DRIVERS}/{driver}/bind"
     else:
         remedy = f"modprobe {driver}"
@@ -118,9 +118,9 @@ def _without_driver(sources: Sources, function: PciFunction) -> Unused:
 
 
 def _is_part_of_multiport(sources: Sources, function: PciFunction) -> bool:
-    """mlx5 can join two functions into one HCA with two ports; the second then shows it so.
+    """Whether the function is the second one of an mlx5 HCA with two ports on two functions.
 
-    Its auxiliary device is mlx5_core.multiport.N instead of mlx5_core.rdma.N (kernel
+    Its auxiliary device is then mlx5_core.multiport.N instead of mlx5_core.rdma.N (kernel
     drivers/infiniband/hw/mlx5/main.c, mlx5r_mp_id_table).
     """
     names = sources.host.entries(f"{PCI_DEVICES}/{function.address}")

@@ -1,8 +1,8 @@
-"""PCI vital product data, read for one thing: is this function an NVLink switch's manager?
+"""PCI vital product data: is a function the management function of an NVLink switch?
 
-On HGX and DGX boards from B200 on, four ConnectX-7 functions belong to the NVLink switches. They
-look like InfiniBand HCAs and may even be ACTIVE, but they carry the fabric manager's traffic.
-Their VPD says SMDL=SW_MNG.
+On HGX and DGX boards from B200 on, four ConnectX-7 functions belong to the NVLink switches. Linux
+shows them as InfiniBand HCAs, and they may be ACTIVE, but they are for the fabric manager only.
+Their VPD has SMDL=SW_MNG.
 """
 
 from collections.abc import Iterator
@@ -13,20 +13,20 @@ READ_ONLY_FIELDS = 0x90
 _END = 0x78
 MANAGEMENT_MARK = b"SMDL=SW_MNG"
 
-# Bytes. A card's name and read-only fields take a few hundred; the whole VPD may be 32 KiB, and the
-# kernel fetches it from the card four bytes at a time (drivers/pci/vpd.c).
+# Bytes. A card's name and read-only fields take a few hundred. The whole VPD may have 32 KiB, of
+# which the kernel reads four bytes at a time from the card (kernel drivers/pci/vpd.c).
 READ_LIMIT = 1024
 
 
 def is_switch_management(vpd: bytes) -> bool:
-    """Whether the read-only fields carry the mark of an NVLink switch's management function."""
+    """Whether the read-only fields have the mark of an NVLink switch's management function."""
     return any(
         MANAGEMENT_MARK in data for tag, _, data in resources(vpd) if tag == READ_ONLY_FIELDS
     )
 
 
 def resources(vpd: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """The resources as (tag, where its data begins, data), as far as they are there."""
+    """The resources as (tag, offset of its data, data), as far as `vpd` has them."""
     position = 0
     while position < len(vpd) and vpd[position] != _END:
         tag = vpd[position]

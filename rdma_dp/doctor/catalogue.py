@@ -1,4 +1,4 @@
-"""All checks, in the order in which a person would look."""
+"""All checks, in the order in which they are shown: causes before effects."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,8 @@ from rdma_dp.doctor.checks import (
     gpudirect,
     hcas,
     kubelet,
+    pod_networks,
+    pod_queue_pairs,
     pods,
     ports,
     traffic,
@@ -26,15 +28,17 @@ CATALOGUE: tuple[Check, ...] = (
     *fabric.CHECKS,
     *traffic.CHECKS,
     *pods.CHECKS,
+    *pod_networks.CHECKS,
+    *pod_queue_pairs.CHECKS,
 )
 
 
 def chosen(ids: Sequence[str]) -> tuple[Check, ...]:
-    """The checks of these ids, all of them for none. Raises RdmaDpError for one that is not."""
+    """The checks with these ids; all checks for no ids. Raises RdmaDpError for an unknown id."""
     known = {check.id: check for check in CATALOGUE}
-    strangers = [each for each in ids if each not in known]
-    if strangers:
+    unknown = [each for each in ids if each not in known]
+    if unknown:
         raise RdmaDpError(
-            f"no check is called {', '.join(strangers)}", "`rdma-dp doctor --list` has them all"
+            f"no check is called {', '.join(unknown)}", "`rdma-dp doctor --list` lists all checks"
         )
     return tuple(known[each] for each in dict.fromkeys(ids)) or CATALOGUE

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rdma_dp.inventory.verdicts import Code
 from rdma_dp.node.view import NodeView
 
 
@@ -35,12 +36,14 @@ class Finding:
 
     `evidence` is one line: what was read where. `remedy` is what to type, a command or a step per
     item. Findings that differ in `subject` (an HCA, a pod, a resource) alone are shown as one.
+    `code` is that of the verdict that the evidence quotes.
     """
 
     verdict: Verdict
     evidence: str
     remedy: tuple[str, ...] = ()
     subject: str = ""
+    code: Code | None = None
 
 
 def ok(evidence: str) -> Finding:
@@ -48,19 +51,19 @@ def ok(evidence: str) -> Finding:
     return Finding(Verdict.OK, evidence)
 
 
-def unknown(evidence: str, *remedy: str, subject: str = "") -> Finding:
+def unknown(evidence: str, *remedy: str, subject: str = "", code: Code | None = None) -> Finding:
     """It could not be seen, and why."""
-    return Finding(Verdict.UNKNOWN, evidence, remedy, subject)
+    return Finding(Verdict.UNKNOWN, evidence, remedy, subject, code)
 
 
-def warn(evidence: str, *remedy: str, subject: str = "") -> Finding:
+def warn(evidence: str, *remedy: str, subject: str = "", code: Code | None = None) -> Finding:
     """Something that may hurt, or hurts somebody."""
-    return Finding(Verdict.WARN, evidence, remedy, subject)
+    return Finding(Verdict.WARN, evidence, remedy, subject, code)
 
 
-def fail(evidence: str, *remedy: str, subject: str = "") -> Finding:
+def fail(evidence: str, *remedy: str, subject: str = "", code: Code | None = None) -> Finding:
     """Something that keeps RDMA from working."""
-    return Finding(Verdict.FAIL, evidence, remedy, subject)
+    return Finding(Verdict.FAIL, evidence, remedy, subject, code)
 
 
 Look = Callable[[NodeView], Iterator[Finding]]
@@ -70,14 +73,14 @@ Look = Callable[[NodeView], Iterator[Finding]]
 class Check:
     """One entry of the catalogue.
 
-    `looks_at` names the files and interfaces that it reads, `remedies` the commands that it may
+    `reads` names the files and interfaces that it reads, `remedies` the commands that it may
     propose, with placeholders in capitals.
     """
 
     id: str
     family: str
     title: str
-    looks_at: str
+    reads: str
     remedies: tuple[str, ...]
     look: Look
 
@@ -91,12 +94,12 @@ def check(
     id: str,  # noqa: A002 (that is what it is called everywhere)
     title: str,
     *,
-    looks_at: str,
+    reads: str,
     remedies: tuple[str, ...] = (),
 ) -> Callable[[Look], Check]:
     """Makes a check of a function. Its family is what stands before the first dash of its id."""
 
     def made(look: Look) -> Check:
-        return Check(id, id.partition("-")[0], title, looks_at, remedies, look)
+        return Check(id, id.partition("-")[0], title, reads, remedies, look)
 
     return made

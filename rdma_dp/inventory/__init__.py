@@ -1,1 +1,1 @@
-"""What a node has: frozen values."""
+"""The hardware of a node as frozen values, and the verdicts on it."""

@@ -1,6 +1,6 @@
-"""What a node has: frozen values, made by discovery and only read by everything else.
+"""The hardware of a node as frozen values. Discovery makes them; other packages only read them.
 
-Names are the kernel's and the field's. `None` always means "the node does not say".
+Names are those of the kernel. `None` always means that the node does not show the value.
 """
 
 import re
@@ -15,7 +15,7 @@ CHAR_DEVICE_DIRECTORY = "/dev/infiniband"
 
 
 def natural_key(name: str) -> tuple[tuple[str, int], ...]:
-    """Sorts names as people do: mlx5_2 before mlx5_10. Different names have different keys."""
+    """A unique key of a name that sorts numbers by value: mlx5_2 before mlx5_10."""
     parts = re.findall(r"([^0-9]*)([0-9]*)", name)
     return (*((text, int(digits or -1)) for text, digits in parts), (name, -1))
 
@@ -35,8 +35,8 @@ class DeviceNumber:
 class CharDevice:
     """A character device below /dev/infiniband: uverbsN, umadN, issmN or rdma_cm.
 
-    `number` is what sysfs says. `fault` tells why the node in /dev cannot be used; it is None
-    when the node is right and when there is no /dev to look at (`checked` tells which).
+    `number` is from sysfs. `fault` is why the node in /dev cannot be used. It is None when the
+    node is right (`checked` is True) and when the tree has no /dev (`checked` is False).
     """
 
     name: str
@@ -46,12 +46,12 @@ class CharDevice:
 
     @property
     def path(self) -> str:
-        """Where a container finds it; never a path below another root."""
+        """Its path in a container; never a path below another root."""
         return f"{CHAR_DEVICE_DIRECTORY}/{self.name}"
 
     @property
     def usable(self) -> bool:
-        """Whether handing it out works, as far as one can see from here."""
+        """Whether no fault of its node is known."""
         return self.fault is None
 
 
@@ -64,16 +64,16 @@ class PciFunction:
     device: str | None = None
     pci_class: int | None = None  # 24 bits: base class, subclass, programming interface
     driver: str | None = None
-    numa_node: int | None = None  # None also where the firmware gave no affinity (-1)
+    numa_node: int | None = None  # None also where the firmware sets no affinity (-1)
     physfn: str | None = None  # address of the PF, for a VF
-    vf: int | None = None  # which of the PF's VFs, from 0
+    vf: int | None = None  # its index among the PF's VFs, from 0
 
 
 @dataclass(frozen=True, slots=True)
 class Subfunction:
     """An mlx5 scalable function: `name` is its auxiliary device (mlx5_core.sf.N).
 
-    N is the kernel's running number; only `sfnum` is the number that the administrator gave.
+    N is a running number of the kernel; `sfnum` is the number that the administrator chose.
     """
 
     name: str
@@ -84,9 +84,9 @@ class Subfunction:
 class NetDevice:
     """A netdev that belongs to an HCA.
 
-    `link_type` is named as iproute2 and the Go plugin name it: "ether" or "infiniband".
-    `bond` is the bonding master that it is enslaved to. `admin_up` is whether somebody set it up
-    (IFF_UP), which says nothing about its cable. `altnames` are further names that it answers to.
+    `link_type` is "ether" or "infiniband", as in iproute2 and in the Go plugin. `bond` is its
+    bonding master. `admin_up` is whether it is administratively up (IFF_UP); that does not depend
+    on its cable. `altnames` are its alternative names.
     """
 
     name: str
@@ -97,9 +97,9 @@ class NetDevice:
 
 
 class FunctionType(StrEnum):
-    """What kind of function an HCA sits on.
+    """The type of the function that an HCA is on.
 
-    A VF that was passed through to a virtual machine is a PF there: nothing tells it apart.
+    A VF that is passed through to a virtual machine is a PF there: the guest cannot distinguish it.
     """
 
     PF = "pf"
@@ -112,7 +112,7 @@ class FunctionType(StrEnum):
 class Port:
     """One port of an HCA. `number` counts from 1.
 
-    `state` and `phys_state` are the kernel's words without their number ("ACTIVE", "LinkUp"),
+    `state` and `phys_state` are the kernel's names without their number ("ACTIVE", "LinkUp"),
     `rate` is in Gb/s, `link_layer` is "InfiniBand", "Ethernet" or "Unknown".
     """
 
@@ -126,20 +126,20 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Hca:
-    """An RDMA device (ibdev) with all that belongs to it.
+    """An RDMA device (ibdev) with its functions, ports, netdevs and character devices.
 
-    `functions` has the function that the HCA sits on first; behind it come, for a RoCE bond, the
-    functions whose ports it took over. Empty for a virtual HCA (rxe, siw).
+    `functions` begins with the function that the HCA is on. For a RoCE bond the functions whose
+    ports it has follow. It is empty for a virtual HCA (rxe, siw).
     `pf_names` are the netdevs of its PF: its own for a PF, the parent's for a VF or SF.
-    `ineligible` is why no pod may have it; None for an HCA to share. `suspicion` is a reason
-    against sharing it that could not be confirmed.
+    `ineligible` is why it cannot be shared; None if it can. `suspicion` is a reason not to share
+    it that could not be confirmed.
     """
 
     name: str
     functions: tuple[PciFunction, ...] = ()
     pf_names: tuple[str, ...] = ()
     subfunction: Subfunction | None = None
-    protocol: str | None = None  # "ib", "roce", "iw", "opa": as NLDEV names it
+    protocol: str | None = None  # "ib", "roce", "iw", "opa", from NLDEV
     ports: tuple[Port, ...] = ()
     netdevs: tuple[NetDevice, ...] = ()
     uverbs: CharDevice | None = None
@@ -150,17 +150,17 @@ class Hca:
 
     @property
     def shareable(self) -> bool:
-        """Whether a pod can be given this HCA."""
+        """Whether pods can get this HCA."""
         return self.ineligible is None
 
     @property
     def function(self) -> PciFunction | None:
-        """The PCI function that the HCA sits on; an SF's parent; None for a virtual HCA."""
+        """The PCI function that the HCA is on, or the parent of its SF; None for a virtual HCA."""
         return self.functions[0] if self.functions else None
 
     @property
     def function_type(self) -> FunctionType:
-        """What it sits on."""
+        """The type of the function that it is on."""
         if self.function is None:
             return FunctionType.VIRTUAL
         if self.subfunction is not None:
@@ -169,17 +169,17 @@ class Hca:
 
     @property
     def index(self) -> int | None:
-        """The number of the VF or SF on its PF; None for the unused_functions."""
+        """The number of the VF or SF on its PF; None for other types."""
         if self.subfunction is not None:
             return self.subfunction.sfnum
         return self.function.vf if self.function else None
 
     @property
     def stable_key(self) -> str:
-        """What names the hardware, whatever the kernel calls the HCA after the next reboot.
+        """A key of the hardware, which stays the same when the kernel renames the HCA.
 
-        The PCI address, for an SF with its sfnum, for a virtual HCA its name. HCAs with a function
-        in common have the key in common.
+        It is the PCI address; for an SF the address and the sfnum; for a virtual HCA its name. HCAs
+        on one function have the same key.
         """
         if self.function is None:
             return self.name
@@ -209,7 +209,7 @@ class Hca:
 
     @property
     def char_devices(self) -> tuple[CharDevice, ...]:
-        """Every character device of its own (rdma_cm belongs to all HCAs and is not here)."""
+        """Its own character devices, so without rdma_cm, which belongs to all HCAs."""
         own = () if self.uverbs is None else (self.uverbs,)
         return own + self.umads + self.issms
 
@@ -225,7 +225,7 @@ def _port_link_types(port: Port, by_name: Mapping[str, str | None]) -> Iterable[
 
 @dataclass(frozen=True, slots=True)
 class UnusedFunction:
-    """A network function without an HCA, and why, as far as the node shows it."""
+    """A network function without an HCA, and the reason as far as the node shows it."""
 
     function: PciFunction
     netdevs: tuple[str, ...]
@@ -234,10 +234,10 @@ class UnusedFunction:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """What holds for the node as a whole.
+    """Facts about the whole node.
 
     `netns_mode` is "shared" or "exclusive"; `modules` maps the names of the kernel modules that
-    RDMA needs to whether each is there (empty where the tree has no /sys/module).
+    RDMA needs to whether each is loaded (empty where the tree has no /sys/module).
     """
 
     netns_mode: str | None = None
@@ -247,7 +247,7 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """All of it, at one moment. Replaced whole, never changed."""
+    """The hardware of a node at one moment. Each scan makes a new one."""
 
     hcas: tuple[Hca, ...] = ()
     unused_functions: tuple[UnusedFunction, ...] = ()

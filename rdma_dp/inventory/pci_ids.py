@@ -1,4 +1,11 @@
-"""PCI vendor ids, as sysfs writes them: four lowercase hex digits without 0x. Source: pci.ids."""
+"""PCI addresses and vendor ids as sysfs writes them. Source of the ids: pci.ids.
+
+An address is domain:bus:device.function: "%04x:%02x:%02x.%d" (kernel drivers/pci/probe.c,
+pci_setup_device). A device has five bits, a function three. A domain has more than four digits
+behind VMD and on some hypervisors. An id has four lowercase hex digits.
+"""
+
+ADDRESS = r"(?:[0-9a-f]{4}|[1-9a-f][0-9a-f]{4,7}):[0-9a-f]{2}:[01][0-9a-f]\.[0-7]"
 
 AMD = "1002"
 HABANA = "1da3"

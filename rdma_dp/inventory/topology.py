@@ -1,7 +1,7 @@
-"""Where GPUs and HCAs sit in the PCIe tree, and how far they are from each other. Pure.
+"""The places of GPUs and HCAs in the PCIe tree, and the distances between them. Pure.
 
-The names are those of `nvidia-smi topo -m`, which NCCL uses too (NCCL_NET_GDR_LEVEL). NCCL knows no
-NODE: it takes all host bridges of a NUMA node together and says PHB (src/graph/paths.cc).
+The names are those of `nvidia-smi topo -m`. NCCL uses them too (NCCL_NET_GDR_LEVEL), but has no
+NODE: it treats all host bridges of a NUMA node as one, which is PHB (NCCL src/graph/paths.cc).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from rdma_dp.inventory.hardware import Hca, PciFunction
 
 
 class Distance(StrEnum):
-    """From the nearest to the farthest. UNKNOWN: the firmware told no NUMA node."""
+    """From the nearest to the farthest. UNKNOWN: the firmware reports no NUMA node."""
 
     PIX = "PIX"
     PXB = "PXB"
@@ -25,12 +25,12 @@ class Distance(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Its place in that order; UNKNOWN comes last."""
+        """Its position in that order. UNKNOWN is last."""
         return _RANKS[self]
 
     @property
     def meaning(self) -> str:
-        """What lies between, in a few words."""
+        """What is between the two functions, in a few words."""
         return _MEANINGS[self]
 
 
@@ -41,20 +41,20 @@ _MEANINGS = {
     Distance.PHB: "the CPU's host bridge",
     Distance.NODE: "two host bridges of a NUMA node",
     Distance.SYS: "two NUMA nodes",
-    Distance.UNKNOWN: "two host bridges; no NUMA node is told",
+    Distance.UNKNOWN: "two host bridges; no NUMA node is reported",
 }
 
-# Up to here NCCL lets an HCA read and write GPU memory, unless NCCL_NET_GDR_LEVEL says otherwise
-# (src/graph/paths.cc, ncclTopoCheckGdr).
+# The distances at which NCCL lets an HCA read and write GPU memory by default, without
+# NCCL_NET_GDR_LEVEL (NCCL src/graph/paths.cc, ncclTopoCheckGdr).
 DIRECT = frozenset({Distance.PIX, Distance.PXB})
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a PCI function sits.
+    """The place of a PCI function.
 
-    `host_bridge` is the root of its tree as sysfs names it ("pci0000:15"), `bridges` are the
-    addresses of what lies between, root port first.
+    `host_bridge` is the root of its tree in sysfs ("pci0000:15"). `bridges` are the addresses of
+    the bridges between the two, root port first.
     """
 
     address: str
@@ -65,7 +65,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU or another accelerator. `name` counts by address, as nvidia-smi does: GPU0, GPU1."""
+    """A GPU or another accelerator. `name` is GPU0, GPU1 by address, as in nvidia-smi."""
 
     name: str
     function: PciFunction
@@ -77,9 +77,9 @@ class Gpu:
 class Topology:
     """GPUs and HCAs in the PCIe tree.
 
-    `hcas` has the places of each HCA's functions by its name; a virtual HCA has none. `bridges`
-    has the vendors of all bridges above them. `data_direct` are the functions through which a
-    ConnectX-8 reaches the GPUs of a Grace.
+    `hcas` has the places of each HCA's functions, by the name of the HCA; a virtual HCA has none.
+    `bridges` has the vendors of all bridges above them. `data_direct` are the functions through
+    which a ConnectX-8 reaches the GPUs of a Grace.
     """
 
     gpus: tuple[Gpu, ...] = ()
@@ -88,17 +88,17 @@ class Topology:
     data_direct: tuple[Place, ...] = ()
 
     def distance(self, gpu: Gpu, hca: Hca) -> Distance | None:
-        """From the GPU to the nearest function of the HCA; None for an HCA without any."""
+        """From the GPU to the nearest function of the HCA; None if the HCA has no function."""
         distances = (distance(gpu.place, place) for place in self.hcas.get(hca.name, ()))
         return min(distances, key=lambda found: found.rank, default=None)
 
     def measured(self, hcas: Iterable[Hca]) -> tuple[Hca, ...]:
-        """Those that are somewhere: what a pod can have, or all of them where there is no such."""
+        """The HCAs on PCI that can be shared; all HCAs on PCI if none of them can."""
         placed = tuple(hca for hca in hcas if self.hcas.get(hca.name))
         return tuple(hca for hca in placed if hca.shareable) or placed
 
     def nearest(self, gpu: Gpu, hcas: Iterable[Hca]) -> tuple[Distance | None, tuple[Hca, ...]]:
-        """The shortest distance from the GPU to any of the HCAs, and those that are so near."""
+        """The shortest distance from the GPU to the HCAs, and all HCAs at that distance."""
         found = [(hca, self.distance(gpu, hca)) for hca in hcas]
         known = [each for _, each in found if each is not None]
         shortest = min(known, key=lambda each: each.rank, default=None)
@@ -106,11 +106,11 @@ class Topology:
 
 
 def distance(one: Place, other: Place) -> Distance:
-    """What lies between two functions."""
+    """The distance between two functions."""
     if one.host_bridge == other.host_bridge:
         shared = _shared(one.bridges, other.bridges)
         if shared:
-            # One switch is a port up and a port down on each side: at most one bridge below.
+            # A switch has an upstream port and downstream ports: at most one bridge on each side.
             below = max(len(one.bridges), len(other.bridges)) - shared
             return Distance.PIX if below <= 1 else Distance.PXB
         if None in (one.numa_node, other.numa_node) or one.numa_node == other.numa_node:
@@ -121,9 +121,9 @@ def distance(one: Place, other: Place) -> Distance:
 
 
 def bridges_between(one: Place, other: Place) -> tuple[str, ...]:
-    """The bridges that turn what one sends to the other around, below the one that both share.
+    """The bridges between two functions, below the last bridge that both have in common.
 
-    () when nothing is shared: what goes through the CPU's host bridge is not turned around below.
+    () when they have none in common: their traffic goes through the CPU's host bridge.
     """
     shared = _shared(one.bridges, other.bridges)
     if one.host_bridge != other.host_bridge or not shared:
@@ -132,5 +132,5 @@ def bridges_between(one: Place, other: Place) -> tuple[str, ...]:
 
 
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many bridges from the root down two functions have in common."""
+    """The number of bridges that two functions have in common, from the root down."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

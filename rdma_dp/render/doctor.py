@@ -34,10 +34,10 @@ def table(results: Sequence[Result]) -> RenderableType:
 
 
 def catalogue(checks: Iterable[Check]) -> RenderableType:
-    """Every check, and what it looks at."""
+    """Every check, and what it reads."""
     rows = _grid(1)
     for check in checks:
-        text = Text.assemble(check.title, "\n", (f"looks at {check.looks_at}", "dim"))
+        text = Text.assemble(check.title, "\n", (f"reads {check.reads}", "dim"))
         rows.add_row(Text(check.id, "bold"), text)
     return rows
 
@@ -51,13 +51,14 @@ def document(results: Sequence[Result]) -> dict[str, Any]:
                 "id": result.check.id,
                 "family": result.check.family,
                 "title": result.check.title,
-                "looksAt": result.check.looks_at,
+                "looksAt": result.check.reads,
                 "verdict": result.verdict.value,
                 "findings": [
                     {
                         "verdict": finding.verdict.value,
                         "subject": finding.subject or None,
                         "evidence": finding.evidence,
+                        "code": finding.code.value if finding.code else None,
                         "remedy": list(finding.remedy),
                     }
                     for finding in result.findings
@@ -77,7 +78,7 @@ def catalogue_document(checks: Iterable[Check]) -> dict[str, Any]:
                 "id": check.id,
                 "family": check.family,
                 "title": check.title,
-                "looksAt": check.looks_at,
+                "looksAt": check.reads,
                 "meaning": check.meaning,
                 "remedies": list(check.remedies),
             }

@@ -9,6 +9,7 @@ from typing import Any
 
 from rdma_dp.inventory.hardware import Hca, Inventory, PciFunction, Port, System, UnusedFunction
 from rdma_dp.inventory.topology import Distance, Gpu, Place
+from rdma_dp.inventory.verdicts import Ineligible, Unhealthy
 from rdma_dp.render.topology.pcie_tree import View
 from rdma_dp.sharing.advice import node_warnings, pool_warnings
 from rdma_dp.sharing.allocation import PERMISSIONS, Grant, example, granted
@@ -52,12 +53,17 @@ def topo(view: View) -> Document:
                 "places": [_place(place) for place in topology.hcas.get(hca.name, ())],
                 "netdevs": [netdev.name for netdev in hca.netdevs],
                 "shareable": hca.shareable,
+                "code": _code(hca.ineligible),
                 "resources": list(view.chosen.get(hca.name, ())),
             }
             for hca in inventory.hcas
         ],
         "dataDirect": [_place(place) for place in topology.data_direct],
     }
+
+
+def _code(verdict: Ineligible | Unhealthy | None) -> str | None:
+    return None if verdict is None else verdict.code.value
 
 
 def _gpu(gpu: Gpu, view: View) -> Document:
@@ -114,6 +120,7 @@ def _hca(hca: Hca) -> Document:
         "issm": [issm.name for issm in hca.issms],
         "shareable": hca.shareable,
         "reason": hca.ineligible.text if hca.ineligible else None,
+        "code": _code(hca.ineligible),
     }
 
 
@@ -136,6 +143,7 @@ def _other(other: UnusedFunction) -> Document:
         "driver": other.function.driver,
         "netdevs": list(other.netdevs),
         "reason": other.reason.text,
+        "code": other.reason.code.value,
         "remedy": other.reason.remedy,
     }
 
@@ -158,7 +166,11 @@ def _resource(pool: Pool, system: System) -> Document:
         "healthy": pool.healthy,
         "hcas": [hca.name for hca in pool.hcas],
         "rejected": [
-            {"hca": verdict.hca.name, "reasons": list(verdict.reasons)}
+            {
+                "hca": verdict.hca.name,
+                "reasons": list(verdict.reasons),
+                "codes": [code.value for code in verdict.codes],
+            }
             for verdict in pool.selection.rejected
         ],
         "allocate": _answer(pool, example(pool)),
@@ -176,6 +188,7 @@ def _share(pool: Pool, share: SlotGroup) -> Document:
         "healthy": share.healthy,
         "numaNode": share.numa_node,
         "reason": share.health.reason.text if share.health.reason else None,
+        "code": _code(share.health.reason),
         "allocate": _answer(pool, granted(pool, [share])),
     }
 

@@ -1,7 +1,8 @@
-"""Whether slots are Healthy: would Allocate hand out something that works? Pure.
+"""Whether slots are Healthy: whether the devices that Allocate hands out work. Pure.
 
-Computed anew from the newest inventory at every scan, so it recovers by itself. Losing the last
-ACTIVE port counts only when it lasts; regaining one counts at once.
+Every scan computes it from the new inventory, so slots recover by themselves. Slots become
+Unhealthy when their last ACTIVE port has been lost for `down_seconds`. They become Healthy again as
+soon as a port is ACTIVE.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,11 +15,11 @@ from rdma_dp.inventory.verdicts import Unhealthy, UnhealthyCode
 
 @dataclass(frozen=True, slots=True)
 class GroupHealth:
-    """The verdict at one moment.
+    """The health of a slot group at one moment.
 
-    `reason` is why the slots are not Healthy, or soon will not be. `down_since` is the moment
-    when the last ACTIVE port was lost, `overdue_at` the moment when that begins to count, both in
-    seconds of the caller's clock.
+    `reason` is why the slots are Unhealthy, or will be soon. `down_since` is when the last ACTIVE
+    port was lost, `overdue_at` when the slots become Unhealthy for it, both in seconds of the
+    caller's clock.
     """
 
     healthy: bool
@@ -32,15 +33,15 @@ def assess(
 ) -> GroupHealth:
     """The health of slots that hand out these HCAs, whose device nodes are all there.
 
-    `previous` is the verdict before this one. What begins without an ACTIVE port is not
-    Healthy: there is nothing that it could lose.
+    `previous` is the health at the last scan. Slots that start without an ACTIVE port are Unhealthy
+    at once.
     """
     if not hcas:
         return GroupHealth(healthy=False)
     if not rules.require_active_port or any(map(has_active_port, hcas)):
         return GroupHealth(healthy=True)
-    nobody = "no HCA has an ACTIVE port" if len(hcas) > 1 else "no ACTIVE port"
-    text = f"{nobody}: {'; '.join(map(describe_ports, hcas))}"
+    subject = "no HCA has an ACTIVE port" if len(hcas) > 1 else "no ACTIVE port"
+    text = f"{subject}: {'; '.join(map(describe_ports, hcas))}"
     reason = Unhealthy(UnhealthyCode.NO_ACTIVE_PORT, text)
     if previous is None or not previous.healthy:
         return GroupHealth(healthy=False, reason=reason)
@@ -52,12 +53,12 @@ def assess(
 
 
 def has_active_port(hca: Hca) -> bool:
-    """Whether a port is ACTIVE. Ports that tell no state count as up, and so do no ports."""
+    """Whether a port is ACTIVE. An HCA without ports, and a port without a state, count as up."""
     return not hca.ports or any(port.state in (None, "ACTIVE") for port in hca.ports)
 
 
 def describe_ports(hca: Hca) -> str:
-    """The states of an HCA's ports with what explains them: "mlx5_0 port 1 is DOWN (...)"."""
+    """The states of an HCA's ports with their causes: "mlx5_0 port 1 is DOWN (...)"."""
     return f"{hca.name} {', '.join(_describe_port(hca, port) for port in hca.ports)}"
 
 
@@ -70,12 +71,12 @@ def _explanations(hca: Hca, port: Port) -> Iterator[str]:
     if port.link_layer == "InfiniBand":
         if port.state == "INIT":
             yield "the cable is good, but no subnet manager answers"
-        return  # an InfiniBand port is the subnet's affair, whatever becomes of IPoIB
+        return  # the state does not depend on the IPoIB netdev
     for name in links_down(hca, port.netdevs):
         yield f"{name} is administratively down: `ip link set {name} up`"
 
 
 def links_down(hca: Hca, names: Iterable[str]) -> list[str]:
-    """Those of an HCA's netdevs that an administrator, or nobody, has not set up."""
+    """Those of an HCA's netdevs in `names` that are administratively down."""
     down = {netdev.name for netdev in hca.netdevs if netdev.admin_up is False}
     return [name for name in names if name in down]

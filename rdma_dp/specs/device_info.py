@@ -15,15 +15,14 @@ from rdma_dp.config import Resource
 from rdma_dp.formats.names import DEVICE_INFO_END
 from rdma_dp.formats.slot_ids import parsed_id
 from rdma_dp.inventory.hardware import Hca, PciFunction
+from rdma_dp.inventory.pci_ids import ADDRESS
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.slot_groups import SlotGroup, hcas_of
 
 VERSION = "1.1.0"
 
 # The hardware key of an HCA on a PCI function.
-_KEY = re.compile(
-    r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7](-sf[0-9]+|-[a-z0-9_]+\.sf\.[0-9]+)?", re.ASCII
-)
+_KEY = re.compile(rf"{ADDRESS}(-sf[0-9]+|-[a-z0-9_]+\.sf\.[0-9]+)?", re.ASCII)
 
 
 def documents(pool: Pool) -> Mapping[str, str]:

@@ -15,10 +15,11 @@ from functools import lru_cache
 from rdma_dp.config.problems import InvalidValue
 from rdma_dp.config.values import globs
 from rdma_dp.config.values.matchers import Matcher, Ranges
+from rdma_dp.inventory.pci_ids import ADDRESS
 
 PATTERN = r"[0-9a-f:.*?\[\]!-]+"
 
-_ADDRESS = re.compile(r"([0-9a-f]{4}|[1-9a-f][0-9a-f]{4,7}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])")
+_ADDRESS = re.compile(ADDRESS)
 _DEVICE_AND_FUNCTION = re.compile(r"[01][0-9a-f]\.[0-7]")
 _SHAPE = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]")
 _EXAMPLE = 'domain:bus:device.function as lspci -D shows it, such as "0000:18:00.0"'
@@ -143,5 +144,6 @@ def _validated_address(text: str) -> Numbers:
 
 @lru_cache(maxsize=4096)  # the same few hundred at each scan
 def _numbers(address: str) -> Numbers | None:
-    parts = _ADDRESS.fullmatch(address)
-    return tuple(int(part, 16) for part in parts.groups()) if parts else None
+    if not _ADDRESS.fullmatch(address):
+        return None
+    return tuple(int(part, 16) for part in re.split("[:.]", address))

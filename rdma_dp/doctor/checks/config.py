@@ -20,7 +20,7 @@ _NO_CONFIG = "there is no config to judge by"
 @check(
     "config-file",
     "A config that can be used",
-    looks_at="the file that --config names",
+    reads="the file that --config names",
     remedies=("rdma-dp check-config FILE", "rdma-dp doctor --config FILE"),
 )
 def file(node: NodeView) -> Iterator[Finding]:
@@ -42,7 +42,7 @@ def file(node: NodeView) -> Iterator[Finding]:
 @check(
     "config-resources",
     "Every resource has an HCA",
-    looks_at="the config's selectors, and what each HCA of the node shows to them",
+    reads="the config's selectors, and what each HCA of the node shows to them",
     remedies=("rdma-dp dry-run --config FILE", "modprobe MODULE"),
 )
 def resources(node: NodeView) -> Iterator[Finding]:
@@ -58,10 +58,10 @@ def resources(node: NodeView) -> Iterator[Finding]:
         for step in steps(pool.selection, node.inventory):
             name = pool.resource.full_name
             if unseen:
-                yield unknown(f"no HCA: {step.text}; {unseen}", subject=name)
+                yield unknown(f"no HCA: {step.text}; {unseen}", subject=name, code=step.code)
             else:
                 command = step.command or f"rdma-dp dry-run --config {node.config.file}"
-                yield judge(f"no HCA: {step.text}", command, subject=name)
+                yield judge(f"no HCA: {step.text}", command, subject=name, code=step.code)
     if node.pools:
         yield ok("; ".join(_taken(pool) for pool in node.pools[:_SHOWN]))
     else:
@@ -86,7 +86,7 @@ def _not_to_be_seen(node: NodeView) -> str | None:
 @check(
     "config-unused",
     "HCAs in no resource, though their like are in one",
-    looks_at="the config's selectors, the HCAs",
+    reads="the config's selectors, the HCAs",
     remedies=("rdma-dp dry-run --config FILE",),
 )
 def unused(node: NodeView) -> Iterator[Finding]:
@@ -134,7 +134,7 @@ def _excluded(node: NodeView) -> set[str]:
 @check(
     "config-shared",
     "Each HCA in one resource",
-    looks_at="the config's selectors, the HCAs",
+    reads="the config's selectors, the HCAs",
     remedies=("rdma-dp dry-run --config FILE",),
 )
 def shared(node: NodeView) -> Iterator[Finding]:
@@ -155,7 +155,7 @@ def shared(node: NodeView) -> Iterator[Finding]:
 @check(
     "config-slots",
     "Slots that the hardware has room for",
-    looks_at="rdmaHcaMax; /sys/class/infiniband/HCA/ports/N/gids",
+    reads="rdmaHcaMax; /sys/class/infiniband/HCA/ports/N/gids",
     remedies=("rdma-dp dry-run --config FILE",),
 )
 def slots(node: NodeView) -> Iterator[Finding]:

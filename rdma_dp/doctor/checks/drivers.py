@@ -34,7 +34,7 @@ _NEEDED_FOR = {
 @check(
     "hca-modules",
     "RDMA kernel modules",
-    looks_at="/sys/module, and what the modules make below /sys/class",
+    reads="/sys/module, and what the modules make below /sys/class",
     remedies=("modprobe MODULE",),
 )
 def modules(node: NodeView) -> Iterator[Finding]:
@@ -56,7 +56,7 @@ def modules(node: NodeView) -> Iterator[Finding]:
         )
         text = f"is not loaded, so {driver} made no HCA of {some(addresses, _SHOWN)}"
         judge = warn if works else fail
-        yield judge(text, f"modprobe {module}", subject=module)
+        yield judge(text, f"modprobe {module}", subject=module, code=UnusedCode.MODULE_NOT_LOADED)
     if not node.inventory.hcas:
         if not lacking:
             yield ok("the node has no HCA that would need them")
@@ -104,7 +104,7 @@ def _drivers_without_module(node: NodeView) -> Iterator[tuple[str, str]]:
 @check(
     "hca-driver",
     "Network functions whose driver should have made an HCA",
-    looks_at="/sys/bus/pci/devices/ADDRESS/driver",
+    reads="/sys/bus/pci/devices/ADDRESS/driver",
     remedies=("modprobe DRIVER", "echo ADDRESS > /sys/bus/pci/drivers/DRIVER/bind", KERNEL_LOG),
 )
 def drivers(node: NodeView) -> Iterator[Finding]:
@@ -124,7 +124,7 @@ def drivers(node: NodeView) -> Iterator[Finding]:
             continue
         if idle.function.driver is None and meant is not None and address not in meant:
             continue
-        yield judge(idle.reason.text, remedy, subject=address)
+        yield judge(idle.reason.text, remedy, subject=address, code=idle.reason.code)
     functions = counted(len(others), "network function")
     yield ok(f"{counted(len(node.inventory.hcas), 'HCA')}; {functions} without one")
 
@@ -132,7 +132,7 @@ def drivers(node: NodeView) -> Iterator[Finding]:
 @check(
     "hca-vfio",
     "Functions in the hands of a virtual machine or of user space",
-    looks_at="/sys/bus/pci/devices/ADDRESS/driver",
+    reads="/sys/bus/pci/devices/ADDRESS/driver",
     remedies=("driverctl unset-override ADDRESS", "dpdk-devbind.py --bind=DRIVER ADDRESS"),
 )
 def vfio(node: NodeView) -> Iterator[Finding]:
@@ -149,7 +149,12 @@ def vfio(node: NodeView) -> Iterator[Finding]:
     for idle in handed_on:
         if meant is None or idle.function.address in meant:
             address = idle.function.address
-            yield warn(idle.reason.text, f"driverctl unset-override {address}", subject=address)
+            yield warn(
+                idle.reason.text,
+                f"driverctl unset-override {address}",
+                subject=address,
+                code=idle.reason.code,
+            )
     if handed_on:
         yield ok(f"handed on: {counted(len(handed_on), 'function')}, none that a resource means")
     else:
@@ -170,7 +175,7 @@ def _meant(node: NodeView) -> set[str] | None:
 @check(
     "hca-firmware",
     "The same firmware on cards of one kind",
-    looks_at="/sys/class/infiniband/HCA/fw_ver, board_id",
+    reads="/sys/class/infiniband/HCA/fw_ver, board_id",
     remedies=("devlink dev info pci/ADDRESS", "mlxfwmanager --query", "dmesg | grep -i firmware"),
 )
 def firmware(node: NodeView) -> Iterator[Finding]:

@@ -31,7 +31,7 @@ _LARGEST_PACKET = 65535
 @check(
     "fabric-mtu",
     "One MTU from the port to the pods",
-    looks_at="/sys/class/net/NETDEV/mtu, of each RoCE port and of what runs over it (upper_*)",
+    reads="/sys/class/net/NETDEV/mtu, of each RoCE port and of what runs over it (upper_*)",
     remedies=("ip link set NETDEV mtu MTU",),
 )
 def mtu(node: NodeView) -> Iterator[Finding]:
@@ -130,7 +130,7 @@ def _by_size(sizes: Mapping[str, int]) -> Iterator[str]:
 @check(
     "fabric-gids",
     "RoCE v2 in the GID tables, and room for more",
-    looks_at="/sys/class/infiniband/HCA/ports/N/gids, gid_attrs/types;"
+    reads="/sys/class/infiniband/HCA/ports/N/gids, gid_attrs/types;"
     " /sys/kernel/config/rdma_cm/HCA/ports/N/default_roce_mode",
     remedies=(
         "ip addr show NETDEV",

@@ -33,7 +33,7 @@ _OPEN_MODULE = "Open Kernel Module"  # in NVIDIA_VERSION
 @check(
     "gpu-peer-memory",
     "GPU memory for HCAs",
-    looks_at="/sys/module/nvidia_peermem, /sys/kernel/mm/memory_peers, /proc/driver/nvidia/version,"
+    reads="/sys/module/nvidia_peermem, /sys/kernel/mm/memory_peers, /proc/driver/nvidia/version,"
     " /proc/sys/kernel/osrelease",
     remedies=(
         "modprobe nvidia-peermem",
@@ -94,7 +94,7 @@ def _has_dmabuf(release: str | None) -> bool | None:
 @check(
     "gpu-affinity",
     "An HCA near every GPU",
-    looks_at="the real paths below /sys/bus/pci/devices, numa_node",
+    reads="the real paths below /sys/bus/pci/devices, numa_node",
     remedies=("rdma-dp topo",),
 )
 def affinity(node: NodeView) -> Iterator[Finding]:
@@ -130,7 +130,7 @@ def _counted(distances: Sequence[Distance | None]) -> str:
 @check(
     "gpu-acs",
     "No detour between GPU and HCA (ACS)",
-    looks_at="/sys/bus/pci/devices/BRIDGE/config, as root",
+    reads="/sys/bus/pci/devices/BRIDGE/config, as root",
     remedies=("setpci -s BRIDGE ECAP_ACS+6.w=0000",),
 )
 def acs(node: NodeView) -> Iterator[Finding]:
@@ -174,7 +174,7 @@ def _redirects(host: Host, bridge: str, found: Acs) -> Finding:
 @check(
     "gpu-iommu",
     "The IOMMU lets GPUs and HCAs pass",
-    looks_at="/sys/bus/pci/devices/ADDRESS/iommu_group, /sys/kernel/iommu_groups/N/type",
+    reads="/sys/bus/pci/devices/ADDRESS/iommu_group, /sys/kernel/iommu_groups/N/type",
     remedies=("iommu=pt", "iommu.passthrough=1"),
 )
 def iommu(node: NodeView) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ _MAKE_NODES = "udevadm trigger --action=add --subsystem-match=infiniband_verbs"
 @check(
     "hca-nodes",
     "Device nodes in /dev/infiniband",
-    looks_at="/sys/class/infiniband_verbs, infiniband_mad, misc/rdma_cm; the nodes in /dev",
+    reads="/sys/class/infiniband_verbs, infiniband_mad, misc/rdma_cm; the nodes in /dev",
     remedies=(_MAKE_NODES, "modprobe ib_uverbs"),
 )
 def nodes(node: NodeView) -> Iterator[Finding]:
@@ -35,7 +35,9 @@ def nodes(node: NodeView) -> Iterator[Finding]:
     for hca in hcas:
         yield from _without_uverbs(node, hca)
         if hca.uverbs is not None and hca.uverbs.fault is not None:
-            yield fail(hca.uverbs.fault, _MAKE_NODES, subject=hca.name)
+            yield fail(
+                hca.uverbs.fault, _MAKE_NODES, subject=hca.name, code=IneligibleCode.UVERBS_NODE
+            )
         for device in (*hca.umads, *hca.issms):
             yield from _faulty(device, hca.name)
     rdma_cm = node.inventory.system.rdma_cm
@@ -60,19 +62,21 @@ def _faulty(device: CharDevice, hca: str) -> Iterator[Finding]:
 def _without_uverbs(node: NodeView, hca: Hca) -> Iterator[Finding]:
     if hca.ineligible is None or hca.ineligible.code not in _WITHOUT_UVERBS:
         return
-    reason = hca.ineligible.text
+    reason, code = hca.ineligible.text, hca.ineligible.code
     if node.host.is_directory(MODULES):
-        yield fail(reason, "modprobe ib_uverbs", subject=hca.name)
+        yield fail(reason, "modprobe ib_uverbs", subject=hca.name, code=code)
     elif node.host.is_directory(CLASS_VERBS):
-        yield fail(reason, subject=hca.name)
+        yield fail(reason, subject=hca.name, code=code)
     else:
-        yield unknown("neither /sys/class/infiniband_verbs nor /sys/module is there to look at")
+        yield unknown(
+            "neither /sys/class/infiniband_verbs nor /sys/module is there to look at", code=code
+        )
 
 
 @check(
     "hca-netns",
     "RDMA network namespaces are shared",
-    looks_at="RDMA netlink (rdma system), /sys/module/ib_core/parameters/netns_mode",
+    reads="RDMA netlink (rdma system), /sys/module/ib_core/parameters/netns_mode",
     remedies=(
         "rdma system set netns shared",
         "echo 'options ib_core netns_mode=1' > /etc/modprobe.d/ib_core.conf",
@@ -89,6 +93,7 @@ def netns(node: NodeView) -> Iterator[Finding]:
             "the mode is exclusive: no pod can use an HCA of the host",
             "rdma system set netns shared",
             "echo 'options ib_core netns_mode=1' > /etc/modprobe.d/ib_core.conf",
+            code=IneligibleCode.NETNS_EXCLUSIVE,
         )
     elif mode is not None:
         yield ok(f"the mode is {mode}")
@@ -99,7 +104,7 @@ def netns(node: NodeView) -> Iterator[Finding]:
 @check(
     "hca-switchdev",
     "HCAs of functions in switchdev mode",
-    looks_at="/sys/class/net/NETDEV/phys_switch_id, /sys/class/infiniband/HCA/ports/N/gids",
+    reads="/sys/class/net/NETDEV/phys_switch_id, /sys/class/infiniband/HCA/ports/N/gids",
     remedies=("devlink dev eswitch set pci/ADDRESS mode legacy",),
 )
 def switchdev(node: NodeView) -> Iterator[Finding]:
@@ -116,6 +121,7 @@ def switchdev(node: NodeView) -> Iterator[Finding]:
                 " mode: no RDMA of its own",
                 f"devlink dev eswitch set pci/{hca.function.address} mode legacy",
                 subject=hca.name,
+                code=IneligibleCode.SWITCHDEV,
             )
     left_out = f"left out of every resource: {some(tuple(hca.name for hca in raw), _SHOWN)}"
     yield ok(left_out if raw else "no HCA is in switchdev mode")
@@ -134,7 +140,7 @@ def _without_heirs(pool: Pool) -> Iterator[Hca]:
 @check(
     "hca-management",
     "No management function of an NVLink switch in a resource",
-    looks_at="/sys/bus/pci/devices/ADDRESS/vpd",
+    reads="/sys/bus/pci/devices/ADDRESS/vpd",
     remedies=("lspci -vv -s ADDRESS | grep SMDL",),
 )
 def management(node: NodeView) -> Iterator[Finding]:
@@ -149,7 +155,12 @@ def management(node: NodeView) -> Iterator[Finding]:
     for hca in node.concerned:
         if hca.suspicion is not None and hca.function is not None:
             address = hca.function.address
-            yield warn(hca.suspicion.text, f"lspci -vv -s {address} | grep SMDL", subject=hca.name)
+            yield warn(
+                hca.suspicion.text,
+                f"lspci -vv -s {address} | grep SMDL",
+                subject=hca.name,
+                code=hca.suspicion.code,
+            )
     left_out = f"left out of every resource: {some(certain, _SHOWN)}"
     yield ok(left_out if certain else "none is known")
 

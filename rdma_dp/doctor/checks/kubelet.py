@@ -25,7 +25,7 @@ _NOT_ASKED = "kubelet could not be asked: see kubelet-socket"
 @check(
     "kubelet-socket",
     "kubelet answers",
-    looks_at="KUBELET_ROOT/device-plugins/kubelet.sock",
+    reads="KUBELET_ROOT/device-plugins/kubelet.sock",
     remedies=(*_KUBELET, _ELSEWHERE, _AS_ROOT),
 )
 def socket(node: NodeView) -> Iterator[Finding]:
@@ -65,7 +65,7 @@ def _not_listed(view: KubeletView) -> str:
 @check(
     "kubelet-directory",
     "kubelet's directory is where we look",
-    looks_at="--root-dir of the process kubelet, and where k0s, k3s, rke2 and microk8s keep it",
+    reads="--root-dir of the process kubelet, and where k0s, k3s, rke2 and microk8s keep it",
     remedies=(_MOVE, _ELSEWHERE),
 )
 def directory(node: NodeView) -> Iterator[Finding]:
@@ -93,7 +93,7 @@ def directory(node: NodeView) -> Iterator[Finding]:
 @check(
     "kubelet-plugin",
     "rdma-dp serves every resource of the config",
-    looks_at="the sockets in KUBELET_ROOT/device-plugins and KUBELET_ROOT/plugins_registry",
+    reads="the sockets in KUBELET_ROOT/device-plugins and KUBELET_ROOT/plugins_registry",
     remedies=(_FIND, _LOGS, _RESTART, _AS_ROOT),
 )
 def plugin(node: NodeView) -> Iterator[Finding]:
@@ -148,7 +148,7 @@ def _configured(node: NodeView) -> set[str]:
 @check(
     "kubelet-registered",
     "kubelet has registered every resource",
-    looks_at="what rdma-dp tells on its sockets: the open ListAndWatch streams",
+    reads="what rdma-dp tells on its sockets: the open ListAndWatch streams",
     remedies=(_LOGS,),
 )
 def registered(node: NodeView) -> Iterator[Finding]:
@@ -172,7 +172,7 @@ def registered(node: NodeView) -> Iterator[Finding]:
 @check(
     "kubelet-counts",
     "kubelet counts what rdma-dp lists",
-    looks_at="KUBELET_ROOT/pod-resources/kubelet.sock, GetAllocatableResources",
+    reads="KUBELET_ROOT/pod-resources/kubelet.sock, GetAllocatableResources",
     remedies=(_RESTART, _DRY_RUN, "mount KUBELET_ROOT/pod-resources", _AS_ROOT),
 )
 def counts(node: NodeView) -> Iterator[Finding]:
@@ -218,7 +218,7 @@ def _compared(status: PluginStatus, allocatable: int) -> Iterator[Finding]:
 @check(
     "kubelet-rivals",
     "No other plugin serves the same resource",
-    looks_at="the sockets in KUBELET_ROOT/device-plugins and plugins_registry, and their GetInfo",
+    reads="the sockets in KUBELET_ROOT/device-plugins and plugins_registry, and their GetInfo",
     remedies=(_FIND, "kubectl -n NAMESPACE delete daemonset NAME"),
 )
 def rivals(node: NodeView) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
 from rdma_dp.inventory.hardware import Hca, Port
+from rdma_dp.inventory.verdicts import UnhealthyCode
 from rdma_dp.node.view import NodeView
 from rdma_dp.sharing.health import has_active_port, links_down
 from rdma_dp.sharing.pool import Pool
@@ -18,7 +19,7 @@ _START_ONE = "systemctl status opensm  # on the machine that runs the subnet man
 @check(
     "hca-ports",
     "Ports that can carry traffic",
-    looks_at="/sys/class/infiniband/HCA/ports/N/state, phys_state; /sys/class/net/NETDEV/flags",
+    reads="/sys/class/infiniband/HCA/ports/N/state, phys_state; /sys/class/net/NETDEV/flags",
     remedies=("ip link set NETDEV up", _START_ONE, "mlxlink -d HCA", "ethtool NETDEV"),
 )
 def ports(node: NodeView) -> Iterator[Finding]:
@@ -66,7 +67,12 @@ def _inactive(hca: Hca, judge: Callable[..., Finding]) -> Iterator[Finding]:
         return
     for port in hca.ports:
         if port.state is not None:
-            yield judge(_condition(port), *_remedies(hca, port), subject=hca.name)
+            yield judge(
+                _condition(port),
+                *_remedies(hca, port),
+                subject=hca.name,
+                code=UnhealthyCode.NO_ACTIVE_PORT,
+            )
 
 
 def _condition(port: Port) -> str:
@@ -93,7 +99,7 @@ def _remedies(hca: Hca, port: Port) -> tuple[str, ...]:
 @check(
     "hca-rate",
     "Ports at the rate of those beside them",
-    looks_at="/sys/class/infiniband/HCA/ports/N/rate",
+    reads="/sys/class/infiniband/HCA/ports/N/rate",
     remedies=("mlxlink -d HCA", "ethtool NETDEV"),
 )
 def rate(node: NodeView) -> Iterator[Finding]:

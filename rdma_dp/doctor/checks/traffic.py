@@ -20,7 +20,7 @@ _PRIORITIES = range(8)  # IEEE 802.1Q
 @check(
     "fabric-qos",
     "PFC and ECN alike on all ports of a resource",
-    looks_at="MLNX_OFED's /sys/class/net/NETDEV/qos and ecn, /sys/class/infiniband/HCA/tc;"
+    reads="MLNX_OFED's /sys/class/net/NETDEV/qos and ecn, /sys/class/infiniband/HCA/tc;"
     " /sys/kernel/config/rdma_cm",
     remedies=(
         "mlnx_qos -i NETDEV",
@@ -134,7 +134,7 @@ def _differing(node: NodeView, found: Mapping[str, _Settings]) -> Iterator[Findi
 @check(
     "fabric-counters",
     "Error counters that do not grow",
-    looks_at="/sys/class/infiniband/HCA/ports/N/counters, hw_counters: twice, with --counters",
+    reads="/sys/class/infiniband/HCA/ports/N/counters, hw_counters: twice, with --counters",
     remedies=("rdma-dp doctor --counters 10", "mlxlink -d HCA -c", "perfquery -x"),
 )
 def counters(node: NodeView) -> Iterator[Finding]:

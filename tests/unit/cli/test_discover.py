@@ -12,10 +12,10 @@ from tests.unit.cli.process import DEADLINE, MODULE, environment, rdma_dp
 HCA = {
     "name", "pciAddress", "subfunction", "vendor", "deviceID", "driver", "numaNode", "netdevs",
     "linkTypes", "ports", "uverbs", "umad", "issm", "shareable", "reason", "functionType", "vf",
-    "pfNames", "altNames",
+    "pfNames", "altNames", "code",
 }  # fmt: skip
 PORT = {"number", "state", "physState", "linkLayer", "rate", "netdevs"}
-OTHER = {"pciAddress", "vendor", "deviceID", "driver", "netdevs", "reason"}
+OTHER = {"pciAddress", "vendor", "deviceID", "driver", "netdevs", "reason", "remedy", "code"}
 SYSTEM = {"netnsMode", "rdmaCm", "modules"}
 
 
@@ -46,6 +46,7 @@ def test_the_document_of_a_plain_server(sample: Sample) -> None:
         "issm": [],
         "shareable": True,
         "reason": None,
+        "code": None,
         "functionType": "pf",
         "vf": None,
         "pfNames": ["ens1f0np0"],

@@ -25,7 +25,13 @@ def test_the_document_of_the_seed_case(sample: Sample) -> None:
         "name": "rdma/rdma_shared_device_a",
         "slots": 63,
         "hcas": ["mlx5_0"],
-        "rejected": [{"hca": "mlx5_1", "reasons": ["ifNames wants ens1f0np0; it has ens1f1np1"]}],
+        "rejected": [
+            {
+                "hca": "mlx5_1",
+                "reasons": ["ifNames wants ens1f0np0; it has ens1f1np1"],
+                "codes": ["selector"],
+            }
+        ],
         "allocate": {
             "devices": [
                 {

@@ -10,6 +10,7 @@ from rdma_dp.discovery import scan
 from rdma_dp.host.files import ExhaustedError, Host, HostError
 from rdma_dp.host.tree import DiskTree
 from rdma_dp.inventory.hardware import Inventory
+from rdma_dp.inventory.verdicts import UnusedCode
 from rdma_dp.sharing.health import has_active_port
 from tests.conftest import Fresh, Look, Sample
 
@@ -174,7 +175,7 @@ def test_an_idle_function_that_cannot_be_read_says_so(sample: Sample) -> None:
     root = sample("empty")
     others = {o.function.address: o for o in scan(Host(FailingTree(root, bad))).unused_functions}
     assert others["0000:00:1f.6"].reason.text == f"cannot read /{bad}: Input/output error"
-    assert "no RDMA" in others["0000:00:03.0"].reason.text
+    assert others["0000:00:03.0"].reason.code is UnusedCode.DRIVER_WITHOUT_RDMA
 
 
 def test_a_vpd_that_cannot_be_read_is_a_doubt_and_is_tried_again(sample: Sample) -> None:

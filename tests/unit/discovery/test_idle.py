@@ -41,7 +41,7 @@ def test_both_netdevs_of_one_function_are_shown(look: Look) -> None:
 def test_a_driver_without_any_rdma_is_told_without_advice(look: Look) -> None:
     other = idle(look("connectx3-no-rdma").unused_functions, "0001:01:00.0")
     assert (other.reason.text, other.reason.remedy) == (
-        "driver bnx2x has no RDMA that we know of",
+        "driver bnx2x is not known to support RDMA",
         None,
     )
 

@@ -142,7 +142,7 @@ def test_counters_are_read_only_when_somebody_asks(sample: Sample) -> None:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
 def test_a_check_says_what_it_means_where_it_looks_and_what_to_type(check: Check) -> None:
     assert check.meaning
-    assert check.looks_at
+    assert check.reads
     assert check.remedies
     assert "\n" not in check.title
 

@@ -9,7 +9,7 @@ import pytest
 from rdma_dp.config.loading import find_config
 from rdma_dp.discovery import scan
 from rdma_dp.doctor.check import Check, Verdict
-from rdma_dp.doctor.checks import pods
+from rdma_dp.doctor.checks import pod_networks, pod_queue_pairs, pods
 from rdma_dp.doctor.examination import Result, examine
 from rdma_dp.host.files import Host
 from rdma_dp.host.netlink.values import QueuePairs
@@ -21,6 +21,7 @@ from tests.conftest import Fresh
 from tests.unit.doctor.ailing import ALL_MELLANOX
 from tests.unit.doctor.test_processes import FIB_TRIE, ID, STAT, UID
 
+POD_CHECKS = (*pods.CHECKS, *pod_networks.CHECKS, *pod_queue_pairs.CHECKS)
 PID, MATE = 4000, 4001  # process 1 of the container, and a second one
 NAME = "default/train-0 main"
 LIMIT = "Max locked memory         {0:<20} {0:<20} bytes\n"
@@ -128,7 +129,7 @@ def only(result: Result, verdict: Verdict) -> str:
     return finding.evidence
 
 
-@pytest.mark.parametrize("check", pods.CHECKS, ids=lambda check: check.id)
+@pytest.mark.parametrize("check", POD_CHECKS, ids=lambda check: check.id)
 def test_a_pod_that_is_well_is_well(roce: Node, check: Check) -> None:
     assert roce.sees(check).verdict is Verdict.OK, roce.sees(check).findings
 
@@ -153,15 +154,15 @@ def test_ipc_lock_in_a_pods_own_user_namespace_does_not_count(roce: Node) -> Non
 def test_a_pod_with_eth0_alone_has_no_secondary_network(roce: Node) -> None:
     roce.file(f"{PID}/net/dev", ONE)
     roce.gid("0a00:0001")
-    assert "but has only eth0" in only(roce.sees(pods.network), Verdict.WARN)
+    assert "but has only eth0" in only(roce.sees(pod_networks.network), Verdict.WARN)
     roce.link(PID, "net", "net:[1]")
-    assert roce.sees(pods.network).verdict is Verdict.OK, "the node's own network"
+    assert roce.sees(pod_networks.network).verdict is Verdict.OK, "the node's own network"
 
 
 def test_an_eth0_that_is_on_the_hca_needs_no_other(roce: Node) -> None:
     roce.file(f"{PID}/net/dev", ONE)
     roce.gid("0af4:0107")  # 10.244.1.7, the cluster's own address in FIB_TRIE
-    assert roce.sees(pods.network).verdict is Verdict.OK
+    assert roce.sees(pod_networks.network).verdict is Verdict.OK
 
 
 def test_iwarp_has_no_gids_for_addresses(roce: Node) -> None:
@@ -169,64 +170,68 @@ def test_iwarp_has_no_gids_for_addresses(roce: Node) -> None:
     roce.file(f"{PID}/net/dev", ONE)
     roce.gid("0a00:0001")
     (roce.root / f"sys/class/infiniband/{roce.hca.name}/node_type").write_text("4: RNIC\n")
-    assert roce.sees(pods.gids).verdict is Verdict.OK
-    assert roce.sees(pods.network).verdict is Verdict.OK
+    assert roce.sees(pod_networks.gids).verdict is Verdict.OK
+    assert roce.sees(pod_networks.network).verdict is Verdict.OK
 
 
-def test_an_address_that_is_no_gid_is_told(roce: Node) -> None:
+def test_an_address_that_is_no_gid_is_a_warning(roce: Node) -> None:
     roce.gid("0a00:0001")
-    evidence = only(roce.sees(pods.gids), Verdict.WARN)
+    evidence = only(roce.sees(pod_networks.gids), Verdict.WARN)
     assert "(10.244.1.7, 192.168.5.9) is a GID of" in evidence
 
 
 def test_a_pod_without_queue_pairs_after_an_hour(roce: Node) -> None:
     roce.pairs(QueuePairs())
-    evidence = only(roce.sees(pods.queue_pairs), Verdict.WARN)
-    assert evidence.endswith("after 60 minutes: it is idle, or sends over TCP")
+    evidence = only(roce.sees(pod_queue_pairs.queue_pairs), Verdict.WARN)
+    assert evidence.endswith("after 60 minutes: it does not send, or sends over TCP")
     roce.started(PID, 2 * HOUR - 60)
-    assert roce.sees(pods.queue_pairs).verdict is Verdict.OK, "it has just begun"
+    assert roce.sees(pod_queue_pairs.queue_pairs).verdict is Verdict.OK, "it has just begun"
 
 
 def test_the_queue_pair_of_a_thread_is_its_containers(roce: Node) -> None:
     """A thread's id is not listed in /proc, but can be looked up."""
     roce.pairs(QueuePairs({4777: 1}))
     roce.file("4777/cgroup", f"0::/kubepods/pod{UID}/{ID}\n")
-    assert roce.sees(pods.queue_pairs).verdict is Verdict.OK
+    assert roce.sees(pod_queue_pairs.queue_pairs).verdict is Verdict.OK
 
 
-def test_queue_pairs_of_nobody_make_it_unknown(roce: Node) -> None:
+def test_queue_pairs_without_a_named_owner_make_it_unknown(roce: Node) -> None:
     roce.pairs(QueuePairs({}, nameless=2))
-    assert "does not name" in only(roce.sees(pods.queue_pairs), Verdict.UNKNOWN)
+    assert "does not name" in only(roce.sees(pod_queue_pairs.queue_pairs), Verdict.UNKNOWN)
 
 
-def test_an_hca_that_tells_nothing_makes_it_unknown(roce: Node) -> None:
+def test_an_hca_that_the_kernel_does_not_list_makes_it_unknown(roce: Node) -> None:
     roce.answers = replace(roce.answers, queue_pairs={})
-    assert "tell nothing" in only(roce.sees(pods.queue_pairs), Verdict.UNKNOWN)
+    assert "lists none of" in only(roce.sees(pod_queue_pairs.queue_pairs), Verdict.UNKNOWN)
     roce.answers = replace(roce.answers, queue_pairs=None)
-    assert "kernel does not tell" in only(roce.sees(pods.queue_pairs), Verdict.UNKNOWN)
+    assert "does not report the owners" in only(
+        roce.sees(pod_queue_pairs.queue_pairs), Verdict.UNKNOWN
+    )
 
 
 def test_infiniband_needs_no_second_network(node: Node) -> None:
     node.file(f"{PID}/net/dev", ONE)
-    assert node.sees(pods.network).verdict is Verdict.OK
-    assert node.sees(pods.gids).verdict is Verdict.OK
+    assert node.sees(pod_networks.network).verdict is Verdict.OK
+    assert node.sees(pod_networks.gids).verdict is Verdict.OK
 
 
-@pytest.mark.parametrize("check", pods.CHECKS, ids=lambda check: check.id)
+@pytest.mark.parametrize("check", POD_CHECKS, ids=lambda check: check.id)
 def test_a_holder_without_a_process_is_unknown(roce: Node, check: Check) -> None:
     for pid in (PID, MATE):
         roce.file(f"{pid}/cgroup", "0::/\n")
     evidence = only(roce.sees(check), Verdict.UNKNOWN)
-    assert ("it has ended, or only begins" if check is pods.seen else "no process of") in evidence
+    assert (
+        "it has ended, or is just starting" if check is pods.seen else "no process of"
+    ) in evidence
 
 
-def test_a_holder_without_nodes_is_told(roce: Node) -> None:
+def test_a_holder_without_uverbs_nodes_is_a_warning(roce: Node) -> None:
     for file in (roce.root / f"proc/{PID}/root/dev/infiniband").iterdir():
         file.unlink()
     assert "no uverbs node" in only(roce.sees(pods.seen), Verdict.WARN)
 
 
-def test_it_is_told_how_to_look_from_a_pod_of_its_own(roce: Node) -> None:
+def test_the_remedy_inspects_the_node_from_a_pod_of_its_own(roce: Node) -> None:
     """Without a command that pod would start a second daemon; the node's files are below /host."""
     _no_host_pids(roce)
     remedy = roce.sees(pods.seen).remedy[0]
@@ -248,7 +253,7 @@ def _no_book(node: Node) -> None:
     node.answers = replace(node.answers, kubelet=view)
 
 
-def _nobody_asked(node: Node) -> None:
+def _not_asked(node: Node) -> None:
     node.answers = Answers()
 
 
@@ -269,15 +274,17 @@ BLIND = {
     "hostPID": _no_host_pids,
     "/var/log/containers": _no_logs,
     "there is no X": _no_book,
-    "see kubelet-socket": _nobody_asked,
-    "which resources to look for": _no_resource,
+    "see kubelet-socket": _not_asked,
+    "the resources to search for": _no_resource,
     "cannot read": _not_to_be_read,
 }
 
 
 @pytest.mark.parametrize("why", BLIND)
-@pytest.mark.parametrize("check", pods.CHECKS, ids=lambda check: check.id)
-def test_whoever_cannot_look_says_so_and_does_not_guess(roce: Node, check: Check, why: str) -> None:
+@pytest.mark.parametrize("check", POD_CHECKS, ids=lambda check: check.id)
+def test_what_cannot_be_inspected_is_unknown_and_not_guessed(
+    roce: Node, check: Check, why: str
+) -> None:
     blind: Callable[[Node], None] = BLIND[why]
     blind(roce)
     evidence = only(roce.sees(check), Verdict.UNKNOWN)
@@ -288,5 +295,5 @@ def test_whoever_cannot_look_says_so_and_does_not_guess(roce: Node, check: Check
 @pytest.mark.parametrize("name", ["stat", "status", "limits", "cgroup", "net/dev", "net/fib_trie"])
 def test_damaged_files_are_no_traceback(roce: Node, name: str, text: str) -> None:
     (roce.root / f"proc/{PID}/{name}").write_bytes(text.encode("utf-8", "surrogateescape"))
-    for check in pods.CHECKS:
+    for check in POD_CHECKS:
         roce.sees(check)

@@ -37,11 +37,11 @@ NAME = "rdma/hca"
 SERVER = ("ibv_rc_pingpong", "--ib-dev", STORAGE.name, "--gid-idx")  # it waits with a queue pair
 IDLE = ("sleep", "600")
 
-# The doctor's own patience is minutes.
+# The doctor's own limit is five minutes.
 DOCTOR = """
 import sys
-from rdma_dp.doctor.checks import pods
-pods.PATIENCE = float(sys.argv.pop(1))
+from rdma_dp.doctor.checks import pod_queue_pairs
+pod_queue_pairs.STARTING = float(sys.argv.pop(1))
 from rdma_dp.cli.main import main
 sys.exit(main())
 """
