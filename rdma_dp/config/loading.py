@@ -17,7 +17,7 @@ from rdma_dp.config import rules, syntax
 from rdma_dp.config.models import NO_DEFAULTS, Config, ConfigDocument, Defaults
 from rdma_dp.config.problems import ConfigError, ConfigMissing, Problem
 from rdma_dp.config.spelling import tidy
-from rdma_dp.config.validation import problems_of
+from rdma_dp.config.validation_errors import problems_of
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from rdma_dp.discovery.unused_functions import (
-    KERNEL_LOG,
-    RDMA_MODULE_OF_DRIVER,
-)
+from rdma_dp.discovery.unused_functions import KERNEL_LOG, RDMA_MODULE_OF_DRIVER
 from rdma_dp.doctor.check import Finding, Verdict, check, fail, ok, unknown, warn
 from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_MAD, CLASS_VERBS, MODULES, RDMA_CM
 from rdma_dp.inventory.hardware import FunctionType, Hca, UnusedFunction, natural_key
