@@ -6,6 +6,7 @@ problems as `check-config` prints them.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from rdma_dp import config
@@ -29,9 +30,16 @@ Content = bytes | ConfigError
 class ConfigFile:
     """Reads one config file again when it changes, or on demand."""
 
-    def __init__(self, path: Path, watch: DirectoryWatch, defaults: Defaults = NO_DEFAULTS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        watch: DirectoryWatch,
+        defaults: Defaults = NO_DEFAULTS,
+        read: Callable[[Path], bytes] = config.read,
+    ) -> None:
         self._path = path
         self._defaults = defaults
+        self._read = read
         self._watch = watch
         self._demands = Latest(0)
         self._read_at = (-1, 0)  # the changes of the directory and the demands of the last reading
@@ -92,7 +100,7 @@ class ConfigFile:
 
     def _content(self) -> Content:
         try:
-            return config.read(self._path)
+            return self._read(self._path)
         except ConfigError as error:
             return error
 

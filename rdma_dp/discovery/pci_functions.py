@@ -80,8 +80,8 @@ class Functions:
         numa_node = self._host.read_int_or_none(f"{path}/numa_node")
         return PciFunction(
             address=address,
-            vendor=_hex_id(self._host.read(f"{path}/vendor")),
-            device=_hex_id(self._host.read(f"{path}/device")),
+            vendor=parsed_hex_id(self._host.read(f"{path}/vendor")),
+            device=parsed_hex_id(self._host.read(f"{path}/device")),
             pci_class=self._host.read_int(f"{path}/class", 16),
             driver=self._host.link_name(f"{path}/driver"),
             numa_node=None if numa_node is None or numa_node < 0 else numa_node,
@@ -108,7 +108,7 @@ def _is_network(pci_class: int) -> bool:
     return pci_class >> 16 == _NETWORK_BASE_CLASS or pci_class >> 8 == _SERIAL_BUS_INFINIBAND
 
 
-def _hex_id(text: str | None) -> str | None:
+def parsed_hex_id(text: str | None) -> str | None:
     """ "0x15B3" -> "15b3"; None for anything but four hex digits."""
     digits = re.fullmatch(r"(?:0x)?([0-9a-f]{4})", (text or "").lower())
     return digits[1] if digits else None

@@ -32,26 +32,26 @@ def _read_port(host: Host, path: str, number: int) -> Port:
     return Port(
         number=number,
         state=_state(host, path),
-        phys_state=_word(host.read_or_none(f"{path}/phys_state")),
+        phys_state=parsed_word(host.read_or_none(f"{path}/phys_state")),
         link_layer=host.read_or_none(f"{path}/link_layer") or None,
-        rate=_rate(host.read_or_none(f"{path}/rate")),
+        rate=parsed_rate(host.read_or_none(f"{path}/rate")),
     )
 
 
 def _state(host: Host, path: str) -> str | None:
     """The state; UNREADABLE on an error, so that the other ports of the HCA stay in use."""
     try:
-        return _word(host.read(f"{path}/state"))
+        return parsed_word(host.read(f"{path}/state"))
     except HostError:
         return UNREADABLE
 
 
-def _word(text: str | None) -> str | None:
+def parsed_word(text: str | None) -> str | None:
     """ "4: ACTIVE" -> "ACTIVE"."""
     return text.rpartition(":")[2].strip() or None if text else None
 
 
-def _rate(text: str | None) -> float | None:
+def parsed_rate(text: str | None) -> float | None:
     """ "400 Gb/sec (4X NDR)" -> 400.0."""
     number = re.match(r"\d{1,9}(\.\d{1,9})?(?= Gb/sec)", text or "", re.ASCII)
     return float(number[0]) if number else None

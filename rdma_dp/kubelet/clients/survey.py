@@ -22,10 +22,13 @@ def ask_kubelet(
     root: Path, directories: KubeletDirectories, roots: Sequence[str] = ()
 ) -> KubeletView:
     """How it all stands below `root`; `roots` are further places where kubelet may keep it."""
-    return asyncio.run(_ask(root, directories, roots))
+    return asyncio.run(survey_kubelet(root, directories, roots))
 
 
-async def _ask(root: Path, directories: KubeletDirectories, roots: Sequence[str]) -> KubeletView:
+async def survey_kubelet(
+    root: Path, directories: KubeletDirectories, roots: Sequence[str]
+) -> KubeletView:
+    """The same on a running event loop."""
     paths: list[Path] = []
     unreadable: dict[str, str] = {}
     forbidden: list[str] = []

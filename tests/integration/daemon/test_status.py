@@ -12,7 +12,7 @@ import pytest
 from rdma_dp import __version__
 from rdma_dp.kubelet.api import podresources_pb2, podresources_pb2_grpc, status_pb2_grpc
 from rdma_dp.kubelet.api import status_pb2 as pb
-from rdma_dp.kubelet.clients.survey import _ask
+from rdma_dp.kubelet.clients.survey import survey_kubelet
 from rdma_dp.kubelet.directories import KubeletDirectories
 from rdma_dp.kubelet.views import Holder, KubeletView, SocketState
 from simulator.kubelet import Faults, Registered, SimulatedKubelet
@@ -22,7 +22,9 @@ CALLS = 1_000
 
 
 async def asked(node: Node, *roots: str) -> KubeletView:
-    return await _ask(node.kubelet_root, KubeletDirectories.below(node.kubelet_root), roots)
+    return await survey_kubelet(
+        node.kubelet_root, KubeletDirectories.below(node.kubelet_root), roots
+    )
 
 
 @asynccontextmanager
@@ -157,7 +159,7 @@ async def test_a_socket_that_speaks_no_grpc_is_no_error(
 async def test_another_root_with_a_kubelet_is_found(node: Node, kubelet: SimulatedKubelet) -> None:
     elsewhere = KubeletDirectories.below(node.directory / "nowhere")
     roots = (str(node.kubelet_root), str(node.directory / "neither"))
-    view = await _ask(node.directory / "nowhere", elsewhere, roots)
+    view = await survey_kubelet(node.directory / "nowhere", elsewhere, roots)
     assert str(node.kubelet_root) in view.elsewhere
     assert str(node.directory / "neither") not in view.elsewhere
 

@@ -1,12 +1,12 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from rdma_dp import config
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.cli import main as cli
 from rdma_dp.config import Config, ConfigError
@@ -46,11 +46,11 @@ class Reader:
 
 
 @asynccontextmanager
-async def reading(path: Path) -> AsyncIterator[Reader]:
+async def reading(path: Path, read: Callable[[Path], bytes] = config.read) -> AsyncIterator[Reader]:
     watch = DirectoryWatch(path.parent)
     task = asyncio.create_task(watch.run())
     try:
-        yield Reader(ConfigFile(path, watch))
+        yield Reader(ConfigFile(path, watch, read=read))
     finally:
         task.cancel()
         await asyncio.wait([task])
@@ -252,24 +252,21 @@ async def test_a_file_written_in_pieces_is_believed_when_it_is_whole(
     assert lines.errors == []
 
 
-async def test_what_is_parsed_is_what_was_compared(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Somebody begins to write anew right after it was read: what was read is good all the same."""
+async def test_what_is_parsed_is_what_was_compared(path: Path) -> None:
+    """A writer begins anew right after the file was read. What was read is good all the same."""
     path.write_text(text(1))
-    real, read = ConfigFile._content, 0
+    seen = 0
 
-    def read_and_spoil(file: ConfigFile) -> Any:
-        nonlocal read
-        content = real(file)
-        read += content == text(2).encode()
-        if read == 2:
+    def read_and_spoil(file: Path) -> bytes:
+        nonlocal seen
+        content = config.read(file)
+        seen += content == text(2).encode()
+        if seen == 2:
             path.write_text(text(2)[:20])
         return content
 
-    async with reading(path) as reader:
+    async with reading(path, read_and_spoil) as reader:
         await reader.first()
-        monkeypatch.setattr(ConfigFile, "_content", read_and_spoil)
         path.write_text(text(2))
         assert await reader.next() == [2]
 

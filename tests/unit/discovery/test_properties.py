@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from rdma_dp.discovery import scan
 from rdma_dp.discovery.char_devices import device_number
-from rdma_dp.discovery.pci_functions import _hex_id, parent_of
-from rdma_dp.discovery.ports import _rate, _word
+from rdma_dp.discovery.pci_functions import parent_of, parsed_hex_id
+from rdma_dp.discovery.ports import parsed_rate, parsed_word
 from rdma_dp.discovery.vpd import is_switch_management
 from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import natural_key
@@ -119,7 +119,7 @@ def test_the_order_of_names_does_not_depend_on_where_they_come_from(
     ],
 )  # fmt: skip
 def test_states_are_words(text: str | None, word: str | None) -> None:
-    assert _word(text) == word
+    assert parsed_word(text) == word
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_states_are_words(text: str | None, word: str | None) -> None:
     ],
 )  # fmt: skip
 def test_rates_are_finite_gigabits(text: str | None, rate: float | None) -> None:
-    assert _rate(text) == rate
+    assert parsed_rate(text) == rate
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_rates_are_finite_gigabits(text: str | None, rate: float | None) -> None
     ],
 )  # fmt: skip
 def test_ids_are_four_hex_digits(text: str | None, hex_id: str | None) -> None:
-    assert _hex_id(text) == hex_id
+    assert parsed_hex_id(text) == hex_id
 
 
 @pytest.mark.parametrize(
@@ -166,10 +166,10 @@ def test_the_innermost_function_is_the_parent(
 
 @given(st.text())
 def test_no_text_breaks_a_parser(text: str) -> None:
-    assert _word(text) is None or ":" not in (_word(text) or "")
-    rate = _rate(text)
+    assert parsed_word(text) is None or ":" not in (parsed_word(text) or "")
+    rate = parsed_rate(text)
     assert rate is None or 0 <= rate < 1e9
-    assert len(_hex_id(text) or "0000") == 4
+    assert len(parsed_hex_id(text) or "0000") == 4
     assert device_number(text) is None or ":" in text
     parent_of(text)
 

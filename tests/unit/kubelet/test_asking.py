@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import pytest
 
-from rdma_dp.kubelet.clients.survey import _ask
+from rdma_dp.kubelet.clients.survey import survey_kubelet
 from rdma_dp.kubelet.directories import KubeletDirectories
 from rdma_dp.kubelet.views import KubeletView, SocketState
 
@@ -27,7 +27,7 @@ def root(directory: Path) -> Path:
 
 
 async def asked(root: Path) -> KubeletView:
-    return await _ask(root, KubeletDirectories.below(root), ())
+    return await survey_kubelet(root, KubeletDirectories.below(root), ())
 
 
 class _Anything(grpc.GenericRpcHandler):
