@@ -9,8 +9,8 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from rdma_dp.host.descriptors import check_descriptors, raise_if_exhausted
 
@@ -35,18 +35,21 @@ _DESCRIPTORS = 4
 
 Wake = Callable[[], None]
 Broken = asyncio.Future[None]  # of a source that was open
+Source = Callable[[Wake, Broken], AbstractContextManager[None]]
 
 
-async def follow(wake: Wake) -> None:
+async def follow(wake: Wake, sources: Mapping[str, Source] | None = None) -> None:
     """Call `wake` at every event, until cancelled.
 
     A source that cannot be opened (no uevents in a user namespace, no netlink) is logged once, and
     its changes are found by the timers. Raises ExhaustedError when descriptors or memory are used
-    up, and OSError when a source breaks after it was opened.
+    up, and OSError when a source breaks after it was opened. `sources` are named as in the log;
+    uevents and link events by default.
     """
+    sources = sources or {"uevents": uevents, "link events": link_events}
     broken = asyncio.get_running_loop().create_future()
     with ExitStack() as stack:
-        for name, source in (("uevents", _uevents), ("link events", _link_events)):
+        for name, source in sources.items():
             check_descriptors(_DESCRIPTORS, f"listen to {name}")
             try:
                 stack.enter_context(source(wake, broken))
@@ -57,7 +60,8 @@ async def follow(wake: Wake) -> None:
 
 
 @contextmanager
-def _uevents(wake: Wake, broken: Broken) -> Iterator[None]:
+def uevents(wake: Wake, broken: Broken) -> Iterator[None]:
+    """Device events of the kernel. Raises OSError, and ImportError without libudev."""
     # pyudev raises ImportError where libudev is missing, as in a minimal image.
     import pyudev  # noqa: PLC0415
 
@@ -69,28 +73,31 @@ def _uevents(wake: Wake, broken: Broken) -> Iterator[None]:
 
     with (
         socket.socket(fileno=os.dup(monitor.fileno())) as events,
-        _reader(events, lambda: monitor.poll(timeout=0) is not None, wake, broken),
+        reader(events, lambda: monitor.poll(timeout=0) is not None, wake, broken),
     ):
         yield
 
 
 @contextmanager
-def _link_events(wake: Wake, broken: Broken) -> Iterator[None]:
+def link_events(wake: Wake, broken: Broken) -> Iterator[None]:
+    """Changes of netdevs, from rtnetlink. Raises OSError."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as link:
         link.setblocking(False)
         link.bind((0, _RTMGRP_LINK))
 
-        with _reader(link, lambda: bool(link.recv(_LARGEST_DATAGRAM)), wake, broken):
+        with reader(link, lambda: bool(link.recv(_LARGEST_DATAGRAM)), wake, broken):
             yield
 
 
 @contextmanager
-def _reader(
+def reader(
     events: socket.socket, read_one: Callable[[], bool], wake: Wake, broken: Broken
 ) -> Iterator[None]:
+    """Calls `wake` when `read` finds an event; `broken` gets the OSError of a source that fails."""
+
     def read() -> None:
         try:
-            if _drained(events, read_one):
+            if drained(events, read_one):
                 wake()
         except OSError as error:
             loop.remove_reader(events)
@@ -105,7 +112,7 @@ def _reader(
         loop.remove_reader(events)
 
 
-def _drained(events: socket.socket, read_one: Callable[[], bool]) -> bool:
+def drained(events: socket.socket, read_one: Callable[[], bool]) -> bool:
     """Read until nothing is left. True if there was at least one event."""
     found = False
     while True:

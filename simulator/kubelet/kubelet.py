@@ -92,6 +92,12 @@ class SimulatedKubelet:
             await running.stop()
             self._journal.record(Stopped())
 
+    async def disconnect(self, resource: str) -> None:
+        """Closes the connection to the plugin of a resource, as kubelet does without a restart."""
+        if self._running is None:
+            raise RuntimeError("this kubelet does not run")
+        await self._running.manager.disconnect(resource)
+
     async def kill(self) -> None:
         """The same without a word in the record: sockets die, and nothing is said of it."""
         if running := self._running:

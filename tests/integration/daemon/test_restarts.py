@@ -173,9 +173,7 @@ async def test_thirty_resources_come_back_together(node: Node, kubelet: Simulate
 
 async def _drop(kubelet: SimulatedKubelet) -> None:
     """kubelet closes the plugin's connection without a restart."""
-    running = kubelet._running
-    assert running is not None
-    await running.manager.disconnect(NAME)
+    await kubelet.disconnect(NAME)
     await kubelet.wait_for(NAME, healthy(0, of=4))
 
 

@@ -168,8 +168,7 @@ async def test_after_it_a_stream_that_kubelet_closes_is_noticed(
 ) -> None:
     """Of two streams it closes the one that matters, and leaves the other open."""
     async with updated(node, kubelet, way) as new:
-        assert kubelet._running is not None
-        await kubelet._running.manager.disconnect(NAME)
+        await kubelet.disconnect(NAME)
         await new.says("kubelet closed ListAndWatch")
         await kubelet.wait_for(NAME, healthy(7))
         assert (await kubelet.allocate(NAME, 7)).ids

@@ -28,7 +28,7 @@ class Source:
         with (
             self.kernel,
             self.ours,
-            events._reader(self.ours, lambda: self.read(self.ours), wake, broken),
+            events.reader(self.ours, lambda: self.read(self.ours), wake, broken),
         ):
             yield
 
@@ -46,12 +46,11 @@ def missing(wake: Any, broken: Any) -> Iterator[None]:
 class Follower:
     """A task that follows the events, and the number of its calls of `wake`."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, uevents: Any, links: Any) -> None:
-        monkeypatch.setattr(events, "_uevents", uevents)
-        monkeypatch.setattr(events, "_link_events", links)
+    def __init__(self, uevents: Any, links: Any) -> None:
+        sources = {"uevents": uevents, "link events": links}
         self.wakes = 0
         self._woken = asyncio.Event()
-        self.task = asyncio.create_task(events.follow(self._wake))
+        self.task = asyncio.create_task(events.follow(self._wake, sources))
 
     def _wake(self) -> None:
         self.wakes += 1
@@ -64,10 +63,8 @@ class Follower:
 
 
 @asynccontextmanager
-async def following(
-    monkeypatch: pytest.MonkeyPatch, uevents: Any, links: Any
-) -> AsyncIterator[Follower]:
-    follower = Follower(monkeypatch, uevents, links)
+async def following(uevents: Any, links: Any) -> AsyncIterator[Follower]:
+    follower = Follower(uevents, links)
     await asyncio.sleep(0)
     try:
         yield follower
@@ -76,17 +73,17 @@ async def following(
         await asyncio.wait([follower.task])
 
 
-async def test_both_sources_wake(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_both_sources_wake() -> None:
     uevents, links = Source(), Source()
-    async with following(monkeypatch, uevents, links) as follower:
+    async with following(uevents, links) as follower:
         for source in (uevents, links, uevents):
             source.happens()
             await follower.woken()
 
 
-async def test_what_came_together_wakes_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_came_together_wakes_once() -> None:
     uevents = Source()
-    async with following(monkeypatch, uevents, Source()) as follower:
+    async with following(uevents, Source()) as follower:
         uevents.happens(times=5)
         await follower.woken()
         uevents.happens()
@@ -94,11 +91,9 @@ async def test_what_came_together_wakes_once(monkeypatch: pytest.MonkeyPatch) ->
         assert follower.wakes == 2
 
 
-async def test_a_source_that_cannot_be_opened_is_said_once_and_the_rest_goes_on(
-    monkeypatch: pytest.MonkeyPatch, lines: Log
-) -> None:
+async def test_a_source_that_cannot_be_opened_is_said_once_and_the_rest_goes_on(lines: Log) -> None:
     links = Source()
-    async with following(monkeypatch, missing, links) as follower:
+    async with following(missing, links) as follower:
         for _ in range(3):
             links.happens()
             await follower.woken()
@@ -107,24 +102,20 @@ async def test_a_source_that_cannot_be_opened_is_said_once_and_the_rest_goes_on(
     ]
 
 
-async def test_without_any_source_it_just_stays_silent(
-    monkeypatch: pytest.MonkeyPatch, lines: Log
-) -> None:
-    async with following(monkeypatch, missing, missing) as follower:
+async def test_without_any_source_it_just_stays_silent(lines: Log) -> None:
+    async with following(missing, missing) as follower:
         await asyncio.sleep(0)
         assert not follower.task.done()
     assert len(lines.all) == 2
 
 
-async def test_a_library_that_is_not_there_is_a_source_that_cannot_be_opened(
-    monkeypatch: pytest.MonkeyPatch, lines: Log
-) -> None:
+async def test_a_library_that_is_not_there_is_a_source_that_cannot_be_opened(lines: Log) -> None:
     @contextmanager
     def without_libudev(wake: Any, broken: Any) -> Iterator[None]:
         raise ImportError("No library named udev")
         yield
 
-    async with following(monkeypatch, without_libudev, Source()) as follower:
+    async with following(without_libudev, Source()) as follower:
         await asyncio.sleep(0)
         assert not follower.task.done()
     assert lines.count("no uevents: No library named udev") == 1
@@ -156,12 +147,10 @@ class _WithPendingError:
         return code
 
 
-async def test_an_overrun_socket_has_lost_something_and_wakes(
-    monkeypatch: pytest.MonkeyPatch, lines: Log
-) -> None:
+async def test_an_overrun_socket_has_lost_something_and_wakes(lines: Log) -> None:
     uevents = Source()
     uevents.read = overrun_once(errno.ENOBUFS)
-    async with following(monkeypatch, uevents, Source()) as follower:
+    async with following(uevents, Source()) as follower:
         uevents.happens()
         await follower.woken()
         uevents.happens()
@@ -179,12 +168,12 @@ def test_an_overrun_in_pyudev_has_no_errno() -> None:
             raise OSError("Error while polling fd: 7")
         return next(answers)
 
-    assert events._drained(overrun, read_one)
+    assert events.drained(overrun, read_one)
     assert overrun.code == 0
 
 
 async def test_a_source_that_breaks_ends_the_task_with_its_reason_and_is_not_read_again(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     readings = 0
 
@@ -195,7 +184,7 @@ async def test_a_source_that_breaks_ends_the_task_with_its_reason_and_is_not_rea
 
     uevents = Source()
     uevents.read = broken
-    async with following(monkeypatch, uevents, Source()) as follower:
+    async with following(uevents, Source()) as follower:
         uevents.happens()
         async with asyncio.timeout(DEADLINE):
             with pytest.raises(OSError, match="no memory"):
