@@ -72,7 +72,13 @@ def test_where_nobody_could_be_asked_nothing_is_known(check: Check) -> None:
 
 ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
     "no kubelet": (kubelet.socket, {"kubelet": None}, Verdict.FAIL, "there is no", "systemctl"),
-    "kubelet ended": (kubelet.socket, {"kubelet": STALE}, Verdict.FAIL, "no process listens", "journalctl"),
+    "kubelet ended": (
+        kubelet.socket,
+        {"kubelet": STALE},
+        Verdict.FAIL,
+        "no process listens",
+        "journalctl",
+    ),
     "kubelet hangs": (kubelet.socket, {"kubelet": SILENT}, Verdict.FAIL, "hangs", "systemctl"),
     "not root": (kubelet.socket, {"kubelet": REFUSED}, Verdict.UNKNOWN, "no permission", "sudo"),
     "not mounted": (
