@@ -1,17 +1,17 @@
-# Everything that a fresh machine with git, make and python3 (3.11 or newer) can do with rdma-dp.
+# Targets for development. A new machine needs git, make and python3 (3.11 or newer).
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
 .PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-image \
-    fuzz bench image api docs lock clean
+    fuzz bench image api docs man lock clean
 
-## run: the demo: the real daemon on a sample host, without HCAs, kubelet or root
+## run: run the demo: the real daemon on a simulated host. Needs no HCA, no kubelet and no root
 run: $(VENV)/.runtime
 	$(BIN)/python -m simulator demo
 
-## test: lint, types, import rules and the test suite
+## test: run lint, type checks, import rules and the test suite
 test: lint unit
 
 lint: $(VENV)/.development
@@ -21,60 +21,64 @@ lint: $(VENV)/.development
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/generate_api.py --check
 
-# More at once than there are cores: the daemon's tests wait more than they compute.
+# More processes than cores: the tests of the daemon mostly wait.
 unit: $(VENV)/.development
 	$(BIN)/pytest -n 3
 
-## test-vm: the daemon on a real kernel with Soft-RoCE HCAs, in a virtual machine
+## test-vm: test the daemon on a real kernel with Soft-RoCE HCAs, in a virtual machine
 test-vm: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.vm
 
-## test-node: the daemon under a real kubelet and containerd, in namespaces of their own
+## test-node: test the daemon with a real kubelet and containerd, in separate namespaces
 test-node: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.node
 
-## test-vm-node: our image on a node with HCAs, in the virtual machine: the data path between pods
+## test-vm-node: test the image on a node with HCAs, in the virtual machine, with RDMA between pods
 test-vm-node: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.vm.node
 
-## test-soak: 1,000 kubelet restarts and 10,000 inventory changes in one process
+## test-soak: test 1,000 kubelet restarts and 10,000 inventory changes in one process
 test-soak: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.soak
 
-## test-cdi: the CDI specs before CDI's own library, which Go builds
+## test-cdi: read the CDI specs with CDI's own library, built with Go
 test-cdi: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.cdi
 
-## test-deploy: deploy/, rendered by helm and kustomize, against the schemas of Kubernetes
+## test-deploy: render deploy/ with helm and kustomize, and check it with the Kubernetes schemas
 test-deploy: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.deploy
 
-## test-image: the image, built without a container daemon and looked at from inside
+## test-image: build the image without a container daemon, and inspect it
 test-image: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.image
 
-## fuzz: every parser before bytes that atheris makes up, a minute each
+## fuzz: run every parser on bytes that atheris generates, one minute each
 fuzz: $(VENV)/.development
 	$(BIN)/python -m pip install --quiet --no-deps atheris==3.0.0
 	$(BIN)/python -m tests.heavy.fuzz 60
 
-## bench: the figures, as one table
+## bench: measure the performance figures, as one table
 bench: $(VENV)/.development
 	$(BIN)/python -m bench
 
-## image: the container image, with buildah or docker, whichever is there
+## image: build the container image with buildah or docker
 image:
 	scripts/build_image.sh
 
-## api: the generated code below rdma_dp/kubelet/api, from protos/
+## api: generate rdma_dp/kubelet/api from protos/
 api: $(VENV)/.development
 	$(BIN)/python scripts/generate_api.py
 
-## docs: what of docs/ and of the chart follows from the config's schema and the doctor's checks
+## docs: generate parts of docs/ and of the chart from the config's schema and the doctor's checks
 docs: $(VENV)/.development
 	$(BIN)/python scripts/generate_docs.py
 
-## lock: the newest versions of all dependencies
+## man: write the man pages to build/man
+man: $(VENV)/.development
+	$(BIN)/python scripts/generate_man.py build/man
+
+## lock: update all dependencies to their newest versions
 lock:
 	uv pip compile pyproject.toml --universal --generate-hashes --no-header --upgrade \
 	    -o requirements.lock
@@ -84,7 +88,7 @@ lock:
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# The demo needs what the image needs and no more; the tests need the tools as well.
+# The demo needs only what the image needs. The tests also need the tools.
 $(VENV)/.runtime: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rdma-dp needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)

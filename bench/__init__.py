@@ -1,5 +1,5 @@
-"""The benchmark: what the daemon costs, measured on stand-in hosts and printed as one table.
+"""The benchmark: the costs of the daemon, measured on simulated hosts and printed as one table.
 
-Absolute figures hold on one machine only. So everything that is compared is measured in one run,
-and the ratios are what to read.
+Absolute figures are valid for one machine only. So values that are compared are measured in one
+run. Read the ratios.
 """

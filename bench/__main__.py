@@ -16,7 +16,7 @@ from bench.workshop import Workshop
 
 
 def main() -> int:
-    """Measures the figures that were asked for, all in one run."""
+    """Measures the chosen figures in one run."""
     options = _parser().parse_args()
     if options.list:
         _say("\n\n".join(f"{name}\n{_explained(name)}" for name in options.figures))
@@ -39,12 +39,12 @@ def _parser() -> argparse.ArgumentParser:
         default=list(FIGURES),
         metavar="FIGURE",
         type=_known,
-        help=f"which; all of them by default: {', '.join(FIGURES)}",
+        help=f"a figure to measure (default: all): {', '.join(FIGURES)}",
     )
     parser.add_argument(
-        "--quick", action="store_true", help="few repetitions: shows that it works, not how fast"
+        "--quick", action="store_true", help="few repetitions: checks that the benchmark works"
     )
-    parser.add_argument("--list", action="store_true", help="say what each figure means, and end")
+    parser.add_argument("--list", action="store_true", help="explain each figure and exit")
     return parser
 
 

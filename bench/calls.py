@@ -1,4 +1,4 @@
-"""Calls of a device plugin as bytes, so that the client costs the same whoever answers."""
+"""Calls to a device plugin as bytes, so that the client costs the same for every server."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 
 from bench.echo import SERVICE
-from bench.process import PATIENCE, Child, running
+from bench.process import TIMEOUT, Child, running
 from bench.workshop import Workshop
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 
@@ -22,14 +22,14 @@ _TURNS = 4
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What kubelet sends to one of a plugin's methods."""
+    """A request of kubelet to one of a plugin's methods."""
 
     method: str
     content: bytes
 
 
 def allocate_of(*slots: str) -> Request:
-    """Allocate for one container."""
+    """An Allocate request for one container."""
     message = pb.AllocateRequest(
         container_requests=[pb.ContainerAllocateRequest(devices_ids=slots)]
     )
@@ -37,7 +37,7 @@ def allocate_of(*slots: str) -> Request:
 
 
 def preference_of(available: Sequence[str], size: int) -> Request:
-    """GetPreferredAllocation for one container."""
+    """A GetPreferredAllocation request for one container."""
     container = pb.ContainerPreferredAllocationRequest(
         available_deviceIDs=available, allocation_size=size
     )
@@ -47,22 +47,22 @@ def preference_of(available: Sequence[str], size: int) -> Request:
 
 @asynccontextmanager
 async def caller(socket: Path, request: Request) -> AsyncIterator[Call]:
-    """Sends the request, over and over, to whoever serves on `socket`.
+    """A function that sends the request to the server on `socket` each time it is called.
 
-    A connection of its own, as each plugin has to kubelet.
+    It has its own connection, as each plugin has one to kubelet.
     """
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(f"unix:{socket}", options=options) as channel:
-        await asyncio.wait_for(channel.channel_ready(), PATIENCE)
+        await asyncio.wait_for(channel.channel_ready(), TIMEOUT)
         method: Method = channel.unary_unary(f"/{SERVICE}/{request.method}")
-        yield lambda: method(request.content, timeout=PATIENCE)
+        yield lambda: method(request.content, timeout=TIMEOUT)
 
 
 @asynccontextmanager
 async def echo(
     workshop: Workshop, request: Request, size: int
 ) -> AsyncIterator[tuple[Child, Call]]:
-    """A bare grpc.aio server in its own process, whose answers have `size` bytes."""
+    """A bare grpc.aio server in its own process; its responses have `size` bytes."""
     directory = workshop.directory()
     socket = directory / "echo.sock"
     async with (
@@ -79,9 +79,9 @@ async def echo(
 async def in_turns(
     calls: Mapping[str, Call], count: int, at_once: int = 1
 ) -> dict[str, list[float]]:
-    """How long `count` calls of each kind took, in seconds; all are warm before that.
+    """The duration of `count` calls of each kind, in seconds, after a warm-up.
 
-    They take turns, so that a noisy neighbour meets every one of them.
+    The kinds take turns, so that other load on the machine affects all of them.
     """
     turn = count // _TURNS
     for call in calls.values():
@@ -94,7 +94,7 @@ async def in_turns(
 
 
 async def timed(call: Call, count: int, at_once: int = 1) -> list[float]:
-    """How long each of `count` calls took, in seconds; always `at_once` of them are under way."""
+    """The duration of each of `count` calls, in seconds; `at_once` of them run at a time."""
 
     async def one_by_one() -> list[float]:
         return [await _timed_once(call) for _ in range(count // at_once)]

@@ -1,6 +1,6 @@
-"""`python -m bench.echo SOCKET BYTES`: the least that a grpc.aio server can do.
+"""`python -m bench.echo SOCKET BYTES`: a grpc.aio server that does as little as possible.
 
-It answers every call with the same bytes, and looks at none: nobody parses or serializes anything.
+It answers every call with the same bytes. It parses no request and serializes no response.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ METHODS = ("Allocate", "GetPreferredAllocation")
 
 
 async def serve(socket: str, size: int) -> None:
-    """Serves on `socket` until the process is ended."""
+    """Serves on `socket` until the process is stopped."""
     answer = bytes(size)
 
     async def echo(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:  # noqa: ARG001 - gRPC's signature

@@ -1,4 +1,4 @@
-"""Processes that the benchmark starts, and what /proc says of them."""
+"""Processes that the benchmark starts, and their usage from /proc."""
 
 import asyncio
 import os
@@ -10,19 +10,19 @@ from pathlib import Path
 
 from rdma_dp.errors import RdmaDpError
 
-PATIENCE = 60.0  # seconds until something that should happen counts as failed
+TIMEOUT = 60.0  # seconds for each event that the benchmark waits for
 
 
 class BenchError(RdmaDpError):
-    """Something that was to be measured did not happen."""
+    """An event that the benchmark should measure did not happen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a thread, or all threads of a process together, have used since they began."""
+    """The usage of a thread, or of all threads of a process, since its start."""
 
-    cpu: float  # seconds on a core
-    wakeups: int  # voluntary context switches: each is a thread that slept and was woken
+    cpu: float  # seconds of CPU time
+    wakeups: int  # voluntary context switches: a thread slept and was woken
 
 
 Usages = Mapping[str, Usage]
@@ -30,7 +30,10 @@ Usages = Mapping[str, Usage]
 
 
 def used_between(before: Usages, after: Usages) -> Usage:
-    """What all threads used; the last moments of one that ended meanwhile are lost."""
+    """The usage of all threads between two readings.
+
+    A thread that ends between them does not count.
+    """
     nothing = Usage(0, 0)
     pairs = [(before.get(thread, nothing), usage) for thread, usage in after.items()]
     return Usage(
@@ -41,31 +44,31 @@ def used_between(before: Usages, after: Usages) -> Usage:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process of ours."""
+    """A process that the benchmark started."""
 
     process: asyncio.subprocess.Process
 
     def memory(self) -> int:
-        """VmRSS in KiB: shared libraries count in full."""
+        """VmRSS in KiB. It includes shared libraries in full."""
         return int(_status(self._proc)["VmRSS"].split()[0])
 
     def usages(self) -> Usages:
-        """What every thread has used."""
+        """The usage of every thread."""
         tasks = (self._proc / "task").iterdir()
         return {task.name: usage for task in tasks if (usage := _usage(task)) is not None}
 
-    def tell(self, data: bytes) -> None:
-        """Writes to its standard input."""
+    def send(self, data: bytes) -> None:
+        """Writes to the standard input of the process."""
         if self.process.stdin is None:
             raise BenchError("the process was started without standard input")
         self.process.stdin.write(data)
 
     async def ended(self) -> int:
-        """The exit code, once it has ended by itself."""
-        return await asyncio.wait_for(self.process.wait(), PATIENCE)
+        """Waits until the process exits by itself. Returns the exit code."""
+        return await asyncio.wait_for(self.process.wait(), TIMEOUT)
 
     async def terminate(self) -> int:
-        """The exit code after SIGTERM."""
+        """Sends SIGTERM and waits. Returns the exit code."""
         self.process.terminate()
         return await self.ended()
 
@@ -78,9 +81,9 @@ class Child:
 async def running(
     *arguments: str | os.PathLike[str], log: Path, environment: Mapping[str, str]
 ) -> AsyncIterator[Child]:
-    """A Python process with these arguments; it is gone when the context ends, whatever happens.
+    """A Python process with these arguments. It is killed when the context ends.
 
-    What it writes goes to `log`.
+    Its output goes to `log`.
     """
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -99,7 +102,10 @@ async def running(
 
 
 def _usage(task: Path) -> Usage | None:
-    """None for a thread that is gone. schedstat counts nanoseconds, where stat has 10 ms ticks."""
+    """The usage of a thread; None if it is gone.
+
+    schedstat counts nanoseconds. stat would count in ticks of 10 ms (proc_pid_stat(5)).
+    """
     try:
         nanoseconds = int((task / "schedstat").read_text().split()[0])
         return Usage(nanoseconds / 1e9, int(_status(task)["voluntary_ctxt_switches"]))

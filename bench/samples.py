@@ -1,24 +1,24 @@
-"""What many measurements of one thing say."""
+"""Percentiles and medians of measurements."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:
-    """The smallest sample that at least `percent` of all do not exceed."""
+    """The smallest sample that at least `percent` of all samples do not exceed."""
     rank = max(-(-len(samples) * percent // 100), 1)
     return sorted(samples)[int(rank) - 1]
 
 
 def median(samples: Sequence[float]) -> float:
-    """The sample in the middle."""
+    """The 50th percentile."""
     return percentile(samples, 50)
 
 
 def medians(works: Mapping[str, Callable[[], object]], count: int) -> Mapping[str, float]:
-    """How long each of these takes in this process, in seconds; they take turns `count` times.
+    """The median duration of each function in this process, in seconds.
 
-    Before that, each has run once.
+    Each runs once as a warm-up. Then they take turns `count` times.
     """
     for work in works.values():
         work()
@@ -30,7 +30,7 @@ def medians(works: Mapping[str, Callable[[], object]], count: int) -> Mapping[st
 
 
 def timed(work: Callable[[], object]) -> float:
-    """How long something takes in this process, in seconds."""
+    """The duration of a function in this process, in seconds."""
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin

@@ -1,21 +1,21 @@
-"""How much is measured: enough to compare, or just enough to see that it works."""
+"""The number of repetitions: enough to compare, or just enough to check the benchmark."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Bounds of every loop in the benchmark. `hcas` are the sizes of the stand-in hosts."""
+    """The limits of all loops in the benchmark. `hcas` are the sizes of the simulated hosts."""
 
     hcas: tuple[int, ...]
     scans: int  # of each host
     starts: int  # of each kind
-    builds: int  # of what is made in the benchmark's own process: answers, lists, files
-    calls: int  # of each kind, and of the echo beside it, for each host and concurrency
-    allocations: int  # between the first look at the memory and the last
+    builds: int  # of responses, lists and files in the benchmark's own process
+    calls: int  # of each kind, and to the echo server, for each host and concurrency
+    allocations: int  # between the first and the last reading of the memory
     idle: float  # seconds
-    changes: int  # of what one host has
-    restarts: int  # of kubelet, by each way and for each number of resources
+    changes: int  # of one host's hardware
+    restarts: int  # of kubelet, for each registration mode and number of resources
     bursts: int  # of events, of each kind
 
 

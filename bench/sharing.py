@@ -1,4 +1,4 @@
-"""What a daemon is told to share."""
+"""The configs of the benchmark's daemons."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,15 +8,17 @@ from simulator.kubelet import SimulatedKubelet
 
 Json = dict[str, Any]
 
-# As the Go plugin was measured: up to 8 HCAs, and above. Each HCA's slots are always few.
+# The Go plugin was measured with these numbers: up to 8 HCAs, and with more. With slots per HCA,
+# the number is always the small one.
 FEW_SLOTS, MANY_SLOTS = 63, 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """All HCAs of a host that has so many; several resources share them evenly.
+    """A config that shares all `hcas` of a host, evenly between `resources` resources.
 
-    `slots` are those of a resource or of an HCA, as `slots_per` says; 0 stands for the usual.
+    `slots` counts per resource or per HCA, as in `slots_per`; 0 means the default number. With
+    `globs`, a single resource names its netdevs by so many globs, of which the last one matches.
     """
 
     hcas: int
@@ -26,15 +28,16 @@ class Sharing:
     preference: Preference = Preference.SPREAD
     cdi: CdiMode = CdiMode.OFF
     device_info: bool = False
+    globs: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The resources' full names."""
+        """The full names of the resources."""
         return tuple(f"rdma/{_short_name(number)}" for number in range(self.resources))
 
     @property
     def config(self) -> Json:
-        """The config file's content."""
+        """The content of the config file."""
         return {
             "periodicUpdateInterval": 60,
             "cdi": self.cdi,
@@ -42,9 +45,9 @@ class Sharing:
         }
 
     def complete(self, kubelet: SimulatedKubelet) -> bool:
-        """Whether kubelet knows all the slots."""
-        shares = self.hcas // self.resources if self.slots_per is SlotsPer.HCA else 1
-        return all(kubelet.allocatable(name) == shares * self._slots for name in self.names)
+        """Whether kubelet knows all slots."""
+        groups = self.hcas // self.resources if self.slots_per is SlotsPer.HCA else 1
+        return all(kubelet.allocatable(name) == groups * self._slots for name in self.names)
 
     @property
     def _slots(self) -> int:
@@ -68,7 +71,9 @@ class Sharing:
         }
 
     def _selectors(self, number: int) -> Json:
-        """A single resource takes all HCAs; several take them in turn."""
+        """The selectors of a resource: all HCAs, or every Nth one of N resources."""
+        if self.globs:
+            return {"ifNames": [*(f"no{n}*" for n in range(self.globs - 1)), "eth*"]}
         if self.resources == 1:
             return {"vendors": ["15b3"]}
         return {"ifNames": [f"eth{n}" for n in range(number, self.hcas, self.resources)]}

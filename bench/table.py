@@ -1,4 +1,4 @@
-"""Measured values as lines of text. Plain, and at most 100 columns wide."""
+"""Measured values as a plain table of at most 100 columns."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ _RIGHT_ALIGNED = 2  # the column of values
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measured value. `ratio` says what it is compared with, `aim` whether it is met."""
+    """One measured value, its ratio to another value, and its aim."""
 
     case: str
     value: str
@@ -23,24 +23,24 @@ class Row:
     aim: str = ""
 
     def aimed(self, aim: str) -> Self:
-        """The same with an aim."""
+        """A copy of the row with an aim."""
         return replace(self, aim=aim)
 
 
 def milliseconds(seconds: float) -> str:
-    """Three digits that mean something: "0.482 ms", "35.1 ms", "412 ms"."""
+    """Three significant digits: "0.482 ms", "35.1 ms", "412 ms"."""
     value = seconds * 1000
     digits = 3 if value < 1 else 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:.{digits}f} ms"
 
 
 def microseconds(seconds: float) -> str:
-    """For what happens thousands of times: "1.25 us"."""
+    """For very short durations: "1.25 us"."""
     return f"{seconds * 1e6:.2f} us"
 
 
 def megabytes(kibibytes: float) -> str:
-    """From /proc's KiB to MB of a million bytes."""
+    """KiB from /proc as MB (1,000,000 bytes)."""
     return f"{kibibytes * 1024 / 1e6:.1f} MB"
 
 
@@ -52,19 +52,19 @@ def times(value: float, base: float, what: str) -> str:
 def latency(
     case: str, percent: int, samples: Sequence[float], base: Sequence[float], what: str
 ) -> Row:
-    """A percentile of seconds, beside that of what they are compared with."""
+    """A row for a percentile of samples in seconds, compared with the same percentile of `base`."""
     value, base_value = percentile(samples, percent), percentile(base, percent)
     ratio = times(value, base_value, f"{what} ({milliseconds(base_value)})")
     return Row(f"{case}, p{percent}", milliseconds(value), ratio)
 
 
 def at_most(value: float, limit: float, shown: str) -> str:
-    """An aim and whether it is met; nothing fails when it is not."""
+    """An aim and whether it is met. A missed aim is no error."""
     return f"at most {shown}: {'met' if value <= limit else 'MISSED'}"
 
 
 def render(measured: Iterable[tuple[str, Sequence[Row]]], machine: str) -> str:
-    """The table, under the line that tells which machine it holds for."""
+    """The table, below a line that describes the machine."""
     lines = [_HEAD, *_lines(measured)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
     return "\n".join([machine, "", *(_aligned(line, widths) for line in lines)])
@@ -85,7 +85,7 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def machine() -> str:
-    """The machine, and what else it is busy with: ask before anything is measured."""
+    """The machine and its load. Call it before measuring, so that the load is not our own."""
     return (
         f"Python {platform.python_version()}, grpcio {version('grpcio')}, "
         f"{len(os.sched_getaffinity(0))} cores, {platform.system()} {platform.release()}, "

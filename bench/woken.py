@@ -1,7 +1,7 @@
-"""`python -m bench.woken ...`: the daemon, with standard input in the kernel's place.
+"""`python -m bench.woken ...`: the daemon with events from standard input.
 
-On a stand-in host no kernel speaks. Here each byte on standard input is an event, and wakes the
-daemon as one of the kernel's does. The log tells how often it has looked at the host.
+A simulated host has no kernel that sends events. Here each byte on standard input is an event, and
+wakes the daemon as a kernel event does. The daemon logs the number of its scans.
 """
 
 import argparse
@@ -22,36 +22,36 @@ from rdma_dp.kubelet.registration.choice import RegistrationMode
 
 EVENT = b"!"
 
-_MANY = 65536  # bytes: a pipe holds no more (pipe(7))
-_LOOKED = "looks so far: "
+_PIPE_SIZE = 65536  # bytes that a pipe holds (pipe(7))
+_SCANS = "scans so far: "
 
 logger = logging.getLogger(__name__)
 
 
-def looks(log_file: Path) -> int:
-    """How often the daemon has scanned its host, by its log."""
-    counts = re.findall(rf"{_LOOKED}(\d+)", log_file.read_text())
+def scans(log_file: Path) -> int:
+    """The number of scans that the daemon has logged."""
+    counts = re.findall(rf"{_SCANS}(\d+)", log_file.read_text())
     if not counts:
-        raise BenchError(f"the daemon never looked at its host, says {log_file}")
+        raise BenchError(f"{log_file} has no scan: the daemon never scanned its host")
     return int(counts[-1])
 
 
 async def run(settings: Settings) -> None:
-    """Runs until it is killed."""
+    """Runs the daemon until the process is killed."""
     daemon = Daemon(settings)
     events = sys.stdin.fileno()
 
     def read() -> None:
-        for _ in os.read(events, _MANY):
-            daemon.look_again.wake()
+        for _ in os.read(events, _PIPE_SIZE):
+            daemon.scan_again.wake()
 
     asyncio.get_running_loop().add_reader(events, read)
-    await first_of(daemon.run(), _tell_looks(daemon))
+    await first_of(daemon.run(), _log_scans(daemon))
 
 
-async def _tell_looks(daemon: Daemon) -> None:
-    async for count in daemon.looks.watch():
-        logger.info("%s%d", _LOOKED, count)
+async def _log_scans(daemon: Daemon) -> None:
+    async for count in daemon.applied.watch():
+        logger.info("%s%d", _SCANS, count)
 
 
 def _settings() -> Settings:
@@ -64,7 +64,7 @@ def _settings() -> Settings:
         directories=KubeletDirectories.below(options.kubelet_root_dir),
         cdi_directory=options.cdi_dir,
         device_info_directory=options.device_info_dir,
-        way=RegistrationMode.DEVICE_PLUGINS,
+        mode=RegistrationMode.DEVICE_PLUGINS,
         root=options.root,
     )
 

@@ -1,6 +1,6 @@
-"""Where the benchmark works: stand-in hosts, a stand-in kubelet, and the real daemon between.
+"""The benchmark's environment: simulated hosts, a simulated kubelet and the real daemon.
 
-All of it lives in one temporary directory in memory, compiled bytecode included.
+All files are in one temporary directory in memory, with the compiled bytecode.
 """
 
 import json
@@ -13,19 +13,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench.process import PATIENCE, BenchError, Child, running
+from bench.process import TIMEOUT, BenchError, Child, running
 from bench.sharing import Sharing
 from rdma_dp import config, discovery
 from rdma_dp.aio.latest import first_of
-from rdma_dp.daemon.published import Pools
 from rdma_dp.host.files import Host
-from rdma_dp.sharing.pool import Pool
+from rdma_dp.sharing.pool import Pool, make_pools
 from simulator.host import SimulatedHost, build, generate
 from simulator.kubelet import ListReceived, Registered, SimulatedKubelet
 from simulator.scratch import scratch
 
 Known = Callable[[SimulatedKubelet], bool]
-"""Whether kubelet knows something."""
+"""Whether kubelet has received what the benchmark waits for."""
 
 _DAEMON = ("-m", "rdma_dp", "run")
 _REPOSITORY = Path(__file__).parent.parent
@@ -33,9 +32,9 @@ _REPOSITORY = Path(__file__).parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """The daemon, registered, and all that is around it. Times are in seconds.
+    """A registered daemon with its kubelet and its log. Times are in seconds.
 
-    `complete` is whether kubelet knows all that it should.
+    `complete` is whether kubelet has all slots of all resources.
     """
 
     child: Child
@@ -46,21 +45,21 @@ class Daemon:
     log: Path
 
     def first_gone(self, kubelet: SimulatedKubelet) -> bool:
-        """Whether kubelet knows that nothing is left of the first resource."""
+        """Whether kubelet has no allocatable slot of the first resource."""
         return kubelet.allocatable(self.resources[0]) == 0
 
     async def until(self, known: Known) -> None:
-        """Until kubelet knows that. Raises BenchError where it never will."""
+        """Waits for kubelet. Raises BenchError on a timeout or if the daemon exits."""
         await _until(known, self.kubelet, self.child, self.log)
 
     @property
     def socket(self) -> Path:
-        """Where the first resource answers."""
+        """The socket of the first resource."""
         return next(event.socket for event in self.kubelet.events if isinstance(event, Registered))
 
 
 class Workshop:
-    """Makes hosts and daemons for as long as it is open."""
+    """Creates hosts and daemons. It removes their files when its context ends."""
 
     def __init__(self) -> None:
         self._temporary = scratch("rdma-dp-bench-")
@@ -80,7 +79,7 @@ class Workshop:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """For processes: bytecode is compiled once, as in an image, but not into the sources."""
+        """The environment of processes. Bytecode is compiled once, outside the source directory."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         return {
             **kept,
@@ -89,7 +88,7 @@ class Workshop:
         }
 
     async def compile(self) -> None:
-        """Starts each daemon once, so that every start that is measured finds bytecode."""
+        """Starts each kind of daemon once, so that measured starts find compiled bytecode."""
         async with self.daemon(Sharing(1)), self.daemon_here():
             pass
 
@@ -101,7 +100,7 @@ class Workshop:
         return made
 
     def host(self, hcas: int) -> SimulatedHost:
-        """A host with as many HCAs; it has no /dev, so nodes are not looked at."""
+        """A host with this many HCAs. It has no /dev, so device nodes are not checked."""
         if hcas not in self._hosts:
             self._hosts[hcas] = build(generate(hcas), self.directory() / "host")
         return self._hosts[hcas]
@@ -110,34 +109,34 @@ class Workshop:
         """The pool of the first resource, made in this process."""
         inventory = discovery.scan(Host(self.host(sharing.hcas).root))
         parsed = config.parse(json.dumps(sharing.config)).config
-        return Pools().plan(parsed, inventory, 0.0, sharing.cdi).pools[0]
+        return make_pools(parsed, inventory)[0]
 
     @asynccontextmanager
     async def daemon(
         self,
         sharing: Sharing,
         *,
-        way: str = "device-plugins",
+        mode: str = "device-plugins",
         environment: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Daemon]:
         """The daemon on `host(sharing.hcas)`.
 
         The context begins when kubelet holds the full list of every resource.
         """
-        command = (*_DAEMON, "--root", str(self.host(sharing.hcas).root), "--registration", way)
+        command = (*_DAEMON, "--root", str(self.host(sharing.hcas).root), "--registration", mode)
         async with self._run(sharing, command, sharing.complete, environment or {}) as started:
             yield started
 
     @asynccontextmanager
     async def woken_daemon(self, sharing: Sharing) -> AsyncIterator[Daemon]:
-        """Likewise; each byte that its process is told is an event (see bench/woken.py)."""
+        """The daemon of bench/woken.py: each byte that is sent to its process is an event."""
         command = ("-m", "bench.woken", "--root", str(self.host(sharing.hcas).root))
         async with self._run(sharing, command, sharing.complete, {}) as started:
             yield started
 
     @asynccontextmanager
     async def daemon_here(self) -> AsyncIterator[Daemon]:
-        """The daemon on this very machine, whatever HCAs it has, so that RDMA netlink is loaded."""
+        """The daemon on this machine's own hardware, so that RDMA netlink is loaded."""
 
         def listed(kubelet: SimulatedKubelet) -> bool:
             return any(isinstance(event, ListReceived) for event in kubelet.events)
@@ -172,14 +171,14 @@ class Workshop:
 
 
 async def _until(known: Known, kubelet: SimulatedKubelet, child: Child, log: Path) -> None:
-    """Raises BenchError with the log where that cannot be any more."""
+    """Waits. Raises BenchError with the log on a timeout or if the daemon exits."""
 
     async def waited() -> str:
-        await kubelet.wait_until(known, PATIENCE)
+        await kubelet.wait_until(known, TIMEOUT)
         return ""
 
     async def ended() -> str:
-        return f"the daemon ended with exit code {await child.process.wait()}"
+        return f"the daemon exited with code {await child.process.wait()}"
 
     try:
         failure = await first_of(waited(), ended())

@@ -1,10 +1,10 @@
-"""The one family of errors that people get to read."""
+"""The base of all errors that are shown to people."""
 
 
 class RdmaDpError(Exception):
-    """What went wrong, in one sentence, with what to do about it beside it.
+    """An error with a message of one sentence and, if there is one, a hint what to do.
 
-    Only the edge (the CLI, the daemon's log) turns one into a line of text or an exit code.
+    Only the CLI and the daemon's log turn it into a line of text or an exit code.
     """
 
     def __init__(self, message: str, hint: str | None = None) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 logger = logging.getLogger(__name__)
@@ -36,19 +37,27 @@ class _Json(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-class Trouble:
-    """The newest trouble of one resource; `now` is None when there is none."""
+class Notice:
+    """Reports a condition once, until it changes or is over.
 
-    def __init__(self, resource: str) -> None:
-        self._resource = resource
-        self.now: str | None = None
+    `say` gets each new text, `over` is called when there is none any more.
+    """
 
-    def tell(self, trouble: str) -> None:
-        """One line per trouble, until there is another or it is over."""
-        if trouble != self.now:
-            logger.warning("%s: %s", self._resource, trouble)
-            self.now = trouble
+    def __init__(
+        self, say: Callable[[str], None] | None = None, over: Callable[[], None] | None = None
+    ) -> None:
+        self._say = say
+        self._over = over
+        self.text: str | None = None
 
-    def over(self) -> None:
-        """The next trouble is news, also if it is the same again."""
-        self.now = None
+    def set(self, text: str | None) -> bool:
+        """The condition as it is now, None when there is none; whether that is a change."""
+        if text == self.text:
+            return False
+        self.text = text
+        if text is None:
+            if self._over is not None:
+                self._over()
+        elif self._say is not None:
+            self._say(text)
+        return True

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the image with buildah or docker, whichever is there.
+# Builds the image with buildah, or with docker if buildah is not installed.
 #
 #   IMAGE=name:tag  BASE=python:3.12-slim  scripts/build_image.sh
 
@@ -14,5 +14,5 @@ if command -v buildah >/dev/null; then
 elif command -v docker >/dev/null; then
     exec docker build --build-arg BASE="$base" --tag "$image" .
 fi
-echo "make image: neither buildah nor docker is here; install one of them" >&2
+echo "make image: found neither buildah nor docker; install one of them" >&2
 exit 1

@@ -1,8 +1,8 @@
-"""Generate rdma_dp/kubelet/api from protos/, or with --check tell whether that is due.
+"""Generate rdma_dp/kubelet/api from protos/. With --check, report which files are stale.
 
-The .proto files are given to protoc as if they lay in rdma_dp/kubelet/api. That makes the imports
-in the generated code absolute without touching it, and gives the files names which no other
-package in the process has: protobuf keeps all of them in one pool.
+protoc gets the .proto files as if they were in rdma_dp/kubelet/api. Therefore the imports in the
+generated code are absolute, and the file names are unique in the process. protobuf keeps the files
+of all packages in one pool.
 """
 
 import argparse
@@ -21,7 +21,7 @@ GENERATED = ("*_pb2.py", "*_pb2.pyi", "*_pb2_grpc.py", "*_pb2_grpc.pyi")
 
 def generate(out: Path) -> None:
     """Write the generated files below `out`/rdma_dp/kubelet/api."""
-    # protoc looks for its mypy plugins on PATH, where a virtual environment need not be.
+    # protoc searches its mypy plugins on PATH, which may not include the virtual environment.
     plugins = [
         f"--plugin=protoc-gen-{name}={Path(sys.executable).parent / f'protoc-gen-{name}'}"
         for name in ("mypy", "mypy_grpc")
@@ -43,14 +43,14 @@ def generated_files(root: Path) -> set[str]:
 
 
 def stale_files(fresh: Path) -> list[str]:
-    """The names that differ between `fresh` and the tree, or are only in one of them."""
+    """The names of files that differ between `fresh` and the tree, or exist in only one of them."""
     names = sorted(generated_files(fresh) | generated_files(REPO))
     _, different, absent = filecmp.cmpfiles(fresh / API, REPO / API, names, shallow=False)
     return sorted(different + absent)
 
 
 def install(fresh: Path) -> None:
-    """Make the tree equal to `fresh`."""
+    """Copy the files of `fresh` into the tree, and delete the others."""
     for name in generated_files(REPO) - generated_files(fresh):
         (REPO / API / name).unlink()
     for name in generated_files(fresh):
@@ -58,9 +58,11 @@ def install(fresh: Path) -> None:
 
 
 def main() -> int:
-    """Generate, or compare; 1 if the tree is stale."""
+    """Generate the files, or with --check compare them. Returns 1 if the tree is stale."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="only compare; exit 1 if stale")
+    parser.add_argument(
+        "--check", action="store_true", help="only compare, and exit with 1 if a file is stale"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         fresh = Path(directory)
@@ -70,8 +72,8 @@ def main() -> int:
             install(fresh)
             return 0
     if stale:
-        print(f"{API}: not what protos/ generates: {', '.join(stale)}", file=sys.stderr)
-        print("Run scripts/generate_api.py and commit the result.", file=sys.stderr)
+        print(f"{API}: stale: {', '.join(stale)}", file=sys.stderr)
+        print("Run `make api` and commit the result.", file=sys.stderr)
     return 1 if stale else 0
 
 

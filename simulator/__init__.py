@@ -1,1 +1,4 @@
-"""Fakes for the demo and the tests: a kubelet and a host. Nothing else imports them."""
+"""A simulated kubelet and simulated hosts: fakes for the demo, the tests and the benchmark.
+
+The package rdma_dp does not import them, and they are not in the wheel.
+"""

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rdma_dp.cli.output import OK
+from rdma_dp.cli.parsing import Verb, parse, verbs_parser
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.text import printable
 from simulator import demo, host
@@ -14,63 +16,61 @@ from simulator.kubelet import Event, SimulatedKubelet
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Runs one verb. Returns its exit code: 1 when something is wrong, with a line on stderr."""
-    options = _parser().parse_args(words)
+    """Runs one verb. Returns its exit code: 1 after an error, with a line on stderr."""
+    options = parse(verbs_parser(PROGRAM, DESCRIPTION, VERBS), words)
     try:
-        options.verb(options)
+        return int(options.verb(options))
     except RdmaDpError as error:
         print(f"simulator: {printable(str(error))}", file=sys.stderr)
-        return 1
-    return 0
+        return int(options.failed)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m simulator",
-        description="Simulated hosts and a simulated kubelet. They need no HCA and no root.",
-        epilog="examples:\n"
-        "  python -m simulator demo --host roce-bond\n"
-        "  python -m simulator host dgx-h100 /tmp/dgx && rdma-dp discover --root /tmp/dgx\n"
-        "  python -m simulator kubelet /tmp/kubelet",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
-
-    played = verbs.add_parser("demo", help=_demo.__doc__, description=_demo.__doc__)
-    played.add_argument(
-        "--host", default="dgx-h100", metavar="SAMPLE|DIR", help="default: %(default)s"
-    )
-    played.add_argument("--config", type=Path, metavar="FILE", help="instead of the demo's own")
-    played.set_defaults(verb=_demo)
-
-    written = verbs.add_parser("host", help=_host.__doc__, description=_host.__doc__)
-    written.add_argument("name", metavar="NAME", help=f"one of {', '.join(host.sample_names())}")
-    written.add_argument("directory", type=Path, metavar="DIR", help="is made; must not exist")
-    written.set_defaults(verb=_host)
-
-    kubelet = verbs.add_parser("kubelet", help=_kubelet.__doc__, description=_kubelet.__doc__)
-    kubelet.add_argument("root", type=Path, metavar="DIR", help="stands for /var/lib/kubelet")
-    kubelet.set_defaults(verb=_kubelet)
-    return parser
-
-
-def _demo(options: argparse.Namespace) -> None:
+def _demo(options: argparse.Namespace) -> int:
     """Run the real daemon on a sample host against the simulated kubelet, for ten seconds."""
     asyncio.run(demo.run(options.host, options.config, say=_say))
+    return OK
 
 
-def _host(options: argparse.Namespace) -> None:
-    """Write a sample host as a tree, for `rdma-dp --root`."""
+def _add_demo_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host",
+        default="dgx-h100",
+        metavar="SAMPLE|DIR",
+        help="name of a sample host, or the directory of one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="config, JSON or YAML (default: the config of the demo)",
+    )
+
+
+def _host(options: argparse.Namespace) -> int:
+    """Write a sample host as a directory tree, for rdma-dp --root."""
     if options.directory.exists():
         raise RdmaDpError(f"{options.directory} exists already", "name a directory to be made")
     built = host.build(host.load(options.name), options.directory)
     _say(f"{built.root}: {built.manifest.title}")
+    return OK
 
 
-def _kubelet(options: argparse.Namespace) -> None:
-    """Play kubelet below a directory and print what happens, until SIGINT or SIGTERM."""
+def _add_host_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(host.sample_names())}")
+    parser.add_argument(
+        "directory", type=Path, metavar="DIR", help="directory to make; it must not exist"
+    )
+
+
+def _kubelet(options: argparse.Namespace) -> int:
+    """Simulate kubelet in a directory and print each event, until SIGINT or SIGTERM."""
     asyncio.run(_run_kubelet(options.root))
+    return OK
+
+
+def _add_kubelet_arguments(parser: argparse.ArgumentParser) -> None:
+    text = "directory that stands for /var/lib/kubelet"
+    parser.add_argument("root", type=Path, metavar="DIR", help=text)
 
 
 async def _run_kubelet(root: Path) -> None:
@@ -89,6 +89,35 @@ def _show(event: Event) -> None:
 def _say(line: str) -> None:
     print(printable(line), flush=True)
 
+
+PROGRAM = "python -m simulator"
+DESCRIPTION = "Simulated hosts and a simulated kubelet. They need no HCA and no root."
+VERBS = [
+    Verb(
+        "demo",
+        "",
+        _demo,
+        [_add_demo_arguments],
+        [
+            "python -m simulator demo",
+            "python -m simulator demo --host roce-bond",
+        ],
+    ),
+    Verb(
+        "host",
+        "",
+        _host,
+        [_add_host_arguments],
+        ["python -m simulator host dgx-h100 /tmp/dgx", "rdma-dp discover --root /tmp/dgx"],
+    ),
+    Verb(
+        "kubelet",
+        "",
+        _kubelet,
+        [_add_kubelet_arguments],
+        ["python -m simulator kubelet /tmp/kubelet"],
+    ),
+]
 
 if __name__ == "__main__":
     sys.exit(main())

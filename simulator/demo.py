@@ -1,6 +1,6 @@
-"""`python -m simulator demo`: the real daemon on a simulated host, under a simulated kubelet.
+"""`python -m simulator demo`: the real daemon on a simulated host, with a simulated kubelet.
 
-Nothing of the machine is touched: all of it lives in one temporary directory, which goes away.
+The demo writes only to one temporary directory, which it removes at the end.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from rdma_dp.aio.latest import first_of
 from rdma_dp.discovery import scan
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.files import Host
+from rdma_dp.host.root import RootKind, root_kind
 from rdma_dp.inventory.hardware import Hca, natural_key
-from rdma_dp.node.source import kind
 from rdma_dp.sharing.pool import Pool, make_pools
 from simulator import host as simulated_host
 from simulator.kubelet import SimulatedKubelet
@@ -30,7 +30,7 @@ from simulator.scratch import scratch
 Say = Callable[[str], None]
 
 _CONFIG = """\
-# Every Mellanox HCA of the node in one pool, looked at every second.
+# Every Mellanox HCA of the node in one resource, scanned every second.
 periodicUpdateInterval: 1
 configList:
   - resourceName: rdma_shared_device_a
@@ -41,40 +41,40 @@ configList:
 
 _WIDTH = 100  # columns
 
-# Seconds until the demo gives up on an event. It waits for events, never for time to pass.
-_PATIENCE = 60.0
+# Seconds after which the demo fails when an event does not come. It never just waits.
+_TIMEOUT = 60.0
 
 
 async def run(host: str, config_file: Path | None, say: Say) -> None:
-    """Shows registration, the list, an Allocate, an HCA lost and found, and a clean end.
+    """Shows registration, the list, an Allocate, an HCA that comes and goes, and a clean exit.
 
-    `host` is a sample's name or a directory with a captured host. Raises RdmaDpError.
+    `host` is the name of a sample or a directory with a captured host. Raises RdmaDpError.
     """
     say = _wrapped(say)
     with scratch("rdma-dp-") as directory:
-        stage = _set_stage(Path(directory), host, config_file)
-        say(f"The host: {stage.title}")
-        for pool in stage.pools:
+        setup = _set_up(Path(directory), host, config_file)
+        say(f"The host: {setup.title}")
+        for pool in setup.pools:
             _introduce(pool, say)
-        async with SimulatedKubelet(stage.kubelet_root) as kubelet, _daemon(stage, say) as daemon:
-            await first_of(_play(stage, kubelet, daemon, say), daemon.must_not_end())
-            await daemon.end()
-        say("\nThat was the real daemon; only the host and kubelet were stand-ins.")
+        async with SimulatedKubelet(setup.kubelet_root) as kubelet, _daemon(setup, say) as daemon:
+            await first_of(_play(setup, kubelet, daemon, say), daemon.must_not_exit())
+            await daemon.stop()
+        say("\nThat was the real daemon. Only the host and kubelet were simulated.")
 
 
-async def _play(stage: "_Stage", kubelet: SimulatedKubelet, daemon: "_Daemon", say: Say) -> None:
+async def _play(setup: "_Setup", kubelet: SimulatedKubelet, daemon: "_Daemon", say: Say) -> None:
     try:
-        for pool in stage.pools:
+        for pool in setup.pools:
             await _show_resource(kubelet, pool, say)
-        for pool in [pool for pool in stage.pools if pool.hcas][:1]:
-            await _lose_one(stage, kubelet, daemon, pool, say)
-            await _lose_all(stage, kubelet, pool, say)
+        for pool in [pool for pool in setup.pools if pool.hcas][:1]:
+            await _lose_one(setup, kubelet, daemon, pool, say)
+            await _lose_all(setup, kubelet, pool, say)
     except TimeoutError as error:
-        raise RdmaDpError(f"the daemon did not get as far as it should: {error}") from error
+        raise RdmaDpError(f"an event did not come in time: {error}", "the log is above") from error
 
 
 def _wrapped(say: Say) -> Say:
-    """Long lines go on below, further in."""
+    """Wraps long lines, with an indent for the continuation."""
 
     def say_wrapped(text: str) -> None:
         lead, line = ("\n", text[1:]) if text.startswith("\n") else ("", text)
@@ -84,11 +84,11 @@ def _wrapped(say: Say) -> Say:
     return say_wrapped
 
 
-# --- the stage ----------------------------------------------------------------------------------
+# --- setup --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Stage:
+class _Setup:
     title: str
     root: Path
     directory: Path
@@ -99,28 +99,28 @@ class _Stage:
     plug: Callable[[str], None]
 
 
-def _set_stage(directory: Path, host: str, config_file: Path | None) -> _Stage:
+def _set_up(directory: Path, host: str, config_file: Path | None) -> _Setup:
     written = directory / "config.yaml"
     written.write_text(_CONFIG if config_file is None else _quick(config_file))
     root = directory / "host"
     title, unplug, plug = _captured(Path(host), root) or _sample(host, root)
     inventory = scan(Host(root))
     served = config.load(written).config
-    return _Stage(
+    return _Setup(
         title=title,
         root=root,
         directory=directory,
         config_file=written,
         kubelet_root=directory / "kubelet",
-        pools=make_pools(served, inventory, served.cdi_mode(use_cdi=False)),
+        pools=make_pools(served, inventory),
         unplug=unplug,
         plug=plug,
     )
 
 
 def _quick(config_file: Path) -> str:
-    """The user's config with a timer that suits a demo."""
-    served = config.load(config_file).config.model_copy(update={"periodic_update_interval": 1})
+    """The user's config, with a scan every second."""
+    served = config.load(config_file).document.model_copy(update={"periodic_update_interval": 1})
     return served.model_dump_json(by_alias=True, exclude_defaults=True)
 
 
@@ -133,14 +133,13 @@ def _sample(name: str, root: Path) -> Actions:
 
 
 def _captured(source: Path, root: Path) -> Actions | None:
-    """A copy of a captured tree; None when `source` is none."""
-    _, directory = kind(source)
-    if not directory:
+    """A copy of a captured tree; None when `source` is not one."""
+    if root_kind(source) is not RootKind.TREE:
         return None
     if source.resolve() == Path("/"):
         raise RdmaDpError(
-            "the demo plays with its host, so it does not take this machine",
-            "give a sample's name or a captured tree; `rdma-dp dry-run` looks at this machine",
+            "the demo unplugs HCAs of its host, so it does not run on this machine",
+            "give a sample's name or a captured tree; `rdma-dp dry-run` reads this machine",
         )
     shutil.copytree(source / "sys", root / "sys", symlinks=True)
     entries, away = root / "sys/class/infiniband", root / "unplugged"
@@ -156,7 +155,7 @@ def _captured(source: Path, root: Path) -> Actions | None:
 
 
 class _Daemon:
-    """The daemon's process and its log, which is shown as it comes."""
+    """The daemon's process and its log, which is shown line by line."""
 
     def __init__(self, process: Process, log: StreamReader, say: Say) -> None:
         self._process = process
@@ -165,24 +164,24 @@ class _Daemon:
         self._lines: asyncio.Queue[str] = asyncio.Queue()
 
     async def show_log(self) -> None:
-        """Until the process ends."""
+        """Shows the log until the process exits."""
         async for line in self._log:
             clock, _, text = line.decode().rstrip()[11:].partition(",")
             self._say(f"  daemon | {clock} {text[4:]}")
             self._lines.put_nowait(text)
 
     async def logs(self, *words: str) -> None:
-        """Waits for a line with all these words."""
-        async with asyncio.timeout(_PATIENCE):
+        """Waits for a line of the log that has all these words."""
+        async with asyncio.timeout(_TIMEOUT):
             while not all(word in line for line in [await self._lines.get()] for word in words):
                 pass
 
-    async def must_not_end(self) -> None:
-        """Raises RdmaDpError when it does."""
+    async def must_not_exit(self) -> None:
+        """Waits for the process, and raises RdmaDpError when it exits."""
         code = await self._process.wait()
-        raise RdmaDpError(f"the daemon ended with exit code {code}", "its log is above")
+        raise RdmaDpError(f"the daemon exited with code {code}", "its log is above")
 
-    async def end(self) -> None:
+    async def stop(self) -> None:
         self._say("\nSIGTERM:")
         self._process.send_signal(signal.SIGTERM)
         await self.logs("stopped")
@@ -190,18 +189,18 @@ class _Daemon:
 
 
 @asynccontextmanager
-async def _daemon(stage: _Stage, say: Say) -> AsyncIterator[_Daemon]:
+async def _daemon(setup: _Setup, say: Say) -> AsyncIterator[_Daemon]:
     say("\nThe daemon starts:")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "rdma_dp", "run"),
-        *("--root", stage.root, "--config-file", stage.config_file),
-        *("--kubelet-root-dir", stage.kubelet_root),
-        *("--cdi-dir", stage.directory / "cdi"),
-        *("--device-info-dir", stage.directory / "devinfo"),
+        *("--root", setup.root, "--config-file", setup.config_file),
+        *("--kubelet-root-dir", setup.kubelet_root),
+        *("--cdi-dir", setup.directory / "cdi"),
+        *("--device-info-dir", setup.directory / "devinfo"),
         stderr=asyncio.subprocess.PIPE,
     )
     if process.stderr is None:
-        raise RdmaDpError("the daemon has no log to show")
+        raise RdmaDpError("the daemon has no log")
     daemon = _Daemon(process, process.stderr, say)
     log = asyncio.create_task(daemon.show_log(), name="daemon-log")
     try:
@@ -213,7 +212,7 @@ async def _daemon(stage: _Stage, say: Say) -> AsyncIterator[_Daemon]:
         await log
 
 
-# --- the scenes ---------------------------------------------------------------------------------
+# --- steps --------------------------------------------------------------------------------------
 
 
 def _introduce(pool: Pool, say: Say) -> None:
@@ -224,8 +223,8 @@ def _introduce(pool: Pool, say: Say) -> None:
 
 async def _show_resource(kubelet: SimulatedKubelet, pool: Pool, say: Say) -> None:
     name = pool.resource.full_name
-    await kubelet.wait_until(lambda k: name in k.resources(), _PATIENCE)
-    await kubelet.wait_for(name, lambda devices: _healthy(devices) == pool.healthy, _PATIENCE)
+    await kubelet.wait_until(lambda k: name in k.resources(), _TIMEOUT)
+    await kubelet.wait_for(name, lambda devices: _healthy(devices) == pool.healthy, _TIMEOUT)
     each = f", {pool.resource.rdma_hca_max} per HCA" if pool.resource.per_hca else ""
     say(f"\nkubelet has registered {name}: {kubelet.allocatable(name)} allocatable{each}")
     if pool.healthy:
@@ -250,29 +249,29 @@ async def _show_allocation(kubelet: SimulatedKubelet, pool: Pool, say: Say, slot
 
 
 async def _lose_one(
-    stage: _Stage, kubelet: SimulatedKubelet, daemon: _Daemon, pool: Pool, say: Say
+    setup: _Setup, kubelet: SimulatedKubelet, daemon: _Daemon, pool: Pool, say: Say
 ) -> None:
     lost, name = pool.hcas[-1].name, pool.resource.full_name
     say(f"\n{lost} is unplugged:")
-    stage.unplug(lost)
+    setup.unplug(lost)
     await daemon.logs(name, f"lost {lost}")
     if len(pool.hcas) > 1:
         await _show_allocation(kubelet, pool, say)
     say(f"\n{lost} is plugged in again:")
-    stage.plug(lost)
+    setup.plug(lost)
     await daemon.logs(name, f"found {lost}")
 
 
-async def _lose_all(stage: _Stage, kubelet: SimulatedKubelet, pool: Pool, say: Say) -> None:
+async def _lose_all(setup: _Setup, kubelet: SimulatedKubelet, pool: Pool, say: Say) -> None:
     name = pool.resource.full_name
     say(f"\nEvery HCA of {name} is unplugged, then plugged in again:")
     for hca in pool.hcas:
-        stage.unplug(hca.name)
-    await kubelet.wait_for(name, lambda devices: _healthy(devices) == 0, _PATIENCE)
+        setup.unplug(hca.name)
+    await kubelet.wait_for(name, lambda devices: _healthy(devices) == 0, _TIMEOUT)
     say(f"  kubelet counts {kubelet.allocatable(name)} of {kubelet.capacity(name)} healthy")
     for hca in pool.hcas:
-        stage.plug(hca.name)
-    await kubelet.wait_for(name, lambda devices: _healthy(devices) == pool.healthy, _PATIENCE)
+        setup.plug(hca.name)
+    await kubelet.wait_for(name, lambda devices: _healthy(devices) == pool.healthy, _TIMEOUT)
     say(f"  kubelet counts {kubelet.allocatable(name)} of {kubelet.capacity(name)} healthy")
 
 

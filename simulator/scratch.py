@@ -1,16 +1,15 @@
-"""Where the stand-ins keep their trees: in memory, and on a short path."""
+"""Temporary directories for simulated hosts and kubelets: in memory, with a short path."""
 
 import os
 from tempfile import TemporaryDirectory
 
-_MEMORY = "/dev/shm"  # noqa: S108 - a directory of our own is made in it
+_MEMORY = "/dev/shm"  # noqa: S108 - TemporaryDirectory makes a private directory in it
 
 
 def scratch(prefix: str) -> TemporaryDirectory[str]:
-    """A directory that goes away with its user.
+    """A temporary directory, in memory if /dev/shm is writable: a host has thousands of files.
 
-    In memory where there is such a file system: a host is thousands of small files. And on a short
-    path: the name of a unix socket has room for 107 bytes.
+    Its path is short, because the path of a unix socket has at most 107 bytes (unix(7)).
     """
     usable = os.access(_MEMORY, os.W_OK)
     return TemporaryDirectory(prefix=prefix, dir=_MEMORY if usable else None)

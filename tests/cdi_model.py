@@ -1,7 +1,7 @@
-"""What a CDI 0.5.0 document may hold, strictly, and what a runtime makes of it.
+"""A strict model of a CDI 0.5.0 document, and what a runtime resolves from it.
 
-Written from SPEC.md of cncf-tags/container-device-interface: unknown fields are refused, and so is
-what came after 0.5.0.
+From SPEC.md of cncf-tags/container-device-interface. Unknown fields, and fields that are newer than
+0.5.0, are refused.
 """
 
 import json
@@ -19,7 +19,7 @@ ANNOTATION_NAME = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 
 
 class UnresolvableError(Exception):
-    """The runtime refuses to make the container."""
+    """The runtime refuses to create the container."""
 
 
 def _kind(kind: str) -> str:
@@ -108,12 +108,12 @@ class Spec(_Strict):
 
 
 def parsed(text: str) -> Spec:
-    """Raises ValidationError for what is no CDI 0.5.0 document."""
+    """The spec in a text. Raises ValidationError when it is not a CDI 0.5.0 document."""
     return Spec.model_validate(json.loads(text))
 
 
 def resolved(names: Iterable[str], texts: Iterable[str]) -> set[str]:
-    """The nodes that a container with these devices gets, from all spec files together."""
+    """The device nodes that a container with these CDI devices gets, from all spec files."""
     nodes: dict[str, list[str]] = {}
     for spec in map(parsed, texts):
         for device in spec.devices:

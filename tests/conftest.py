@@ -1,4 +1,4 @@
-"""What several kinds of tests share: stand-in hosts on disk, and golden files."""
+"""Fixtures that several kinds of tests share: simulated hosts on disk, the log, golden files."""
 
 import logging
 import tempfile
@@ -18,7 +18,7 @@ from simulator import host as simulated
 from simulator.scratch import scratch
 from tests.logs import Log
 
-# No test asserts a duration, hypothesis' own neither: these machines have other work as well.
+# No test asserts a duration, not even hypothesis: the machine can be busy.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
@@ -32,20 +32,20 @@ Golden = Callable[[str, str], None]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--update-golden", action="store_true", help="write tests/golden anew; then read the diff"
+        "--update-golden", action="store_true", help="write tests/golden again; then read the diff"
     )
 
 
 @pytest.fixture(scope="session")
 def memory() -> Iterator[Path]:
-    """A directory for hosts."""
+    """A directory for simulated hosts."""
     with scratch("rdma-dp-") as directory:
         yield Path(directory)
 
 
 @pytest.fixture(scope="session")
 def sample(memory: Path) -> Sample:
-    """The root of a sample host by its name. Built once, for all to read and none to change."""
+    """Returns the root of a sample host. It is built once, and no test may change it."""
 
     @cache
     def built(name: str) -> Path:
@@ -56,13 +56,13 @@ def sample(memory: Path) -> Sample:
 
 @pytest.fixture(scope="session")
 def look(sample: Sample) -> Look:
-    """What a scan finds on a sample host."""
+    """Returns what a scan finds on a sample host."""
     return cache(lambda name: scan(Host(sample(name))))
 
 
 @pytest.fixture
 def fresh(memory: Path) -> Iterator[Fresh]:
-    """Builds a host of one's own, from the name of a sample or a manifest."""
+    """Builds a host that the test may change, from the name of a sample or a manifest."""
     numbers = count()
     with ExitStack() as stack:
         base = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=memory)))
@@ -76,7 +76,7 @@ def fresh(memory: Path) -> Iterator[Fresh]:
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Iterator[Log]:
-    """The log, as it is written by default."""
+    """The log of the default level."""
     log = Log()
     caplog.set_level(logging.INFO)
     logging.getLogger().addHandler(log)

@@ -55,13 +55,13 @@ def ineligible(text: str = "no uverbs") -> Ineligible:
 
 
 def resource(slots: int = 3, name: str = "hca", **selectors: Any) -> Resource:
-    """A resource with selectors in the config's spelling; without any it takes every HCA."""
+    """A resource with selectors in the config's spelling. Without selectors it takes every HCA."""
     found = Selectors.model_validate(selectors)
     return Resource(resource_name=name, rdma_hca_max=slots, selectors=found)
 
 
 def per_hca(slots: int = 3, **changes: Any) -> Resource:
-    """A resource that takes every HCA, with slots for each."""
+    """A resource that takes every HCA and has slots for each HCA."""
     return resource(slots).model_copy(update={"slots_per": SlotsPer.HCA, **changes})
 
 
@@ -127,7 +127,7 @@ _subfunctions = st.none() | st.builds(
 
 @st.composite
 def hca_lists(draw: st.DrawFn) -> tuple[Hca, ...]:
-    """Up to five HCAs, some of them not to be shared."""
+    """Up to five HCAs, some of which cannot be shared."""
     reasons = st.none() | st.sampled_from(("no uverbs", "switch management"))
     return tuple(
         hca(
@@ -144,7 +144,7 @@ def hca_lists(draw: st.DrawFn) -> tuple[Hca, ...]:
 
 @st.composite
 def hosts(draw: st.DrawFn) -> list[Hca]:
-    """Up to eight HCAs of a board with up to three NUMA nodes; some may share a function."""
+    """Up to eight HCAs on up to three NUMA nodes. Some may share a PCI function."""
     numbers = draw(st.lists(st.integers(0, 9), max_size=8, unique=True))
     found: list[Hca] = []
     for number in numbers:

@@ -1,8 +1,8 @@
-"""The figures, one family a file.
+"""The figures, one per file.
 
-A figure is an async function that takes a Workshop (which has hosts and daemons) and a Scale
-(which bounds it) and returns rows of the table. Its docstring says what exactly is measured and
-how to read it: `python -m bench --list` shows it. To add one, write its file and name it here.
+A figure is an async function. It takes a Workshop (hosts and daemons) and a Scale (the number of
+repetitions), and returns rows of the table. Its docstring explains what it measures and how to read
+it; `python -m bench --list` prints it. To add a figure, write a file and add it here.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,6 +16,7 @@ from bench.figures.imports import imports
 from bench.figures.listing import listing
 from bench.figures.memory import memory
 from bench.figures.per_hca import per_hca
+from bench.figures.planning import planning
 from bench.figures.prefer import prefer
 from bench.figures.restart import restart
 from bench.figures.scan import scan
@@ -32,7 +33,7 @@ FIGURES: Mapping[str, Figure] = MappingProxyType(
     {
         figure.__name__: figure
         for figure in (
-            *(scan, imports, start, allocate, memory),
+            *(scan, imports, start, allocate, planning, memory),
             *(listing, per_hca, prefer, specs),
             *(change, restart, stop, burst, idle),
         )

@@ -1,4 +1,4 @@
-"""What a container start waits for."""
+"""The duration of Allocate."""
 
 from collections.abc import Mapping
 
@@ -17,10 +17,10 @@ _REQUEST = allocate_of("0")
 async def allocate(workshop: Workshop, scale: Scale) -> list[Row]:
     """Allocate of one slot for one container, one call at a time and 8 at once: p50 and p99.
 
-    The answer names every HCA of the host: 2N + 1 device nodes. Client and server are two
-    processes on one machine. The echo is a bare grpc.aio server that sends as many bytes without
-    making them from anything, so the ratio is what is ours; the client is the same for both and
-    takes bytes as they come.
+    The response has every HCA of the host: 2N + 1 device nodes. Client and server are two
+    processes on one machine. The echo is a bare grpc.aio server that sends the same number of
+    constant bytes, so the ratio shows the cost of our own code. The client is the same for both
+    and does not parse responses.
     """
     rows = []
     for hcas in scale.hcas:

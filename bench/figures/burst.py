@@ -1,4 +1,4 @@
-"""What a storm of events costs."""
+"""The number of scans after many events."""
 
 import asyncio
 import time
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from bench.scale import Scale
 from bench.sharing import Sharing
 from bench.table import Row, at_most, milliseconds
-from bench.woken import EVENT, looks
+from bench.woken import EVENT, scans
 from bench.workshop import Daemon, Known, Workshop
 from rdma_dp.aio.debounce import LONGEST, QUIET
 from simulator.host import SimulatedHost
 
 _EVENTS = 1000
-_HANDFUL = 5  # scans
+_AIM = 5  # scans
 _HCA = "mlx5_0"  # the only one of the first resource
 
 
@@ -25,24 +25,24 @@ class _Outcome:
 
 
 async def burst(workshop: Workshop, scale: Scale) -> list[Row]:
-    """1,000 events: how many scans they lead to, the most of several bursts.
+    """The number of scans after 1,000 events: the most of several bursts.
 
-    All at once, or one each millisecond. With the last one an HCA goes, or comes back with that of
-    the next burst; the scans are counted when kubelet holds the new list and nothing more can
-    follow. As in `change`, the daemon is woken where an event of the kernel would wake it.
+    The events come all at once, or one each millisecond. Before the last event, an HCA disappears;
+    in the next burst it comes back. The scans are counted after kubelet has the new list and no
+    further scan can follow. As in `change`, the benchmark wakes the daemon as a kernel event would.
     """
     rows = []
     async with workshop.woken_daemon(Sharing(8, resources=8)) as daemon:
         for case, seconds in (("at once", 0.0), ("in 1 s", 1.0)):
             outcomes = await _bursts(daemon, workshop.host(8), scale.bursts, seconds)
-            scans = max(outcome.scans for outcome in outcomes)
+            most = max(outcome.scans for outcome in outcomes)
             late = max(outcome.late for outcome in outcomes)
             rows.append(
                 Row(
                     f"scans after {_EVENTS:,} events {case}",
-                    str(scans),
+                    str(most),
                     f"list {milliseconds(late)} after the last",
-                    at_most(scans, _HANDFUL, str(_HANDFUL)),
+                    at_most(most, _AIM, str(_AIM)),
                 )
             )
     return rows
@@ -61,24 +61,24 @@ async def _bursts(
 async def _burst(
     daemon: Daemon, seconds: float, happen: Callable[[str], None], known: Known
 ) -> _Outcome:
-    before = looks(daemon.log)
+    before = scans(daemon.log)
     await _events(daemon, _EVENTS - 1, seconds)
     happen(_HCA)
     last = time.perf_counter()
-    daemon.child.tell(EVENT)
+    daemon.child.send(EVENT)
     await daemon.until(known)
     late = time.perf_counter() - last
     await asyncio.sleep(QUIET + LONGEST)
-    return _Outcome(looks(daemon.log) - before, late)
+    return _Outcome(scans(daemon.log) - before, late)
 
 
 async def _events(daemon: Daemon, count: int, seconds: float) -> None:
-    """Evenly spread, whatever a sleep really takes."""
+    """Sends `count` events evenly over the time, even if sleeps take longer than asked."""
     if not seconds:
-        daemon.child.tell(EVENT * count)
+        daemon.child.send(EVENT * count)
         return
     begin = time.perf_counter()
     for number in range(count):
-        daemon.child.tell(EVENT)
+        daemon.child.send(EVENT)
         ahead = begin + (number + 1) * seconds / count - time.perf_counter()
         await asyncio.sleep(max(ahead, 0))

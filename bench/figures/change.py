@@ -1,4 +1,4 @@
-"""How soon kubelet knows."""
+"""The time until kubelet has a changed list."""
 
 import time
 from collections.abc import Callable
@@ -15,13 +15,14 @@ _HCA = "mlx5_0"  # the only one of the first resource
 
 
 async def change(workshop: Workshop, scale: Scale) -> list[Row]:
-    """An HCA goes or comes back, until kubelet holds the new list: p50 and p99.
+    """From the loss or the return of an HCA until kubelet has the new list: p50 and p99.
 
-    8 HCAs, eight resources of one HCA each; that of the first goes and comes back, so its slots
-    turn Unhealthy and Healthy again. On a stand-in host no kernel speaks, so the clock starts when
-    the change is complete on disk and the daemon is woken, as an event of the kernel wakes it. In
-    it are 100 ms for further events to come, the scan, and the list's way to kubelet; the kernel's
-    own part is not, but is in the tests in the virtual machine. The Go plugin looks once a minute.
+    8 HCAs, eight resources of one HCA each. The HCA of the first resource disappears and comes
+    back, so its slots turn Unhealthy and Healthy again. A simulated host has no kernel that sends
+    events. So the time starts when the change is complete on disk and the daemon is woken. It
+    includes the wait of 100 ms for further events, the scan, and sending the list to kubelet. It
+    does not include the kernel's part; the tests in the virtual machine do. The Go plugin scans
+    once a minute.
     """
     host = workshop.host(8)
     gone, back = [], []
@@ -35,7 +36,7 @@ async def change(workshop: Workshop, scale: Scale) -> list[Row]:
 async def _seen(daemon: Daemon, happen: Callable[[str], None], known: Known) -> float:
     happen(_HCA)
     begin = time.perf_counter()
-    daemon.child.tell(EVENT)
+    daemon.child.send(EVENT)
     await daemon.until(known)
     return time.perf_counter() - begin
 

@@ -1,4 +1,4 @@
-"""What it costs to do nothing."""
+"""The costs of an idle daemon."""
 
 import asyncio
 
@@ -16,9 +16,9 @@ _SETTLING = 2.0  # seconds after the start
 async def idle(workshop: Workshop, scale: Scale) -> list[Row]:
     """CPU time and voluntary context switches of all threads while nothing happens.
 
-    8 HCAs, four resources with their streams to kubelet open. The looks every few seconds for
-    what makes no event are in it, and in 60 s one full scan by the timer. A bare grpc.aio server
-    with one client is watched in the same seconds: its wake-ups are gRPC's own.
+    8 HCAs, four resources with open streams to kubelet. The figure includes polling every few
+    seconds for changes without an event, and one full scan by the timer in 60 s. A bare grpc.aio
+    server with one client is measured at the same time: its wake-ups are gRPC's own.
     """
     async with (
         workshop.daemon(Sharing(8, resources=4)) as daemon,

@@ -1,4 +1,4 @@
-"""What the daemon loads before it does anything."""
+"""The import time of the daemon, and the modules that it loads."""
 
 import re
 import time
@@ -16,19 +16,19 @@ _IMPORTS = {
     "with grpc.aio": "import grpc.aio",
     "with the config's models (pydantic)": "import rdma_dp.config",
     "with all that the daemon imports": _DAEMON,
-    "and RDMA netlink, on a live host": f"{_DAEMON}, rdma_dp.host.netlink.rdma",
+    "and RDMA netlink, on a live host": f"{_DAEMON}, rdma_dp.host.netlink.nldev",
 }
 
-# What has no business in the daemon: tables for people, and everything for tests.
+# Modules that the daemon must not load: tables for people, and everything for tests.
 _UNWANTED = ("rich", "typer", "pytest", "rdma_dp.render", "simulator")
 
 
 async def imports(workshop: Workshop, scale: Scale) -> list[Row]:
-    """The time of Python processes that import something and end, the median of several.
+    """The duration of Python processes that import modules and exit: the median of several.
 
-    The part of a start that gets shorter only by importing less; the end of the process, a few
-    milliseconds, is in it. The last row counts the modules that a daemon has loaded by the time it
-    is registered (its own account: python -X importtime), and names what should not be there.
+    Only importing less makes this part of a start shorter. The figure includes the exit of the
+    process, a few milliseconds. The last row counts the modules that a registered daemon has loaded
+    (from `python -X importtime`), and names those that it must not load.
     """
     bare = await _median_process(workshop, "pass", scale.starts)
     rows = [Row("the bare interpreter", milliseconds(bare))]

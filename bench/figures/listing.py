@@ -1,4 +1,4 @@
-"""What it costs to tell kubelet of every slot."""
+"""The costs of the list of all slots."""
 
 from bench.samples import medians
 from bench.scale import Scale
@@ -25,9 +25,9 @@ async def listing(workshop: Workshop, scale: Scale) -> list[Row]:
     """The list of all slots, from the pool to the message's bytes: the median of several.
 
     504 and 10,000 slots, with `slotsPer: resource` and with `slotsPer: hca`, where ids are longer
-    and carry a NUMA node; in this process. "Bare" makes and serializes the same message of ids,
-    words and nodes that are there already. "Each" is one of the 10,000 slots, and its ratio is to
-    one of the 504: 1 is linear.
+    and have a NUMA node; in this process. "Bare" builds and serializes the same message from ids,
+    health words and nodes that already exist. "Each" is one of the 10,000 slots, and its ratio is
+    to one of the 504: 1 means linear.
     """
     rows = []
     for kind, sharings in _SHARINGS.items():
@@ -43,7 +43,7 @@ async def listing(workshop: Workshop, scale: Scale) -> list[Row]:
 
 
 def _taken(pool: Pool, count: int) -> tuple[float, float]:
-    """The medians of making the list, and of the bare message."""
+    """The median durations of the list and of the bare message, in seconds."""
     fields = [_fields(device) for device in device_list(pool).devices]
     taken = medians(
         {"ours": lambda: device_list(pool).SerializeToString(), "bare": lambda: _bare(fields)},

@@ -1,4 +1,4 @@
-"""What stays in memory."""
+"""The memory of the daemon."""
 
 from bench.calls import allocate_of, caller, timed
 from bench.scale import Scale
@@ -12,11 +12,11 @@ _AT_ONCE = 8
 
 
 async def memory(workshop: Workshop, scale: Scale) -> list[Row]:
-    """VmRSS of the daemon at 8 HCAs: after its start, then while Allocates come, 8 at once.
+    """VmRSS of the daemon at 8 HCAs: after its start, and after Allocate calls, 8 at once.
 
-    Shared libraries count in full. The first tenth of the calls fills buffers and caches; what is
-    added after it is growth, and should be none. On this machine's own /sys, whatever is there,
-    the daemon has also loaded what listens and talks to the kernel, as on every real node.
+    VmRSS includes shared libraries in full. The first tenth of the calls fills buffers and caches.
+    After it, the memory should not grow. With this machine's own /sys, the daemon also loads the
+    modules for netlink, as on every real node.
     """
     async with (
         workshop.daemon(Sharing(8)) as daemon,

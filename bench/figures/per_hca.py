@@ -1,4 +1,4 @@
-"""What slots per HCA, and CDI, change for a container start."""
+"""The duration of Allocate with slots per HCA, and with CDI."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,9 +21,9 @@ _KINDS = {
 async def per_hca(workshop: Workshop, scale: Scale) -> list[Row]:
     """Allocate of 1 slot and of 8 slots for one container at 8 HCAs: p50 and p99.
 
-    With `slotsPer: hca`, the slots are of as many HCAs: the answer has 3 or 17 device nodes, or 2
-    or 9 CDI names with `cdi: cri`. The ratio is to `slotsPer: resource` with as many slots, whose
-    answer always has 17 nodes; three daemons take turns.
+    With `slotsPer: hca`, each slot is of another HCA: the response has 3 or 17 device nodes, or 2
+    or 9 CDI names with `cdi: cri`. The ratio is to `slotsPer: resource` with the same number of
+    slots, where the response always has 17 nodes. Three daemons take turns.
     """
     rows = []
     async with AsyncExitStack() as stack:
@@ -52,6 +52,6 @@ async def _callers(daemons: Mapping[str, Daemon], slots: int) -> AsyncIterator[M
 
 
 def _slots(daemon: Daemon, count: int) -> list[str]:
-    """The first ids, or the first one of each HCA."""
+    """The first ids, or the first id of each HCA."""
     ids = sorted(daemon.kubelet.devices(daemon.resources[0]))
     return ([each for each in ids if each.endswith("-0")] or ids)[:count]

@@ -1,4 +1,4 @@
-"""What a container waits for that asks for several slots of HCAs."""
+"""The duration of GetPreferredAllocation."""
 
 import random
 from collections.abc import Callable
@@ -21,10 +21,10 @@ _AIM = 0.005  # seconds, for 1,008 ids
 async def prefer(workshop: Workshop, scale: Scale) -> list[Row]:
     """GetPreferredAllocation: 8 slots of 504, 1,008 and 4,032, all free: p50 and p99.
 
-    8, 16 and 64 HCAs with 63 slots each, on two NUMA nodes; the ids are shuffled, since kubelet
-    sends them in no order. The echo answers the same request with as many bytes; it neither parses
-    the ids nor chooses any. For "the choice alone" the function is called in this process, with
-    ids that are strings already; its ratio is to 504 ids: 2 and 8 are linear.
+    8, 16 and 64 HCAs with 63 slots each, on two NUMA nodes. The ids are shuffled, because kubelet
+    sends them in no order. The echo answers the same request with the same number of bytes, and
+    does not parse the ids or choose any. "The choice alone" calls the function in this process
+    with ids as strings; its ratio is to 504 ids: 2 and 8 mean linear.
     """
     rows = []
     for preference in Preference:

@@ -1,4 +1,4 @@
-"""How soon kubelet has everything again after its own restart."""
+"""The time until kubelet has all lists again after its restart."""
 
 import asyncio
 import time
@@ -10,30 +10,31 @@ from bench.sharing import Sharing
 from bench.table import Row, at_most, milliseconds
 from bench.workshop import Daemon, Workshop
 
-_WAYS = ("device-plugins", "plugins-registry")
+_MODES = ("device-plugins", "plugins-registry")
 _AIM = 0.1  # seconds, p99
 
-# Seconds for which kubelet stays away, in turn: it comes back at any moment of the daemon's waits.
+# Seconds between kubelet's stop and start, in turn, so that it starts at different moments of the
+# daemon's waits.
 _ABSENCES = (0.0, 0.1, 0.3, 1.0)
 
 
 async def restart(workshop: Workshop, scale: Scale) -> list[Row]:
-    """kubelet's start until it holds the full list of every resource again: p50 and p99.
+    """From kubelet's start until it has the full list of every resource again: p50 and p99.
 
-    8 HCAs; kubelet stops, stays away for up to a second, and starts: it sweeps its directory,
-    makes kubelet.sock anew and knows nobody. The clock starts just before. The daemon runs all the
-    time. The stand-in dials what it finds in plugins_registry at once, where kubelet itself may let
-    up to a second pass; where it meets a socket in the very moment in which the daemon makes it
-    anew, it waits half a second or more before it dials again, as kubelet does: that is the worst.
-    The Go plugin takes 0.4 to 4.7 s.
+    8 HCAs. kubelet stops and starts again within a second. At its start it empties its directory,
+    creates kubelet.sock and knows no plugin. The time begins just before that. The daemon runs all
+    the time. The simulated kubelet dials sockets in plugins_registry at once; kubelet itself may
+    take up to a second. If it finds a socket while the daemon creates it again, it waits half a
+    second or more before it dials again, as kubelet does: this is the worst case. The Go plugin
+    takes 0.4 to 4.7 s.
     """
     rows = []
-    for way in _WAYS:
+    for mode in _MODES:
         for resources in (1, 4):
-            async with workshop.daemon(Sharing(8, resources=resources), way=way) as daemon:
+            async with workshop.daemon(Sharing(8, resources=resources), mode=mode) as daemon:
                 absences = islice(cycle(_ABSENCES), scale.restarts)
                 samples = [await _back(daemon, absence) for absence in absences]
-            rows += _rows(f"{way}, {resources} resource{'s' * (resources > 1)}", samples)
+            rows += _rows(f"{mode}, {resources} resource{'s' * (resources > 1)}", samples)
     return rows
 
 

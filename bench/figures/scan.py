@@ -1,4 +1,4 @@
-"""What one look at the host costs."""
+"""The duration of a scan."""
 
 from itertools import pairwise
 
@@ -11,12 +11,12 @@ from rdma_dp.host.files import Host
 
 
 async def scan(workshop: Workshop, scale: Scale) -> list[Row]:
-    """One complete scan, host to Inventory: the median of several, in this process.
+    """One complete scan, from host to Inventory: the median of several, in this process.
 
-    The hosts have N ConnectX-7 functions, each with one HCA, netdev, uverbs and umad, beside 32
-    other PCI functions. They are files in memory: a real /sys answers more slowly, RDMA netlink
-    and the look at /dev come on top. The ratio is to the host before, which has an eighth of the
-    HCAs: 8 is linear, 64 quadratic.
+    The hosts have N ConnectX-7 functions, each with one HCA, netdev, uverbs and umad, and 32 other
+    PCI functions. Their files are in memory. On a real node /sys is slower, and RDMA netlink and
+    the check of /dev are added. The ratio is to the previous host, which has an eighth of the HCAs:
+    8 means linear, 64 quadratic.
     """
     taken = {hcas: _median_scan(workshop, hcas, scale.scans) for hcas in scale.hcas}
     rows = [Row(f"{hcas} HCAs", milliseconds(value)) for hcas, value in taken.items()]

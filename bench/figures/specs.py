@@ -1,4 +1,4 @@
-"""What the files beside kubelet's list cost."""
+"""The costs of CDI specs and device-info files."""
 
 import shutil
 import time
@@ -23,12 +23,12 @@ _SHARINGS = {
 
 
 async def specs(workshop: Workshop, scale: Scale) -> list[Row]:
-    """CDI specs and device-info files, after a look at the node: the median of several.
+    """Writing CDI specs and device-info files after a scan: the median of several.
 
-    One CDI spec for the resource; one device-info file for each slot. "First" writes them all into
-    an empty directory, "same" finds all as it left them, and "same, new process" reads what an
-    earlier one wrote; the ratios are to "first". In this process, with files in memory, as those
-    in /run are. kubelet's list waits for it.
+    The resource has one CDI spec, and each slot one device-info file. "First" writes all files to
+    an empty directory. "Same" finds them unchanged. "Same, new process" reads the files of an
+    earlier process. The ratios are to "first". Measured in this process, with files in memory, as
+    in /run. kubelet's list is sent after the files are written.
     """
     rows = []
     for case, sharing in _SHARINGS.items():
@@ -45,12 +45,12 @@ async def specs(workshop: Workshop, scale: Scale) -> list[Row]:
 
 def _round(pool: Pool, directory: Path) -> tuple[float, float, float]:
     files, later = (SpecFiles(directory / "cdi", directory / "devinfo") for _ in range(2))
-    taken = _followed(files, pool), _followed(files, pool), _followed(later, pool)
+    taken = _timed(files, pool), _timed(files, pool), _timed(later, pool)
     shutil.rmtree(directory)  # thousands of files in memory
     return taken
 
 
-def _followed(files: SpecFiles, pool: Pool) -> float:
+def _timed(files: SpecFiles, pool: Pool) -> float:
     begin = time.perf_counter()
     troubles = files.follow([pool])
     taken = time.perf_counter() - begin

@@ -1,4 +1,4 @@
-"""From nothing to a resource that kubelet counts."""
+"""The duration of a start until kubelet has the list."""
 
 from bench.samples import median
 from bench.scale import Scale
@@ -6,32 +6,32 @@ from bench.sharing import Sharing
 from bench.table import Row, at_most, milliseconds, times
 from bench.workshop import Workshop
 
-_WAYS = ("device-plugins", "plugins-registry")
+_MODES = ("device-plugins", "plugins-registry")
 
-# Seconds; the sizes between them are held to the larger one's.
+# Seconds, for 8 HCAs and for more.
 _AIM_OF_8, _AIM_OF_512 = 0.4, 1.0
 
 
 async def start(workshop: Workshop, scale: Scale) -> list[Row]:
-    """exec of `python -m rdma_dp run` until kubelet holds the full list, by both ways to it.
+    """From exec of `python -m rdma_dp run` until kubelet has the full list, in both modes.
 
-    The median of several starts with compiled bytecode; one resource takes every HCA. The stand-in
-    for kubelet runs in the benchmark's own process, on the same cores, and dials a new socket in
-    plugins_registry at once, where kubelet itself may let up to a second pass. On this machine's
-    own /sys, whatever is there, what talks to the kernel is loaded too, as on every real node.
+    The median of several starts with compiled bytecode. One resource takes every HCA. The simulated
+    kubelet runs in the benchmark's process, on the same cores. It dials a new socket in
+    plugins_registry at once; kubelet itself may take up to a second. With this machine's own /sys,
+    the daemon also loads the modules for netlink, as on every real node.
     """
     rows = []
     for hcas in (scale.hcas[0], scale.hcas[-1]):
-        taken = {way: await _median_start(workshop, hcas, way, scale.starts) for way in _WAYS}
+        taken = {mode: await _median_start(workshop, hcas, mode, scale.starts) for mode in _MODES}
         limit = _AIM_OF_8 if hcas <= 8 else _AIM_OF_512
         rows += [
             Row(
-                f"{hcas} HCAs, {way}",
+                f"{hcas} HCAs, {mode}",
                 milliseconds(value),
-                "" if way == _WAYS[0] else times(value, taken[_WAYS[0]], _WAYS[0]),
+                "" if mode == _MODES[0] else times(value, taken[_MODES[0]], _MODES[0]),
                 at_most(value, limit, milliseconds(limit)),
             )
-            for way, value in taken.items()
+            for mode, value in taken.items()
         ]
     return [*rows, await _start_here(workshop, scale.starts)]
 
@@ -45,9 +45,9 @@ async def _start_here(workshop: Workshop, count: int) -> Row:
     return Row("this machine's /sys", milliseconds(median(samples)), aim=aim)
 
 
-async def _median_start(workshop: Workshop, hcas: int, way: str, count: int) -> float:
+async def _median_start(workshop: Workshop, hcas: int, mode: str, count: int) -> float:
     samples = []
     for _ in range(count):
-        async with workshop.daemon(Sharing(hcas), way=way) as daemon:
+        async with workshop.daemon(Sharing(hcas), mode=mode) as daemon:
             samples.append(daemon.start_to_registered)
     return median(samples)

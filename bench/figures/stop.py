@@ -1,4 +1,4 @@
-"""How fast the daemon gives way."""
+"""The duration of a stop."""
 
 import time
 
@@ -12,7 +12,7 @@ _AIM = 0.2  # seconds
 
 
 async def stop(workshop: Workshop, scale: Scale) -> list[Row]:
-    """SIGTERM until the process is gone, with every stream to kubelet open: median and worst.
+    """From SIGTERM until the process is gone, with all streams to kubelet open: median and worst.
 
     One daemon has one resource, the other four; both have 8 HCAs.
     """

@@ -1,4 +1,4 @@
-# The image of perftest-pods.yaml.
+# Builds the image of perftest-pods.yaml.
 #
 #   docker build -t perftest -f deploy/network-operator/perftest.Dockerfile deploy/network-operator
 FROM debian:stable-slim

@@ -1,1 +1,1 @@
-"""Tools for asyncio: no RDMA, no Kubernetes."""
+"""Tools for asyncio that know neither RDMA nor Kubernetes."""

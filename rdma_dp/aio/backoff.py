@@ -1,4 +1,4 @@
-"""How long to wait before trying again."""
+"""Delays between attempts."""
 
 import random
 import time
@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 _FIRST = 0.2  # seconds
 _LONGEST = 30.0
-_STEADY = 60.0  # an attempt that held this long was a success: begin again with short waits
+_STEADY = 60.0  # after an attempt that lasted this long, delays are short again
 
 
 class Backoff:
-    """Doubling waits with jitter, so that two plugins that disturb each other drift apart."""
+    """Delays that double, with jitter, so that two plugins do not retry at the same time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -18,7 +18,7 @@ class Backoff:
         self._last = clock()
 
     def delay(self) -> float:
-        """Seconds to wait now; each call promises another attempt after it."""
+        """The delay before the next attempt, in seconds. Call it once for each attempt."""
         now = self._clock()
         if now - self._last > self._next + _STEADY:
             self._next = _FIRST
@@ -28,5 +28,5 @@ class Backoff:
         return delay
 
     def reset(self) -> None:
-        """What was waited for has happened."""
+        """Start again with the shortest delay: an attempt was successful."""
         self._next = _FIRST

@@ -1,15 +1,15 @@
-"""Many events, one look: quiet for a moment, but never put off for long."""
+"""Combine many events into one: wait until they stop, but not for long."""
 
 import asyncio
 
-# Seconds. Loading a driver makes dozens of events within a few milliseconds of each other; a storm
-# of events (hundreds of VFs, thousands of pods) must not put the look off for ever.
+# Seconds. Loading a driver causes dozens of events within a few milliseconds. A long series of
+# events (hundreds of VFs, thousands of pods) must not delay the scan for ever.
 QUIET = 0.1
 LONGEST = 1.0
 
 
 class Debounce:
-    """`wake` says that something happened; `settled` returns when it is time to look."""
+    """`wake` reports an event. `settled` returns when no more events follow for a moment."""
 
     def __init__(self, quiet: float = QUIET, longest: float = LONGEST) -> None:
         self._quiet = quiet
@@ -18,24 +18,24 @@ class Debounce:
         self._at_once = False
 
     def wake(self) -> None:
-        """Something happened somewhere. Callable from the event loop only."""
+        """Report an event. Call it from the event loop only."""
         self._woken.set()
 
     def wake_at_once(self) -> None:
-        """Likewise, and no more of it is to be expected."""
+        """Report an event after which no more events are expected: do not wait for more."""
         self._at_once = True
         self._woken.set()
 
     async def settled(self) -> None:
-        """Returns after the first wake, once all is quiet or the longest wait is over."""
+        """Wait for the first event, and then until events stop or `longest` seconds have passed."""
         await self._woken.wait()
         try:
             await self._quiet_or_overdue()
         except asyncio.CancelledError:
-            # Whoever looks now may be too early for what has just begun to happen.
+            # The event is not handled yet, so the next call must return for it.
             self._woken.set()
             raise
-        # Whatever comes from here on is news for the next look.
+        # Events from here on are for the next call.
         self._woken.clear()
         self._at_once = False
 

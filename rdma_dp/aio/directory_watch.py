@@ -1,7 +1,6 @@
-"""Changes of names in a directory: kubelet.sock made anew, a socket of ours removed, a config
-replaced.
+"""Watch the names in a directory: kubelet.sock created again, a socket removed, a config replaced.
 
-Like every event, a change carries no state: it only says that it is time to look again.
+A change carries no state. Observers read the directory again.
 """
 
 import asyncio
@@ -12,22 +11,24 @@ from pathlib import Path
 from asyncinotify import Inotify, Mask
 
 from rdma_dp.aio.latest import Latest
+from rdma_dp.log import Notice
 
 logger = logging.getLogger(__name__)
 
-# Seconds between two looks without an event, for a directory that was replaced as a whole.
-_SLOW_LOOK = 5.0
+# Seconds. The directory may have been replaced without an event.
+_INTERVAL = 5.0
 
-# Likewise for a directory that is not there yet, and where inotify's instances are used up.
-_UNWATCHED_LOOK = 0.5
+# Seconds between two reported changes while the directory is missing or inotify does not work.
+_UNWATCHED_INTERVAL = 0.5
 
-# inotify_init(2) and inotify_add_watch(2) tell with these that a user's share is used up.
+# inotify_init(2) and inotify_add_watch(2) return these when a limit is reached.
 _USED_UP = {
-    errno.EMFILE: " (the sysctl fs.inotify.max_user_instances may be too low)",
+    errno.EMFILE: " (the limit of open files or the sysctl fs.inotify.max_user_instances may be"
+    " too low)",
     errno.ENOSPC: " (the sysctl fs.inotify.max_user_watches may be too low)",
 }
 
-# A ConfigMap mount renames its ..data link; an editor may write a file in place. A mount or a
+# A ConfigMap mount renames its ..data link. An editor can write a file in place. A mount or a
 # rename can replace the directory itself.
 _EVENTS = (
     Mask.CREATE
@@ -41,45 +42,43 @@ _EVENTS = (
 
 
 class DirectoryWatch:
-    """Counts the changes of names in one directory; observers look again at each."""
+    """Counts the changes of names in one directory. `changes` is the count, for observers."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, interval: float = _INTERVAL) -> None:
+        """`interval`: seconds after which a change is reported without an event."""
+        self.directory = directory
+        self._interval = interval
         self.changes = Latest(0)
-        self._said = False
+        self._notice = Notice(logger.warning)
 
     async def run(self) -> None:
-        """Watches for as long as the daemon runs."""
+        """Watch until cancelled."""
         while True:
             try:
                 with Inotify() as inotify:
-                    inotify.add_watch(self._directory, _EVENTS)
+                    inotify.add_watch(self.directory, _EVENTS)
                     await self._follow(inotify)
             except OSError as error:
                 self._say(error)
-                await asyncio.sleep(_UNWATCHED_LOOK)
+                await asyncio.sleep(_UNWATCHED_INTERVAL)
             self._tick()
 
     def _say(self, error: OSError) -> None:
-        if error.errno == errno.ENOENT or self._said:
-            return  # a directory that is not there yet is no trouble of the watch
-        self._said = True
-        logger.warning(
-            "cannot watch %s: %s; looking every %.1f s instead%s",
-            self._directory,
-            error.strerror,
-            _UNWATCHED_LOOK,
-            _USED_UP.get(error.errno or 0, ""),
+        if error.errno == errno.ENOENT:
+            return  # the directory does not exist yet, which is not an error
+        self._notice.set(
+            f"cannot watch {self.directory}: {error.strerror}; reading it every"
+            f" {_UNWATCHED_INTERVAL:.1f} s instead{_USED_UP.get(error.errno or 0, '')}"
         )
 
     async def _follow(self, inotify: Inotify) -> None:
-        """Until the directory itself goes away."""
-        self._tick()  # something may have happened before the watch was there
+        """Count changes until the directory itself is removed or renamed."""
+        self._tick()  # something may have changed before the watch existed
         while True:
             try:
-                # Not wait_for: before Python 3.12 it swallows a cancellation that meets an event,
-                # and an end by SIGTERM makes events.
-                async with asyncio.timeout(_SLOW_LOOK):
+                # Not wait_for: before Python 3.12 it loses a cancellation that comes together with
+                # an event, and the end of the daemon causes events.
+                async with asyncio.timeout(self._interval):
                     event = await inotify.get()
             except TimeoutError:
                 self._tick()

@@ -1,23 +1,43 @@
 """The newest value of something, for any number of observers on one event loop."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Observable(Protocol[T_co]):
+    """A value that changes, for readers.
+
+    A slow observer skips values, but never the last one. There is no queue that can fill up, and
+    the writer never waits for an observer.
+    """
+
+    @property
+    def value(self) -> T_co:
+        """The newest value."""
+
+    def watch(self) -> AsyncIterator[T_co]:
+        """The newest value at once, then again after every change. Never ends."""
+
+    async def until(self, accept: Callable[[T_co], bool]) -> T_co:
+        """The first value, from now on, that `accept` takes."""
+
+    def follow(self, event: asyncio.Event) -> None:
+        """Sets `event` at each change, for as long as the event is referred to."""
 
 
 class Latest(Generic[T]):
-    """Holds a value; whoever watches gets the newest one, then each newer one.
-
-    An observer that is slow skips values in between but never the last: there is no queue that
-    could fill up, and no reader whose absence could block the writer.
-    """
+    """An Observable and the only door to write it."""
 
     def __init__(self, value: T) -> None:
         self._value = value
         self._changed = asyncio.Event()
+        self._followed = weakref.WeakSet[asyncio.Event]()
 
     @property
     def value(self) -> T:
@@ -25,27 +45,70 @@ class Latest(Generic[T]):
         return self._value
 
     def set(self, value: T) -> None:
-        """Replaces the value and wakes everybody who waits for a change."""
+        """Replace the value and wake all observers."""
         self._value = value
         self._changed.set()
         self._changed = asyncio.Event()
+        for event in [*self._followed]:
+            event.set()
+
+    def follow(self, event: asyncio.Event) -> None:
+        """Sets `event` at each change, for as long as the event is referred to."""
+        self._followed.add(event)
 
     async def watch(self) -> AsyncIterator[T]:
         """The newest value at once, then again after every change. Never ends."""
         while True:
-            changed = self._changed  # taken before the value is: no change falls between
+            changed = self._changed  # read before the value, so that no change is missed
             yield self._value
             await changed.wait()
 
     async def until(self, accept: Callable[[T], bool]) -> T:
-        """The first value, from now on, that `accept` takes."""
+        """Wait for a value for which `accept` returns true; the current one counts."""
         while not accept(self._value):
             await self._changed.wait()
         return self._value
 
 
+class Part(Generic[T, R]):
+    """A part of an Observable, as an Observable of its own."""
+
+    def __init__(self, whole: Observable[T], part: Callable[[T], R]) -> None:
+        self._whole = whole
+        self._part = part
+
+    @property
+    def value(self) -> R:
+        """The part of the newest value."""
+        return self._part(self._whole.value)
+
+    async def watch(self) -> AsyncIterator[R]:
+        """The newest part at once, then again after every change of the whole. Never ends."""
+        async for whole in self._whole.watch():
+            yield self._part(whole)
+
+    async def until(self, accept: Callable[[R], bool]) -> R:
+        """The first part, from now on, that `accept` takes."""
+        return self._part(await self._whole.until(lambda whole: accept(self._part(whole))))
+
+    def follow(self, event: asyncio.Event) -> None:
+        """Sets `event` at each change of the whole, for as long as the event is referred to."""
+        self._whole.follow(event)
+
+
+async def changes(*observed: Observable[Any]) -> AsyncIterator[None]:
+    """Yields at once, and again after each change of any of these. Never ends."""
+    changed = asyncio.Event()
+    for each in observed:
+        each.follow(changed)
+    while True:
+        changed.clear()  # before the values are read: no change falls between
+        yield
+        await changed.wait()
+
+
 async def first_of(*waits: Coroutine[Any, Any, R]) -> R:
-    """The result of whichever ends first; the others are cancelled and awaited."""
+    """The result of the first one that ends. The others are cancelled and awaited."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -55,6 +118,6 @@ async def first_of(*waits: Coroutine[Any, Any, R]) -> R:
             task.cancel()
         ends = await asyncio.gather(*tasks, return_exceptions=True)
     for end in ends:
-        if isinstance(end, Exception):  # what a loser failed with while it cleaned up
+        if isinstance(end, Exception):  # raised by a cancelled one while it cleaned up
             raise end
     return first

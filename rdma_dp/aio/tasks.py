@@ -1,4 +1,4 @@
-"""."""
+"""Tasks that are to run for as long as the process does."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,7 +8,10 @@ from typing import Any, NoReturn
 def start(
     tasks: asyncio.TaskGroup, name: str, work: Coroutine[Any, Any, None]
 ) -> asyncio.Task[NoReturn]:
-    """A task that is to run for as long as the daemon does."""
+    """Starts work that must not end by itself.
+
+    When it ends without being cancelled, the task fails with RuntimeError, and so does the group.
+    """
 
     async def guarded() -> NoReturn:
         try:
@@ -16,7 +19,7 @@ def start(
         except asyncio.CancelledError:
             if task.cancelling():
                 raise
-            # Cancelled by nobody: gRPC does that, and a TaskGroup would let it pass in silence.
+            # gRPC raises this without a cancellation, and a TaskGroup would ignore it.
         raise RuntimeError(f"{name} ended unexpectedly")
 
     task = tasks.create_task(guarded(), name=name)

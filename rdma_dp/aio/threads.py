@@ -1,7 +1,7 @@
-"""Blocking work on a thread that nobody waits for at the end.
+"""Blocking work on a daemon thread that is never joined.
 
-A read in /sys can hang for as long as a sick card's firmware does. asyncio's own threads are joined
-when the loop ends, so one such read would keep SIGTERM waiting.
+A read in /sys can hang as long as the firmware of a faulty card. asyncio joins its own threads when
+the loop ends, so one such read would delay the exit after SIGTERM.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ R = TypeVar("R")
 
 
 def in_thread(work: Callable[..., R], *arguments: Any) -> "asyncio.Future[R]":
-    """Starts the work at once; the future has its result or its exception.
+    """Start the work at once. The future gets its result or its exception.
 
-    The work goes on when the future is cancelled or the loop has ended: it must not matter then.
+    The work continues when the future is cancelled or the loop has ended. It must be harmless then.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[R] = loop.create_future()
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())  # seen, always
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())  # no warning
 
     def settle(how: Callable[[Any], None], what: Any) -> None:
         if not future.done():
@@ -30,7 +30,7 @@ def in_thread(work: Callable[..., R], *arguments: Any) -> "asyncio.Future[R]":
         end: tuple[Callable[[Any], None], Any]
         try:
             end = future.set_result, work(*arguments)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who waits
+        except Exception as error:  # noqa: BLE001 - raised again where the future is awaited
             end = future.set_exception, error
         with contextlib.suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(settle, *end)

@@ -1,203 +1,270 @@
-"""The arguments of the verbs, and what they are where nobody gives them.
+"""The arguments of the verbs, with their defaults.
 
-The daemon's are the Go plugin's flags, which Go reads with one dash or two, and ours, likewise.
+Go's flags take one dash or two. The options of the Go plugin, and those that older versions of
+rdma-dp took with one dash, are accepted in both forms; help and completion show two dashes.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rdma_dp import __version__
 
 DEFAULT_CONFIG = Path("/k8s-rdma-shared-dev-plugin/config.json")  # where the operator mounts it
 DEFAULT_KUBELET_ROOT = Path("/var/lib/kubelet")
-DEFAULT_CDI_DIRECTORY = Path("/var/run/cdi")  # one of the two that runtimes read; gone at a reboot
+DEFAULT_CDI_DIRECTORY = Path("/var/run/cdi")  # runtimes read it; a reboot empties it
 DEFAULT_DEVICE_INFO_DIRECTORY = Path("/var/run/k8s.cni.cncf.io/devinfo/dp")  # where Multus reads
 
 DEFAULT_COUNTING = 10.0  # seconds between two readings of counters
 _LONGEST_COUNTING = 3600.0
 
+SHELLS = ("bash", "zsh", "fish")
+
+
+class _Path(argparse.Action):
+    """Stores a path. `complete` is the word by which shtab knows what to complete."""
+
+    complete = "file"
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, dest, type=Path, **options)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse's signature
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        setattr(namespace, self.dest, values)
+
+
+class _Directory(_Path):
+    complete = "directory"
+
 
 def add_version(parser: argparse.ArgumentParser) -> None:
     """--version, and -v as in Go."""
-    parser.add_argument(
-        "-v", "-version", "--version", action="version", version=f"rdma-dp {__version__}"
-    )
+    version = f"rdma-dp {__version__}"
+    text = "show the version and exit"
+    parser.add_argument("-v", "--version", action="version", version=version, help=text)
+    parser.add_argument("-version", action="version", version=version, help=argparse.SUPPRESS)
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """The config to try out."""
+    """The config that the verb tries out."""
     parser.add_argument(
         "--config",
-        type=Path,
+        action=_Path,
         metavar="FILE",
-        help=f"default: the one in the snapshot that --root names, else {DEFAULT_CONFIG}",
+        help="config, JSON or YAML (default: the config in the snapshot that --root names, "
+        f"else {DEFAULT_CONFIG})",
     )
+
+
+def add_config_to_check(parser: argparse.ArgumentParser) -> None:
+    """The config that the verb checks."""
+    parser.add_argument("file", action=_Path, metavar="FILE", help="config, JSON or YAML")
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
-    """The host to look at, if it is not this machine."""
-    parser.add_argument(
-        *_one_dash_or_two("root"),
-        type=Path,
+    """The node to read, if it is not this machine."""
+    _add_option(
+        parser,
+        "root",
+        action=_Path,
         default=Path("/"),
         metavar="DIR|FILE",
-        help="read another host's tree (DIR/sys, DIR/dev, DIR/proc) or a snapshot, nothing else",
+        help="read this directory (with sys, dev and proc of a node) or this snapshot, and nothing "
+        "else (default: %(default)s)",
     )
 
 
-def add_output(parser: argparse.ArgumentParser, *more: str) -> None:
-    """The form of what is shown; `more` are further ones of this verb."""
-    parser.add_argument(
-        "-o",
-        "--output",
-        choices=("table", "wide", "json", *more),
-        default="table",
-        help="default: %(default)s",
-    )
+def add_output(parser: argparse.ArgumentParser, more: Sequence[str] = ()) -> None:
+    """The format of the output; `more` are further formats of this verb."""
+    _add_format(parser, ("table", "wide", "json", *more))
 
 
 def add_topo_arguments(parser: argparse.ArgumentParser) -> None:
-    """Whose HCAs to mark, and the form of the drawing."""
+    """The config whose HCAs are marked, and the format of the drawing."""
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="tell which resource hands out which HCA"
+        "--config",
+        action=_Path,
+        metavar="FILE",
+        help="config whose resources are shown at their HCAs (default: none)",
     )
-    parser.add_argument(
-        "-o",
-        "--output",
-        choices=("table", "svg", "json"),
-        default="table",
-        help="default: %(default)s",
-    )
+    _add_format(parser, ("table", "svg", "json"))
 
 
 def add_snapshot_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where it goes, and what stays as it is."""
-    parser.add_argument("file", type=Path, metavar="FILE.tar.gz")
+    """The file to write, and what is replaced in it."""
+    parser.add_argument("file", action=_Path, metavar="FILE.tar.gz", help="snapshot to write")
     parser.add_argument(
         "--raw",
         action="store_true",
-        help="leave MACs, GUIDs, GIDs, IP addresses, host names and serial numbers as they are",
+        help="keep MACs, GUIDs, GIDs, IP addresses, host names and serial numbers as they are",
     )
     parser.add_argument(
         "--hide",
         action="append",
         default=[],
         metavar="NAME",
-        help="a name to replace too, as those of hosts are; may be given several times",
+        help="also replace this name, as host names are replaced; may be given several times "
+        "(default: none)",
     )
-    parser.add_argument("--force", action="store_true", help="replace FILE.tar.gz if it is there")
+    parser.add_argument("--force", action="store_true", help="overwrite FILE.tar.gz if it exists")
 
 
 def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which checks, and the form of what they find."""
+    """The checks to run, and the format of their results."""
     parser.add_argument(
         "--only",
         type=lambda text: text.split(","),
         default=[],
         metavar="ID,...",
-        help="these checks alone",
+        help="run only these checks; --list shows the ids (default: all)",
     )
-    parser.add_argument("--list", action="store_true", help="list the checks and end")
+    parser.add_argument("--list", action="store_true", help="list the checks and exit")
     parser.add_argument(
         "--counters",
         type=_seconds,
         nargs="?",
         const=DEFAULT_COUNTING,
         metavar="SECONDS",
-        help="also read the HCAs' counters twice, so long apart (default: %(const)s)",
+        help="also read the HCAs' counters twice, this many seconds apart (default: not read; "
+        f"{DEFAULT_COUNTING:g} if no number is given)",
     )
-    parser.add_argument(
-        "-o", "--output", choices=("table", "json"), default="table", help="default: %(default)s"
-    )
+    _add_format(parser, ("table", "json"))
+
+
+def add_shell(parser: argparse.ArgumentParser) -> None:
+    """The shell to complete in."""
+    parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help="bash, zsh or fish")
 
 
 def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool) -> None:
-    """The Go plugin's flags, which Go reads with one dash or two, and ours."""
-    parser.add_argument(
-        *_one_dash_or_two("config-file"), type=Path, default=DEFAULT_CONFIG, metavar="FILE"
+    """The Go plugin's flags, and ours."""
+    _add_option(
+        parser,
+        "config-file",
+        action=_Path,
+        default=DEFAULT_CONFIG,
+        metavar="FILE",
+        help="config, JSON or YAML; changes are applied while the daemon runs "
+        "(default: %(default)s)",
+    )
+    _add_choice(
+        parser,
+        "registration",
+        "MODE",
+        ("auto", "device-plugins", "plugins-registry"),
+        "how to register with kubelet; auto uses the plugin watcher (plugins-registry) if its "
+        "directory exists, else a Register call on kubelet.sock (device-plugins)",
     )
     add_kubelet_directories(parser)
-    parser.add_argument(
-        *_one_dash_or_two("registration"),
-        choices=("auto", "device-plugins", "plugins-registry"),
-        default="auto",
-        help="auto: plugins-registry if that directory exists, else Register on kubelet.sock",
-    )
     add_use_cdi(parser)
-    _add_directory(
-        parser,
-        "cdi-dir",
-        DEFAULT_CDI_DIRECTORY,
-        "where CDI specs are written (default: %(default)s)",
-    )
+    _add_directory(parser, "cdi-dir", DEFAULT_CDI_DIRECTORY, "directory for CDI specs")
     _add_directory(
         parser,
         "device-info-dir",
         DEFAULT_DEVICE_INFO_DIRECTORY,
-        "where device-info files are written, for resources with deviceInfo (default: %(default)s)",
+        "directory for the device-info files of resources with deviceInfo",
     )
     _add_switch(
         parser,
         "set-links-up",
-        set_links_up,
-        "set the administratively down netdevs of chosen HCAs up when they appear, as the Go "
-        "plugin does; setLinksUp in the config wins (default: %(default)s)",
+        "set administratively down netdevs of chosen HCAs up when they appear, as the Go plugin "
+        "does; setLinksUp in the config has precedence",
+        default=set_links_up,
     )
-    parser.add_argument(
-        *_one_dash_or_two("log-level"), choices=("debug", "info", "warning"), default="info"
-    )
-    parser.add_argument(*_one_dash_or_two("log-format"), choices=("text", "json"), default="text")
-    text = "run on another host's tree: DIR/sys, DIR/dev, DIR/proc, and nothing else"
+    _add_logging(parser)
+    text = "read this directory (with sys, dev and proc of a node), and nothing else"
     _add_directory(parser, "root", Path("/"), text)
 
 
 def add_kubelet_directories(parser: argparse.ArgumentParser) -> None:
-    """Where kubelet is."""
-    _add_directory(
+    """The directories of kubelet."""
+    text = "kubelet's root directory, with device-plugins and plugins_registry"
+    _add_directory(parser, "kubelet-root-dir", DEFAULT_KUBELET_ROOT, text)
+    _add_option(
         parser,
-        "kubelet-root-dir",
-        DEFAULT_KUBELET_ROOT,
-        "holds device-plugins and plugins_registry (default: %(default)s)",
-    )
-    _add_directory(
-        parser, "device-plugins-dir", None, "where kubelet.sock is, if not below kubelet's root"
+        "device-plugins-dir",
+        action=_Directory,
+        metavar="DIR",
+        help="directory of kubelet.sock (default: device-plugins in the kubelet root directory)",
     )
 
 
 def add_use_cdi(parser: argparse.ArgumentParser) -> None:
     """The Go plugin's switch for CDI."""
-    _add_switch(
-        parser,
-        "use-cdi",
-        False,
-        'give containers CDI names instead of device nodes, as "cdi": "cri" in the config,'
-        " which wins (default: %(default)s)",
+    text = (
+        'give containers CDI names instead of device nodes, as "cdi": "cri" in the config does; '
+        "cdi in the config has precedence"
+    )
+    _add_switch(parser, "use-cdi", text, default=False)
+
+
+def _add_logging(parser: argparse.ArgumentParser) -> None:
+    _add_choice(
+        parser, "log-level", "LEVEL", ("info", "debug", "warning"), "least severe level to log"
+    )
+    _add_choice(parser, "log-format", "FORMAT", ("text", "json"), "format of the log lines")
+
+
+def _add_format(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
+    parser.add_argument(
+        "-o",
+        "--output",
+        choices=formats,
+        default=formats[0],
+        metavar="FORMAT",
+        help=f"{_one_of(formats)} (default: %(default)s)",
     )
 
 
-def _add_directory(
-    parser: argparse.ArgumentParser, name: str, default: Path | None, text: str
+def _add_choice(
+    parser: argparse.ArgumentParser, name: str, metavar: str, choices: Sequence[str], text: str
 ) -> None:
-    parser.add_argument(
-        *_one_dash_or_two(name), type=Path, default=default, metavar="DIR", help=text
+    """An option with some valid words, of which the first is the default."""
+    _add_option(
+        parser,
+        name,
+        choices=choices,
+        default=choices[0],
+        metavar=metavar,
+        help=f"{text}: {_one_of(choices)} (default: %(default)s)",
     )
 
 
-def _add_switch(parser: argparse.ArgumentParser, name: str, default: object, text: str) -> None:
-    """A flag of Go's: alone it means true, and it takes a value."""
-    parser.add_argument(
-        *_one_dash_or_two(name),
+def _add_directory(parser: argparse.ArgumentParser, name: str, default: Path, text: str) -> None:
+    text = f"{text} (default: %(default)s)"
+    _add_option(parser, name, action=_Directory, default=default, metavar="DIR", help=text)
+
+
+def _add_switch(parser: argparse.ArgumentParser, name: str, text: str, *, default: bool) -> None:
+    """A boolean flag as Go has it: alone it means true, and it takes a value."""
+    _add_option(
+        parser,
+        name,
         nargs="?",
         const=True,
         default=default,
         type=_go_bool,
         metavar="BOOL",
-        help=text,
+        help=f"{text} (default: {str(default).lower()})",
     )
 
 
-def _one_dash_or_two(name: str) -> tuple[str, str]:
-    return f"-{name}", f"--{name}"
+def _add_option(parser: argparse.ArgumentParser, name: str, **options: Any) -> None:
+    """An option with two dashes, and its form with one dash, which help does not show."""
+    parser.add_argument(f"--{name}", **options)
+    hidden = {**options, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+    parser.add_argument(f"-{name}", **hidden)
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _seconds(text: str) -> float:
@@ -207,7 +274,7 @@ def _seconds(text: str) -> float:
         seconds = -1
     if not 0 < seconds <= _LONGEST_COUNTING:  # NaN is neither
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no number of seconds up to {_LONGEST_COUNTING:g}"
+            f"{text!r} is not a number of seconds up to {_LONGEST_COUNTING:g}"
         )
     return seconds
 

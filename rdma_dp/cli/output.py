@@ -7,20 +7,20 @@ from typing import Any
 from rdma_dp.text import printable
 
 OK, FAILED, EMPTY_RESOURCE = 0, 1, 3
-NOT_LOOKED = 3  # of doctor, whose 1 and 2 are verdicts
-INTERRUPTED = 128 + 2  # as a shell names an end by SIGINT
+NOT_LOOKED = 3  # doctor could not check the node; its 1 and 2 are results of checks
+INTERRUPTED = 128 + 2  # a shell's exit code for a process that SIGINT ended
 
 
 def complain(line: str) -> None:
-    """A line on stderr, under the program's name."""
+    """Print a line on stderr, after the program's name."""
     print(f"rdma-dp: {printable(line)}", file=sys.stderr)  # noqa: T201
 
 
 def say(line: str) -> None:
-    """A line on stdout."""
+    """Print a line on stdout."""
     print(printable(line))  # noqa: T201
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """A document on stdout, indented, for people and for programs."""
+    """Print a document on stdout as indented JSON."""
     print(json.dumps(document, indent=2, ensure_ascii=False))  # noqa: T201

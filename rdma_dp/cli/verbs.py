@@ -1,6 +1,7 @@
-"""The verbs: what each reads, what it prints, and its exit code.
+"""The verbs: what each reads, what it prints, and its exit code. A docstring is the verb's help.
 
-What a verb needs is imported in the verb: the daemon must not load tables, nor a table gRPC.
+Each verb imports what it needs in its body. So the daemon does not load the tables, and a verb
+that shows a table does not load gRPC.
 """
 
 import argparse
@@ -27,25 +28,26 @@ logger = logging.getLogger("rdma_dp")
 
 def run(options: argparse.Namespace) -> int:
     """Run the device plugin: advertise the HCAs to kubelet until SIGTERM."""
-    # Until the daemon has handlers of its own: as a container's first process it has no defaults.
+    # The kernel ignores SIGTERM for a container's first process unless the process handles it.
+    # The daemon sets its own handler later.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))
     from rdma_dp import log
+    from rdma_dp.config import Defaults
     from rdma_dp.daemon.run import run as run_daemon
     from rdma_dp.daemon.settings import Settings
+    from rdma_dp.host.root import check_tree
     from rdma_dp.kubelet.directories import KubeletDirectories
     from rdma_dp.kubelet.registration.choice import RegistrationMode
-    from rdma_dp.node.source import open_directory
 
-    open_directory(options.root)  # a wrong --root is said before anything starts
+    check_tree(options.root)  # report a wrong --root before anything starts
     log.configure(options.log_level, options.log_format)
     logger.info("rdma-dp %s", __version__)
     settings = Settings(
         config_file=options.config_file,
         directories=KubeletDirectories.below(options.kubelet_root_dir, options.device_plugins_dir),
-        way=RegistrationMode(options.registration),
+        mode=RegistrationMode(options.registration),
         root=options.root,
-        set_links_up=options.set_links_up,
-        use_cdi=options.use_cdi,
+        defaults=Defaults(options.use_cdi, options.set_links_up),
         cdi_directory=options.cdi_dir,
         device_info_directory=options.device_info_dir,
     )
@@ -68,8 +70,8 @@ def _log_error(error: RdmaDpError, config_file: Path) -> None:
 
 
 def discover(options: argparse.Namespace) -> int:
-    """Show the node's HCAs, and why some cannot be shared."""
-    inventory = _root(options.root).scan()
+    """List the node's HCAs, and why some of them cannot be shared."""
+    inventory = _source(options).scan()
     if options.output == "json":
         from rdma_dp.render import json_documents
 
@@ -83,7 +85,7 @@ def discover(options: argparse.Namespace) -> int:
 
 
 def topo(options: argparse.Namespace) -> int:
-    """Draw the node: NUMA nodes, PCIe switches, GPUs, HCAs, and the distances between them."""
+    """Draw the node: NUMA nodes, PCIe switches, GPUs and HCAs, and the distances between them."""
     from rdma_dp.config.loading import find_config
     from rdma_dp.discovery.pcie_topology import read_topology
     from rdma_dp.render.topology.pcie_tree import View
@@ -92,11 +94,11 @@ def topo(options: argparse.Namespace) -> int:
     loaded = _loaded(find_config(options.config)) if options.config else None
     if options.config and loaded is None:
         return FAILED
-    root = _root(options.root)
-    inventory = root.scan()
+    source = _source(options)
+    inventory = source.scan()
     resources = loaded.config.config_list if loaded else ()
     chosen = choices(select(inventory, resource) for resource in resources)
-    view = View(read_topology(root.host, inventory), inventory, chosen)
+    view = View(read_topology(source.host, inventory), inventory, chosen)
     if options.output == "json":
         from rdma_dp.render import json_documents
 
@@ -114,17 +116,15 @@ def topo(options: argparse.Namespace) -> int:
 
 
 def dry_run(options: argparse.Namespace) -> int:
-    """Show what a config would do on this node: HCAs, reasons, and what a container would get."""
+    """Show what a config does on this node: the chosen HCAs, and what a container gets."""
     from rdma_dp.sharing.pool import make_pools
 
-    root = _root(options.root)
-    config = _config(root, options)
-    loaded = _loaded(config)
+    source, config = _open(options)
+    loaded = _loaded(config, use_cdi=options.use_cdi)
     if loaded is None:
         return FAILED
-    inventory = root.scan()
-    mode = loaded.config.cdi_mode(use_cdi=options.use_cdi)
-    pools = make_pools(loaded.config, inventory, mode)
+    inventory = source.scan()
+    pools = make_pools(loaded.config, inventory)
     warnings = [warning.in_file(config.file) for warning in loaded.warnings]
     if options.output == "json":
         from rdma_dp.render import json_documents
@@ -142,18 +142,16 @@ def dry_run(options: argparse.Namespace) -> int:
 
 
 def cdi(options: argparse.Namespace) -> int:
-    """Print the CDI specs that a config makes on this node, by the names of their files."""
+    """Print the CDI specs that a config makes on this node, each under its file name."""
     from rdma_dp.sharing.pool import make_pools
     from rdma_dp.specs import cdi
 
-    root = _root(options.root)
-    config = _config(root, options)
-    loaded = _loaded(config)
+    source, config = _open(options)
+    loaded = _loaded(config, use_cdi=True)
     if loaded is None:
         return FAILED
-    mode = loaded.config.cdi_mode(use_cdi=True)
-    pools = make_pools(loaded.config, root.scan(), mode)
-    specs = {cdi.file_name(pool.resource): cdi.spec(pool) for pool in pools}
+    pools = make_pools(loaded.config, source.scan())
+    specs = {cdi.file_name(pool.resource.full_name): cdi.spec(pool) for pool in pools}
     print_json({name: spec for name, spec in specs.items() if spec is not None})
     for warning in loaded.warnings:
         complain(f"{warning.in_file(config.file)} [warning]")
@@ -164,7 +162,8 @@ def cdi(options: argparse.Namespace) -> int:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Find what keeps RDMA from working on this node, and tell what to type."""
+    """Check why RDMA does not work on this node, and suggest commands that fix it."""
+    from rdma_dp.config import Defaults
     from rdma_dp.doctor.catalogue import chosen
     from rdma_dp.doctor.check import Verdict, worst
     from rdma_dp.doctor.examination import examine
@@ -178,11 +177,11 @@ def doctor(options: argparse.Namespace) -> int:
         else:
             console.show(doctor.catalogue(checks))
         return OK
-    root = _root(options.root)
+    source, config = _open(options)
     node = view_node(
-        root,
-        _config(root, options),
-        use_cdi=options.use_cdi,
+        source,
+        config,
+        defaults=Defaults(use_cdi=options.use_cdi),
         kubelet_root=options.kubelet_root_dir,
         device_plugins=options.device_plugins_dir,
         count_for=options.counters,
@@ -197,20 +196,21 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def snapshot(options: argparse.Namespace) -> int:
-    """Put all that rdma-dp reads of a node into a file, with stand-ins for what names it."""
+    """Save everything rdma-dp reads from this node to a file.
+
+    Names and addresses are replaced by pseudonyms.
+    """
     from rdma_dp.doctor.examination import examine_node
-    from rdma_dp.node.capture import take
-    from rdma_dp.node.queries import ask
+    from rdma_dp.node.capture import KubeletPlaces, take
     from rdma_dp.node.snapshot import archive_writing
     from rdma_dp.render import snapshot as told
 
     archive_writing.check_place(options.file, replace=options.force)
-    root = _root(options.root)
-    directories = (options.kubelet_root_dir, options.device_plugins_dir)
+    source, config = _open(options)
     taken = take(
-        root,
-        _config(root, options),
-        lambda host: ask(host, *directories),
+        source,
+        config,
+        KubeletPlaces(options.kubelet_root_dir, options.device_plugins_dir),
         [examine_node],
         raw=options.raw,
         hide=options.hide,
@@ -222,7 +222,10 @@ def snapshot(options: argparse.Namespace) -> int:
 
 
 def check_config(options: argparse.Namespace) -> int:
-    """Check a config file: one line per problem, as `file:path: message (hint)`."""
+    """Check a config file.
+
+    Each problem is one line: `file:path: message (hint)`.
+    """
     from rdma_dp.config.loading import find_config
 
     loaded = _loaded(find_config(options.file))
@@ -234,22 +237,50 @@ def check_config(options: argparse.Namespace) -> int:
     return OK
 
 
-def _config(root: "NodeSource", options: argparse.Namespace) -> "FoundConfig":
-    """The config that the command line names, or that of a snapshot, or the usual one."""
+def schema(options: argparse.Namespace) -> int:  # noqa: ARG001 - the signature of a verb
+    """Print the JSON Schema of the config file."""
+    from rdma_dp import config
+
+    print_json(config.json_schema())
+    return OK
+
+
+def completion(options: argparse.Namespace) -> int:
+    """Print a script that completes rdma-dp's verbs, options and file names in a shell.
+
+    To load it in the current bash: source <(rdma-dp completion bash)
+    """
+    import shtab
+
+    from rdma_dp.cli.verb_table import parser
+
+    say(shtab.complete(parser(), options.shell))
+    return OK
+
+
+def _open(options: argparse.Namespace) -> "tuple[NodeSource, FoundConfig]":
+    """The node of --root, with the config of --config, of the snapshot, or of the usual path."""
     from rdma_dp.config.loading import find_config
 
-    if options.config is None and root.config is not None:
-        complain(f"the config is {root.config.file} as {options.root} has it")
-        return root.config
-    return find_config(options.config or arguments.DEFAULT_CONFIG)
+    source = _source(options)
+    if options.config is None and source.config is not None:
+        complain(f"using the config {source.config.file} from {options.root}")
+        return source, source.config
+    return source, find_config(options.config or arguments.DEFAULT_CONFIG)
 
 
-def _loaded(found: "FoundConfig") -> "Loaded | None":
-    """A config, or None when all that is wrong with it has been said."""
+def _source(options: argparse.Namespace) -> "NodeSource":
+    from rdma_dp.node.source import open_source
+
+    return open_source(options.root)
+
+
+def _loaded(found: "FoundConfig", *, use_cdi: bool = False) -> "Loaded | None":
+    """The config, or None after its problems were printed."""
     from rdma_dp import config
 
     try:
-        return found.load()
+        return found.load(config.Defaults(use_cdi=use_cdi))
     except config.ConfigError as error:
         for problem in error.problems:
             say(problem.in_file(found.file))
@@ -260,17 +291,3 @@ def _loaded(found: "FoundConfig") -> "Loaded | None":
 def _say_warnings(warnings: "Sequence[Problem]", file: Path) -> None:
     for warning in warnings:
         say(f"{warning.in_file(file)} [warning]")
-
-
-def schema(options: argparse.Namespace) -> int:  # noqa: ARG001 - the signature of a verb
-    """Print the JSON Schema of the config file."""
-    from rdma_dp import config
-
-    print_json(config.json_schema())
-    return OK
-
-
-def _root(path: Path) -> "NodeSource":
-    from rdma_dp.node.source import open_source
-
-    return open_source(path)

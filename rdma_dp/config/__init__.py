@@ -1,16 +1,33 @@
-"""The config: which HCAs make up which resource, in the format of the Go plugin."""
+"""The config: which HCAs each resource takes, in the format of the Go plugin."""
 
 from rdma_dp.config.loading import Loaded, json_schema, load, parse, parse_bytes, read
-from rdma_dp.config.models import CdiMode, Config, EnvForm, Health, Preference, Resource, SlotsPer
+from rdma_dp.config.models import (
+    EMPTY_CONFIG,
+    NO_DEFAULTS,
+    CdiMode,
+    Config,
+    ConfigDocument,
+    Defaults,
+    EnvForm,
+    Health,
+    Preference,
+    Resource,
+    SlotsPer,
+)
 from rdma_dp.config.problems import ConfigError, ConfigMissing, Problem
-from rdma_dp.config.selectors import Selectors, Traits
+from rdma_dp.config.selectors import Selectors, Traits, compiled
 from rdma_dp.config.syntax import MAX_BYTES
 
 __all__ = [
     "Config",
+    "ConfigDocument",
+    "EMPTY_CONFIG",
+    "Defaults",
+    "NO_DEFAULTS",
     "Resource",
     "Selectors",
     "Traits",
+    "compiled",
     "Health",
     "SlotsPer",
     "Preference",

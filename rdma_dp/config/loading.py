@@ -6,7 +6,7 @@ strict, with the rules between their fields. Every problem is reported in one go
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,24 @@ from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from rdma_dp.config import rules, syntax
-from rdma_dp.config.models import Config, Resource
+from rdma_dp.config.models import NO_DEFAULTS, Config, ConfigDocument, Defaults
 from rdma_dp.config.problems import ConfigError, ConfigMissing, Problem
-from rdma_dp.config.selectors import Selectors
 from rdma_dp.config.spelling import tidy
 from rdma_dp.config.validation import problems_of
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A config that can be used, and what is worth a warning in it."""
+    """A config that can be used, the document that it was made of, and warnings about that."""
 
     config: Config
+    document: ConfigDocument = field(compare=False)  # another spelling of the same config
     warnings: tuple[Problem, ...] = ()
 
 
-def load(path: Path) -> Loaded:
+def load(path: Path, defaults: Defaults = NO_DEFAULTS) -> Loaded:
     """Read a config file. Raises ConfigMissing while there is none, else ConfigError."""
-    return parse_bytes(read(path))
+    return parse_bytes(read(path), defaults)
 
 
 def read(path: Path) -> bytes:
@@ -45,26 +45,30 @@ def read(path: Path) -> bytes:
         raise ConfigError([Problem("", f"cannot be read: {error.strerror}")]) from error
 
 
-def parse_bytes(content: bytes) -> Loaded:
+def parse_bytes(content: bytes, defaults: Defaults = NO_DEFAULTS) -> Loaded:
     """Read what a config file held. Raises ConfigMissing or ConfigError."""
-    return parse(syntax.decode(content))
+    return parse(syntax.decode(content), defaults)
 
 
-def parse(text: str) -> Loaded:
-    """Read a config from JSON or YAML. Raises ConfigMissing or ConfigError."""
+def parse(text: str, defaults: Defaults = NO_DEFAULTS) -> Loaded:
+    """Read a config from JSON or YAML. Raises ConfigMissing or ConfigError.
+
+    `defaults` count where the config says nothing. Nothing behind this function decides that again.
+    """
     reading = syntax.read(text)
-    data, respelt = tidy(reading.data, Config)
+    data, respelt = tidy(reading.data, ConfigDocument)
     warnings = (*reading.warnings, *respelt, *rules.warnings(data))
     broken = list(rules.errors(data))
     try:
         # A file knows the keys alone, not the Python names of the fields behind them.
-        config = Config.model_validate(data, by_name=False)
+        document = ConfigDocument.model_validate(data, by_name=False)
     except ValidationError as error:
-        raise ConfigError(_in_order([*problems_of(error, Config), *broken]), warnings) from None
+        raise ConfigError(
+            _in_order([*problems_of(error, ConfigDocument), *broken]), warnings
+        ) from None
     if broken:
         raise ConfigError(_in_order(broken), warnings)
-    folded = tuple(_folded(resource) for resource in config.config_list)
-    return Loaded(config.model_copy(update={"config_list": folded}), warnings)
+    return Loaded(document.decided(defaults), document, warnings)
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:
@@ -72,19 +76,9 @@ def _in_order(problems: list[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda p: re.sub(r"\d+", lambda n: n[0].zfill(8), p.path))
 
 
-def _folded(resource: Resource) -> Resource:
-    """With all selectors in one place: from here on nobody meets the others."""
-    if not resource.devices and resource.extra_selectors == Selectors():
-        return resource
-    named = Selectors(if_names=resource.devices)
-    selectors = resource.selectors.joined(named).joined(resource.extra_selectors)
-    others = {"devices": (), "extra_selectors": Selectors()}
-    return resource.model_copy(update={"selectors": selectors, **others})
-
-
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a config in its usual spelling, for editors."""
-    schema = Config.model_json_schema(by_alias=True, schema_generator=_Schema)
+    schema = ConfigDocument.model_json_schema(by_alias=True, schema_generator=_Schema)
     return {"$schema": _Schema.schema_dialect, **schema, "title": "rdma-dp config"}
 
 
@@ -103,10 +97,10 @@ class FoundConfig:
     content: bytes | None = None
     failure: str | None = None
 
-    def load(self) -> Loaded:
+    def load(self, defaults: Defaults = NO_DEFAULTS) -> Loaded:
         """What it says. Raises ConfigMissing when there was none, else ConfigError."""
         if self.content is not None:
-            return parse_bytes(self.content)
+            return parse_bytes(self.content, defaults)
         if self.failure is not None:
             raise ConfigError([Problem("", self.failure)])
         raise ConfigMissing("there is no such file")

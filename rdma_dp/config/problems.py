@@ -1,4 +1,4 @@
-"""What is wrong with a config, each thing with its place, so that all of it can be told at once."""
+"""Problems of a config. Each has its place, so that all of them can be reported at once."""
 
 import json
 import re
@@ -9,15 +9,15 @@ from rdma_dp.errors import RdmaDpError
 
 Location = tuple[str | int, ...]  # keys and list positions, from the top: ("configList", 0, ...)
 
-_LONGEST_SHOWN = 80  # characters of a foreign value in a message: one line, whatever it holds
+_LONGEST_SHOWN = 80  # characters of a config's value in a message, so that it stays on one line
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One error or warning. Its text is one line: `path: message (hint)`.
 
-    `path` is where: keys and positions ("configList[0].rdmaHcaMax") for a value, line:column
-    ("3:14") for a syntax error, "" for the file as a whole.
+    `path` is the place: keys and positions ("configList[0].rdmaHcaMax") for a value, line:column
+    ("3:14") for a syntax error, "" for the whole file.
     """
 
     path: str
@@ -35,7 +35,7 @@ class Problem:
 
 
 class ConfigError(RdmaDpError):
-    """The config cannot be used: every problem in it, and what else is worth a warning."""
+    """A config that cannot be used: all its problems, and all warnings about it."""
 
     def __init__(self, problems: Iterable[Problem], warnings: Iterable[Problem] = ()) -> None:
         self.problems = tuple(problems)
@@ -43,15 +43,15 @@ class ConfigError(RdmaDpError):
         super().__init__("; ".join(map(str, self.problems)))
 
 
-class ConfigMissing(ConfigError):  # noqa: N818 (nothing is wrong yet; the daemon waits)
-    """There is no config yet: no file, or nothing in it. The daemon waits for one."""
+class ConfigMissing(ConfigError):  # noqa: N818 (not an error yet: the daemon waits)
+    """There is no config yet: no file, or an empty one. The daemon waits for it."""
 
     def __init__(self, message: str) -> None:
         super().__init__([Problem("", message, 'a config begins with {"configList": [...]}')])
 
 
-class InvalidValue(ValueError):  # noqa: N818 (a verdict on one value, raised by its validator)
-    """A value that cannot be used: why, and what to write instead."""
+class InvalidValue(ValueError):  # noqa: N818 (raised by the validator of one value)
+    """A value that cannot be used. `message` is the reason, `hint` what to write instead."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -60,7 +60,7 @@ class InvalidValue(ValueError):  # noqa: N818 (a verdict on one value, raised by
 
 
 def path_of(location: Location) -> str:
-    """("configList", 0, "rdmaHcaMax") -> "configList[0].rdmaHcaMax"; odd keys are quoted."""
+    """("configList", 0, "rdmaHcaMax") -> "configList[0].rdmaHcaMax"; unusual keys are quoted."""
     path = ""
     for step in location:
         if isinstance(step, int):
@@ -73,9 +73,11 @@ def path_of(location: Location) -> str:
 
 
 def shown(value: object) -> str:
-    """A foreign value as one short printable line, quoted as JSON quotes it."""
+    """A value of a config as one short printable line, quoted as in JSON."""
     if isinstance(value, str):
-        text = json.dumps(value[:_LONGEST_SHOWN]).replace("\x7f", "\\u007f")  # JSON lets it pass
+        text = json.dumps(value[:_LONGEST_SHOWN]).replace(
+            "\x7f", "\\u007f"
+        )  # JSON does not escape it
         return text + ("..." if value[_LONGEST_SHOWN:] else "")
     text = json.dumps(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

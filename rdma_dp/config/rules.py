@@ -1,7 +1,7 @@
-"""What must hold between the fields of a config, and what is odd between them.
+"""Rules that concern several fields of a config: errors and warnings.
 
-The rules look at plain data in the models' spelling, not at models: they speak up even when other
-fields are refused, and then skip whatever does not have the right shape.
+The rules read plain data in the spelling of the models, not the models themselves. So they also
+report problems when the models refuse other fields. They skip values of the wrong type.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,9 +22,9 @@ Rule = Callable[[list[Entry]], Iterator[Problem]]
 
 
 def errors(data: object) -> Iterator[Problem]:
-    """Every broken rule."""
+    """One problem for each violation of a rule."""
     for rule in (
-        one_way_to_select,
+        selects_hcas,
         each_selector_once,
         exclude_is_plain,
         names_differ,
@@ -35,7 +35,7 @@ def errors(data: object) -> Iterator[Problem]:
 
 
 def warnings(data: object) -> Iterator[Problem]:
-    """What works, and is better written otherwise."""
+    """One warning for each thing that works but should be written differently."""
     for rule in (
         devices_is_an_old_name,
         interfaces_are_plain,
@@ -45,28 +45,28 @@ def warnings(data: object) -> Iterator[Problem]:
         yield from rule(_entries(data))
 
 
-def one_way_to_select(entries: list[Entry]) -> Iterator[Problem]:
-    """Selectors or devices. Selectors without a value count as none, as in the Go plugin."""
+def selects_hcas(entries: list[Entry]) -> Iterator[Problem]:
+    """Either selectors or devices. Empty selectors count as absent, as in the Go plugin."""
     for place, entry in entries:
         selectors, extra, devices = (
             entry.get(key) for key in ("selectors", "extraSelectors", "devices")
         )
-        if devices and (_takes(selectors) or _leaves_out(selectors)):
+        if devices and (_takes(selectors) or _excludes(selectors)):
             yield Problem(
                 path_of((*place, "devices")),
                 'cannot be used together with "selectors"',
                 'move the names to "selectors.ifNames"',
             )
-        if not (_says_something(devices) or _takes(selectors) or _takes(extra)):
+        if not (_is_given(devices) or _takes(selectors) or _takes(extra)):
             hint = 'for every NVIDIA/Mellanox HCA: "selectors": {"vendors": ["15b3"]}'
-            if _leaves_out(selectors) or _leaves_out(extra):
-                hint = f"exclude only leaves out; add what it leaves them out of, {hint}"
+            if _excludes(selectors) or _excludes(extra):
+                hint = f"exclude only removes HCAs; add a selector that takes some, {hint}"
             path = path_of((*place, "selectors"))
             yield Problem(path, "does not say which HCAs to take", hint)
 
 
 def each_selector_once(entries: list[Entry]) -> Iterator[Problem]:
-    """What extraSelectors adds must not be there already: which of the two would count?"""
+    """No selector is in both extraSelectors and selectors: it would be unclear which counts."""
     for place, entry in entries:
         extra = _given(entry.get("extraSelectors"))
         taken = dict.fromkeys(_given(entry.get("selectors")), "selectors")
@@ -82,25 +82,33 @@ def each_selector_once(entries: list[Entry]) -> Iterator[Problem]:
 
 
 def exclude_is_plain(entries: list[Entry]) -> Iterator[Problem]:
-    """A blank may be a name that a template did not fill in, and a glob may mean less than it says.
+    """No blank values and no globs that match less than they seem to.
 
-    Elsewhere that takes an HCA too few, here it would hand out one that is to be kept back.
+    A blank can be a name that a template did not fill in. In another selector such a value takes
+    too few HCAs. In exclude it would hand out an HCA that must be kept back.
     """
     for place, entry in entries:
         for key in ("selectors", "extraSelectors"):
             for name, values in _given(_given(entry.get(key)).get("exclude")).items():
-                texts = _texts(values)
-                for at, value in texts:
-                    path = path_of((*place, key, "exclude", name, at))
-                    refused = globs.doubtful(value) if name == "ifNames" else None
-                    if not value and any(other for _, other in texts):
-                        yield Problem(path, "is blank and leaves nothing out", "remove it")
-                    elif refused is not None:
-                        yield Problem(path, f"{shown(value)} {refused.message}", refused.hint)
+                yield from _not_plain((*place, key, "exclude", name), _texts(values))
+
+
+def _not_plain(place: Location, texts: list[tuple[int, str]]) -> Iterator[Problem]:
+    only_blanks = not any(value for _, value in texts)  # the model refuses these
+    for at, value in texts:
+        if not value and not only_blanks:
+            yield Problem(path_of((*place, at)), "is blank and excludes nothing", "remove it")
+        elif place[-1] == "ifNames":
+            yield from _doubtful((*place, at), value)
+
+
+def _doubtful(place: Location, value: str) -> Iterator[Problem]:
+    if refused := globs.doubtful(value):
+        yield Problem(path_of(place), f"{shown(value)} {refused.message}", refused.hint)
 
 
 def names_differ(entries: list[Entry]) -> Iterator[Problem]:
-    """kubelet knows one plugin per full name."""
+    """No two resources have the same full name: kubelet accepts one plugin for each."""
     first: dict[str, Location] = {}
     for place, full_name, _ in _named(entries):
         if full_name in first:
@@ -113,9 +121,10 @@ def names_differ(entries: list[Entry]) -> Iterator[Problem]:
 
 
 def slots_fit(entries: list[Entry]) -> Iterator[Problem]:
-    """Longer ids and NUMA nodes leave room for fewer slots; those of a PCI function must fit.
+    """The list of slots fits into kubelet's limit, with ids as long as those of a PCI function.
 
-    What has a longer key than a PCI address (an SF) gets fewer slots at run time.
+    Longer ids and NUMA nodes mean fewer slots. An HCA whose key is longer than a PCI address (an
+    SF) gets fewer slots at run time.
     """
     for place, entry in entries:
         slots, per_hca = number(entry.get("rdmaHcaMax")), entry.get("slotsPer") == "hca"
@@ -131,7 +140,7 @@ def slots_fit(entries: list[Entry]) -> Iterator[Problem]:
 
 
 def device_info_fits(entries: list[Entry]) -> Iterator[Problem]:
-    """A slot whose device-info file cannot be written would never be Healthy."""
+    """Names of device-info files are short enough: a slot without its file is never Healthy."""
     for place, full_name, entry in _named(entries):
         slots = number(entry.get("rdmaHcaMax"))
         wanted = entry.get("slotsPer") == "hca" and flag(entry.get("deviceInfo")) is True
@@ -141,15 +150,15 @@ def device_info_fits(entries: list[Entry]) -> Iterator[Problem]:
             if longest > LONGEST_FILE_NAME:
                 yield Problem(
                     path_of((*place, "deviceInfo")),
-                    f"makes file names of up to {longest} bytes, and {LONGEST_FILE_NAME} is the "
-                    "most that there can be",
+                    f"makes file names of up to {longest} bytes; at most {LONGEST_FILE_NAME} are "
+                    "allowed",
                     f"shorten resourcePrefix or resourceName by {longest - LONGEST_FILE_NAME}, or "
                     "remove deviceInfo",
                 )
 
 
 def devices_is_an_old_name(entries: list[Entry]) -> Iterator[Problem]:
-    """It works, and the operator's documents no longer name it."""
+    """`devices` still works, but the documentation of Network Operator no longer mentions it."""
     for place, entry in entries:
         if "devices" in entry:
             yield Problem(
@@ -160,20 +169,18 @@ def devices_is_an_old_name(entries: list[Entry]) -> Iterator[Problem]:
 
 
 def interfaces_are_plain(entries: list[Entry]) -> Iterator[Problem]:
-    """Globs of interfaces that mean less than they seem to; they are known from the Go plugin."""
+    """No globs of interfaces that match less than they seem to. The Go plugin accepts them."""
     for place, entry in entries:
-        for way in (("devices",), ("selectors", "ifNames"), ("extraSelectors", "ifNames")):
+        for path in (("devices",), ("selectors", "ifNames"), ("extraSelectors", "ifNames")):
             values: object = entry
-            for step in way:
+            for step in path:
                 values = values.get(step) if isinstance(values, dict) else None
             for at, value in _texts(values):
-                if refused := globs.doubtful(value):
-                    path = path_of((*place, *way, at))
-                    yield Problem(path, f"{shown(value)} {refused.message}", refused.hint)
+                yield from _doubtful((*place, *path, at), value)
 
 
 def only_with_slots_per_hca(entries: list[Entry]) -> Iterator[Problem]:
-    """Settings that a slot of a whole resource has no use for."""
+    """Settings that have no effect without slots per HCA."""
     for place, entry in entries:
         for key in ("preference", "deviceInfo"):
             wanted = key in entry and flag(entry[key]) is not False
@@ -186,7 +193,7 @@ def only_with_slots_per_hca(entries: list[Entry]) -> Iterator[Problem]:
 
 
 def variables_differ(entries: list[Entry]) -> Iterator[Problem]:
-    """In a container with both resources only one of two equal variables would be seen."""
+    """No two resources set the same variable: a container with both would get one of them."""
     first: dict[str, tuple[Location, str]] = {}
     for place, full_name, entry in _named(entries):
         own = hcas_variable(entry["resourceName"])
@@ -195,7 +202,7 @@ def variables_differ(entries: list[Entry]) -> Iterator[Problem]:
         for variable, path in paths.items():
             earlier, other = first.setdefault(variable, (place, full_name))
             if other != full_name:
-                way_out = (
+                remedy = (
                     "choose names that differ in more than case, -, _, . and prefix"
                     if variable == own
                     else "choose another variable if a container may have both"
@@ -204,7 +211,7 @@ def variables_differ(entries: list[Entry]) -> Iterator[Problem]:
                     path_of(path),
                     f"has the environment variable {variable} in common with {path_of(earlier)}",
                     "a container with both sees only one of them, and kubelet takes either, in "
-                    f"random order; {way_out}",
+                    f"random order; {remedy}",
                 )
 
 
@@ -215,7 +222,7 @@ def _entries(data: object) -> list[Entry]:
 
 
 def _named(entries: list[Entry]) -> Iterator[tuple[Location, str, dict[str, Any]]]:
-    """Those that have a name, with their full names."""
+    """(place, full name, entry) of the resources that have a name."""
     for place, entry in entries:
         prefix, name = entry.get("resourcePrefix") or DEFAULT_PREFIX, entry.get("resourceName")
         if isinstance(prefix, str) and isinstance(name, str):
@@ -223,30 +230,30 @@ def _named(entries: list[Entry]) -> Iterator[tuple[Location, str, dict[str, Any]
 
 
 def _given(value: object) -> dict[str, Any]:
-    """The members of an object that hold something."""
+    """The members of an object that are not empty; {} for anything else."""
     members = value.items() if isinstance(value, dict) else ()
     return {key: member for key, member in members if member}
 
 
 def _takes(selectors: object) -> bool:
-    """Whether HCAs are named that the resource takes."""
+    """Whether selectors, apart from exclude, select HCAs."""
     if isinstance(selectors, dict):
-        return any(_says_something(selectors[key]) for key in selectors if key != "exclude")
-    return _says_something(selectors)
+        return any(_is_given(selectors[key]) for key in selectors if key != "exclude")
+    return _is_given(selectors)
 
 
-def _says_something(value: object) -> bool:
-    """Whether a value names something; one of the wrong shape, 0 for [0], may mean to."""
+def _is_given(value: object) -> bool:
+    """Whether a value is given; a value of the wrong type (0 for [0]) counts as given."""
     return value not in (None, [], {})
 
 
 def _texts(values: object) -> list[tuple[int, str]]:
-    """The strings in a list, with their positions."""
+    """(position, string) of the strings in a list."""
     listed = enumerate(values) if isinstance(values, list) else ()
     return [(at, value) for at, value in listed if isinstance(value, str)]
 
 
-def _leaves_out(selectors: object) -> bool:
+def _excludes(selectors: object) -> bool:
     exclude = _given(selectors).get("exclude")
     return bool(_given(exclude) if isinstance(exclude, dict) else exclude)
 

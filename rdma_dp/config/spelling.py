@@ -1,9 +1,9 @@
-"""The tolerant half of reading a config: what people write -> what the models accept.
+"""Bring what people write into the spelling that the models accept.
 
-The models of config.py are strict and know one spelling of everything. This walk, led by their
-fields, brings plain data into that spelling and warns of each thing that it changes. It never
-fails: what it does not understand it leaves for the models to refuse. In a model that forbids
-other keys nothing is passed over: odd values and unknown keys are left for it as well.
+The models are strict and accept one spelling of each key and value. `tidy` walks through plain data
+along the fields of the models, corrects the spelling, and adds a warning for each change. It never
+fails: what it cannot correct stays as it is, and the models refuse it. In a model that forbids
+unknown keys, it also keeps unknown keys and invalid values, so that the model refuses them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,35 +18,43 @@ from pydantic.fields import FieldInfo
 
 from rdma_dp.config.problems import InvalidValue, Location, Problem, path_of, shown
 
-_EDITOR_KEYS = ("$schema",)  # belongs to the editor; no reason to warn
-_LONGEST_GUESSED = 64  # characters; nearest matches cost the square of the length
+_EDITOR_KEYS = ("$schema",)  # for editors; no warning
+_LONGEST_GUESSED = 64  # characters; get_close_matches takes time quadratic in the length
 
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """Marks a string type, in Annotated: `usual` turns other spellings into the one that matches.
+    """Marks a string type, in Annotated, with the function that corrects its spelling.
 
-    It returns its argument where it does not know better.
+    `normalized` returns its argument when it does not know a better spelling.
     """
 
-    usual: Callable[[str], str]
+    normalized: Callable[[str], str]
 
 
 def tidy(data: object, model: type[BaseModel]) -> tuple[object, list[Problem]]:
     """`data` with the keys and spellings that `model` knows, and a warning for each change."""
     walk = _Walk(model)
-    return walk.value(data, model, ()), walk.warnings
+    return walk.value(data, _Kind(model), ()), walk.warnings
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A type without `| None` and Annotated, and the marks that were on it."""
+
+    bare: Any
+    marks: Sequence[object] = ()
 
 
 def unknown_key_hint(location: Location, root: type[BaseModel]) -> str:
-    """What may have been meant by the unknown key that a location in `root` ends with."""
-    *way, key = location
-    siblings = [name for name, _ in _fields(_model_at(way, root))]
+    """A hint about the unknown key at the end of a location in `root`."""
+    *parents, key = location
+    known = [name for name, _ in _fields(_model_at(parents, root))]
     if home := _all_homes(root).get(str(key).casefold()):
         return f'its place is "{home}"'
-    if near := _nearest(str(key), siblings):
+    if near := _nearest(str(key), known):
         return f'did you mean "{near}"?'
-    return f"known here: {', '.join(siblings)}"
+    return f"known here: {', '.join(known)}"
 
 
 class _Walk:
@@ -57,35 +65,36 @@ class _Walk:
     def value(
         self,
         value: object,
-        kind: Any,
+        kind: _Kind,
         location: Location,
-        notes: Sequence[object] = (),
         strict: bool = False,
     ) -> object:
-        """`notes` are the marks on `kind` that pydantic took off it, beside those still on it."""
-        kind, notes = _peeled(kind, notes)
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(value, dict):
-            return self._object(value, kind, location)
-        if get_origin(kind) is tuple and isinstance(value, list):
-            of = get_args(kind)[0]
+        """`value` with corrected spelling. A strict walk keeps invalid items of lists."""
+        bare = kind.bare
+        if isinstance(bare, type) and issubclass(bare, BaseModel) and isinstance(value, dict):
+            return self._object(value, bare, location)
+        if get_origin(bare) is tuple and isinstance(value, list):
+            of = _peeled(get_args(bare)[0])
             items = [self._item(item, of, (*location, i), strict) for i, item in enumerate(value)]
-            return items if strict else self._without_odd_ones(items, of, location)
-        if get_origin(kind) is Mapping and isinstance(value, dict):
-            return self._table(value, get_args(kind)[1], location)
+            return items if strict else self._without_invalid(items, of, location)
+        if get_origin(bare) is Mapping and isinstance(value, dict):
+            return self._table(value, get_args(bare)[1], location)
         if _is_text(kind) and isinstance(value, str):
-            return self._text(value, notes, location)
+            return self._text(value, kind, location)
         return value
 
     def _table(self, data: dict[str, object], of: Any, location: Location) -> dict[str, object]:
-        """Keys of the user's own; null and absent are the same in Go."""
+        """An object whose keys the user chooses; null and absent are the same in Go."""
         return {
-            key: self.value(value, of, (*location, key))
+            key: self.value(value, _peeled(of), (*location, key))
             for key, value in data.items()
             if value is not None
         }
 
-    def _without_odd_ones(self, items: list[object], kind: Any, location: Location) -> list[object]:
-        """What would be refused is dropped beside a good value: in Go it merely matches nothing."""
+    def _without_invalid(
+        self, items: list[object], kind: _Kind, location: Location
+    ) -> list[object]:
+        """Blank the invalid items of a list that has a valid one: in Go they match nothing."""
         refusals = [_refusal(item, kind) for item in items]
         if all(refused or not item for item, refused in zip(items, refusals, strict=True)):
             return items
@@ -114,26 +123,26 @@ class _Walk:
                 self._warn((*location, key), f'is read as "{name}"', "write it so")
             if value is not None:  # null and absent are the same in Go
                 place = (*location, name)
-                tidied[name] = self.value(value, field.annotation, place, field.metadata, strict)
+                kind = _peeled(field.annotation, field.metadata)
+                tidied[name] = self.value(value, kind, place, strict)
         return tidied
 
-    def _item(self, item: object, kind: Any, location: Location, strict: bool) -> object:
-        """A member of a list. Go reads null as "", and both match nothing: dropped later."""
-        is_text = _is_text(_peeled(kind)[0])
-        if is_text and (item is None or (isinstance(item, str) and not item.strip())):
+    def _item(self, item: object, kind: _Kind, location: Location, strict: bool) -> object:
+        """An item of a list. Go reads null as "", which matches nothing; it is dropped later."""
+        if _is_text(kind) and (item is None or (isinstance(item, str) and not item.strip())):
             if not strict:
                 self._warn(location, "is blank and matches nothing", "remove it")
             return ""
         return self.value(item, kind, location)
 
-    def _text(self, text: str, notes: Sequence[object], location: Location) -> str:
-        usual = text.strip()
-        for note in notes:
-            usual = note.usual(usual) if isinstance(note, Spelling) else usual
-        if usual == text:
+    def _text(self, text: str, kind: _Kind, location: Location) -> str:
+        normalized = text.strip()
+        for mark in kind.marks:
+            normalized = mark.normalized(normalized) if isinstance(mark, Spelling) else normalized
+        if normalized == text:
             return text
-        self._warn(location, f"{shown(text)} is read as {shown(usual)}", "write it so")
-        return usual
+        self._warn(location, f"{shown(text)} is read as {shown(normalized)}", "write it so")
+        return normalized
 
     def _unknown_key(self, key: str, location: Location) -> None:
         if key not in _EDITOR_KEYS:
@@ -145,15 +154,14 @@ class _Walk:
         self.warnings.append(Problem(path_of(location), message, hint))
 
 
-def _refusal(item: object, kind: Any) -> InvalidValue | None:
-    """What the validators of a string type say against a value."""
-    bare, notes = _peeled(kind)
-    if bare is not str or not isinstance(item, str) or not item:
+def _refusal(item: object, kind: _Kind) -> InvalidValue | None:
+    """Why the validators of a string type refuse a value; None if they accept it."""
+    if kind.bare is not str or not isinstance(item, str) or not item:
         return None
     try:
-        for note in notes:
-            if isinstance(note, AfterValidator):
-                note.func(item)  # type: ignore[call-arg]  # ours take the value alone
+        for mark in kind.marks:
+            if isinstance(mark, AfterValidator):
+                mark.func(item)  # type: ignore[call-arg]  # ours take the value alone
     except InvalidValue as refused:
         return refused
     return None
@@ -166,12 +174,12 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
 
 @cache
 def _all_homes(root: type[BaseModel]) -> Mapping[str, str]:
-    """Where each key belongs, first of all: the same selector has a place in several objects."""
+    """The path of each key; the first one for a selector that several objects accept."""
     return dict(reversed(list(_homes(root, ""))))
 
 
 def _homes(model: type[BaseModel], path: str) -> Iterator[tuple[str, str]]:
-    """Where each key belongs, folded key first: ("ifnames", "configList[].selectors.ifNames")."""
+    """(folded key, path) of each key: ("ifnames", "configList[].selectors.ifNames")."""
     for name, field in _fields(model):
         yield name.casefold(), f"{path}{name}"
         inner, many = _inner(field)
@@ -180,7 +188,7 @@ def _homes(model: type[BaseModel], path: str) -> Iterator[tuple[str, str]]:
 
 
 def _model_at(location: Sequence[str | int], root: type[BaseModel]) -> type[BaseModel]:
-    """The model of the object that a location leads to."""
+    """The model of the object at a location."""
     model = root
     for step in location:
         inner = next((_inner(field)[0] for name, field in _fields(model) if name == step), None)
@@ -189,26 +197,26 @@ def _model_at(location: Sequence[str | int], root: type[BaseModel]) -> type[Base
 
 
 def _inner(field: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
-    """The model of what a field holds, if it holds objects, and whether it holds a list of them."""
-    kind, _ = _peeled(field.annotation)
+    """The model of a field's objects, None without objects; and whether the field is a list."""
+    kind = _peeled(field.annotation).bare
     many = get_origin(kind) is tuple
-    inner, _ = _peeled(get_args(kind)[0] if many else kind)
+    inner = _peeled(get_args(kind)[0] if many else kind).bare
     return (inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None), many
 
 
-def _peeled(kind: Any, notes: Sequence[object] = ()) -> tuple[Any, Sequence[object]]:
-    """The bare type below `| None` and Annotated, and all that was noted on it."""
-    if get_origin(kind) in (Union, UnionType):
-        kind, *_ = (member for member in get_args(kind) if member is not NoneType)
-    if get_origin(kind) is not Annotated:
-        return kind, notes
-    bare, *more = get_args(kind)
-    return bare, [*more, *notes]
+def _peeled(annotation: Any, marks: Sequence[object] = ()) -> _Kind:
+    """The kind of an annotation. `marks` are those that pydantic has taken off already."""
+    if get_origin(annotation) in (Union, UnionType):
+        annotation, *_ = (each for each in get_args(annotation) if each is not NoneType)
+    if get_origin(annotation) is not Annotated:
+        return _Kind(annotation, marks)
+    bare, *more = get_args(annotation)
+    return _Kind(bare, [*more, *marks])
 
 
-def _is_text(kind: Any) -> bool:
-    """Whether a bare type is that of strings, or of some strings (StrEnum)."""
-    return isinstance(kind, type) and issubclass(kind, str)
+def _is_text(kind: _Kind) -> bool:
+    """Whether a kind is str or a StrEnum."""
+    return isinstance(kind.bare, type) and issubclass(kind.bare, str)
 
 
 def _nearest(key: str, names: Sequence[str]) -> str | None:

@@ -1,9 +1,9 @@
-"""From the text of a config to plain data: dicts, lists, strings, numbers, None.
+"""Parse the text of a config into plain data: dicts, lists, strings, numbers, None.
 
-This file knows JSON and YAML and nothing of what the keys mean, but for whose they are. Doubled
-keys are treated as Go's encoding/json treats them, because a config that works in the Go plugin
-must mean the same here: case makes no difference, the last one wins, two objects are merged, and
-null changes nothing. Where the keys are the user's own, case does make a difference.
+This module parses JSON and YAML. It does not know the meaning of keys, with one exception: which
+keys the user chooses. Duplicate keys are treated as in Go's encoding/json, because a config that
+works in the Go plugin must mean the same here: case is ignored, the last key counts, two objects
+are merged, and null changes nothing. In keys that the user chooses, case is significant.
 """
 
 import json
@@ -16,23 +16,22 @@ import yaml
 
 from rdma_dp.config.problems import ConfigError, ConfigMissing, Location, Problem, path_of, shown
 
-# Bounds, so that no file can hold the daemon's event loop for long. A ConfigMap ends at 1 MiB
-# (kubernetes pkg/apis/core MaxSecretSize); a resource has about ten values.
+# Limits, so that parsing takes at most about a second. A ConfigMap has at most 1 MiB (kubernetes
+# pkg/apis/core MaxSecretSize). A resource has about ten values.
 MAX_BYTES = 1024 * 1024
 MAX_VALUES = 20_000
 MAX_DEPTH = 32
-_MAX_DIGITS = 100  # of a number: Python refuses to read more than 4300, and nobody needs so many
+_MAX_DIGITS = 100  # of a number; Python refuses to parse more than 4300
 
-_OWN_KEYS = "env"  # below it the keys are names of environment variables
+_OWN_KEYS = "env"  # the user chooses the keys below it: names of environment variables
 
 _YAML = "tag:yaml.org,2002:"
 
 
 class Unquoted(str):
-    """A YAML scalar that is a number, a truth value or a date only by YAML's own guess.
+    """A YAML scalar without quotes that YAML would read as a number, a boolean or a date.
 
-    1021, 0x101b and 101e1 are device ids: the text as written is kept, and the field that it
-    belongs to decides what it is.
+    1021, 0x101b and 101e1 can be device IDs. So the text is kept, and its field decides the type.
     """
 
     __slots__ = ()
@@ -40,14 +39,14 @@ class Unquoted(str):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Plain data, and what was odd about its text."""
+    """Plain data, and the warnings about its text."""
 
     data: object
     warnings: tuple[Problem, ...]
 
 
 def read(text: str) -> Reading:
-    """Read JSON or YAML. Raises ConfigMissing for nothing at all, ConfigError for bad syntax."""
+    """Parse JSON or YAML. Raises ConfigMissing for an empty text, ConfigError for bad syntax."""
     text = text.removeprefix("\ufeff")
     if not text.strip():
         raise ConfigMissing("the config is empty")
@@ -71,19 +70,19 @@ def decode(raw: bytes) -> str:
 
 
 def whole_number(digits: str) -> int:
-    """The number; one with more digits than anybody needs is cut, and stays absurdly large."""
+    """The number. One with more than 100 digits is cut; it stays larger than any limit."""
     return int(digits[:_MAX_DIGITS])
 
 
 def number(value: object) -> object:
-    """The text of an unquoted YAML scalar as a number, if JSON would read it as a whole one."""
+    """An unquoted YAML scalar as a number, if it is an integer in JSON; else the value itself."""
     if isinstance(value, Unquoted) and re.fullmatch(r"-?(0|[1-9][0-9]*)", value):
         return whole_number(value)
     return value
 
 
 def flag(value: object) -> object:
-    """The text of an unquoted YAML scalar as a truth value, if it is spelt as in JSON."""
+    """An unquoted YAML scalar as a boolean, if it is one in JSON; else the value itself."""
     if isinstance(value, Unquoted) and value in ("true", "false"):
         return value == "true"
     return value
@@ -107,7 +106,7 @@ def _line_column(text: str, position: int) -> str:
 
 
 class _Pairs(list[tuple[str, object]]):
-    """An object with all its keys, doubled ones too, in the order of the text."""
+    """An object with all its keys in the order of the text, duplicates included."""
 
 
 def _parse(text: str) -> tuple[object, list[Problem]]:
@@ -121,7 +120,7 @@ def _parse(text: str) -> tuple[object, list[Problem]]:
         except ConfigError:
             raise not_json from None
         error = not_json.problems[0]
-        hint = "the Go plugin would refuse it; correct the JSON"
+        hint = "the Go plugin refuses it; correct the JSON"
         return tree, [Problem(error.path, f"{error.message}; read as YAML instead", hint)]
 
 
@@ -138,7 +137,7 @@ def _parse_json(text: str) -> object:
 
 
 class _Loader(yaml.SafeLoader):
-    """Makes nodes only, never objects, and stops at MAX_VALUES of them."""
+    """Creates nodes, never objects, and stops after MAX_VALUES nodes."""
 
     nodes = 0
 
@@ -163,12 +162,12 @@ def _parse_yaml(text: str) -> yaml.Node:
     except (ValueError, OverflowError) as error:  # an escape such as "\UFFFFFFFF"
         _refuse("", f"is not YAML: {error}")
     if node is None:
-        raise ConfigMissing("the config holds nothing but comments")
+        raise ConfigMissing("the config has only comments")
     return node
 
 
 def _yaml_hint(error: yaml.MarkedYAMLError) -> str | None:
-    """What begins with * is an alias to YAML; in a config it was meant for a glob."""
+    """A value that begins with * is an alias in YAML, but is probably intended as a glob."""
     if "alias" in f"{error.context} {error.problem}":
         return 'a glob that begins with * needs quotes: "*np0"'
     return None
@@ -185,19 +184,19 @@ class _Builder:
         self._values = 0
 
     def build(self, node: object, location: Location) -> object:
-        """Plain data of `node` and all below; aliases of YAML count wherever they are used."""
+        """The plain data of a node. An alias of YAML counts each time it is used."""
         if len(location) > MAX_DEPTH:
             _refuse("", f"is nested deeper than {MAX_DEPTH} levels")
         value = self._open(node)
         if isinstance(value, _Pairs):
-            members = self._without_doubles(value, location)
+            members = self._without_duplicates(value, location)
             return {key: self.build(member, (*location, key)) for key, member in members}
         if isinstance(value, list):
             return [self.build(item, (*location, i)) for i, item in enumerate(value)]
         return value
 
     def _open(self, node: object) -> object:
-        """A YAML node's own level as _Pairs, list or scalar; what JSON gave is so already."""
+        """A YAML node as _Pairs, a list of nodes, or a scalar. Data from JSON stays as it is."""
         self._values += 1
         if self._values > MAX_VALUES:
             _refuse("", f"holds more than {MAX_VALUES} values")
@@ -225,18 +224,18 @@ class _Builder:
         return _Pairs([(k, v) for k, v in inherited.items() if k not in given] + own)
 
     def _merged(self, node: yaml.Node) -> Iterator[tuple[str, object]]:
-        """What `<<: *anchor` and `<<: [*anchor, *anchor]` bring in; the first one counts."""
+        """The pairs of `<<: *anchor` and `<<: [*anchor, *anchor]`, in their order."""
         for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             pairs = self._open(source)
             if not isinstance(pairs, _Pairs):
                 _refuse(_mark(source), "is not YAML: << takes an object or a list of objects")
             yield from pairs
 
-    def _without_doubles(self, pairs: _Pairs, location: Location) -> list[tuple[str, object]]:
+    def _without_duplicates(self, pairs: _Pairs, location: Location) -> list[tuple[str, object]]:
         kept: dict[str, tuple[str, object]] = {}
-        users_own = bool(location) and str(location[-1]).casefold() == _OWN_KEYS
+        own_keys = bool(location) and str(location[-1]).casefold() == _OWN_KEYS
         for key, value in pairs:
-            folded = key if users_own else key.casefold()
+            folded = key if own_keys else key.casefold()
             if folded not in kept:
                 kept[folded] = (key, value)
                 continue
@@ -258,7 +257,7 @@ class _Builder:
 
 def _key(node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode):
-        _refuse(_mark(node), "is not YAML for a config: a key must be a word")
+        _refuse(_mark(node), "is not YAML for a config: a key must be a string")
     return str(node.value)
 
 

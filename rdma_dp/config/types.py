@@ -1,7 +1,7 @@
-"""The types of values in a config: what their text may be, and how the JSON Schema tells it.
+"""The types of values in a config: which values they accept, and their JSON Schema.
 
-A type is a bare Python type with marks: pydantic's own, `Spelling` for the tolerant half of
-reading, and an AfterValidator around a `checked_*` function of names.py and its neighbours.
+A type is a Python type with marks: pydantic's own, `Spelling` with a `normalized_*` function, which
+corrects the spelling, and an AfterValidator with a `validated_*` function of values/.
 """
 
 from collections.abc import Callable, Iterable
@@ -30,23 +30,23 @@ _T = TypeVar("_T")
 
 
 class ConfigModel(BaseModel):
-    """What all models of the config have in common."""
+    """Base of all models of the config."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 
 def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Without blanks and repetitions. Nothing but blanks must not become "absent = all"."""
+    """Without blanks and duplicates. Only blanks is an error: "absent" would mean "all"."""
     kept = tuple(dict.fromkeys(value for value in values if value != ""))
     if values and not kept:
-        raise InvalidValue("holds nothing but blanks", "name something, or leave the key out")
+        raise InvalidValue("holds only blanks", "add a value, or remove the key")
     return kept
 
 
 def at_least_one(resources: tuple[Any, ...]) -> tuple[Any, ...]:
     """A list that is not empty."""
     if not resources:
-        raise InvalidValue("is empty", "without a resource there is nothing to offer")
+        raise InvalidValue("is empty", "add a resource; without one there is nothing to offer")
     return resources
 
 
@@ -60,12 +60,12 @@ def _pattern(pattern: str, longest: int | None = None) -> WithJsonSchema:
 
 
 def one_of(choices: type[StrEnum]) -> Spelling:
-    """Marks an enum whose values are read in any case."""
+    """Marks an enum whose values are accepted in upper and lower case."""
     return Spelling(lambda text: text.lower() if text.lower() in list(choices) else text)
 
 
 def enum(choices: Iterable[str]) -> WithJsonSchema:
-    """The same in the JSON Schema, in place."""
+    """The JSON Schema of an enum, without a reference."""
     return WithJsonSchema({"enum": [str(choice) for choice in choices]})
 
 
@@ -116,10 +116,13 @@ NumaNode = Annotated[
 ]
 PciAddresses = Annotated[
     Text,
-    Spelling(pci_addresses.usual),
-    _unless_blank(pci_addresses.checked),
+    Spelling(pci_addresses.normalized),
+    _unless_blank(pci_addresses.validated),
     _pattern(pci_addresses.PATTERN),
 ]
 PfName = Annotated[
-    Text, Spelling(pf_names.usual), _unless_blank(pf_names.checked), _pattern(pf_names.PATTERN)
+    Text,
+    Spelling(pf_names.normalized),
+    _unless_blank(pf_names.validated),
+    _pattern(pf_names.PATTERN),
 ]

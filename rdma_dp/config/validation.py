@@ -1,4 +1,4 @@
-"""What pydantic says about a value, in the words of a config: path, message, example."""
+"""Errors of pydantic as problems of a config: path, message, example."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from rdma_dp.config.problems import InvalidValue, Location, Problem, path_of, sh
 from rdma_dp.config.spelling import unknown_key_hint
 from rdma_dp.config.syntax import Unquoted
 
-# pydantic's error type -> message; what is in braces comes from the error's context.
+# pydantic's error type -> message. Braces are filled from the error's context.
 _MESSAGES = MappingProxyType(
     {
         "missing": "is missing",
@@ -28,12 +28,12 @@ _MESSAGES = MappingProxyType(
     }
 )
 
-_UNKNOWN_KEY = "is no key of a config, and nothing is passed over here"
+_UNKNOWN_KEY = "is an unknown key, and unknown keys are errors here"
 
 _KINDS = MappingProxyType(
     {
         type(None): "null",
-        bool: "a truth value",
+        bool: "the boolean",
         int: "the number",
         float: "the number",
         str: "the string",
@@ -42,11 +42,11 @@ _KINDS = MappingProxyType(
         dict: "an object",
     }
 )
-_SCALARS = (int, float, str)  # of which bool is an int
+_SCALARS = (int, float, str)  # bool is a subclass of int
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Problem]:
-    """Every refusal of the validation of `model`."""
+    """One problem for each error in the validation of `model`."""
     examples = dict(_examples(model))
     for detail in error.errors(include_url=False):
         if detail["type"] == "extra_forbidden":
@@ -76,7 +76,7 @@ def _problem(detail: ErrorDetails, examples: Mapping[str | int, str]) -> Problem
 
 
 def _location(detail: ErrorDetails) -> Location:
-    """Where; pydantic marks a key of the user's own that is refused, and shows it as the input."""
+    """The place. For a refused key of a mapping, pydantic adds a mark and the key as the input."""
     location = detail["loc"]
     return location[:-1] if location[-2:] == (detail["input"], "[key]") else location
 
@@ -92,7 +92,7 @@ def _shown(value: object) -> str:
 
 
 def _examples(model: type[BaseModel]) -> Iterator[tuple[str | int, str]]:
-    """For each key of the config, how it is written."""
+    """(key, example) for each key of the config."""
     for name, field in model.model_fields.items():
         alias = field.alias or name
         if field.examples:

@@ -1,7 +1,7 @@
 """The config file of a running daemon: waited for, read again when it changes, never half-read.
 
-A new config that is wrong changes nothing: the last good one goes on, and the problems are logged
-as `check-config` prints them.
+A wrong new config changes nothing: the last good config stays in force, and the log has the
+problems as `check-config` prints them.
 """
 
 import asyncio
@@ -11,78 +11,82 @@ from pathlib import Path
 from rdma_dp import config
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Latest, first_of
-from rdma_dp.config import Config, ConfigError, ConfigMissing, Loaded
+from rdma_dp.aio.threads import in_thread
+from rdma_dp.config import NO_DEFAULTS, Config, ConfigError, ConfigMissing, Defaults, Loaded
+from rdma_dp.log import Notice
 
 logger = logging.getLogger(__name__)
 
-# Seconds for which a file must stay as it is before it is believed: an editor writes in pieces. A
-# ConfigMap mount does not, it swaps a link.
+# Seconds without a change after which a file counts as complete: an editor writes in pieces.
+# kubelet replaces a mounted ConfigMap at once, by a symbolic link.
 _STEADY = 0.1
 
-# What the file holds at one moment, or why that is nothing. Read once: what was compared is what is
-# parsed, whoever writes meanwhile.
+# What the file holds at one moment, or why it cannot be read. It is read once, so that the bytes
+# that were compared are the bytes that are parsed.
 Content = bytes | ConfigError
 
 
 class ConfigFile:
-    """Reads one file, again and again."""
+    """Reads one config file again when it changes, or on demand."""
 
-    def __init__(self, path: Path, watch: DirectoryWatch) -> None:
+    def __init__(self, path: Path, watch: DirectoryWatch, defaults: Defaults = NO_DEFAULTS) -> None:
         self._path = path
+        self._defaults = defaults
         self._watch = watch
         self._demands = Latest(0)
-        self._met = (-1, 0)  # the changes of the directory and the demands of the last reading
+        self._read_at = (-1, 0)  # the changes of the directory and the demands of the last reading
         self._seen: bytes | str | None = None
-        self._said: list[str] = []
+        self._problems = Notice()
 
     def demand(self) -> None:
-        """Somebody wants it read now, and an answer in the log even if nothing changed."""
+        """Reads the file now, and logs the result even if nothing changed (SIGHUP)."""
         self._demands.set(self._demands.value + 1)
 
     async def first(self) -> Config:
-        """Waits while there is none. Raises ConfigError when the first one is wrong."""
+        """The first config; waits while there is no file. Raises ConfigError when it is wrong."""
         while True:
             try:
                 return self._accepted(await self._next_reading())
             except ConfigMissing as missing:
                 self._say(logging.WARNING, missing, "waiting for a config")
             except ConfigError:
-                if _told(await self._steady_content()) == self._seen:
+                if _compared(await self._steady_content()) == self._seen:
                     raise
 
     async def next(self) -> Config:
-        """The next good config. A wrong one, or none, is logged, and the last good one goes on."""
+        """The next good config. Until there is one, problems are logged."""
         while True:
             try:
                 loaded = await self._next_reading()
             except ConfigError as error:
-                self._say(logging.ERROR, error, "the last good config goes on")
+                self._say(logging.ERROR, error, "the last good config stays in force")
             else:
                 logger.info("new config from %s", self._path)
                 return self._accepted(loaded)
 
     async def _next_reading(self) -> Loaded:
-        """The file, once it differs from what was read before, or on demand. Raises ConfigError."""
+        """The file when it has changed, or on demand. Raises ConfigError."""
         while True:
             await first_of(
-                self._watch.changes.until(lambda count: count != self._met[0]),
-                self._demands.until(lambda count: count != self._met[1]),
+                self._watch.changes.until(lambda count: count != self._read_at[0]),
+                self._demands.until(lambda count: count != self._read_at[1]),
             )
-            demanded = self._demands.value != self._met[1]
-            self._met = (self._watch.changes.value, self._demands.value)
-            # The first one is taken as it is: a node's pods wait for their HCAs after a reboot.
+            demanded = self._demands.value != self._read_at[1]
+            self._read_at = (self._watch.changes.value, self._demands.value)
+            # The first one is taken at once: after a reboot, the pods of the node wait for HCAs.
             at_once = demanded or self._seen is None
             content = self._content() if at_once else await self._steady_content()
             if demanded:
-                self._said = []
-            if _told(content) != self._seen or demanded:
-                self._seen = _told(content)
-                return _loaded(content)
+                self._problems.set(None)
+            if _compared(content) != self._seen or demanded:
+                self._seen = _compared(content)
+                # In the thread: half a second for the largest config.
+                return await in_thread(_loaded, content, self._defaults)
 
     async def _steady_content(self) -> Content:
         before = None
-        while _told(content := self._content()) != before:
-            before = _told(content)
+        while _compared(content := self._content()) != before:
+            before = _compared(content)
             await asyncio.sleep(_STEADY)
         return content
 
@@ -93,27 +97,26 @@ class ConfigFile:
             return error
 
     def _accepted(self, loaded: Loaded) -> Config:
-        self._said = []
+        self._problems.set(None)
         for warning in loaded.warnings:
             logger.warning("%s", warning.in_file(self._path))
         return loaded.config
 
     def _say(self, level: int, error: ConfigError, consequence: str) -> None:
-        """Every problem, and what follows from it; once, until there is news."""
+        """Logs every problem and its consequence, once until they change."""
         lines = [problem.in_file(self._path) for problem in error.problems]
-        if lines != self._said:
+        if self._problems.set("\n".join(lines)):
             for line in lines:
                 logger.log(level, "%s", line)
             logger.log(level, "%s", consequence)
-        self._said = lines
 
 
-def _told(content: Content) -> bytes | str:
-    """What tells one content from another."""
+def _compared(content: Content) -> bytes | str:
+    """What two readings are compared by."""
     return str(content) if isinstance(content, ConfigError) else content
 
 
-def _loaded(content: Content) -> Loaded:
+def _loaded(content: Content, defaults: Defaults) -> Loaded:
     if isinstance(content, ConfigError):
         raise content
-    return config.parse_bytes(content)
+    return config.parse_bytes(content, defaults)

@@ -1,14 +1,19 @@
-"""Setting netdevs up, once and only when told to.
+"""Sets netdevs of chosen HCAs up, once, and only if the config or the command line wants it.
 
-The Go plugin sets every matching netdev up when it starts, and clusters lean on that. A link is
-never taken down, and one that somebody takes down later stays down: it is set up when it appears.
+The Go plugin sets every matching netdev up when it starts, and clusters rely on that. rdma-dp sets
+a link up when the link appears. It never takes a link down, and a link that an administrator takes
+down later stays down.
 """
 
 import logging
 from collections.abc import Callable, Iterable
 
-from rdma_dp.host.netlink.links import LinkError
-from rdma_dp.inventory.hardware import Hca
+from rdma_dp.aio.latest import Observable
+from rdma_dp.aio.threads import in_thread
+from rdma_dp.host.files import ExhaustedError
+from rdma_dp.host.netlink.links import LinkError, index_of, set_up
+from rdma_dp.inventory.hardware import Hca, NetDevice
+from rdma_dp.sharing.state import NodeState
 
 logger = logging.getLogger(__name__)
 
@@ -16,11 +21,27 @@ SetUp = Callable[[str], None]
 IndexOf = Callable[[str], int | None]
 
 
-class LinkKeeper:
-    """Remembers which netdevs it has seen, so that each is set up once.
+async def follow(
+    offered: Observable[NodeState],
+    changed: Callable[[], None],
+    keeper: "LinkKeeper | None" = None,
+) -> None:
+    """Sets the links of each offered state up, where its config wants that, until cancelled.
 
-    A netdev is known by its index: it outlives a new name, a name may be another netdev later, and
-    no index is used twice. So an HCA that leaves a resource for a while has no new netdevs.
+    `changed` is called when a link was set up.
+    """
+    keeper = keeper or LinkKeeper(set_up, index_of)
+    async for state in offered.watch():
+        if state.config.set_links_up and await in_thread(keeper.set_new_links_up, state.hcas):
+            changed()
+
+
+class LinkKeeper:
+    """Remembers the netdevs that it has seen, so that each is set up once.
+
+    A netdev is remembered by its index. The index stays when the name changes, and the kernel uses
+    no index twice, while a name may belong to another netdev later. An HCA that leaves a resource
+    for a while therefore has no new netdevs.
     """
 
     def __init__(self, set_up: SetUp, index_of: IndexOf) -> None:
@@ -28,15 +49,23 @@ class LinkKeeper:
         self._index_of = index_of
         self._seen: set[int] = set()
 
-    def look(self, hcas: Iterable[Hca]) -> bool:
-        """Sets the down netdevs up that are here for the first time; whether there was one."""
+    def set_new_links_up(self, hcas: Iterable[Hca]) -> bool:
+        """Sets new netdevs up that are administratively down. Returns whether one was set up."""
         changed = False
-        for hca in hcas:
-            for netdev in hca.netdevs:
-                index = self._index_of(netdev.name)
-                if index is not None and index not in self._seen:
-                    self._seen.add(index)
-                    changed |= netdev.admin_up is False and self._try(netdev.name, hca.name)
+        try:
+            for hca in hcas:
+                for netdev in hca.netdevs:
+                    changed |= self._set_up_once(netdev, hca.name)
+        except ExhaustedError as error:  # the next scan tries again
+            logger.warning("not all netdevs were checked: %s", error)
+        return changed
+
+    def _set_up_once(self, netdev: NetDevice, hca: str) -> bool:
+        index = self._index_of(netdev.name)
+        if index is None or index in self._seen:
+            return False
+        changed = netdev.admin_up is False and self._try(netdev.name, hca)
+        self._seen.add(index)
         return changed
 
     def _try(self, netdev: str, hca: str) -> bool:

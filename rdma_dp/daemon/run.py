@@ -1,16 +1,22 @@
-"""."""
+"""The daemon as a process: signals, and the reason for its end."""
 
 import asyncio
+import logging
 import signal
 
 from rdma_dp.aio.latest import first_of
-from rdma_dp.daemon.daemon import Daemon, logger
+from rdma_dp.daemon.daemon import Daemon
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.errors import RdmaDpError
 
+logger = logging.getLogger(__name__)
+
 
 async def run(settings: Settings) -> None:
-    """Runs until SIGTERM or SIGINT. Raises RdmaDpError when it cannot start."""
+    """Runs until SIGTERM or SIGINT. SIGHUP reads the config at once.
+
+    Raises RdmaDpError when the daemon cannot start.
+    """
     daemon, stop = Daemon(settings), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,7 @@
-"""The newest inventory of a host: kept while a scan fails, and doubted when no event comes."""
+"""The newest inventory of a host: kept while a scan fails, and re-checked without an event.
+
+Port states are polled every 5 s because some changes send no event (discovery/polling.py).
+"""
 
 import asyncio
 import logging
@@ -11,51 +14,52 @@ from rdma_dp.discovery import polling
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Inventory
+from rdma_dp.log import Notice
 
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-# Seconds between two cheap looks for what makes no event. Reading the state of an mlx5 port is a
-# command to its firmware: not more often than this.
-QUIET_LOOK = 5.0
+# Seconds between two cheap checks for changes that send no event. Not more often: reading the state
+# of an mlx5 port is a command to its firmware.
+QUIET_INTERVAL = 5.0
 
-# Likewise, while a resource waits for a port to come back: that is to be seen at once.
-EAGER_LOOK = 1.0
+# The same while a resource waits for a port to come back, so that its slots return at once.
+EAGER_INTERVAL = 1.0
 
-# Seconds after which a look is so slow that somebody should know: a sick card's firmware holds each
-# read up until its commands time out.
+# Seconds after which the log reports that a read hangs. The firmware of a faulty card delays each
+# read until its commands time out.
 _SLOW = 10.0
 
 
-class Node:
-    """Looks at one host whenever it is told to, and tells when that is due."""
+class Scanner:
+    """Scans one host on demand, and knows when a scan is due without an event."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._found: tuple[polling.Fingerprint | None, Inventory] | None = None
         self._backoff = Backoff()
-        self._trouble: str | None = None
+        self._failure = Notice(self._say_failure, self._say_success)
         self._reading: asyncio.Future[Any] | None = None
 
     @property
     def inventory(self) -> Inventory | None:
-        """What the last good scan found; None before there was one."""
+        """The inventory of the last scan that succeeded; None before the first."""
         return self._found[1] if self._found else None
 
-    async def look(self) -> None:
+    async def scan(self) -> None:
         """One scan. One that fails leaves the last inventory in force."""
         try:
             found = await self._read(polling.scan_with_fingerprint, self._host)
         except RdmaDpError as error:
-            self._say(str(error))
+            self._failure.set(str(error))
         else:
-            self._say(None)
+            self._failure.set(None)
             self._found = found
 
-    async def due(self, interval: float = QUIET_LOOK) -> None:
-        """Until a look is worth while although no event came; `interval` in seconds."""
-        if self._found is None or self._trouble is not None:
+    async def due(self, interval: float = QUIET_INTERVAL) -> None:
+        """Until a scan is due although no event came. `interval` is in seconds."""
+        if self._found is None or self._failure.text is not None:
             await asyncio.sleep(self._backoff.delay())
             return
         changed = False
@@ -64,31 +68,27 @@ class Node:
             changed = await self._read(polling.differs, self._host, *self._found)
 
     async def _read(self, work: Callable[..., R], *arguments: Any) -> R:
-        """One read at a time: one that hangs is waited for, not joined by others."""
+        """Runs one read at a time: a read that hangs delays the next one."""
         while self._reading is not None and not self._reading.done():
-            await self._patiently(self._reading)
+            await self._wait_for(self._reading)
         self._reading = reading = in_thread(work, *arguments)
-        await self._patiently(reading)
+        await self._wait_for(reading)
         return reading.result()
 
-    async def _patiently(self, reading: "asyncio.Future[Any]") -> None:
-        # asyncio.wait leaves the reading alone when we are cancelled: the thread goes on as well.
+    async def _wait_for(self, reading: "asyncio.Future[Any]") -> None:
+        # asyncio.wait does not cancel the reading when this call is cancelled: its thread goes on.
         done, _ = await asyncio.wait([reading], timeout=_SLOW)
         if not done:
             logger.warning(
-                "a look at the node takes more than %.0f s, some read in /sys hangs; the last lists"
-                " stay in force",
+                "the scan takes more than %.0f s: some read in /sys hangs; the last lists stay in"
+                " force",
                 _SLOW,
             )
             await asyncio.wait([reading])
 
-    def _say(self, trouble: str | None) -> None:
-        """One line when the scans begin to fail, or fail otherwise, and one when that is over."""
-        if trouble == self._trouble:
-            return
-        if trouble is not None:
-            logger.error("the scan failed, the last lists stay in force: %s", trouble)
-        else:
-            logger.info("the scan works again")
-            self._backoff.reset()
-        self._trouble = trouble
+    def _say_failure(self, text: str) -> None:
+        logger.error("the scan failed, the last lists stay in force: %s", text)
+
+    def _say_success(self) -> None:
+        logger.info("the scan works again")
+        self._backoff.reset()

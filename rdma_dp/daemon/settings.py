@@ -1,8 +1,9 @@
-"""."""
+"""The settings of the daemon that only its command line can give."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from rdma_dp.config import NO_DEFAULTS, Defaults
 from rdma_dp.kubelet.directories import KubeletDirectories
 from rdma_dp.kubelet.registration.choice import RegistrationMode
 
@@ -15,7 +16,6 @@ class Settings:
     directories: KubeletDirectories
     cdi_directory: Path
     device_info_directory: Path
-    way: RegistrationMode = RegistrationMode.AUTO
+    mode: RegistrationMode = RegistrationMode.AUTO
     root: Path = Path("/")
-    set_links_up: bool = False
-    use_cdi: bool = False
+    defaults: Defaults = NO_DEFAULTS

@@ -4,13 +4,15 @@ The numbers in their names have gaps and no order, and are reused after a hot-un
 reads the `ibdev` attribute and concludes nothing from a number.
 """
 
+import os
 import re
+import stat
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from rdma_dp.host.files import Host
-from rdma_dp.host.paths import CLASS_MAD, CLASS_VERBS, RDMA_CM
-from rdma_dp.inventory.hardware import CharDevice, natural_key
+from rdma_dp.host.files import Host, HostError
+from rdma_dp.host.paths import CLASS_MAD, CLASS_VERBS, DEV, RDMA_CM
+from rdma_dp.inventory.hardware import CharDevice, DeviceNumber, natural_key
 
 _UVERBS = re.compile(r"uverbs\d+")
 _UMAD_OR_ISSM = re.compile(r"(umad|issm)\d+")
@@ -31,12 +33,12 @@ def read_char_devices(host: Host) -> CharDevices:
     for name in host.entries(CLASS_VERBS):
         ibdev = _ibdev(host, CLASS_VERBS, name) if _UVERBS.fullmatch(name) else None
         if ibdev:
-            found.uverbs[ibdev] = host.char_device(name, f"{CLASS_VERBS}/{name}")
+            found.uverbs[ibdev] = char_device(host, name, f"{CLASS_VERBS}/{name}")
     for name in sorted(host.entries(CLASS_MAD), key=natural_key):
         ibdev = _ibdev(host, CLASS_MAD, name) if _UMAD_OR_ISSM.fullmatch(name) else None
         if ibdev:
             kind = found.umads if name.startswith("umad") else found.issms
-            kind[ibdev].append(host.char_device(name, f"{CLASS_MAD}/{name}"))
+            kind[ibdev].append(char_device(host, name, f"{CLASS_MAD}/{name}"))
     return found
 
 
@@ -44,8 +46,46 @@ def read_rdma_cm(host: Host) -> CharDevice | None:
     """The device of the connection manager; None while the module rdma_ucm is not loaded."""
     if not host.is_directory(RDMA_CM):
         return None
-    return host.char_device("rdma_cm", RDMA_CM)
+    return char_device(host, "rdma_cm", RDMA_CM)
 
 
 def _ibdev(host: Host, directory: str, name: str) -> str | None:
-    return host.read_fact(f"{directory}/{name}/ibdev")
+    return host.read_or_none(f"{directory}/{name}/ibdev")
+
+
+def char_device(host: Host, name: str, sysfs_path: str) -> CharDevice:
+    """The device node of `name`, from its sysfs directory and from /dev. Raises ExhaustedError.
+
+    A tree without /dev (a capture) has no node to check: the device is known from sysfs alone.
+    """
+    try:
+        number = device_number(host.read(f"{sysfs_path}/dev"))
+    except HostError as error:
+        return CharDevice(name, None, fault=str(error))
+    if not host.is_directory(DEV):
+        return CharDevice(name, number)
+    fault = _node_fault(host, CharDevice(name, number))
+    return CharDevice(name, number, checked=True, fault=fault)
+
+
+def device_number(text: str | None) -> DeviceNumber | None:
+    """The number that sysfs writes as "MAJOR:MINOR"; None for any other text."""
+    major, _, minor = (text or "").partition(":")
+    if major.isascii() and major.isdigit() and minor.isascii() and minor.isdigit():
+        return DeviceNumber(int(major), int(minor))
+    return None
+
+
+def _node_fault(host: Host, device: CharDevice) -> str | None:
+    try:
+        node = host.status(device.path.lstrip("/"))
+    except HostError as error:
+        return str(error)
+    if node is None:
+        return f"{device.path} is missing"
+    if not stat.S_ISCHR(node.st_mode):
+        return f"{device.path} is not a character device"
+    found = DeviceNumber(os.major(node.st_rdev), os.minor(node.st_rdev))
+    if device.number is not None and found != device.number:
+        return f"{device.path} is {found}, but the kernel's {device.name} is {device.number}"
+    return None

@@ -117,7 +117,7 @@ class NetLinks:
             return []
         if self._over is None:
             self._over = self._virtual_by_iflink()
-        index = self._host.read_fact_int(f"{CLASS_NET}/{link.name}/ifindex")
+        index = self._host.read_int_or_none(f"{CLASS_NET}/{link.name}/ifindex")
         names = [] if index is None else self._over.get(index, [])
         found = [child for name in names if (child := self.named(name)) is not None]
         return [child for child in found if child.link_type == "infiniband" and child != link]
@@ -125,7 +125,7 @@ class NetLinks:
     def _virtual_by_iflink(self) -> dict[int, list[str]]:
         found: dict[int, list[str]] = defaultdict(list)
         for name in self._virtual:
-            index = self._host.read_fact_int(f"{CLASS_NET}/{name}/iflink")
+            index = self._host.read_int_or_none(f"{CLASS_NET}/{name}/iflink")
             if index is not None:
                 found[index].append(name)
         return found
@@ -134,26 +134,26 @@ class NetLinks:
         host, path = self._host, f"{CLASS_NET}/{name}"
         if not host.is_directory(path):
             return None
-        switch_id = host.read_fact(f"{path}/phys_switch_id")
+        switch_id = host.read_or_none(f"{path}/phys_switch_id")
         return NetLink(
             name=name,
-            link_type=_LINK_TYPES.get(host.read_fact_int(f"{path}/type") or 0),
-            hardware_address=host.read_fact(f"{path}/address"),
+            link_type=_LINK_TYPES.get(host.read_int_or_none(f"{path}/type") or 0),
+            hardware_address=host.read_or_none(f"{path}/address"),
             port_index=self._port_index(path),
             switch_id=switch_id,
-            phys_port_name=host.read_fact(f"{path}/phys_port_name") if switch_id else None,
+            phys_port_name=host.read_or_none(f"{path}/phys_port_name") if switch_id else None,
             bond=self._bond(path),
             admin_up=self._admin_up(path),
         )
 
     def _admin_up(self, path: str) -> bool | None:
-        flags = self._host.read_fact_int(f"{path}/flags", 16)
+        flags = self._host.read_int_or_none(f"{path}/flags", 16)
         return None if flags is None else bool(flags & _IFF_UP)
 
     def _port_index(self, path: str) -> int:
         # Kernels before 3.15 have only dev_id, in hex.
-        index = self._host.read_fact_int(f"{path}/dev_port")
-        return index or self._host.read_fact_int(f"{path}/dev_id", 16) or 0
+        index = self._host.read_int_or_none(f"{path}/dev_port")
+        return index or self._host.read_int_or_none(f"{path}/dev_id", 16) or 0
 
     def _bond(self, path: str) -> str | None:
         # A bridge and an Open vSwitch have slaves too, but only a bond changes HCAs.

@@ -70,14 +70,14 @@ class Functions:
         for address in self._host.entries(PCI_DEVICES):
             if address in besides:
                 continue
-            pci_class = self._host.read_fact_int(f"{PCI_DEVICES}/{address}/class", 16)
+            pci_class = self._host.read_int_or_none(f"{PCI_DEVICES}/{address}/class", 16)
             if pci_class is not None and _is_network(pci_class):
                 found.append(address)
         return found
 
     def _read_function(self, address: str, path: str) -> PciFunction:
         physfn = self._host.link_name(f"{path}/physfn")
-        numa_node = self._host.read_fact_int(f"{path}/numa_node")
+        numa_node = self._host.read_int_or_none(f"{path}/numa_node")
         return PciFunction(
             address=address,
             vendor=_hex_id(self._host.read(f"{path}/vendor")),

@@ -70,7 +70,7 @@ class _Places:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        online = host.read_fact(ONLINE_NODES) or ""
+        online = host.read_or_none(ONLINE_NODES) or ""
         self._only_node = int(online) if online.isascii() and online.isdigit() else None
 
     def of(self, function: PciFunction) -> Place | None:
@@ -103,7 +103,7 @@ def _candidates(host: Host, functions: Functions) -> Iterator[PciFunction]:
     """The functions with the class of a GPU or of a DMA controller."""
     for address in _addresses(host):
         path = f"{PCI_DEVICES}/{address}"
-        pci_class = host.read_fact_int(f"{path}/class", 16)
+        pci_class = host.read_int_or_none(f"{path}/class", 16)
         if pci_class is not None and pci_class >> 8 in _ALL_GPU_CLASSES | {_DMA_CONTROLLER}:
             try:
                 yield functions.at(address, path)
@@ -127,12 +127,12 @@ def _is_gpu(function: PciFunction) -> bool:
 def _model(host: Host, function: PciFunction) -> str | None:
     """The name of the model, from the driver."""
     if function.vendor == AMD:
-        return host.read_fact(f"{PCI_DEVICES}/{function.address}/product_name") or None
-    text = host.read_fact(f"{NVIDIA_GPUS}/{function.address}/information") or ""
+        return host.read_or_none(f"{PCI_DEVICES}/{function.address}/product_name") or None
+    text = host.read_or_none(f"{NVIDIA_GPUS}/{function.address}/information") or ""
     lines = (line.partition(":") for line in text.splitlines())
     return next((model.strip() or None for key, _, model in lines if key.strip() == "Model"), None)
 
 
 def _vendor(host: Host, address: str) -> str | None:
-    text = host.read_fact(f"{PCI_DEVICES}/{address}/vendor")
+    text = host.read_or_none(f"{PCI_DEVICES}/{address}/vendor")
     return None if text is None else text.removeprefix("0x").lower()

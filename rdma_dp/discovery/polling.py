@@ -58,5 +58,5 @@ def _fingerprint(host: Host) -> Fingerprint:
         uverbs=host.entries(CLASS_VERBS),
         umads=host.entries(CLASS_MAD),
         rdma_cm=host.is_directory(RDMA_CM),
-        netns_mode=host.read_fact(NETNS_MODE),
+        netns_mode=host.read_or_none(NETNS_MODE),
     )

@@ -32,9 +32,9 @@ def _read_port(host: Host, path: str, number: int) -> Port:
     return Port(
         number=number,
         state=_state(host, path),
-        phys_state=_word(host.read_fact(f"{path}/phys_state")),
-        link_layer=host.read_fact(f"{path}/link_layer") or None,
-        rate=_rate(host.read_fact(f"{path}/rate")),
+        phys_state=_word(host.read_or_none(f"{path}/phys_state")),
+        link_layer=host.read_or_none(f"{path}/link_layer") or None,
+        rate=_rate(host.read_or_none(f"{path}/rate")),
     )
 
 

@@ -8,7 +8,6 @@ from rdma_dp.discovery.hcas import netdevs_of, read_hca, with_altnames
 from rdma_dp.discovery.sources import Sources
 from rdma_dp.discovery.unused_functions import RDMA_MODULE_OF_DRIVER, find_unused_functions
 from rdma_dp.host.files import Host, HostError
-from rdma_dp.host.netlink.links import query_altnames
 from rdma_dp.host.netlink.values import NetlinkView
 from rdma_dp.host.paths import MODULES, NETNS_MODE
 from rdma_dp.inventory.hardware import Hca, Inventory, System, natural_key
@@ -17,34 +16,24 @@ from rdma_dp.inventory.hardware import Hca, Inventory, System, natural_key
 _CORE_MODULES = ("ib_core", "ib_uverbs", "ib_umad", "rdma_ucm")
 
 
-def scan(host: Host, netlink: NetlinkView | None = None) -> Inventory:
+def scan(host: Host) -> Inventory:
     """Reads the whole host.
 
-    `netlink` is the recorded view of netlink; None queries the kernel on a live host. Raises
-    HostError when a class directory cannot be read. An HCA, function or device node that cannot be
-    read is in the inventory, with the error as its reason.
+    Raises HostError when a class directory cannot be read; an HCA, a function or a node that cannot
+    be read is in the inventory, with the error as its reason.
     """
-    live = netlink is None and host.live
-    if netlink is None:
-        netlink = _query_netlink() if live else NetlinkView()
+    netlink = host.netlink.rdma() or NetlinkView()
     sources = Sources(host, netlink)
     netns_mode = netlink.netns_mode or _netns_mode(host)
     names = sorted(sources.parents, key=natural_key)
     read = [_read_hca(sources, name, netns_mode) for name in names]
-    altnames = query_altnames(netdevs_of(read)) if live else netlink.altnames
+    altnames = host.netlink.altnames(netdevs_of(read))
     hcas = tuple(with_altnames(hca, altnames) if altnames else hca for hca in read)
     return Inventory(
         hcas=hcas,
         unused_functions=find_unused_functions(sources, hcas, netns_mode),
         system=System(netns_mode, read_rdma_cm(host), MappingProxyType(_modules(host, hcas))),
     )
-
-
-def _query_netlink() -> NetlinkView:
-    # Imported here because pyroute2 takes 75 ms, and only a live host needs it.
-    from rdma_dp.host.netlink import rdma  # noqa: PLC0415
-
-    return rdma.query() or NetlinkView()
 
 
 def _read_hca(sources: Sources, name: str, netns_mode: str | None) -> Hca:
@@ -56,7 +45,7 @@ def _read_hca(sources: Sources, name: str, netns_mode: str | None) -> Hca:
 
 def _netns_mode(host: Host) -> str | None:
     # ib_core's parameter netns_mode (kernel drivers/infiniband/core/device.c): Y is shared.
-    return {"Y": "shared", "N": "exclusive"}.get(host.read_fact(NETNS_MODE) or "")
+    return {"Y": "shared", "N": "exclusive"}.get(host.read_or_none(NETNS_MODE) or "")
 
 
 def _modules(host: Host, hcas: tuple[Hca, ...]) -> dict[str, bool]:

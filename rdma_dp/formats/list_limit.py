@@ -1,16 +1,16 @@
-"""How many slots fit into the one message that tells kubelet about them.
+"""How many slots fit into one message of ListAndWatch.
 
-ListAndWatch sends the whole list each time. kubelet's gRPC client refuses messages above grpc's
-default of 4 MiB and then drops the resource, so the limit belongs to the config check.
+ListAndWatch sends the whole list each time. kubelet's gRPC client refuses messages above gRPC's
+default of 4 MiB and then drops the resource, so the config is checked for this limit.
 
-The arithmetic is that of the protobuf wire format for
+The sizes follow from the protobuf wire format of
 
     message ListAndWatchResponse { repeated Device devices = 1; }
     message Device { string ID = 1; string health = 2; TopologyInfo topology = 3; }
     message TopologyInfo { repeated NUMANode nodes = 1; }
     message NUMANode { int64 ID = 1; }
 
-where every field is one byte of tag, a length of one byte (up to 127) and its content.
+where each field is a tag of one byte, a length (one byte for up to 127) and its content.
 """
 
 from bisect import bisect_right
@@ -23,7 +23,7 @@ _LONGEST_NUMBER = 10  # bytes of an int64 as a varint, without the tag
 
 
 def slot_bytes(longest_id: int, topology: bool) -> int:
-    """Bytes of one slot in the list, at most; `topology` is whether it names a NUMA node."""
+    """The most bytes of one slot in the list. `topology`: whether the slot has a NUMA node."""
     device = _field(longest_id) + _field(_LONGEST_HEALTH)
     if topology:
         device += _field(_field(1 + _LONGEST_NUMBER))
@@ -31,27 +31,27 @@ def slot_bytes(longest_id: int, topology: bool) -> int:
 
 
 def _field(content: int) -> int:
-    """Bytes of a field with a length: tag, length in groups of 7 bits, content."""
+    """Bytes of a field: its tag, its length in groups of 7 bits, and its content."""
     return 1 + max(1, -(-content.bit_length() // 7)) + content
 
 
 def list_bytes(slots: int, key: int = 0, topology: bool = False) -> int:
-    """Bytes of the list with ids from 0 to slots - 1, at most; behind a key of so many characters.
+    """The most bytes of a list of slots 0 to slots - 1. `key`: characters of the hardware key.
 
-    Without topology it is exact for slots that are all Unhealthy.
+    The result is exact without topology when all slots are Unhealthy.
     """
-    beside_the_number = key + 1 if key else 0  # the key and its dash
+    prefix = key + 1 if key else 0  # the key and its dash
     total, digits, first = 0, 1, 0
     while first < slots:
         end = min(slots, 10**digits)
-        total += (end - first) * slot_bytes(beside_the_number + digits, topology)
+        total += (end - first) * slot_bytes(prefix + digits, topology)
         first, digits = end, digits + 1
     return total
 
 
 @cache
 def most_slots(key: int = 0, topology: bool = False) -> int:
-    """The most slots whose list still fits."""
+    """The largest number of slots whose list fits into one message."""
 
     def size(slots: int) -> int:
         return list_bytes(slots, key, topology)

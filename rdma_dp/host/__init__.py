@@ -1,1 +1,1 @@
-"""The machine: files, processes, netlink, events."""
+"""The machine: its files, processes, netlink and events."""

@@ -1,7 +1,7 @@
-"""Events of the live kernel: uevents and link events. Each only says "look again".
+"""Events of the live kernel: uevents and link events. Each event asks for one full scan.
 
-Neither the payload nor the order is trusted: an event may name an HCA that udev renames meanwhile,
-and an overrun socket (ENOBUFS) has lost some. All of it means one full scan.
+Neither the payload nor the order of events is used. An event may name an HCA that udev renames at
+that moment, and a socket that overruns (ENOBUFS) has lost some events.
 """
 
 import asyncio
@@ -11,6 +11,8 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+
+from rdma_dp.host.descriptors import check_descriptors, raise_if_exhausted
 
 logger = logging.getLogger(__name__)
 
@@ -26,34 +28,40 @@ _SUBSYSTEMS = (
 )
 
 _RTMGRP_LINK = 1  # kernel include/uapi/linux/rtnetlink.h: links made, removed, changed
-_LARGEST_DATAGRAM = 65536  # bytes; what does not fit is cut off, and nobody reads it anyway
+_LARGEST_DATAGRAM = 65536  # bytes; the rest is cut off, and the content is not used anyway
+
+# What one source of events opens: a uevent monitor, its copy, and what libudev needs to start.
+_DESCRIPTORS = 4
 
 Wake = Callable[[], None]
 Broken = asyncio.Future[None]  # of a source that was open
 
 
 async def follow(wake: Wake) -> None:
-    """Calls `wake` at every event for as long as it runs.
+    """Call `wake` at every event, until cancelled.
 
-    A source that cannot be opened (no uevents in a user namespace, no netlink) is logged once;
-    timers find out later what it would have told. Raises OSError when one breaks later.
+    A source that cannot be opened (no uevents in a user namespace, no netlink) is logged once, and
+    its changes are found by the timers. Raises ExhaustedError when descriptors or memory are used
+    up, and OSError when a source breaks after it was opened.
     """
     broken = asyncio.get_running_loop().create_future()
     with ExitStack() as stack:
         for name, source in (("uevents", _uevents), ("link events", _link_events)):
+            check_descriptors(_DESCRIPTORS, f"listen to {name}")
             try:
                 stack.enter_context(source(wake, broken))
             except (OSError, ImportError) as error:
+                raise_if_exhausted(error, f"listen to {name}")
                 logger.warning("no %s: %s; changes are seen by the timer only", name, error)
         await broken
 
 
 @contextmanager
 def _uevents(wake: Wake, broken: Broken) -> Iterator[None]:
-    # pyudev needs libudev, which a minimal image may lack: ImportError is one of the answers.
+    # pyudev raises ImportError where libudev is missing, as in a minimal image.
     import pyudev  # noqa: PLC0415
 
-    # "kernel", because "udev" is silent where no udevd runs, as in a container.
+    # "kernel", because "udev" sends no events where no udevd runs, as in a container.
     monitor = pyudev.Monitor.from_netlink(pyudev.Context(), source="kernel")
     for subsystem in _SUBSYSTEMS:
         monitor.filter_by(subsystem)
@@ -98,7 +106,7 @@ def _reader(
 
 
 def _drained(events: socket.socket, read_one: Callable[[], bool]) -> bool:
-    """Reads until nothing is left; whether anything was there."""
+    """Read until nothing is left. True if there was at least one event."""
     found = False
     while True:
         try:
@@ -109,11 +117,11 @@ def _drained(events: socket.socket, read_one: Callable[[], bool]) -> bool:
         except OSError as error:
             if not _overrun(events, error):
                 raise
-            logger.info("the kernel's events came faster than they were read; looking again")
+            logger.info("kernel events came faster than they were read; scanning again")
         found = True
 
 
 def _overrun(events: socket.socket, error: OSError) -> bool:
-    # pyudev only says that something is wrong, and says so again until somebody fetches the error.
+    # pyudev raises an error without errno, again and again until SO_ERROR is read.
     pending = events.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     return errno.ENOBUFS in (error.errno, pending)

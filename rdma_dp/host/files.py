@@ -1,33 +1,30 @@
-"""The host as files under one root: the table of paths, and reads that tolerate a moving kernel.
+"""Read the files of a host below one root, while the kernel adds and removes them.
 
-Paths are relative to the root and written as on the host ("sys/class/infiniband"), in messages
-too, so a captured tree, a snapshot, a sample host and the live machine run through the same code
-and look alike. Nothing else in rdma-dp names a path below /sys, /proc or /dev.
+Paths are relative to the root and the same as on the host ("sys/class/infiniband"). So the same
+code reads the live machine, a captured tree, a snapshot and a simulated host.
 """
 
 import errno
-import os
 import posixpath
 import stat
 from pathlib import Path
 from typing import TypeVar
 
 from rdma_dp.errors import RdmaDpError
-from rdma_dp.host.paths import DEV
-from rdma_dp.host.tree import DiskTree, Tree
-from rdma_dp.inventory.hardware import CharDevice, DeviceNumber
+from rdma_dp.host.netlink.backends import KernelNetlink, Netlink, RecordedNetlink
+from rdma_dp.host.tree import DiskTree, Status, Tree
 
-# sysfs hands out at most a page per attribute (kernel fs/sysfs/file.c, sysfs_kf_seq_show).
+# sysfs returns at most one page per attribute (kernel fs/sysfs/file.c, sysfs_kf_seq_show).
 _PAGE = 4096
 
-# How often a slow read that fails is tried.
+# How often read_unchanging tries a read that fails.
 _ATTEMPTS = 3
 
 T = TypeVar("T")
 
-# What a kernel answers when a device goes away in the middle of a read (ENODEV, ENXIO), when the
-# attribute does not exist for this kind of device (ENOENT, EINVAL, EOPNOTSUPP, ENODATA), or when
-# a component of the path is no directory any more. None of it is a failure of the scan.
+# Errors that mean "not there": the device was removed during the read (ENODEV, ENXIO), this kind of
+# device has no such attribute (ENOENT, EINVAL, EOPNOTSUPP, ENODATA), or a component of the path is
+# not a directory (ENOTDIR). The scan goes on.
 _GONE = frozenset(
     {
         errno.ENOENT,
@@ -41,86 +38,93 @@ _GONE = frozenset(
 )
 
 
-# What says something of us, not of the host.
+# Errors that concern this process or the whole machine, not the file.
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class HostError(RdmaDpError):
-    """A read that failed for another reason than "it is not there (any more)"."""
+    """A read that failed for another reason than "not there"."""
 
 
 class ExhaustedError(RdmaDpError):
-    """We have run out of descriptors or memory: nothing that we read now is to be believed."""
+    """Descriptors or memory are used up: nothing that is read now can be trusted."""
 
 
 class Host:
-    """Reads below one root. Every method answers None or () for what is not there.
+    """Reads files below one root. Every method returns None or () for what is not there.
 
-    Raises HostError for anything else, ExhaustedError when the failure is our own: neither ever
-    looks like an empty host.
+    Every method raises HostError when a read fails for another reason, and ExhaustedError when
+    descriptors or memory are used up, so that a failure never looks like an empty host.
     """
 
-    def __init__(self, tree: Tree | Path | str = "/") -> None:
+    def __init__(self, tree: Tree | Path | str = "/", netlink: Netlink | None = None) -> None:
+        """`netlink` defaults to this machine's kernel for its own root, and to none for others."""
         self._tree: Tree = DiskTree(tree) if isinstance(tree, Path | str) else tree
+        self._netlink = netlink or (KernelNetlink() if self._tree.live else RecordedNetlink())
         self._unchanging: dict[tuple[str, int], bytes | None] = {}
         self._failures: dict[tuple[str, int], list[HostError]] = {}
 
     @property
     def tree(self) -> Tree:
-        """Where it reads."""
+        """The tree that is read."""
         return self._tree
 
     @property
+    def netlink(self) -> Netlink:
+        """What answers the questions that go over netlink."""
+        return self._netlink
+
+    @property
     def live(self) -> bool:
-        """Whether this is the machine that we run on, where netlink may be asked too."""
+        """Whether this is the machine that we run on."""
         return self._tree.live
 
     def entries(self, path: str) -> tuple[str, ...]:
-        """The names in a directory, sorted; () when there is none."""
+        """The names in a directory, sorted; () when the directory is not there."""
         try:
             return tuple(sorted(self._tree.names(path)))
         except OSError as error:
             return self._absent_or_raise(path, error, ())
 
     def read(self, path: str) -> str | None:
-        """An attribute's text without white space around it; None when it is not there."""
+        """The text of an attribute without surrounding white space; None when it is not there."""
         data = self.read_bytes(path, _PAGE)
         return None if data is None else data.decode("utf-8", "replace").strip("\0 \t\r\n")
 
     def read_int(self, path: str, base: int = 10) -> int | None:
-        """An attribute as a number; None when it is not there or holds something else."""
+        """An attribute as a number; None when it is not there or not a number."""
         text = self.read(path)
         try:
             return None if text is None else int(text, base)
         except ValueError:
             return None
 
-    def read_fact(self, path: str) -> str | None:
-        """As `read`, but None also when the read fails: for what nothing else depends on."""
+    def read_or_none(self, path: str) -> str | None:
+        """As `read`, but None instead of a HostError, for facts that the scan can miss."""
         try:
             return self.read(path)
         except HostError:
             return None
 
-    def read_fact_int(self, path: str, base: int = 10) -> int | None:
-        """As `read_int`, but None also when the read fails."""
+    def read_int_or_none(self, path: str, base: int = 10) -> int | None:
+        """As `read_int`, but None instead of a HostError, for facts that the scan can miss."""
         try:
             return self.read_int(path, base)
         except HostError:
             return None
 
     def read_bytes(self, path: str, limit: int) -> bytes | None:
-        """At most `limit` bytes of a file."""
+        """At most `limit` bytes of a file; None when it is not there."""
         try:
             return self._tree.read(path, limit)
         except OSError as error:
             return self._absent_or_raise(path, error, None)
 
     def read_unchanging(self, path: str, limit: int) -> bytes | None:
-        """As read_bytes, but read once for as long as the file exists (its inode tells).
+        """As `read_bytes`, but read once as long as the file has the same inode.
 
-        For what is slow to read and burnt into the hardware. A read that fails is tried again a
-        few times, then its HostError is remembered too: it may be as slow.
+        For data of the hardware that never changes and is slow to read. A read that fails is tried
+        three times; then its HostError is raised without another read, which can be as slow.
         """
         try:
             key = (path, self._tree.status(path).st_ino)
@@ -139,10 +143,10 @@ class Host:
         return self._unchanging[key]
 
     def follow(self, path: str) -> str | None:
-        """Where a symlink leads, as a path relative to the root; the path itself if it is none.
+        """The target of a symlink, relative to the root; the path itself if it is not a symlink.
 
-        One step only: the links of sysfs lead to real directories. None when nothing is there,
-        or when the link leads out of the root.
+        Only one symlink is followed, because those of sysfs point to real directories. None when
+        nothing is there, or when the target is outside of the root.
         """
         try:
             target = self._tree.target(path)
@@ -156,46 +160,26 @@ class Host:
         return None if followed.startswith("..") else followed
 
     def link_name(self, path: str) -> str | None:
-        """The last component of where a symlink leads (a driver's name, say)."""
+        """The last component of a symlink's target, for example the name of a driver."""
         try:
             return posixpath.basename(self._tree.target(path))
         except OSError as error:
             return self._absent_or_raise(path, error, None)
 
     def is_directory(self, path: str) -> bool:
-        """Whether there is a directory (a link to one counts)."""
+        """Whether there is a directory; a symlink to one counts. Raises ExhaustedError alone."""
         try:
-            return stat.S_ISDIR(self._tree.status(path).st_mode)
-        except (OSError, ValueError):  # ValueError: no file has such a name
+            found = self.status(path)
+        except (HostError, ValueError):  # ValueError: no file has such a name
             return False
+        return found is not None and stat.S_ISDIR(found.st_mode)
 
-    def char_device(self, name: str, sysfs_path: str) -> CharDevice:
-        """The device node of `name`, as its sysfs directory describes it and /dev holds it.
-
-        A tree without /dev (a capture) cannot be checked: its nodes are named from sysfs alone.
-        """
+    def status(self, path: str) -> Status | None:
+        """What stat(2) reports about a file, links followed; None when it is not there."""
         try:
-            number = _device_number(self.read(f"{sysfs_path}/dev"))
-        except HostError as error:
-            return CharDevice(name, None, fault=str(error))
-        if not self.is_directory(DEV):
-            return CharDevice(name, number)
-        device = CharDevice(name, number, checked=True)
-        fault = self._node_fault(device)
-        return CharDevice(name, number, checked=True, fault=fault)
-
-    def _node_fault(self, device: CharDevice) -> str | None:
-        try:
-            node = self._tree.status(device.path.lstrip("/"))
+            return self._tree.status(path)
         except OSError as error:
-            gone = error.errno in _GONE
-            return f"{device.path} {'is missing' if gone else f'cannot be used: {error.strerror}'}"
-        if not stat.S_ISCHR(node.st_mode):
-            return f"{device.path} is not a character device"
-        found = DeviceNumber(os.major(node.st_rdev), os.minor(node.st_rdev))
-        if device.number is not None and found != device.number:
-            return f"{device.path} is {found}, but the kernel's {device.name} is {device.number}"
-        return None
+            return self._absent_or_raise(path, error, None)
 
     def _absent_or_raise(self, path: str, error: OSError, absent: T) -> T:
         if error.errno in _GONE:
@@ -204,10 +188,3 @@ class Host:
             raise ExhaustedError(f"cannot read /{path}: {error.strerror}") from error
         hint = "run as root" if error.errno in (errno.EACCES, errno.EPERM) else None
         raise HostError(f"cannot read /{path}: {error.strerror}", hint) from error
-
-
-def _device_number(text: str | None) -> DeviceNumber | None:
-    major, _, minor = (text or "").partition(":")
-    if major.isascii() and major.isdigit() and minor.isascii() and minor.isdigit():
-        return DeviceNumber(int(major), int(minor))
-    return None

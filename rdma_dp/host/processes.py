@@ -1,6 +1,6 @@
-"""What files below /proc say of processes. Pure: each parser takes a text and never fails.
+"""Parse the files of processes below /proc. Pure: each parser takes a text and never fails.
 
-None means that the text does not tell. Formats: proc(5).
+None means that the text does not have the value. The formats are in proc(5).
 """
 
 import re
@@ -12,19 +12,19 @@ Address = IPv4Address | IPv6Address
 _IPC_LOCK = 14  # CAP_IPC_LOCK, kernel include/uapi/linux/capability.h
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD, kernel include/linux/sched.h
 
-# A pod's UID as cgroup drivers write it (kubelet pkg/kubelet/cm/cgroup_manager_linux.go): systemd
-# turns dashes into underscores; a static pod's is a bare hash.
+# The UID of a pod in the names of cgroups (kubelet pkg/kubelet/cm/cgroup_manager_linux.go). systemd
+# replaces dashes by underscores. The UID of a static pod is a hash without dashes.
 _POD = re.compile(
     r"pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?![0-9a-f])"
 )
-# CRI-O's conmon runs in a cgroup beside its container's, which has its name (crio-conmon-ID.scope);
-# it is none of the container's processes.
+# CRI-O's conmon has its own cgroup with the ID of the container (crio-conmon-ID.scope). It is not a
+# process of the container.
 _CONTAINER = re.compile(r"(?<!conmon-)[0-9a-f]{64}")
 
-# kubelet names the logs POD_NAMESPACE_CONTAINER-ID.log (pkg/kubelet/kuberuntime/legacy.go).
+# kubelet names log files POD_NAMESPACE_CONTAINER-ID.log (pkg/kubelet/kuberuntime/legacy.go).
 CONTAINER_LOG = re.compile(r"([^_]+)_([^_]+)_([^_]+)-([0-9a-f]{64})\.log")
 
-# Netdevs that the kernel itself makes in every net namespace, once their modules are loaded.
+# Netdevs that the kernel creates in every net namespace when their modules are loaded.
 _FALLBACK = frozenset(
     [
         "lo",
@@ -43,7 +43,7 @@ _FALLBACK = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """Of proc/PID/stat. `started` is in clock ticks since the boot."""
+    """Fields of proc/PID/stat. `started` is in clock ticks since boot."""
 
     command: str
     kernel_thread: bool
@@ -51,10 +51,10 @@ class Stat:
 
 
 def stat(text: str) -> Stat | None:
-    """The command may hold blanks and brackets itself: it ends at the last bracket."""
+    """Parse proc/PID/stat. A command can contain blanks and brackets; it ends at the last one."""
     _, _, rest = text.partition("(")
     command, bracket, tail = rest.rpartition(")")
-    numbers = tail.split()  # from field 3, the state, on
+    numbers = tail.split()  # from field 3, the state
     if not bracket or len(numbers) < 20:
         return None
     flags, started = _int(numbers[6]), _int(numbers[19])
@@ -65,14 +65,14 @@ def stat(text: str) -> Stat | None:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """Which container a process belongs to. `container` is "" when the cgroup does not name it."""
+    """The pod and the container of a process. `container` is "" when the cgroup has no ID."""
 
     pod: str
     container: str
 
 
 def membership(cgroup: str) -> Membership | None:
-    """Of proc/PID/cgroup, either version; None outside of pods."""
+    """Parse proc/PID/cgroup of cgroup v1 or v2. None for a process outside of pods."""
     for line in cgroup.splitlines():
         path = line.split(":", 2)[-1]
         if found := _POD.search(path):
@@ -97,18 +97,13 @@ def may_lock_memory(status: str) -> bool | None:
     return None if capabilities is None else bool(capabilities >> _IPC_LOCK & 1)
 
 
-def process_of(status: str) -> int | None:
-    """Tgid of proc/TID/status: the process that a thread belongs to."""
-    return _int(_field(status, "Tgid"))
-
-
 def is_first(status: str) -> bool:
-    """Whether it is process 1 of its own PID namespace."""
+    """Whether a process is process 1 of its PID namespace."""
     return _field(status, "NSpid").split()[-1:] == ["1"]
 
 
 def uptime(text: str) -> float | None:
-    """Seconds since the boot."""
+    """Seconds since boot, from proc/uptime."""
     try:
         return float(text.split(maxsplit=1)[0])
     except (IndexError, ValueError):
@@ -116,19 +111,19 @@ def uptime(text: str) -> float | None:
 
 
 def interfaces(net_dev: str) -> tuple[str, ...]:
-    """The netdevs of proc/PID/net/dev that somebody made."""
+    """The netdevs of proc/PID/net/dev, without those that the kernel creates by itself."""
     named = (line.partition(":") for line in net_dev.splitlines())
     names = (name.strip() for name, colon, _ in named if colon)
     return tuple(name for name in names if name and name not in _FALLBACK)
 
 
 def addresses(fib_trie: str, if_inet6: str) -> frozenset[Address]:
-    """The addresses of a net namespace, but for those of lo."""
+    """The addresses of a net namespace, without those of lo."""
     return frozenset({*_ipv4(fib_trie), *_ipv6(if_inet6)})
 
 
 def _ipv4(fib_trie: str) -> set[IPv4Address]:
-    """Leaves ("|-- a.b.c.d") under which a host's own address stands ("/32 host LOCAL")."""
+    """The leaves ("|-- a.b.c.d") that are addresses of the host ("/32 host LOCAL")."""
     found: set[IPv4Address] = set()
     leaf: IPv4Address | None = None
     for line in fib_trie.splitlines():
@@ -154,7 +149,7 @@ def _ipv6(if_inet6: str) -> set[IPv6Address]:
 
 
 def gid_address(gid: str) -> Address | None:
-    """The address that a GID stands for: ::ffff:a.b.c.d is IPv4; None for an empty entry."""
+    """The address of a GID; ::ffff:a.b.c.d is an IPv4 address. None for an empty entry."""
     try:
         address = IPv6Address(gid)
     except ValueError:
@@ -163,7 +158,7 @@ def gid_address(gid: str) -> Address | None:
 
 
 def root_directory(cmdline: str) -> str | None:
-    """The value of kubelet's --root-dir in a command line with NULs between the words."""
+    """The value of kubelet's --root-dir in a command line whose words are separated by NULs."""
     words = cmdline.split("\0")
     for word, after in zip(words, [*words[1:], ""], strict=True):
         name, equals, value = word.partition("=")

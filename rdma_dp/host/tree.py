@@ -1,7 +1,7 @@
-"""A tree of files as the system calls show it: on a disk, or anywhere else that can answer alike.
+"""A tree of files, on a disk or in a snapshot, with the same methods and errors.
 
-Paths are relative to the tree's root ("sys/class/infiniband"). Every failure is an OSError with
-the kernel's number, so that whoever reads need not know what kind of tree it is.
+Paths are relative to the tree's root ("sys/class/infiniband"). Every failure is an OSError with the
+errno of the kernel, so a reader does not depend on the kind of tree.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class Status(Protocol):
-    """What stat(2) tells of a file; `os.stat_result` has it all."""
+    """The fields of stat(2) that are used. `os.stat_result` has them."""
 
     @property
     def st_mode(self) -> int: ...  # noqa: D102 (stat(2) documents them)
@@ -33,13 +33,13 @@ class Tree(Protocol):
         """The names in a directory, in any order."""
 
     def target(self, path: str) -> str:
-        """Where a symlink leads, as it stands in the link."""
+        """The target of a symlink, unchanged."""
 
     def read(self, path: str, limit: int) -> bytes:
         """At most `limit` bytes from the beginning of a file."""
 
     def status(self, path: str) -> Status:
-        """What is there; links are followed."""
+        """The status of a file. Symlinks are followed."""
 
 
 class DiskTree:
@@ -58,15 +58,16 @@ class DiskTree:
         return os.listdir(f"{self._root}/{path}")
 
     def target(self, path: str) -> str:
-        """Where a symlink leads, as it stands in the link."""
+        """The target of a symlink, unchanged."""
         return os.readlink(f"{self._root}/{path}")
 
     def read(self, path: str, limit: int) -> bytes:
         """At most `limit` bytes from the beginning of a file.
 
-        One read(2) does, but in /proc: there it gives a page or so (kernel fs/seq_file.c).
+        One read(2) returns all of them, except in /proc, where it returns about a page (kernel
+        fs/seq_file.c).
         """
-        # O_NONBLOCK: a FIFO in somebody's captured tree would be waited for.
+        # O_NONBLOCK: without it, a FIFO in a captured tree would block.
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
         descriptor = os.open(f"{self._root}/{path}", flags)
         try:
@@ -78,5 +79,5 @@ class DiskTree:
             os.close(descriptor)
 
     def status(self, path: str) -> os.stat_result:
-        """What is there; links are followed."""
+        """The status of a file. Symlinks are followed."""
         return os.stat(f"{self._root}/{path}")

@@ -1,6 +1,6 @@
 """What kubelet and the plugins on its sockets say of themselves, as values. Pure.
 
-`kubelet/asking.py` asks for them. None always means that it could not be asked; why stands beside.
+`kubelet/clients` asks for them. None always means that it could not be asked; why stands beside.
 Mappings are plain dicts: a snapshot writes all of it as JSON.
 """
 
@@ -24,6 +24,7 @@ class PluginStatus:
 
     `pid` is that of its own PID namespace. `trouble` is what keeps it from being registered, None
     when nothing does; `connected_at` is None when kubelet has no ListAndWatch stream open.
+    `leaving` is whether the process ends.
     """
 
     version: str
@@ -37,6 +38,7 @@ class PluginStatus:
     trouble: str | None = None
     connected_at: int | None = None
     reasons: tuple[str, ...] = ()
+    leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ class KubeletView:
 
     `kubelet` is the state of kubelet.sock in `device_plugins`, None when there is none.
     `unreadable` has the directories that could not be listed, and why. `elsewhere` has roots of
-    kubelet that were found in other places.
+    kubelet that were found in other places. `forbidden` are those of `unreadable` that this process
+    may not list.
     """
 
     root: str
@@ -93,6 +96,7 @@ class KubeletView:
     why_no_pod_resources: str | None = None
     unreadable: Mapping[str, str] = field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
 
     @property
     def statuses(self) -> tuple[PluginStatus, ...]:

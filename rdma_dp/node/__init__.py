@@ -1,1 +1,1 @@
-"""A node to look at: live, a tree, or a snapshot."""
+"""A node as a source: this machine, a captured tree, or a snapshot."""

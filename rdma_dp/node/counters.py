@@ -1,6 +1,6 @@
-"""Two readings of the counters of HCAs, some seconds apart: which of them grew, and by how much.
+"""Reads the counters of HCAs twice, some seconds apart, and compares: which grew, and by how much.
 
-Each reading is a firmware command to the adapter, so this is done only when a person asks for it.
+Each reading is a command to the adapter's firmware, so it is done only when a person asks for it.
 """
 
 import time
@@ -11,9 +11,9 @@ from rdma_dp.host.files import Host
 from rdma_dp.host.paths import CLASS_INFINIBAND
 from rdma_dp.inventory.hardware import Hca
 
-# Of ports/N/counters, which InfiniBand's performance management has (kernel
-# drivers/infiniband/core/sysfs.c), and of ports/N/hw_counters, which each driver names by itself
-# (mlx5/counters.c). Traffic is not among them: that it grows is no news.
+# From ports/N/counters, InfiniBand's performance management (kernel
+# drivers/infiniband/core/sysfs.c), and from ports/N/hw_counters, whose names each driver chooses
+# (mlx5/counters.c). Counters of traffic are left out: they grow on a healthy port.
 ERRORS = frozenset(
     {
         "symbol_error",
@@ -59,8 +59,8 @@ Reading = Mapping[Counter, int]
 class Growth:
     """What two readings have in common, and what grew between them.
 
-    `by` has the counters that grew. `live` is whether the host could count at all: the files of a
-    captured one never change.
+    `by` maps the counters that grew to their growth. `readable` is the number of counters that
+    both readings have. `live` is False for a captured host, whose files never change.
     """
 
     seconds: float
@@ -81,20 +81,20 @@ def watch(
 
 
 def growth(before: Reading, after: Reading, seconds: float, *, live: bool) -> Growth:
-    """What grew. A counter that is smaller than before was reset: nothing is known of it."""
+    """What grew. A counter that is smaller than before was reset, and is ignored."""
     both = [counter for counter, value in after.items() if value >= before.get(counter, value + 1)]
     by = {each: after[each] - before[each] for each in both if after[each] > before[each]}
     return Growth(seconds, live, len(both), by)
 
 
 def read(host: Host, hcas: Iterable[Hca]) -> Reading:
-    """Those counters that tell of errors or congestion and hold a number ("N/A (no PMA)")."""
+    """The counters of errors and congestion that hold a number, and not "N/A (no PMA)"."""
     found = {}
     for hca in hcas:
         for port in hca.ports:
             directory = f"{CLASS_INFINIBAND}/{hca.name}/ports/{port.number}"
             for name, path in _counters(host, directory):
-                value = host.read_fact_int(path)
+                value = host.read_int_or_none(path)
                 if value is not None:
                     found[hca.name, port.number, name] = value
     return found

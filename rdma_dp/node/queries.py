@@ -1,31 +1,39 @@
-"""Asks this machine what stands in no file: kubelet, its plugins, and who owns queue pairs."""
+"""Asks this machine what no file holds: kubelet, its plugins, and who owns queue pairs."""
 
 from pathlib import Path
 
 from rdma_dp.host.files import Host, HostError
+from rdma_dp.host.netlink.rdma import query_queue_pairs
 from rdma_dp.host.processes import root_directory, stat
 from rdma_dp.node.answers import Answers
 
+_LONGEST_COMMAND_LINE = 1 << 16  # bytes
 
-def ask(host: Host, kubelet_root: Path, device_plugins: Path | None = None) -> Answers:
-    """What could be asked, all of it within a few seconds. Raises nothing."""
-    # Imported here: a captured tree needs neither gRPC nor netlink.
-    from rdma_dp.host.netlink.rdma import query_queue_pairs  # noqa: PLC0415
-    from rdma_dp.kubelet.clients.survey import ask_kubelet  # noqa: PLC0415
-    from rdma_dp.kubelet.directories import KubeletDirectories  # noqa: PLC0415
 
-    directories = KubeletDirectories.below(kubelet_root, device_plugins)
-    return Answers(
-        kubelet=ask_kubelet(kubelet_root, directories, kubelet_roots(host)),
-        queue_pairs=query_queue_pairs(),
-    )
+class LiveAnswers:
+    """This machine, which is asked anew each time."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def ask(self, kubelet_root: Path, device_plugins: Path | None = None) -> Answers:
+        """What can be asked within a few seconds. An answer that does not come is None."""
+        # Imported here: a captured tree needs neither gRPC nor netlink.
+        from rdma_dp.kubelet.clients.survey import ask_kubelet  # noqa: PLC0415
+        from rdma_dp.kubelet.directories import KubeletDirectories  # noqa: PLC0415
+
+        directories = KubeletDirectories.below(kubelet_root, device_plugins)
+        return Answers(
+            kubelet=ask_kubelet(kubelet_root, directories, kubelet_roots(self._host)),
+            queue_pairs=query_queue_pairs(),
+        )
 
 
 def kubelet_roots(host: Host) -> tuple[str, ...]:
-    """The --root-dir of each kubelet that runs; of a command line nothing else is looked at."""
+    """The --root-dir of each kubelet process. No other argument of a command line is read."""
     found = []
     for pid in _processes(host):
-        process = stat(host.read_fact(f"proc/{pid}/stat") or "")
+        process = stat(host.read_or_none(f"proc/{pid}/stat") or "")
         if process and process.command == "kubelet":
             found.append(root_directory(_command_line(host, pid)))
     return tuple(root for root in found if root)
@@ -40,7 +48,7 @@ def _processes(host: Host) -> tuple[str, ...]:
 
 def _command_line(host: Host, pid: str) -> str:
     try:
-        data = host.read_bytes(f"proc/{pid}/cmdline", 1 << 16)
+        data = host.read_bytes(f"proc/{pid}/cmdline", _LONGEST_COMMAND_LINE)
     except HostError:
         return ""
     return (data or b"").decode("utf-8", "replace")

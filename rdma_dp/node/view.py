@@ -1,9 +1,9 @@
-"""Everything that a check may look at: a node, what a config makes of it, who asked whom."""
+"""Everything that a check reads: a node, what a config makes of it, and the node's answers."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rdma_dp.config import Config, ConfigError, ConfigMissing, Problem
+from rdma_dp.config import NO_DEFAULTS, Config, ConfigError, ConfigMissing, Defaults, Problem
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.discovery.pcie_topology import read_topology
 from rdma_dp.host.files import Host
@@ -11,14 +11,13 @@ from rdma_dp.inventory.hardware import Hca, Inventory
 from rdma_dp.inventory.topology import Topology
 from rdma_dp.node.answers import Answers
 from rdma_dp.node.counters import Growth, watch
-from rdma_dp.node.queries import ask
 from rdma_dp.node.source import NodeSource
 from rdma_dp.sharing.pool import Pool, make_pools
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigSeen:
-    """A config file as it was found: `config` is None when it cannot be used, or is not there."""
+    """A config file as it was found. `config` is None when it is invalid or missing."""
 
     file: Path
     config: Config | None = None
@@ -29,7 +28,7 @@ class ConfigSeen:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node at one moment. Checks read further files from `host`, and nothing from elsewhere."""
+    """A node at one moment. Checks read further files from `host`, and from no other place."""
 
     host: Host
     inventory: Inventory
@@ -37,11 +36,11 @@ class NodeView:
     config: ConfigSeen
     pools: tuple[Pool, ...] = ()
     topology: Topology = field(default_factory=Topology)
-    growth: Growth | None = None  # None when nobody asked for counters
+    growth: Growth | None = None  # None when counters were not asked for
 
     @property
     def concerned(self) -> tuple[Hca, ...]:
-        """The HCAs that resources take; without a config all that can be shared."""
+        """The HCAs that resources select; without a config, all HCAs that can be shared."""
         return _concerned(self.inventory, self.pools if self.config.config else None)
 
 
@@ -52,25 +51,21 @@ def view_node(
     root: NodeSource,
     config: FoundConfig,
     *,
-    use_cdi: bool = False,
+    defaults: Defaults = NO_DEFAULTS,
     kubelet_root: Path = _KUBELET_ROOT,
     device_plugins: Path | None = None,
     count_for: float | None = None,
 ) -> NodeView:
-    """Looks at all of it once. Raises HostError when the node's HCAs cannot be listed.
+    """Reads everything once. Raises HostError when the node's HCAs cannot be listed.
 
-    Kubelet is asked on this machine alone, below `kubelet_root`, which has `device_plugins` too if
-    that is None. `count_for` is how many seconds the HCAs' counters are watched; None leaves them
-    alone.
+    A live node asks kubelet in `kubelet_root`; `device_plugins` defaults to the directory below it.
+    `count_for` is the time in seconds between two readings of the HCAs' counters; None: the
+    counters are not read.
     """
     inventory = root.scan()
-    seen = _config(config)
-    pools = (
-        make_pools(seen.config, inventory, seen.config.cdi_mode(use_cdi=use_cdi))
-        if seen.config
-        else ()
-    )
-    answers = root.answers or ask(root.host, kubelet_root, device_plugins)
+    seen = _config(config, defaults)
+    pools = make_pools(seen.config, inventory) if seen.config else ()
+    answers = root.answers.ask(kubelet_root, device_plugins)
     growth = None
     if count_for is not None:
         growth = watch(root.host, _concerned(inventory, pools if seen.config else None), count_for)
@@ -85,9 +80,9 @@ def _concerned(inventory: Inventory, pools: tuple[Pool, ...] | None) -> tuple[Hc
     return tuple(hca for hca in inventory.hcas if hca.name in taken)
 
 
-def _config(found: FoundConfig) -> ConfigSeen:
+def _config(found: FoundConfig, defaults: Defaults) -> ConfigSeen:
     try:
-        loaded = found.load()
+        loaded = found.load(defaults)
     except ConfigMissing:
         return ConfigSeen(found.file, missing=True)
     except ConfigError as error:

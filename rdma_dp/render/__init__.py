@@ -1,1 +1,1 @@
-"""What people and programs get to see: JSON documents and tables."""
+"""Output for people and programs: tables, drawings and JSON documents."""

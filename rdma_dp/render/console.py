@@ -1,4 +1,4 @@
-"""."""
+"""Tables on a terminal, in a file or in a pipe."""
 
 import io
 import sys
@@ -12,13 +12,11 @@ from rich.table import Table
 from rdma_dp.text import printable
 
 WIDTH = 100  # columns
-
-
-WIDE = 200  # columns, into a pipe; a terminal is used as wide as it is
+WIDE = 200  # columns of wide output in a file or pipe; on a terminal, the terminal's width
 
 
 def show(shown: RenderableType, *, wide: bool = False) -> None:
-    """Prints to stdout: coloured on a terminal, as plain lines into a file or a pipe."""
+    """Prints to stdout: in colour on a terminal, as plain lines to a file or a pipe."""
     terminal = _console()
     if terminal.is_terminal:
         width = terminal.width if wide else min(terminal.width, WIDTH)
@@ -28,19 +26,19 @@ def show(shown: RenderableType, *, wide: bool = False) -> None:
 
 
 def plain(shown: RenderableType, width: int = WIDTH) -> str:
-    """The text without colour and without the blanks that fill up a table's last column."""
+    """The text without colours and without trailing blanks."""
     buffer = io.StringIO()
     _console(file=buffer, width=width, color_system=None).print(Printable(shown))
     return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
 
 
 def _console(**options: Any) -> Console:
-    """Shows what it is given: a name such as eth[1] or 0000:cd:00.0 is neither style nor emoji."""
+    """A console without markup: rich would read eth[1] as a style and 0000:cd:00.0 as an emoji."""
     return Console(highlight=False, markup=False, emoji=False, **options)
 
 
 def plain_table(*columns: str) -> Table:
-    """A table without lines, its headings bold."""
+    """A table without lines and with bold headings."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -48,7 +46,7 @@ def plain_table(*columns: str) -> Table:
 
 
 def labelled_rows() -> Table:
-    """Two columns: a label, and wrapped text behind it."""
+    """Two columns: a label, and wrapped text."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, overflow="fold")
     table.add_column(overflow="fold")
@@ -56,17 +54,17 @@ def labelled_rows() -> Table:
 
 
 def or_dash(text: str | None) -> str:
-    """The text, or a dash where there is none."""
+    """The text, or a dash for an empty text or None."""
     return text or "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Printable:
-    """Shows something so."""
+    """Shows a renderable with its control characters replaced."""
 
     shown: RenderableType
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """What rich asks for."""
+        """Renders the segments; rich calls this method."""
         for text, style, control in console.render(self.shown, options):
             yield Segment(text if control else printable(text), style, control)

@@ -1,10 +1,10 @@
-"""What people call a device."""
+"""Product names of HCAs and GPUs."""
 
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.inventory.pci_ids import AMD, HABANA, INTEL, MELLANOX, NVIDIA
 from rdma_dp.inventory.topology import Gpu
 
-# Of vendor 15b3 (pci.ids). The id of a VF is that of several generations.
+# Device ids of vendor 15b3 (pci.ids). Several generations have the same id for their VFs.
 _FAMILIES = {
     "1003": "ConnectX-3",
     "1007": "ConnectX-3 Pro",
@@ -28,7 +28,7 @@ _VENDORS = {NVIDIA: "NVIDIA", AMD: "AMD", INTEL: "Intel", HABANA: "Habana"}
 
 
 def device_name(device: Hca | Gpu) -> str:
-    """As its driver or its family is called, else vendor and device id."""
+    """The model or the product family; if unknown, vendor and device id ("15b3:101b")."""
     function = device.function
     if function is None:
         return "virtual"

@@ -1,4 +1,4 @@
-"""."""
+"""The table of `rdma-dp discover`."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -11,14 +11,13 @@ from rdma_dp.inventory.hardware import Hca, Inventory, PciFunction, Port, System
 from rdma_dp.render.console import or_dash, plain_table
 from rdma_dp.text import grouped
 
-_NAMES_WIDTH = 24  # columns for the names of HCAs that have one reason in common
-
+NAMES_WIDTH = 24  # columns for the names of HCAs with the same reason
 
 _LINK_LAYERS = {"InfiniBand": "IB", "Ethernet": "Eth"}
 
 
 def discover(inventory: Inventory, *, wide: bool = False) -> RenderableType:
-    """The node's HCAs, why some cannot be shared, and the network functions without one."""
+    """The HCAs, why some of them cannot be shared, and the network functions without an HCA."""
     parts: list[RenderableType] = []
     if inventory.hcas:
         parts.append(_hca_table(inventory.hcas, wide=wide))
@@ -29,7 +28,7 @@ def discover(inventory: Inventory, *, wide: bool = False) -> RenderableType:
         parts += [Text(), _ineligible_table(ineligible)]
     if inventory.unused_functions:
         parts += [Text(), Text("network functions without an HCA", style="bold")]
-        parts.append(_others_table(inventory.unused_functions))
+        parts.append(_unused_table(inventory.unused_functions))
     parts += [Text(), _system_line(inventory.system)]
     return Group(*parts)
 
@@ -38,7 +37,7 @@ def _hca_table(hcas: Iterable[Hca], *, wide: bool) -> Table:
     names = ("HCA", "PCI", "DEVICE", "NUMA", "PORTS", "NETDEVS", "SHARE")
     table = plain_table(*names, *(("TYPE", "DRIVER", "NODES") if wide else ()))
     for hca in hcas:
-        (ports, netdevs), *further = _ports_and_netdevs(hca)
+        (ports, netdevs), *more_lines = _ports_and_netdevs(hca)
         row: list[str | Text] = [
             hca.name,
             hca.function.address if hca.function else "-",
@@ -51,7 +50,7 @@ def _hca_table(hcas: Iterable[Hca], *, wide: bool) -> Table:
         if wide:
             row += [_function_type(hca), _driver(hca), _nodes(hca)]
         table.add_row(*row)
-        for ports, netdevs in further:
+        for ports, netdevs in more_lines:
             table.add_row("", "", "", "", ports, netdevs)
     return table
 
@@ -67,7 +66,7 @@ def _driver(hca: Hca) -> str:
 
 
 def _function_type(hca: Hca) -> str:
-    """ "vf 3" for the fourth VF of its PF, "sf 88" by the sfnum."""
+    """ "vf 3" for the fourth VF of its PF, "sf 88" for the SF with sfnum 88."""
     return hca.function_type if hca.index is None else f"{hca.function_type} {hca.index}"
 
 
@@ -76,7 +75,7 @@ def _nodes(hca: Hca) -> str:
 
 
 def _ports_and_netdevs(hca: Hca) -> list[tuple[Text, str]]:
-    """Line by line: ports with nothing to tell between them share one, with their netdevs."""
+    """The lines of an HCA: ports, and their netdevs. Ports that look the same share a line."""
     runs = [
         (list(ports), names)
         for (_, names), ports in groupby(
@@ -87,10 +86,10 @@ def _ports_and_netdevs(hca: Hca) -> list[tuple[Text, str]]:
         (Text.assemble(_numbers(ports, hca), port_text(ports[0])), or_dash(" ".join(names)))
         for ports, names in runs
     ]
-    placed = {name for port in hca.ports for name in port.netdevs}
-    unplaced = " ".join(netdev.name for netdev in hca.netdevs if netdev.name not in placed)
-    if unplaced or not lines:
-        lines.append((Text("" if lines else "-"), or_dash(unplaced)))
+    of_ports = {name for port in hca.ports for name in port.netdevs}
+    others = " ".join(netdev.name for netdev in hca.netdevs if netdev.name not in of_ports)
+    if others or not lines:
+        lines.append((Text("" if lines else "-"), or_dash(others)))
     return lines
 
 
@@ -102,7 +101,7 @@ def _numbers(ports: Sequence[Port], hca: Hca) -> str:
 
 
 def port_text(port: Port) -> Text:
-    """Its state, link layer and rate: "ACTIVE IB 400G"."""
+    """The port's state, link layer and rate: "ACTIVE IB 400G"."""
     state = Text(port.state or "?", "green" if port.state == "ACTIVE" else "yellow")
     layer = _LINK_LAYERS.get(port.link_layer or "", port.link_layer or "")
     rate = "" if port.rate is None else f" {port.rate:g}G"
@@ -112,20 +111,20 @@ def port_text(port: Port) -> Text:
 def _ineligible_table(hcas: Sequence[Hca]) -> Table:
     names = grouped((hca.name, str(hca.ineligible)) for hca in hcas)
     table = plain_table("NOT SHARED", "WHY")
-    table.columns[0].max_width = _NAMES_WIDTH
+    table.columns[0].max_width = NAMES_WIDTH
     for alike, reason in names:
         table.add_row(Text(", ".join(alike), "red"), reason)
     return table
 
 
-def _others_table(others: Iterable[UnusedFunction]) -> Table:
+def _unused_table(unused: Iterable[UnusedFunction]) -> Table:
     table = plain_table("PCI", "DEVICE", "NETDEVS", "WHY")
-    for other in others:
-        why = Text(other.reason.text)
-        if other.reason.remedy:
-            why.append(f"\n  try: {other.reason.remedy}", "bold")
-        function = other.function
-        table.add_row(function.address, _device_id(function), or_dash(" ".join(other.netdevs)), why)
+    for each in unused:
+        why = Text(each.reason.text)
+        if each.reason.remedy:
+            why.append(f"\n  try: {each.reason.remedy}", "bold")
+        function = each.function
+        table.add_row(function.address, _device_id(function), or_dash(" ".join(each.netdevs)), why)
     return table
 
 

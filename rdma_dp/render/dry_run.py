@@ -1,4 +1,4 @@
-"""Tables for people: at most 100 columns, colour on a terminal only."""
+"""The table of `rdma-dp dry-run`."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ from rdma_dp.config import Preference
 from rdma_dp.formats.slot_ids import slot_id
 from rdma_dp.inventory.hardware import CHAR_DEVICE_DIRECTORY, Inventory, natural_key
 from rdma_dp.render.console import labelled_rows
-from rdma_dp.render.discover import _NAMES_WIDTH
+from rdma_dp.render.discover import NAMES_WIDTH
 from rdma_dp.sharing.advice import next_steps, node_warnings, pool_warnings
 from rdma_dp.sharing.allocation import example
 from rdma_dp.sharing.pool import Pool
@@ -22,7 +22,7 @@ from rdma_dp.specs.cdi import delivered
 def dry_run(
     inventory: Inventory, pools: Sequence[Pool], config_warnings: Sequence[str]
 ) -> RenderableType:
-    """What the daemon would do with this config on this node, and what to do about it."""
+    """What the daemon would do with this config on this node, with warnings and next steps."""
     parts: list[RenderableType] = []
     for pool in pools:
         parts += [*([Text()] if parts else []), *_resource(pool, inventory)]
@@ -36,17 +36,11 @@ def dry_run(
     return Group(*parts)
 
 
-# --- discover -----------------------------------------------------------------------------------
-
-
-# --- dry-run ------------------------------------------------------------------------------------
-
-
 def _resource(pool: Pool, inventory: Inventory) -> Iterator[RenderableType]:
     yield heading(pool)
     rows = labelled_rows()
     if pool.hcas:
-        rows.add_row("HCAs", _shares(pool) if pool.resource.per_hca else _hcas(pool))
+        rows.add_row("HCAs", _slot_groups(pool) if pool.resource.per_hca else _hcas(pool))
         rows.add_row("container", _granted(pool))
         if settings := list(_settings(pool)):
             rows.add_row("slots", "; ".join(settings))
@@ -60,7 +54,7 @@ def _resource(pool: Pool, inventory: Inventory) -> Iterator[RenderableType]:
 
 
 def heading(pool: Pool) -> Text:
-    """The resource's name and how many slots it has."""
+    """The resource's name and the number of its slots."""
     colour = "green" if pool.healthy else "red"
     return Text.assemble((pool.resource.full_name, "bold"), "  ", (_slots(pool), colour))
 
@@ -81,16 +75,16 @@ _PREFERRED = {
 
 
 def _settings(pool: Pool) -> Iterator[str]:
-    """What else the config says of the slots, where that is not the Go plugin's way."""
+    """The config's settings for slots that the Go plugin does not have."""
     resource = pool.resource
     if resource.per_hca:
         yield _PREFERRED[resource.preference]
     elif resource.tells_topology:
-        nodes = {share.numa_node for share in pool.in_use}
-        told = [f"on NUMA node {node}" for node in nodes if node is not None]
-        yield told[0] if told else "the HCAs have no NUMA node in common to tell"
+        nodes = {group.numa_node for group in pool.in_use}
+        reported = [f"on NUMA node {node}" for node in nodes if node is not None]
+        yield reported[0] if reported else "the HCAs have no NUMA node in common"
     if resource.per_hca and not resource.tells_topology:
-        yield "no NUMA node told"
+        yield "without NUMA node"
     if resource.per_hca and resource.device_info:
         yield "with device-info files"
 
@@ -99,41 +93,41 @@ def _hcas(pool: Pool) -> Text:
     return Text(", ".join(hca.name for hca in pool.hcas), "green")
 
 
-def _shares(pool: Pool) -> Table:
-    """One line per HCA: where its slots are, and whether they are any good."""
+def _slot_groups(pool: Pool) -> Table:
+    """One line per slot group: its HCAs, slot ids, NUMA node, and whether it is healthy."""
     rows = [
         (
-            Text(", ".join(hca.name for hca in share.hcas), "green" if share.healthy else "red"),
-            f"{slot_id(share.key, 0)}..{max(share.size - 1, 0)}",
-            "" if share.numa_node is None else f"NUMA {share.numa_node}",
-            "" if share.healthy else "not healthy",
+            Text(", ".join(hca.name for hca in group.hcas), "green" if group.healthy else "red"),
+            f"{slot_id(group.key, 0)}..{max(group.active - 1, 0)}",
+            "" if group.numa_node is None else f"NUMA {group.numa_node}",
+            "" if group.healthy else "not healthy",
         )
-        for share in pool.slot_groups.values()
+        for group in pool.slot_groups.values()
     ]
     table = Table.grid(padding=(0, 2, 0, 0))
     for column in zip(*rows, strict=True):
-        table.add_column(min_width=min(max(map(len, column)), _NAMES_WIDTH), overflow="fold")
+        table.add_column(min_width=min(max(map(len, column)), NAMES_WIDTH), overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table
 
 
 def _granted(pool: Pool) -> str:
-    """What a container with one slot gets."""
-    given = example(pool)
-    delivery = delivered(given, pool.cdi)
+    """What a container with one slot gets: devices and environment variables."""
+    grant = example(pool)
+    delivery = delivered(grant, pool.cdi)
     lines = [f"CDI {name}" for name in delivery.cdi_devices]
     lines += [f"annotation {key}: {value}" for key, value in delivery.annotations.items()]
     if delivery.devices:
         nodes = (path.removeprefix(f"{CHAR_DEVICE_DIRECTORY}/") for path in delivery.devices)
         lines.append(f"{CHAR_DEVICE_DIRECTORY}: {' '.join(sorted(nodes, key=natural_key))}")
-    return "\n".join([*lines, *(f"{key}={value}" for key, value in given.envs.items())])
+    return "\n".join([*lines, *(f"{key}={value}" for key, value in grant.envs.items())])
 
 
 def _rejections(selection: Selection) -> Table:
     table = labelled_rows()
     table.columns[0].no_wrap = False
-    table.columns[0].max_width = _NAMES_WIDTH
+    table.columns[0].max_width = NAMES_WIDTH
     for names, reasons in selection.rejections:
         table.add_row(", ".join(names), "\n".join(reasons))
     return table

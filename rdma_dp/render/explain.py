@@ -1,4 +1,4 @@
-"""Why a resource takes an HCA or leaves it: a line per selector, what it wants, what is there."""
+"""The table of `rdma-dp dry-run -o explain`: each selector of a resource against each HCA."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,16 +10,16 @@ from rich.text import Text
 from rdma_dp.inventory.verdicts import Ineligible
 from rdma_dp.render.dry_run import heading
 from rdma_dp.sharing.pool import Pool
-from rdma_dp.sharing.selection import Comparison, HcaVerdict, not_asked
+from rdma_dp.sharing.selection import Comparison, HcaVerdict, unset_selectors
 from rdma_dp.text import grouped, some
 
 _YES, _NO = Text("✓", "green"), Text("✗", "red")
-_NAMED = 12  # HCAs that one explanation names
+_HCAS_NAMED = 12  # in one explanation
 _NAMES_WIDTH, _SELECTOR_WIDTH, _WANTED_WIDTH = 22, 22, 26  # columns
 
 
 def dry_run(pools: Sequence[Pool]) -> RenderableType:
-    """Each resource with its verdict on every HCA; HCAs of which all lines are alike in one."""
+    """Each resource with its verdict on every HCA. HCAs with the same lines are grouped."""
     parts: list[RenderableType] = []
     for pool in pools:
         parts += [*([Text()] if parts else []), *_resource(pool)]
@@ -33,13 +33,13 @@ def _resource(pool: Pool) -> Iterator[RenderableType]:
         yield Text("  no RDMA device on this node", "red")
         return
     yield Padding(_table(verdicts), (0, 0, 0, 2))
-    open_ones = ", ".join(not_asked(pool.resource.selectors))
-    if open_ones:
-        yield Padding(Text(f"not asked: {open_ones}", "dim"), (0, 0, 0, 2))
+    unset = ", ".join(unset_selectors(pool.resource.selectors))
+    if unset:
+        yield Padding(Text(f"not set: {unset}", "dim"), (0, 0, 0, 2))
 
 
 Explanation = tuple[bool, Ineligible | None, tuple[Comparison, ...]]
-"""Whether the HCA is chosen, why it cannot be shared, what each selector says."""
+"""Whether the HCA is chosen, why it cannot be shared, and the comparison of each selector."""
 
 
 def _table(verdicts: Sequence[HcaVerdict]) -> Table:
@@ -50,7 +50,7 @@ def _table(verdicts: Sequence[HcaVerdict]) -> Table:
     table.add_column("WANTED", overflow="fold", max_width=_WANTED_WIDTH)
     table.add_column("FOUND", overflow="fold")
     for names, explanation in grouped((each.hca.name, _explained(each)) for each in verdicts):
-        name = Text(some(names, _NAMED), "green" if explanation[0] else "red")
+        name = Text(some(names, _HCAS_NAMED), "green" if explanation[0] else "red")
         for row in _rows(explanation):
             table.add_row(name, *row)
             name = Text()
@@ -72,9 +72,9 @@ def _rows(explanation: Explanation) -> Iterator[tuple[Text, ...]]:
 
 
 def _row(comparison: Comparison) -> tuple[Text, ...]:
-    against = comparison.speaks_against
+    rejects = comparison.rules_out
     wanted = Text(comparison.wanted_words)
     if comparison.excludes:
         wanted = Text.assemble(("not ", "dim"), wanted)
-    found = Text(comparison.found_words, "red" if against else "green")
-    return _NO if against else _YES, Text(comparison.selector), wanted, found
+    found = Text(comparison.found_words, "red" if rejects else "green")
+    return _NO if rejects else _YES, Text(comparison.selector), wanted, found

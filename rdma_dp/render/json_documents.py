@@ -184,7 +184,7 @@ def _share(pool: Pool, share: SlotGroup) -> Document:
     return {
         "key": share.key,
         "hcas": [hca.name for hca in share.hcas],
-        "slots": share.listed,
+        "slots": share.ever_listed,
         "healthy": share.healthy,
         "numaNode": share.numa_node,
         "reason": share.health.reason.text if share.health.reason else None,

@@ -1,4 +1,4 @@
-"""What a person should know about a resource, and what to do when it has no HCA. Pure."""
+"""Warnings about a resource, and the next steps when it has no HCA. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,26 +14,24 @@ from rdma_dp.inventory.verdicts import Code
 from rdma_dp.sharing.health import describe_ports, has_active_port
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.selection import Comparison, HcaVerdict, Selection, mismatches
-from rdma_dp.text import Values, grouped, some
+from rdma_dp.text import NAMES_IN_LINE, Values, grouped, some
 
-_SHOWN = 3  # nobody reads further; `discover` has the rest
-_COMPARED = 20  # values of a selector, to find what looks most like a slip of the pen
-_LONGEST_COMPARED = 64  # characters; likeness costs the square of the length
+_COMPARED = 20  # values of a selector that are compared with what was found, to spot a typing error
+_LONGEST_COMPARED = 64  # characters; the time to compare grows with the square of the length
 
-# Selectors of what a function without an HCA does not show: nobody knows whether they would match.
+# Selectors that need an HCA. Without one, it is not known whether they would match.
 _OF_HCAS_ONLY: dict[str, Any] = {"link_types": (), "rdma_devices": ()}
 
-
-# What stands before the function and the port in systemd's names (systemd.net-naming-scheme(7)):
-# "ens1" of ens1f0np0, "enp41s0" of enp41s0f1np1, "ibP2p3s0" of ibP2p3s0.
-_CARD_IN_NAME = re.compile(r"(en|ib)(P\d+)?(p\d+)?s\d+(?=(f\d+)?(n\w+|d\d+)?$)", re.ASCII)
+# The function and the port at the end of systemd's names (systemd.net-naming-scheme(7)): "f1np1" of
+# ens1f1np1, "d1" of ibp3s0d1. What stands before them names the card.
+_FUNCTION_AND_PORT = re.compile(r"(?<=\d)(f\d+)?(n\w+|d\d+)?$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is the matter, and what to type, where something can be typed.
+    """What is wrong, and the command that fixes it, if there is one.
 
-    `code` is that of the verdict that the text quotes.
+    `code` is the code of the verdict that the text quotes.
     """
 
     text: str
@@ -45,7 +43,7 @@ class Step:
 
 
 def resource_warnings(selection: Selection, system: System) -> tuple[str, ...]:
-    """What is not wrong enough to leave an HCA out, but is worth saying."""
+    """Warnings about the HCAs of a resource. They stay in the resource all the same."""
     if not selection.chosen:
         return ()
     nodes = [device for hca in selection.chosen for device in hca.char_devices]
@@ -58,32 +56,32 @@ def resource_warnings(selection: Selection, system: System) -> tuple[str, ...]:
 
 
 def pool_warnings(pool: Pool, system: System) -> tuple[str, ...]:
-    """What is worth saying of a resource: of its HCAs, and of its slots."""
+    """Warnings about a resource's HCAs and about its slots."""
     return (*resource_warnings(pool.selection, system), *pool.warnings)
 
 
 def node_warnings(inventory: Inventory, selections: Sequence[Selection]) -> tuple[str, ...]:
-    """What concerns several resources together."""
+    """Warnings that concern several resources together."""
     return tuple(_shared_hcas(inventory, selections))
 
 
 def next_steps(selection: Selection, inventory: Inventory) -> tuple[str, ...]:
-    """What to type or change when the resource has no HCA; () when it has one."""
+    """What to run or change if the resource has no HCA, as texts; () if it has one."""
     return tuple(map(str, steps(selection, inventory)))
 
 
 def steps(selection: Selection, inventory: Inventory) -> tuple[Step, ...]:
-    """The same with each command by itself."""
+    """What to run or change if the resource has no HCA; () if it has one."""
     if selection.chosen:
         return ()
     matching = [verdict.hca for verdict in selection.verdicts if not verdict.mismatches]
     if matching:
         return _ineligible(matching)
-    idle = _idle_steps(selection.resource.selectors, inventory)
-    if idle:
-        return idle
+    without_hca = _steps_for_functions(selection.resource.selectors, inventory)
+    if without_hca:
+        return without_hca
     if not selection.verdicts:
-        return _where_hcas_should_come_from(inventory)
+        return _steps_without_hcas(inventory)
     return (Step(_nearest_miss(selection, inventory)),)
 
 
@@ -128,40 +126,54 @@ def _shared_hcas(inventory: Inventory, selections: Sequence[Selection]) -> Itera
             yield f"{some(names, 2)} {are} in several resources: {some(resources, 6)}"
 
 
-def idle_matches(selectors: Selectors, inventory: Inventory) -> tuple[UnusedFunction, ...]:
-    """Functions that the selectors mean, or may mean, but that have no HCA yet."""
-    told = _told_by_a_function(selectors)
-    if told == Selectors(exclude=told.exclude):
+def matching_functions(selectors: Selectors, inventory: Inventory) -> tuple[UnusedFunction, ...]:
+    """PCI functions without an HCA that match the selectors, or may match them.
+
+    Empty if no selector can be checked without an HCA.
+    """
+    known = _known_without_hca(selectors)
+    if known == Selectors(exclude=known.exclude):
         return ()
     pf_names = _pf_names(inventory)
     return tuple(
-        idle for idle in inventory.unused_functions if not mismatches(_as_hca(idle, pf_names), told)
+        unused
+        for unused in inventory.unused_functions
+        if not mismatches(_as_hca(unused, pf_names), known)
     )
 
 
-def _told_by_a_function(selectors: Selectors) -> Selectors:
-    """Those of them whose traits a function without an HCA shows."""
+def _known_without_hca(selectors: Selectors) -> Selectors:
+    """The selectors without those that need an HCA."""
     return selectors.model_copy(
         update={**_OF_HCAS_ONLY, "exclude": selectors.exclude.model_copy(update=_OF_HCAS_ONLY)}
     )
 
 
-def _idle_steps(selectors: Selectors, inventory: Inventory) -> tuple[Step, ...]:
-    sure = _told_by_a_function(selectors) == selectors
+def _steps_for_functions(selectors: Selectors, inventory: Inventory) -> tuple[Step, ...]:
+    sure = _known_without_hca(selectors) == selectors
     matching = grouped(
-        (idle.function.address, (idle.reason.text, _command(idle, sure), idle.reason.code))
-        for idle in idle_matches(selectors, inventory)
+        (unused.function.address, (unused.reason.text, _command(unused, sure), unused.reason.code))
+        for unused in matching_functions(selectors, inventory)
     )
     verb = "would" if sure else "may"
     return tuple(
-        Step(f"{some(addresses, _SHOWN)} {verb} match, but has no HCA: {reason}", command, code)
-        for addresses, (reason, command, code) in matching[:_SHOWN]
+        Step(
+            f"{some(addresses, NAMES_IN_LINE)} {verb} match, but {_have(addresses)} no HCA:"
+            f" {reason}",
+            command,
+            code,
+        )
+        for addresses, (reason, command, code) in matching[:NAMES_IN_LINE]
     )
 
 
+def _have(names: Values) -> str:
+    return "has" if len(names) == 1 else "have"
+
+
 def _pf_names(inventory: Inventory) -> Mapping[str, Values]:
-    """The names of each PF by its address; of a bond's HCA those of its first function only."""
-    found = {idle.function.address: idle.netdevs for idle in inventory.unused_functions}
+    """The netdevs of each PF by its address; for the HCA of a bond, of its first function only."""
+    found = {unused.function.address: unused.netdevs for unused in inventory.unused_functions}
     others = {name for names in found.values() for name in names}
     for hca in inventory.hcas:
         if hca.function is not None:
@@ -170,52 +182,58 @@ def _pf_names(inventory: Inventory) -> Mapping[str, Values]:
     return found
 
 
-def _as_hca(idle: UnusedFunction, pf_names: Mapping[str, Values]) -> Hca:
-    """What the function would be with an HCA, as far as it can be known."""
-    pf = idle.function.physfn or idle.function.address
+def _as_hca(unused: UnusedFunction, pf_names: Mapping[str, Values]) -> Hca:
+    """The HCA that the function would have, as far as that is known."""
+    pf = unused.function.physfn or unused.function.address
     return Hca(
         "",
-        (idle.function,),
+        (unused.function,),
         pf_names=pf_names.get(pf, ()),
-        netdevs=tuple(map(NetDevice, idle.netdevs)),
+        netdevs=tuple(map(NetDevice, unused.netdevs)),
     )
 
 
-def _command(idle: UnusedFunction, sure: bool) -> str | None:
-    """The command for what is missing, unless that may bind what nobody meant."""
-    return idle.reason.remedy if sure or idle.function.driver is not None else None
+def _command(unused: UnusedFunction, sure: bool) -> str | None:
+    """The command that gives the function an HCA.
+
+    None if it could bind a driver to a function that the selectors may not mean.
+    """
+    return unused.reason.remedy if sure or unused.function.driver is not None else None
 
 
-def _where_hcas_should_come_from(inventory: Inventory) -> tuple[Step, ...]:
-    reasons = [idle.reason for idle in inventory.unused_functions if idle.reason.remedy]
+def _steps_without_hcas(inventory: Inventory) -> tuple[Step, ...]:
+    reasons = [each.reason for each in inventory.unused_functions if each.reason.remedy]
     remedies = {each.remedy: Step(each.text, each.remedy, each.code) for each in reasons}
     if remedies:
-        return tuple(remedies.values())[:_SHOWN]
+        return tuple(remedies.values())[:NAMES_IN_LINE]
     if inventory.unused_functions:
-        nothing = "no network function of this node does RDMA; `rdma-dp discover` lists them"
+        nothing = "no network function of this node supports RDMA; `rdma-dp discover` lists them"
         return (Step(nothing),)
-    return (Step("the node shows no network hardware at all: is /sys the host's?"),)
+    return (Step("no network hardware found on this node: is /sys the host's?"),)
 
 
 def _ineligible(hcas: Sequence[Hca]) -> tuple[Step, ...]:
     by_reason = grouped((hca.name, hca.ineligible) for hca in hcas if hca.ineligible is not None)
     return tuple(
-        Step(f"{some(names, _SHOWN)} would match, but cannot be shared: {why}", code=why.code)
-        for names, why in by_reason[:_SHOWN]
+        Step(
+            f"{some(names, NAMES_IN_LINE)} would match, but cannot be shared: {why}", code=why.code
+        )
+        for names, why in by_reason[:NAMES_IN_LINE]
     )
 
 
 def _nearest_miss(selection: Selection, inventory: Inventory) -> str:
     nearest = min(selection.verdicts, key=_distance)
-    wishes = "; ".join(str(mismatch) for mismatch in nearest.mismatches)
+    reasons = "; ".join(str(mismatch) for mismatch in nearest.mismatches)
     absent = "".join(_absent(mismatch, inventory) for mismatch in nearest.mismatches)
     return (
-        f"the nearest is {nearest.hca.name}: {wishes}.{absent} Change the selectors if it is meant"
+        f"the nearest is {nearest.hca.name}: {reasons}.{absent} If you mean this HCA, change the"
+        " selectors"
     )
 
 
 def _absent(mismatch: Comparison, inventory: Inventory) -> str:
-    """That the wanted netdev is not on the node, where that is so, and what is in its place."""
+    """A sentence that the wanted netdev is not on the node, and which one is; "" if it is there."""
     if mismatch.selector != "ifNames":
         return ""
     pairs = list(product(_compared(mismatch.wanted), _compared(mismatch.found)))
@@ -227,31 +245,30 @@ def _absent(mismatch: Comparison, inventory: Inventory) -> str:
     if wanted in _netdev_names(inventory):
         return ""
     card = ", by its name on the same card" if _same_card(wanted, found) else ""
-    return f" {wanted} is not here; {found} is{card}."
+    return f" {wanted} is not on this node; {found} is{card}."
 
 
 def _netdev_names(inventory: Inventory) -> set[str]:
-    names = {name for idle in inventory.unused_functions for name in idle.netdevs}
+    names = {name for unused in inventory.unused_functions for name in unused.netdevs}
     for hca in inventory.hcas:
         names.update(name for netdev in hca.netdevs for name in (netdev.name, *netdev.altnames))
     return names
 
 
 def _same_card(wanted: str, found: str) -> bool:
-    """Whether systemd's names put both netdevs at the same bus and device, or in one slot."""
-    cards = [_CARD_IN_NAME.match(name) for name in (wanted, found)]
-    return None not in cards and len({card[0] for card in cards if card}) == 1
+    """Whether the names differ only in the function and the port at their ends."""
+    return _FUNCTION_AND_PORT.sub("", wanted) == _FUNCTION_AND_PORT.sub("", found)
 
 
 def _distance(verdict: HcaVerdict) -> tuple[int, bool, float]:
-    """Fewest unmet selectors first; among equals, what looks most like a slip of the pen."""
+    """A sort key: fewest mismatches first, then shareable HCAs, then the most similar values."""
     likeness = sum(_likeness(mismatch) for mismatch in verdict.mismatches)
     return len(verdict.mismatches), not verdict.hca.shareable, -likeness
 
 
 def _likeness(mismatch: Comparison) -> float:
     if mismatch.excludes:
-        return 0.0  # what matches word for word there is no slip of the pen
+        return 0.0  # a value that matched exactly is no typing error
     pairs = product(_compared(mismatch.wanted), _compared(mismatch.found))
     return max((SequenceMatcher(None, *pair).ratio() for pair in pairs), default=0.0)
 

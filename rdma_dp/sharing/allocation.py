@@ -1,10 +1,10 @@
-"""What a container gets for its slots. Pure."""
+"""Which devices and variables a container gets for its slots. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from rdma_dp.config import EnvForm, Resource
+from rdma_dp.config import EnvForm
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.formats.names import hcas_variable
 from rdma_dp.formats.slot_ids import parsed_id
@@ -15,28 +15,34 @@ from rdma_dp.text import some
 
 PERMISSIONS = "rwm"
 
-_SHOWN = 5  # ids in one message
+_IDS_SHOWN = 5  # slot ids in one message
 
 
 class UnknownSlotError(RdmaDpError):
-    """Slots were asked for that this resource never listed. The text reaches the pod's owner."""
+    """kubelet asked for slots that this resource never listed. The pod's owner reads the text."""
 
 
 class NoHcaError(RdmaDpError):
-    """There is no HCA behind the slots right now. The text reaches the pod's owner."""
+    """The slots have no HCA at the moment. The pod's owner reads the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one container gets: HCAs, and the connection manager that all HCAs have in common."""
+    """What one container gets: HCAs, and rdma_cm, which all HCAs share.
 
-    resource: Resource
+    `full_name` is the resource's name with its prefix ("rdma/hca"), `name` is the part after the
+    slash, and `env` maps the names of further variables to the form of their values.
+    """
+
+    full_name: str
+    name: str
+    env: Mapping[str, EnvForm]
     hcas: tuple[Hca, ...]
     rdma_cm: CharDevice | None
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """The paths of the device nodes, the same inside the container and outside, sorted."""
+        """The paths of the device nodes, sorted; host and container use the same paths."""
         found = {device.path for hca in self.hcas for device in usable_devices(hca)}
         if self.rdma_cm is not None:
             found.add(self.rdma_cm.path)
@@ -44,14 +50,14 @@ class Grant:
 
     @property
     def envs(self) -> Mapping[str, str]:
-        """The variables that tell the container its HCAs."""
+        """The environment variables that list the container's HCAs."""
         if not self.hcas:
             return MappingProxyType({})
-        own = hcas_variable(self.resource.resource_name)
-        wanted = {name: _FORMS[form](self.hcas) for name, form in self.resource.env.items()}
-        # An empty list of ports, of an HCA that shows none, would forbid what no list leaves open.
-        told = {name: value for name, value in wanted.items() if value}
-        return MappingProxyType({own: _names(self.hcas), **told})
+        values = {name: _FORMS[form](self.hcas) for name, form in self.env.items()}
+        # An HCA without ports gives an empty list. UCX reads an empty list as "use no device", and
+        # a missing variable as "use any device", so leave the variable out.
+        filled = {name: value for name, value in values.items() if value}
+        return MappingProxyType({hcas_variable(self.name): _names(self.hcas), **filled})
 
 
 def _names(hcas: Sequence[Hca]) -> str:
@@ -59,7 +65,7 @@ def _names(hcas: Sequence[Hca]) -> str:
 
 
 def _exact_names(hcas: Sequence[Hca]) -> str:
-    # Without the "=", NCCL takes mlx5_1 for a prefix: mlx5_10 would match too (NCCL's user guide,
+    # Without the "=", NCCL reads mlx5_1 as a prefix that also matches mlx5_10 (NCCL user guide,
     # environment variables, NCCL_IB_HCA).
     return f"={_names(hcas)}"
 
@@ -74,63 +80,63 @@ _FORMS: Mapping[EnvForm, Callable[[Sequence[Hca]], str]] = MappingProxyType(
 
 
 def usable_devices(hca: Hca) -> tuple[CharDevice, ...]:
-    """The HCA's character devices that a container can be given."""
+    """The HCA's character devices that a container can use."""
     return tuple(device for device in hca.char_devices if device.usable)
 
 
 def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
-    """What one container gets for these slots: the HCAs of their shares.
+    """The grant for one container with these slots: the HCAs of their slot groups.
 
-    Raises UnknownSlotError or NoHcaError, worded for the owner of the pod, who reads it in the
-    pod's status.
+    Raises UnknownSlotError or NoHcaError. Their texts are for the pod's owner, who reads them in
+    the pod's status.
     """
-    wanted = {slot: _share_of(pool, slot) for slot in ids}
+    wanted = {slot: _group_of(pool, slot) for slot in ids}
     name = pool.resource.full_name
     if not pool.in_use:
         raise NoHcaError(
             f"{name} has no usable HCA on this node: {pool.why_empty}",
             "the node's administrator sees more with `rdma-dp dry-run`",
         )
-    unknown = tuple(repr(slot) for slot, share in wanted.items() if _is_unknown(pool, share))
+    unknown = tuple(repr(slot) for slot, group in wanted.items() if _is_unknown(pool, group))
     if unknown:
         raise UnknownSlotError(
-            f"{name} has no slot {some(unknown, _SHOWN)} on this node",
-            "the resource was probably reconfigured meanwhile; delete the pod to try again",
+            f"{name} has no slot {some(unknown, _IDS_SHOWN)} on this node",
+            "the resource was probably reconfigured in the meantime; delete the pod to try again",
         )
-    lost = tuple(repr(slot) for slot, share in wanted.items() if share and not share.hcas)
+    lost = tuple(repr(slot) for slot, group in wanted.items() if group and not group.hcas)
     if lost:
         raise NoHcaError(
-            f"the HCA of slot {some(lost, _SHOWN)} of {name} is not there any more",
+            f"the HCA of slot {some(lost, _IDS_SHOWN)} of {name} is gone",
             "delete the pod to try again; the node's administrator sees more with"
             " `rdma-dp dry-run`",
         )
-    return granted(pool, [share for share in wanted.values() if share])
+    return granted(pool, [group for group in wanted.values() if group])
 
 
 def grant(pool: Pool) -> Grant:
-    """What a container would get that had a slot of every share."""
+    """The grant for a container that has a slot of every slot group."""
     return granted(pool, pool.slot_groups.values())
 
 
 def example(pool: Pool) -> Grant:
-    """What a container gets for one slot: the first Healthy one, or the first with an HCA."""
-    return granted(pool, sorted(pool.in_use, key=lambda share: not share.healthy)[:1])
+    """The grant for one slot: of the first healthy slot group, or else of the first with an HCA."""
+    return granted(pool, sorted(pool.in_use, key=lambda group: not group.healthy)[:1])
 
 
-def granted(pool: Pool, shares: Iterable[SlotGroup]) -> Grant:
-    """What a container gets that has a slot of each of these shares."""
-    hcas = hcas_of(shares)
+def granted(pool: Pool, groups: Iterable[SlotGroup]) -> Grant:
+    """The grant for a container that has a slot of each of these slot groups."""
+    hcas, resource = hcas_of(groups), pool.resource
     rdma_cm = pool.rdma_cm if hcas and pool.rdma_cm is not None and pool.rdma_cm.usable else None
-    return Grant(pool.resource, hcas, rdma_cm)
+    return Grant(resource.full_name, resource.resource_name, resource.env, hcas, rdma_cm)
 
 
-def _is_unknown(pool: Pool, share: SlotGroup | None) -> bool:
-    """Whether a slot means nothing under the config in force: never listed, or of another kind."""
-    return share is None or (not share.hcas and (share.key is not None) != pool.resource.per_hca)
+def _is_unknown(pool: Pool, group: SlotGroup | None) -> bool:
+    """Whether the current config has no such slot: never listed, or from another `slotsPer`."""
+    return group is None or (not group.hcas and (group.key is not None) != pool.resource.per_hca)
 
 
-def _share_of(pool: Pool, slot: str) -> SlotGroup | None:
-    """The share that once listed the slot."""
+def _group_of(pool: Pool, slot: str) -> SlotGroup | None:
+    """The slot group that has ever listed the slot."""
     parsed = parsed_id(slot)
-    share = pool.slot_groups.get(parsed[0]) if parsed else None
-    return share if share and parsed and parsed[1] < share.listed else None
+    group = pool.slot_groups.get(parsed[0]) if parsed else None
+    return group if group and parsed and parsed[1] < group.ever_listed else None

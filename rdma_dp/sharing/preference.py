@@ -1,7 +1,7 @@
-"""Which of the free slots a container should get that asks for several. Pure.
+"""Which of the free slots suit a container that asks for several. Pure.
 
-kubelet offers what is free and takes the answer as a hint; an error would fail the pod, so there is
-none: whatever is offered, the answer is made of it.
+kubelet offers the free slots and uses the answer as a hint. An error would make the pod fail, so
+every offer gets an answer that is made of the offered slots.
 """
 
 from collections import Counter, defaultdict
@@ -14,16 +14,16 @@ from rdma_dp.config import Preference
 from rdma_dp.formats.slot_ids import HardwareKey, parsed_id, slot_id
 from rdma_dp.sharing.pool import Pool
 
-Node = int | None  # a NUMA node; HCAs that know none count as one more node
+Node = int | None  # a NUMA node; HCAs without one count as one more node
 Counts = Counter[HardwareKey]
 
 
 def preferred(
     pool: Pool, available: Iterable[str], must_include: Sequence[str], size: int
 ) -> list[str]:
-    """`size` ids of `available`, those of `must_include` first; fewer when there are no more."""
+    """`size` ids of `available`, those of `must_include` first; fewer if there are not enough."""
     must = list(dict.fromkeys(must_include))[: max(size, 0)]
-    numbers, strange = _sorted_out(pool, set(available).difference(must_include))
+    numbers, foreign = _numbers_by_key(pool, set(available).difference(must_include))
     taken = Counter(parsed[0] for parsed in map(parsed_id, must) if parsed)
     offer = _Offer(
         nodes=_nodes_of(pool),
@@ -37,36 +37,36 @@ def preferred(
         for key in sorted(counts, key=offer.rank.__getitem__)
         for number in nsmallest(counts[key], numbers[key])
     ]
-    return (must + chosen + sorted(strange))[: max(size, 0)]
+    return (must + chosen + sorted(foreign))[: max(size, 0)]
 
 
-def _sorted_out(
+def _numbers_by_key(
     pool: Pool, ids: Iterable[str]
 ) -> tuple[Mapping[HardwareKey, list[int]], list[str]]:
-    """The numbers by key, and the ids that are none of ours, which are better than nothing."""
+    """The slot numbers by hardware key, and the ids that are not ours: they are a last resort."""
     numbers: dict[HardwareKey, list[int]] = defaultdict(list)
-    strange = []
+    foreign = []
     for text in ids:
         parsed = parsed_id(text)
         if parsed and parsed[0] in pool.slot_groups:
             numbers[parsed[0]].append(parsed[1])
         else:
-            strange.append(text)
-    return numbers, strange
+            foreign.append(text)
+    return numbers, foreign
 
 
 def _nodes_of(pool: Pool) -> Mapping[HardwareKey, Node]:
     return {
-        key: share.hcas[0].numa_node if share.hcas else None
-        for key, share in pool.slot_groups.items()
+        key: group.hcas[0].numa_node if group.hcas else None
+        for key, group in pool.slot_groups.items()
     }
 
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """The free slots by key, and those that the container has already.
+    """The number of free slots by hardware key, and of those that the container already has.
 
-    `rank` decides between what is equally good.
+    `rank` is the order of the keys. It decides between keys that are equally good.
     """
 
     nodes: Mapping[HardwareKey, Node]
@@ -75,22 +75,22 @@ class _Offer:
     rank: Mapping[HardwareKey, int]
 
     @property
-    def untouched(self) -> list[HardwareKey]:
-        """The keys of which the container has nothing yet, those with most free slots first."""
+    def unused(self) -> list[HardwareKey]:
+        """The keys of which the container has no slot yet; keys with the most free slots first."""
         return sorted(
             (key for key in self.free if not self.taken[key]),
             key=lambda key: (-self.free[key], self.rank[key]),
         )
 
-    def untouched_by_node(self) -> dict[Node, list[HardwareKey]]:
-        """Likewise, by NUMA node; the nodes in the order of their numbers."""
+    def unused_by_node(self) -> dict[Node, list[HardwareKey]]:
+        """The unused keys by NUMA node, with the nodes in the order of their numbers."""
         found: dict[Node, list[HardwareKey]] = defaultdict(list)
-        for key in self.untouched:
+        for key in self.unused:
             found[self.nodes[key]].append(key)
         return {node: found[node] for node in sorted(found, key=_node_rank)}
 
     def sum_of(self, keys: Iterable[HardwareKey]) -> int:
-        """How many free slots they have together."""
+        """How many free slots these keys have together."""
         return sum(self.free[key] for key in keys)
 
 
@@ -102,8 +102,8 @@ def _node_rank(node: Node) -> tuple[bool, int]:
 
 
 def _spread(offer: _Offer, needed: int) -> Counts:
-    """From as many keys as possible, on as few NUMA nodes as that allows, the freest first."""
-    nodes = _nodes_for(offer, min(needed, len(offer.untouched)))
+    """From as many keys as possible, on as few NUMA nodes as possible, most free slots first."""
+    nodes = _nodes_for(offer, min(needed, len(offer.unused)))
     within = [key for key in offer.free if offer.nodes[key] in nodes]
     counts: Counts = Counter()
     turns = [_turn(offer, counts, key) for key in within]
@@ -119,13 +119,13 @@ def _spread(offer: _Offer, needed: int) -> Counts:
 
 
 def _turn(offer: _Offer, counts: Counts, key: HardwareKey) -> tuple[int, int, int, HardwareKey]:
-    """Sorts by when a key's next slot is taken; ranks differ, so keys are never compared."""
+    """A sort key: the smallest gives the next slot. Ranks differ, so keys are never compared."""
     return offer.taken[key] + counts[key], counts[key] - offer.free[key], offer.rank[key], key
 
 
 def _nodes_for(offer: _Offer, keys: int) -> set[Node]:
-    """The NUMA nodes on which so many untouched keys are to be had: few, and with much left."""
-    by_node = offer.untouched_by_node()
+    """The fewest NUMA nodes with this many unused keys; if equal, those with more free slots."""
+    by_node = offer.unused_by_node()
     nodes = {offer.nodes[key] for key in offer.taken}
     missing = keys - sum(len(by_node.pop(node, ())) for node in nodes)
     while missing > 0 and by_node:
@@ -142,10 +142,10 @@ def _nodes_for(offer: _Offer, keys: int) -> set[Node]:
 
 
 def _pack(offer: _Offer, needed: int) -> Counts:
-    """From as few keys as possible, if that is possible on one NUMA node, the fullest first."""
+    """From as few keys as possible, on one NUMA node if possible, fewest free slots first."""
     counts: Counts = Counter()
-    touched = sorted((key for key in offer.taken if key in offer.free), key=offer.rank.__getitem__)
-    for key in touched:
+    used = sorted((key for key in offer.taken if key in offer.free), key=offer.rank.__getitem__)
+    for key in used:
         counts[key] = min(offer.free[key], max(needed - counts.total(), 0))
     missing = needed - counts.total()
     for key in _fewest(offer, missing):
@@ -155,10 +155,10 @@ def _pack(offer: _Offer, needed: int) -> Counts:
 
 
 def _fewest(offer: _Offer, needed: int) -> list[HardwareKey]:
-    """The fewest untouched keys with so many free slots; of several choices the tightest."""
+    """The fewest unused keys with this many free slots; if equal, with the fewest left over."""
     if needed <= 0:
         return []
-    count = _how_many(offer, offer.untouched, needed)
+    count = _how_many(offer, offer.unused, needed)
     found = _best_node(offer, count, needed)
     chosen: list[HardwareKey] = []
     while found and len(chosen) < count - 1:
@@ -170,7 +170,7 @@ def _fewest(offer: _Offer, needed: int) -> list[HardwareKey]:
 
 
 def _how_many(offer: _Offer, keys: Sequence[HardwareKey], needed: int) -> int:
-    """How many of the freest keys are enough; all of them if even they are not."""
+    """How many of the first keys have enough free slots together; all if there are not enough."""
     count = 0
     while count < len(keys) and offer.sum_of(keys[:count]) < needed:
         count += 1
@@ -178,14 +178,14 @@ def _how_many(offer: _Offer, keys: Sequence[HardwareKey], needed: int) -> int:
 
 
 def _best_node(offer: _Offer, count: int, needed: int) -> list[HardwareKey]:
-    """The untouched keys of the node where `count` of them are enough; else those of all nodes."""
+    """The unused keys of the node where `count` of them are enough; otherwise all unused keys."""
     used = {offer.nodes[key] for key in offer.taken}
     fitting = [
         (node not in used, offer.sum_of(keys), _node_rank(node), keys)
-        for node, keys in offer.untouched_by_node().items()
+        for node, keys in offer.unused_by_node().items()
         if offer.sum_of(keys[:count]) >= needed
     ]
-    return min(fitting, key=lambda each: each[:3])[3] if fitting else offer.untouched
+    return min(fitting, key=lambda each: each[:3])[3] if fitting else offer.unused
 
 
 _POLICIES: Mapping[Preference, Callable[[_Offer, int], Counts]] = MappingProxyType(

@@ -1,7 +1,8 @@
-"""Which HCAs a resource takes, and for each other one the reasons why not. Pure.
+"""Which HCAs a resource takes, and why it does not take the others. Pure.
 
-A selector matches when one of its values is among the HCA's (OR); an HCA is chosen when every
-selector matches (AND) and none below `exclude` does; a selector that is not there says nothing.
+A selector matches if one of its values matches the HCA (OR). The resource takes an HCA if every
+selector matches (AND) and no selector below `exclude` matches. A selector that is not set does not
+count.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +11,8 @@ from operator import attrgetter
 from typing import Any
 
 from rdma_dp.config import Resource, Selectors, Traits
-from rdma_dp.config.values import globs, pci_addresses, pf_names
+from rdma_dp.config.values import pf_names
+from rdma_dp.config.values.matchers import Matcher
 from rdma_dp.inventory.hardware import Hca, Inventory
 from rdma_dp.inventory.verdicts import Code, MismatchCode
 from rdma_dp.text import Values, few, grouped
@@ -18,7 +20,7 @@ from rdma_dp.text import Values, few, grouped
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What one selector says of one HCA: what it names, what was found, whether some value agrees.
+    """One selector compared with one HCA: the wanted values, the HCA's, and whether one matches.
 
     `excludes` is set for a selector below `exclude`.
     """
@@ -30,8 +32,8 @@ class Comparison:
     excludes: bool = False
 
     @property
-    def speaks_against(self) -> bool:
-        """Whether the HCA is left out for it."""
+    def rules_out(self) -> bool:
+        """Whether the resource does not take the HCA because of this selector."""
         return self.agrees is self.excludes
 
     @property
@@ -41,12 +43,12 @@ class Comparison:
 
     @property
     def wanted_words(self) -> str:
-        """The first of what the selector names."""
+        """The first of the selector's values, as text."""
         return few(self.wanted, " or ")
 
     @property
     def found_words(self) -> str:
-        """The first of what the HCA has."""
+        """The first of the HCA's values, as text."""
         return few(self.found, ", ") or "none"
 
     def __str__(self) -> str:
@@ -56,24 +58,24 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class HcaVerdict:
-    """What one resource says of one HCA, selector by selector in the order of the documentation."""
+    """Whether a resource takes an HCA; its selectors are in the order of the documentation."""
 
     hca: Hca
     comparisons: tuple[Comparison, ...] = ()
 
     @property
     def mismatches(self) -> tuple[Comparison, ...]:
-        """The selectors that speak against the HCA."""
-        return tuple(each for each in self.comparisons if each.speaks_against)
+        """The selectors because of which the resource does not take the HCA."""
+        return tuple(each for each in self.comparisons if each.rules_out)
 
     @property
     def chosen(self) -> bool:
-        """Whether the resource hands this HCA out."""
-        return self.hca.shareable and not any(each.speaks_against for each in self.comparisons)
+        """Whether the resource takes this HCA."""
+        return self.hca.shareable and not any(each.rules_out for each in self.comparisons)
 
     @property
     def reasons(self) -> Values:
-        """Why not, in words; empty when it is chosen."""
+        """Why the resource does not take the HCA; empty if it does."""
         ineligible = () if self.hca.ineligible is None else (self.hca.ineligible.text,)
         return ineligible + tuple(str(mismatch) for mismatch in self.mismatches)
 
@@ -86,19 +88,19 @@ class HcaVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What one resource says of every HCA, in the inventory's order."""
+    """One resource's verdicts on all HCAs, in the inventory's order."""
 
     resource: Resource
     verdicts: tuple[HcaVerdict, ...]
 
     @property
     def chosen(self) -> tuple[Hca, ...]:
-        """The HCAs that the resource hands out."""
+        """The HCAs that the resource takes."""
         return tuple(verdict.hca for verdict in self.verdicts if verdict.chosen)
 
     @property
     def rejections(self) -> tuple[tuple[Values, Values], ...]:
-        """(names, reasons) of all other HCAs: those with the same reasons together."""
+        """(names, reasons) of all other HCAs; HCAs with the same reasons are grouped."""
         return grouped((verdict.hca.name, verdict.reasons) for verdict in self.rejected)
 
     @property
@@ -116,7 +118,7 @@ def select(inventory: Inventory, resource: Resource) -> Selection:
 
 
 def choices(selections: Iterable[Selection]) -> dict[str, Values]:
-    """The full names of the resources that hand an HCA out, by its name."""
+    """The full names of the resources that take an HCA, by the HCA's name."""
     found: dict[str, list[str]] = {}
     for selection in selections:
         for hca in selection.chosen:
@@ -130,69 +132,62 @@ def mismatches(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
 
 
 def compared(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
-    """What every selector that is there says of the HCA; those below `exclude` come last."""
-    asked = (
+    """The comparison of every selector that is set; those below `exclude` come last."""
+    wanting = (
         Comparison(
-            trait.selector, _told(wanted), _told(found), agrees=bool(trait.matching(wanted, found))
+            trait.selector, matcher.texts, _texts(found), agrees=any(map(matcher.matches, found))
         )
-        for trait, wanted, found in _pairs(hca, selectors)
+        for trait, matcher, found in _set(hca, selectors)
     )
     excluding = (
         Comparison(
             f"exclude.{trait.selector}",
-            _told(matching or wanted),
-            _told(found),
+            _texts(matching) or matcher.texts,
+            _texts(found),
             agrees=bool(matching),
             excludes=True,
         )
-        for trait, wanted, found in _pairs(hca, selectors.exclude)
-        for matching in [trait.matching(wanted, found)]
+        for trait, matcher, found in _set(hca, selectors.exclude)
+        for matching in [matcher.matching(found)]
     )
-    return (*asked, *excluding)
+    return (*wanting, *excluding)
 
 
-def not_asked(selectors: Selectors) -> Values:
-    """The selectors that a config leaves open, as it would spell them."""
+def unset_selectors(selectors: Selectors) -> Values:
+    """The selectors that are not set, as the config spells them."""
     return tuple(trait.selector for trait in _TRAITS if not getattr(selectors, trait.field))
 
 
-# --- what the selectors look at -----------------------------------------------------------------
+# --- the traits of an HCA -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class _Trait:
-    """One selector: where the config has its values, where the HCA has them, when two agree."""
+    """One selector: its field in the config, and its values on an HCA."""
 
-    field: str  # of Traits
+    field: str  # in Traits
     found: Callable[[Hca], Sequence[Any]]
-    agree: Callable[[Any, Any], bool] | None = None  # None: when they are equal
 
     @property
     def selector(self) -> str:
-        """As the config spells it."""
+        """The selector's name as the config spells it."""
         return Traits.model_fields[self.field].alias or self.field
 
-    def matching(self, wanted: Sequence[Any], found: Sequence[Any]) -> list[Any]:
-        """Those of the wanted values that match one of the found ones."""
-        if self.agree is None:
-            return [value for value in wanted if value in found]
-        agree = self.agree
-        return [value for value in wanted if any(agree(value, one) for one in found)]
 
-
-def _pairs(hca: Hca, traits: Traits) -> Iterable[tuple[_Trait, Sequence[Any], Sequence[Any]]]:
+def _set(hca: Hca, traits: Traits) -> Iterable[tuple[_Trait, Matcher[Any], Sequence[Any]]]:
+    """The selectors that are set, each with its compiled values and the values of the HCA."""
     for trait in _TRAITS:
-        wanted = getattr(traits, trait.field)
-        if wanted:
-            yield trait, wanted, trait.found(hca)
+        matcher = traits.matchers.get(trait.field)
+        if matcher is not None:
+            yield trait, matcher, trait.found(hca)
 
 
-def _told(values: Sequence[object]) -> Values:
+def _texts(values: Sequence[object]) -> Values:
     return tuple(map(str, values))
 
 
 def _of_functions(attribute: str) -> Callable[[Hca], Values]:
-    """An attribute of all functions of the HCA: a RoCE bond is found by either of its own."""
+    """An attribute of all functions of the HCA: a RoCE bond matches by each of its functions."""
 
     def values(hca: Hca) -> Values:
         found = (getattr(function, attribute) for function in hca.functions)
@@ -217,11 +212,11 @@ _TRAITS = (
     _Trait("vendors", _of_functions("vendor")),
     _Trait("device_ids", _of_functions("device")),
     _Trait("drivers", _of_functions("driver")),
-    _Trait("if_names", _interfaces, globs.matches),
+    _Trait("if_names", _interfaces),
     _Trait("link_types", attrgetter("link_types")),
-    _Trait("rdma_devices", lambda hca: (hca.name,), globs.matches),
-    _Trait("pci_addresses", _of_functions("address"), pci_addresses.matches),
-    _Trait("pf_names", _pf_functions, pf_names.matches),
+    _Trait("rdma_devices", lambda hca: (hca.name,)),
+    _Trait("pci_addresses", _of_functions("address")),
+    _Trait("pf_names", _pf_functions),
     _Trait("function_types", lambda hca: (hca.function_type,)),
     _Trait("numa_nodes", _numa_nodes),
 )

@@ -1,8 +1,8 @@
-"""Shares: ranges of a resource's slots, each with the HCAs that one of its slots hands out. Pure.
+"""Slot groups: ranges of a resource's slots, each with the HCAs that its slots give. Pure.
 
-With `slotsPer: resource` there is one share, of all HCAs, with the ids "0".."N-1": the ids of the
-Go plugin, so that it can be replaced under running pods. With `slotsPer: hca` there is one for each
-HCA, with the ids "<stable key>-0".."<stable key>-<N-1>".
+With `slotsPer: resource` there is one group with all HCAs. Its ids are "0" to "N-1", as the Go
+plugin's are, so that you can replace the Go plugin under running pods. With `slotsPer: hca` there
+is one group for each HCA. Its ids are "<hardware key>-0" to "<hardware key>-<N-1>".
 """
 
 from bisect import bisect_right
@@ -30,26 +30,28 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class SlotGroup:
-    """The slots of one key at one moment.
+    """The slots of one hardware key at one moment.
 
-    `listed` is how many ids kubelet was ever told, which never shrinks: kubelet crashes when an id
-    vanishes while its Allocate is under way. `size` is how many of them, the lowest ones, are in
-    use now. A share whose HCA is gone has no HCAs. `numa_node` is what the slots in use tell
-    kubelet; the others tell none: to kubelet, one slot with a node is a resource with nodes, and
-    where no free slot has one, its topology manager admits no pod.
+    `ever_listed` is how many ids were ever in a list to kubelet. It never shrinks, because kubelet
+    crashes when an id vanishes during its Allocate. `active` is how many of them are in use now:
+    the lowest ones. A group whose HCA is gone has no HCAs.
+
+    `numa_node` is listed with the active slots. Inactive slots carry no NUMA node: to kubelet, one
+    slot with a node makes the resource one with nodes, and if no free slot has a node, its topology
+    manager admits no pod.
     """
 
     key: HardwareKey
     hcas: tuple[Hca, ...]
-    size: int
-    listed: int
+    active: int
+    ever_listed: int
     health: GroupHealth
     numa_node: int | None = None
 
     @property
     def healthy(self) -> int:
-        """How many of the listed ids are Healthy: the lowest ones."""
-        return self.size if self.health.healthy else 0
+        """How many of the ids are Healthy: the lowest ones."""
+        return self.active if self.health.healthy else 0
 
     @property
     def slots(self) -> Iterator[Slot]:
@@ -59,46 +61,47 @@ class SlotGroup:
             Slot(
                 slot_id(self.key, number),
                 number < healthy,
-                self.numa_node if number < self.size else None,
+                self.numa_node if number < self.active else None,
             )
-            for number in range(self.listed)
+            for number in range(self.ever_listed)
         )
 
 
-def hcas_of(shares: Iterable[SlotGroup]) -> tuple[Hca, ...]:
-    """The HCAs of shares, each once, in the order of their names."""
-    found = {hca.name: hca for share in shares for hca in share.hcas}
+def hcas_of(groups: Iterable[SlotGroup]) -> tuple[Hca, ...]:
+    """The HCAs of slot groups, each once, in the order of their names."""
+    found = {hca.name: hca for group in groups for hca in group.hcas}
     return tuple(found[name] for name in sorted(found, key=natural_key))
 
 
 def make_slot_groups(
     resource: Resource, hcas: tuple[Hca, ...], before: Mapping[HardwareKey, SlotGroup], now: float
 ) -> Mapping[HardwareKey, SlotGroup]:
-    """The shares of a resource that hands out `hcas`, by their keys; `before` are the last ones.
+    """The slot groups of a resource that hands out `hcas`, by their hardware keys.
 
-    Those that are gone stay, without HCAs: their ids must not vanish.
+    `before` are the groups before. Groups whose HCAs are gone stay, without HCAs, because their ids
+    must not vanish.
     """
-    groups = _GROUPINGS[resource.slots_per](hcas)
-    affordable = _affordable(resource, groups, before)
-    shares: dict[HardwareKey, SlotGroup] = {
-        key: replace(share, hcas=(), size=0, health=GroupHealth(healthy=False), numa_node=None)
-        for key, share in before.items()
-        if key not in groups
+    members_of = _GROUPINGS[resource.slots_per](hcas)
+    affordable = _affordable(resource, members_of, before)
+    groups: dict[HardwareKey, SlotGroup] = {
+        key: replace(group, hcas=(), active=0, health=GroupHealth(healthy=False), numa_node=None)
+        for key, group in before.items()
+        if key not in members_of
     }
-    for key, members in groups.items():
+    for key, members in members_of.items():
         last = before.get(key)
-        listed = last.listed if last else 0
-        size = max(affordable, min(listed, resource.rdma_hca_max)) if members else 0
-        shares[key] = SlotGroup(
+        ever_listed = last.ever_listed if last else 0
+        active = max(affordable, min(ever_listed, resource.rdma_hca_max)) if members else 0
+        groups[key] = SlotGroup(
             key=key,
             hcas=members,
-            size=size,
-            listed=max(size, listed),
+            active=active,
+            ever_listed=max(active, ever_listed),
             health=assess(members, resource.health, last.health if last else None, now),
             numa_node=_common_node(members) if resource.tells_topology else None,
         )
-    in_order = sorted(shares, key=lambda key: (key is not None, key or ""))
-    return MappingProxyType({key: shares[key] for key in in_order})
+    in_order = sorted(groups, key=lambda key: (key is not None, key or ""))
+    return MappingProxyType({key: groups[key] for key in in_order})
 
 
 def _whole(hcas: tuple[Hca, ...]) -> Groups:
@@ -106,7 +109,7 @@ def _whole(hcas: tuple[Hca, ...]) -> Groups:
 
 
 def _by_hca(hcas: tuple[Hca, ...]) -> Groups:
-    """HCAs that sit on one function have the key in common, and so the slots."""
+    """HCAs on one function have one hardware key, and so the same slots."""
     groups: dict[HardwareKey, tuple[Hca, ...]] = {}
     for hca in hcas:
         groups[hca.stable_key] = (*groups.get(hca.stable_key, ()), hca)
@@ -124,14 +127,15 @@ def _common_node(hcas: Iterable[Hca]) -> int | None:
 
 
 def _affordable(resource: Resource, groups: Groups, before: Mapping[HardwareKey, SlotGroup]) -> int:
-    """The slots that a share can have that has not listed more before: as configured, or as many
-    as kubelet's message holds beside all that was ever listed.
+    """How many slots each group may have if it never listed more.
+
+    That is rdmaHcaMax, or as many as fit into kubelet's message beside all that was ever listed.
     """
-    listed = {key: share.listed for key, share in before.items()}
+    ever_listed = {key: group.ever_listed for key, group in before.items()}
     topology = resource.tells_topology
 
     def total(size: int) -> int:
-        wanted = {**listed, **{key: max(size, listed.get(key, 0)) for key in groups}}
+        wanted = {**ever_listed, **{key: max(size, ever_listed.get(key, 0)) for key in groups}}
         return sum(
             list_bytes(count, len(key or ""), topology and key in groups)
             for key, count in wanted.items()

@@ -1,9 +1,9 @@
-"""Device-info files, from which Multus learns what is behind a slot. Pure.
+"""Device-info files: from them Multus learns which PCI and RDMA device belongs to a slot. Pure.
 
 Source: Device Information Specification 1.1.0, sections 3 and 4.1
-(k8snetworkplumbingwg/device-info-spec). It wants a plugin's files gone when the plugin stops; ours
-stay, because Multus reads them whenever it makes a pod's sandbox anew, which happens while we are
-away.
+(k8snetworkplumbingwg/device-info-spec). The specification asks a plugin to remove its files when it
+stops. Ours stay, because Multus reads them each time it creates a pod's sandbox again, and that can
+happen while rdma-dp is not running.
 """
 
 import json
@@ -21,28 +21,28 @@ from rdma_dp.sharing.slot_groups import SlotGroup, hcas_of
 
 VERSION = "1.1.0"
 
-# An HCA's stable key, but for a virtual one's.
+# The hardware key of an HCA on a PCI function.
 _KEY = re.compile(rf"{ADDRESS}(-sf[0-9]+|-[a-z0-9_]+\.sf\.[0-9]+)?", re.ASCII)
 
 
 def documents(pool: Pool) -> Mapping[str, str]:
-    """The texts of a resource's files by their names: one for each slot of an HCA on PCI."""
+    """The texts of a resource's files by file name: one for each slot of an HCA on PCI."""
     resource = pool.resource
     if not (resource.per_hca and resource.device_info):
         return MappingProxyType({})
     begin, found = _begin(resource), dict[str, str]()
-    for share in pool.slot_groups.values():
-        text = _text(share)
+    for group in pool.slot_groups.values():
+        text = _text(group)
         if text is not None:
-            found |= {f"{begin}{slot.id}{DEVICE_INFO_END}": text for slot in share.slots}
+            found |= {f"{begin}{slot.id}{DEVICE_INFO_END}": text for slot in group.slots}
     return MappingProxyType(found)
 
 
 def is_ours(file_name: str, resource: Resource) -> bool:
-    """Whether a file can only be one that this resource made.
+    """Whether this resource wrote the file, by its name.
 
-    "rdma-a-b-..." is no file of "rdma/a", although it begins alike; and the slots of other plugins
-    have other ids.
+    "rdma-a-b-..." is not a file of "rdma/a", although it begins the same. Other plugins' slot ids
+    have another form.
     """
     begin = _begin(resource)
     if not (file_name.startswith(begin) and file_name.endswith(DEVICE_INFO_END)):
@@ -55,12 +55,12 @@ def _begin(resource: Resource) -> str:
     return f"{resource.full_name.replace('/', '-')}-"
 
 
-def _text(share: SlotGroup) -> str | None:
-    """What every slot of the share says; None without an HCA on a PCI function.
+def _text(group: SlotGroup) -> str | None:
+    """The text for every slot of the group; None if it has no HCA on a PCI function.
 
-    The format has room for one RDMA device: of several on a function, the first by name.
+    The format has room for one RDMA device. If a function has several, the first by name is used.
     """
-    hca = next(iter(hcas_of([share])), None)
+    hca = next(iter(hcas_of([group])), None)
     if hca is None or hca.function is None:
         return None
     pf = _pf_address(hca, hca.function)
@@ -73,7 +73,7 @@ def _text(share: SlotGroup) -> str | None:
 
 
 def _pf_address(hca: Hca, function: PciFunction) -> str | None:
-    """The PF of a VF or SF. An SF has no address of its own: it goes by its parent's."""
+    """The address of the PF of a VF or SF; None for a PF. An SF has its PF's address."""
     if function.physfn is not None:
         return function.physfn
     return function.address if hca.subfunction is not None else None

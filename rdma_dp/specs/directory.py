@@ -1,7 +1,7 @@
-"""Files that we keep in a directory which others use as well.
+"""Our files in a directory that other programs use as well: CDI specs, device-info files.
 
-Each is written whole or not at all, what is right already is left alone, and what is not ours is
-not touched. A link in the place of a file of ours is replaced, never followed.
+A file is written whole or not at all, and only if it has changed. Files of other programs are never
+changed. A symbolic link that has the name of one of our files is replaced, and never followed.
 """
 
 import errno
@@ -11,23 +11,27 @@ import stat
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from rdma_dp.errors import RdmaDpError
 
-# (name, what reads the content) -> whether we made the file, now or before a restart.
+# (name, function that reads the content) -> whether rdma-dp wrote it, now or before a restart.
 IsOurs = Callable[[str, Callable[[], bytes]], bool]
 
 _MODE = 0o644
 
-# Nobody takes these for specs: runtimes read *.json and *.yaml, Multus reads names that it knows.
+# Other programs ignore files with these names: runtimes read *.json and *.yaml, and Multus reads
+# names that it knows.
 _TEMPORARY_BEGIN, _TEMPORARY_END = ".rdma-dp-", ".tmp"
 
-# Seconds after which nobody is still writing; during an update two of us do, side by side.
+# Seconds. An older temporary file belongs to a process that was killed. A newer one may belong to
+# another rdma-dp, because two of them run during a rolling update.
 _LEFT_OVER = 60.0
 
+_NOT_A_DIRECTORY = "something in this path is not a directory: remove it"
 _HINTS = MappingProxyType(
     {
         errno.ENOSPC: "the disk is full: make room",
@@ -35,19 +39,19 @@ _HINTS = MappingProxyType(
         errno.EROFS: "mount the directory writable",
         errno.EACCES: "run as root",
         errno.EPERM: "run as root",
-        errno.ENOTDIR: "something else stands where the directory belongs: remove it",
-        errno.EEXIST: "something else stands where the directory belongs: remove it",
+        errno.ENOTDIR: _NOT_A_DIRECTORY,
+        errno.EEXIST: _NOT_A_DIRECTORY,
         errno.ENAMETOOLONG: "choose a shorter resourceName or resourcePrefix",
     }
 )
 
 
 class FileError(RdmaDpError):
-    """A file, or the whole directory, cannot be made what it should be."""
+    """One file cannot be written or removed, or the directory cannot be used."""
 
 
 class _State(NamedTuple):
-    """What one sees of a file without reading it."""
+    """What shows that a file has changed, without reading it."""
 
     mode: int
     inode: int
@@ -58,57 +62,54 @@ class _State(NamedTuple):
 class OwnFiles:
     """Our files in one directory.
 
-    `write` and `clear` are two steps, so that something can happen between them. What fails is told
-    by file name, and the other files are right all the same; FileError is raised when the directory
-    cannot be used at all.
+    `write` and `clear` are two steps, so that the caller can do something between them. Both return
+    errors per file, by file name; an error of one file does not stop the others. Both raise
+    FileError if the directory itself cannot be used.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        # What holds which text, as we know: thousands of files are not read each time.
+        # The text of each file and its state when it had that text. A file whose state is the same
+        # is not read again: there can be thousands.
         self._known: dict[str, tuple[_State, str]] = {}
 
     def write(
         self, wanted: Mapping[str, str], is_ours: IsOurs, *, if_there: Collection[str] = ()
     ) -> Mapping[str, FileError]:
-        """Makes these files, texts by file name, and the directory if it is needed.
+        """Writes these files (texts by file name), and creates the directory if it is needed.
 
-        Those named in `if_there` are only brought up to date. An outdated file of ours that cannot
-        be written is removed: what it says is wrong.
+        Files named in `if_there` are updated if they exist, and not created. If an outdated file of
+        ours cannot be written, it is removed, because its content is wrong. Returns the errors by
+        file name.
         """
-        with self._opened(make=any(name not in if_there for name in wanted)) as directory:
+        with self._opened(is_ours, make=any(n not in if_there for n in wanted)) as directory:
             if directory is None:
                 return {}
-            found = self._states(directory, wanted.__contains__)
+            found = directory.states(wanted.__contains__)
             texts = {n: text for n, text in wanted.items() if n in found or n not in if_there}
             self._known = {name: self._known[name] for name in texts if name in self._known}
-            return self._each(
-                directory,
-                texts,
-                "write",
-                lambda name: self._put(directory, name, texts[name], found.get(name), is_ours),
+            return directory.each(
+                texts, "write", lambda name: self._put(directory, name, texts[name], found)
             )
 
     def clear(self, wanted: Collection[str], is_ours: IsOurs) -> Mapping[str, FileError]:
-        """Removes the files of ours that are not wanted, and what killed processes left behind."""
-        with self._opened(make=False) as directory:
+        """Removes our files that are not wanted, and temporary files of killed processes.
+
+        Returns the errors by file name.
+        """
+        with self._opened(is_ours, make=False) as directory:
             if directory is None:
                 return {}
-            others = self._states(directory, lambda name: name not in wanted)
-            return self._each(
-                directory,
-                others,
-                "remove",
-                lambda name: _drop(directory, name, others[name], is_ours),
-            )
+            others = directory.states(lambda name: name not in wanted)
+            return directory.each(others, "remove", lambda name: directory.drop(name, others[name]))
 
     @property
     def names(self) -> Collection[str]:
-        """The files that were right after the last `write`."""
+        """The files that had the wanted content after the last `write`."""
         return self._known.keys()
 
     def intact(self) -> bool:
-        """Whether the files that we have written are as we left them, as far as a look can tell."""
+        """Whether the files are unchanged since they were written; it does not read them."""
         try:
             return all(
                 _state((self._directory / name).lstat()) == state
@@ -117,102 +118,143 @@ class OwnFiles:
         except OSError:
             return False
 
-    def _each(
-        self, directory: int, names: Iterable[str], verb: str, act: Callable[[str], bool]
+    def _put(
+        self, directory: "_Directory", name: str, text: str, found: Mapping[str, _State]
+    ) -> bool:
+        """Writes a file if it does not have this text yet. Returns whether it wrote it."""
+        content, state = text.encode(), found.get(name)
+        if state is not None:
+            if self._known.get(name) == (state, text):
+                return False
+            if directory.holds(name, state, content):
+                self._known[name] = (state, text)
+                return False
+        self._known.pop(name, None)
+        try:
+            written = directory.replace(name, content)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(name, dir_fd=directory.descriptor)
+            raise
+        self._known[name] = (written, text)
+        return True
+
+    @contextmanager
+    def _opened(self, is_ours: IsOurs, *, make: bool) -> Iterator["_Directory | None"]:
+        """The open directory; None if it does not exist and `make` is false."""
+        try:
+            if make:
+                self._directory.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            if make:
+                raise _failure("use", self._directory, error) from error
+            yield None
+            return
+        except OSError as error:
+            raise _failure("use", self._directory, error) from error
+        try:
+            yield _Directory(self._directory, descriptor, is_ours)
+        finally:
+            os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Directory:
+    """A directory while it is open. Its descriptor stays valid if the path gets another meaning."""
+
+    path: Path
+    descriptor: int
+    is_ours: IsOurs
+
+    def each(
+        self, names: Iterable[str], verb: str, act: Callable[[str], bool]
     ) -> Mapping[str, FileError]:
-        """`act` on each name says whether it changed anything."""
+        """Calls `act` for each name; it returns whether it changed the file. Collects the errors.
+
+        The changes are synced to disk. The default directories are in /var/run, which is in memory,
+        but --cdi-dir and --device-info-dir may be on a disk: there a power failure could otherwise
+        leave an empty or an outdated file.
+        """
         failures: dict[str, FileError] = {}
         changed = []
         for name in sorted(names):
             try:
                 changed += [name] if act(name) else []
             except OSError as error:
-                failures[name] = self._failure(verb, name, error)
+                failures[name] = _failure(verb, self.path / name, error)
             except FileError as error:
                 failures[name] = error
         try:
             if changed:
-                os.fsync(directory)
+                os.fsync(self.descriptor)
         except OSError as error:
-            failures |= {name: self._failure(verb, name, error) for name in changed}
+            failures |= {name: _failure(verb, self.path / name, error) for name in changed}
         return failures
 
-    def _put(
-        self, directory: int, name: str, text: str, state: _State | None, is_ours: IsOurs
-    ) -> bool:
-        """Whether the file had to be written."""
-        content = text.encode()
-        if state is not None:
-            if self._known.get(name) == (state, text):
-                return False
-            if self._holds(directory, name, state, content, is_ours):
-                self._known[name] = (state, text)
-                return False
-        self._known.pop(name, None)
+    def states(self, of: Callable[[str], bool]) -> dict[str, _State]:
+        """The states of the files whose names `of` accepts."""
         try:
-            written = _write(directory, name, content)
-        except OSError:
-            with suppress(OSError):
-                os.unlink(name, dir_fd=directory)
-            raise
-        self._known[name] = (written, text)
-        return True
+            with os.scandir(self.descriptor) as entries:
+                return dict(_states(entry for entry in entries if of(entry.name)))
+        except OSError as error:
+            raise _failure("read", self.path, error) from error
 
-    def _holds(
-        self, directory: int, name: str, state: _State, content: bytes, is_ours: IsOurs
-    ) -> bool:
-        """Whether what stands there is the file that is wanted; FileError if it is not ours."""
-        path = self._directory / name
+    def holds(self, name: str, state: _State, content: bytes) -> bool:
+        """Whether the file has this content and our mode. Raises FileError if it is not ours."""
+        path = self.path / name
         if stat.S_ISLNK(state.mode):
             return False
         if not stat.S_ISREG(state.mode):
-            raise FileError(f"cannot write {path}: it is no file", "remove it")
+            raise FileError(f"cannot write {path}: it is not a regular file", "remove it")
         try:
-            found = _read(directory, name)
+            found = self._read(name)
         except FileNotFoundError:
-            return False  # gone since we looked
-        if found != content and not is_ours(name, lambda: found):
-            raise FileError(
-                f"cannot write {path}: it holds something that is not rdma-dp's", "remove it"
-            )
+            return False  # removed since its state was read
+        if found != content and not self.is_ours(name, lambda: found):
+            raise FileError(f"cannot write {path}: its content is not rdma-dp's", "remove it")
         return found == content and stat.S_IMODE(state.mode) == _MODE
 
-    @contextmanager
-    def _opened(self, *, make: bool) -> Iterator[int | None]:
-        """A descriptor of the directory; None when there is none, and none to make."""
+    def drop(self, name: str, state: _State) -> bool:
+        """Removes the file if it is ours. Returns whether it removed it."""
+        if not stat.S_ISREG(state.mode):
+            return False
         try:
-            if make:
-                self._directory.mkdir(parents=True, exist_ok=True)
-            directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError as error:
-            if make:
-                raise self._failure("use", "", error) from error
-            yield None
-            return
-        except OSError as error:
-            raise self._failure("use", "", error) from error
+            if not (_is_left_over(name, state) or self.is_ours(name, lambda: self._read(name))):
+                return False
+            os.unlink(name, dir_fd=self.descriptor)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def replace(self, name: str, content: bytes) -> _State:
+        """Writes the file under a temporary name and renames it, so readers see a whole file."""
+        temporary = f"{_TEMPORARY_BEGIN}{secrets.token_hex(8)}{_TEMPORARY_END}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        directory = self.descriptor
         try:
-            yield directory
-        finally:
-            os.close(directory)
+            with os.fdopen(os.open(temporary, flags, _MODE, dir_fd=directory), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fchmod(file.fileno(), _MODE)  # the umask may have removed bits
+                os.fsync(file.fileno())
+                state = _state(os.fstat(file.fileno()))
+            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=directory)
+            raise
+        return state
 
-    def _states(self, directory: int, of: Callable[[str], bool]) -> dict[str, _State]:
-        try:
-            with os.scandir(directory) as entries:
-                return dict(_present(entry for entry in entries if of(entry.name)))
-        except OSError as error:
-            raise self._failure("read", "", error) from error
-
-    def _failure(self, verb: str, name: str, error: OSError) -> FileError:
-        return FileError(
-            f"cannot {verb} {self._directory / name}: {error.strerror}",
-            _HINTS.get(error.errno or 0),
-        )
+    def _read(self, name: str) -> bytes:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with os.fdopen(os.open(name, flags, dir_fd=self.descriptor), "rb") as file:
+            return file.read()
 
 
-def _present(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[str, _State]]:
+def _states(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[str, _State]]:
     for entry in entries:
-        with suppress(FileNotFoundError):  # somebody else's, renamed or removed since
+        with suppress(FileNotFoundError):  # another program has renamed or removed it
             yield entry.name, _state(entry.stat(follow_symlinks=False))
 
 
@@ -220,44 +262,11 @@ def _state(status: os.stat_result) -> _State:
     return _State(status.st_mode, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
-def _drop(directory: int, name: str, state: _State, is_ours: IsOurs) -> bool:
-    """Removes a file that nobody wants any more, if it is ours. Whether it did."""
-    if not stat.S_ISREG(state.mode):
-        return False
-    try:
-        if not (_is_left_over(name, state) or is_ours(name, lambda: _read(directory, name))):
-            return False
-        os.unlink(name, dir_fd=directory)
-    except FileNotFoundError:
-        return False
-    return True
-
-
 def _is_left_over(name: str, state: _State) -> bool:
-    """Of a process that was killed while it wrote; not of one that writes beside us."""
+    """Whether a process that was killed while it wrote has left this temporary file."""
     temporary = name.startswith(_TEMPORARY_BEGIN) and name.endswith(_TEMPORARY_END)
     return temporary and time.time() - state.modified / 1e9 > _LEFT_OVER
 
 
-def _read(directory: int, name: str) -> bytes:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(name, flags, dir_fd=directory), "rb") as file:
-        return file.read()
-
-
-def _write(directory: int, name: str, content: bytes) -> _State:
-    temporary = f"{_TEMPORARY_BEGIN}{secrets.token_hex(8)}{_TEMPORARY_END}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        with os.fdopen(os.open(temporary, flags, _MODE, dir_fd=directory), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), _MODE)  # whatever the umask is
-            os.fsync(file.fileno())
-            state = _state(os.fstat(file.fileno()))
-        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=directory)
-        raise
-    return state
+def _failure(verb: str, path: Path, error: OSError) -> FileError:
+    return FileError(f"cannot {verb} {path}: {error.strerror}", _HINTS.get(error.errno or 0))

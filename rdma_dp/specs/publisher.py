@@ -1,10 +1,10 @@
 """The files beside kubelet's lists: CDI specs for the runtime, device-info files for Multus.
 
-They stay when the daemon stops: containers restart while it is away.
+They stay when the daemon stops, because containers restart while it is away.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,14 +19,14 @@ Texts = Callable[[Pool], Mapping[str, str]]  # by file name
 
 
 class SpecFiles:
-    """Follows the pools of the config that is in force.
+    """Keeps the files what the pools want.
 
-    `follow` belongs before kubelet hears of the pools and `tidy` behind it: what a container may be
-    told must be known to its runtime.
+    Call `follow` before kubelet learns of the pools and `tidy` afterwards: the container runtime
+    must know every CDI name that a container may get.
     """
 
     def __init__(self, cdi_directory: Path, device_info_directory: Path) -> None:
-        # With CDI off no spec is made, but one that is there is kept right: containers have names.
+        # With CDI off, no spec is made. One that exists is kept current: containers have its names.
         self._cdi = _Files(
             cdi_directory, _spec, _is_our_spec, lambda pool: pool.cdi is not CdiMode.OFF
         )
@@ -36,32 +36,40 @@ class SpecFiles:
             self._is_our_device_info,
             lambda pool: pool.resource.device_info,
         )
-        # Every resource since the process began: theirs are the files that we can tell for ours.
+        # Every resource since the process began: only files of these can be recognized as ours.
         self._resources: dict[str, Resource] = {}
+        self._followed: frozenset[str] = frozenset()
 
     def follow(self, pools: Sequence[Pool]) -> Mapping[str, str]:
-        """Makes the files that these pools want.
+        """Writes the files that these pools want.
 
-        Returns why those of a resource could not be made, by its full name.
+        Returns, by the full name of a resource, why its files could not be written.
         """
+        self._followed = frozenset(pool.resource.full_name for pool in pools)
         self._resources |= {pool.resource.full_name: pool.resource for pool in pools}
         found: dict[str, list[str]] = {}
         for files in (self._cdi, self._device_info):
-            for name, trouble in files.write(pools).items():
-                found.setdefault(name, []).append(trouble)
+            for name, failure in files.write(pools).items():
+                found.setdefault(name, []).append(failure)
         return MappingProxyType({name: "; ".join(reasons) for name, reasons in found.items()})
 
-    def tidy(self) -> None:
-        """Removes the files of ours that none of these pools wants.
+    def tidy(self, served: Collection[str] = ()) -> None:
+        """Removes our files that none of these pools wants.
 
-        Specs of resources that left the config go: nobody would keep them from getting stale. Files
-        of resources of which we do not know can be another plugin's, and stay.
+        `served` are full names. Files of resources that have left the config stay for as long as
+        they are served: kubelet may still ask for them. Then their specs go, because nothing would
+        keep them current. Files of resources that this process never had may be another plugin's,
+        and stay.
         """
-        self._cdi.clear()
-        self._device_info.clear()
+        leaving = [self._resources[name] for name in served if name not in self._followed]
+        specs = {cdi.file_name(resource.full_name) for resource in leaving}
+        self._cdi.clear(specs.__contains__)
+        self._device_info.clear(
+            lambda name: any(device_info.is_ours(name, resource) for resource in leaving)
+        )
 
     def intact(self) -> bool:
-        """Whether nobody has touched our files since."""
+        """Whether our files are as we wrote them."""
         return self._cdi.intact() and self._device_info.intact()
 
     def _is_our_device_info(self, file_name: str, _read: Callable[[], bytes]) -> bool:
@@ -70,7 +78,7 @@ class SpecFiles:
 
 def _spec(pool: Pool) -> Mapping[str, str]:
     document = cdi.spec(pool)
-    return {} if document is None else {cdi.file_name(pool.resource): cdi.text(document)}
+    return {} if document is None else {cdi.file_name(pool.resource.full_name): cdi.text(document)}
 
 
 def _is_our_spec(file_name: str, read: Callable[[], bytes]) -> bool:
@@ -88,11 +96,11 @@ class _Files:
         self._is_ours = is_ours
         self._makes = makes
         self._wanted: Mapping[str, str] = {}
-        self._ever: set[str] = set()  # what was there once comes back with its HCA
+        self._ever: set[str] = set()  # written once: they come back with their HCA
         self._said: str | None = None
 
     def write(self, pools: Sequence[Pool]) -> Mapping[str, str]:
-        """Returns why not all files of a resource that makes them are right, by its full name."""
+        """Returns, by the full name of a resource, why not all of its files are current."""
         made = {p.resource.full_name: self._texts(p) for p in pools if self._makes(p)}
         kept = [self._texts(pool) for pool in pools if not self._makes(pool)]
         if_there = {name for texts in kept for name in texts} - self._ever
@@ -102,30 +110,34 @@ class _Files:
             self._ever |= set(self._files.names)
         except FileError as error:
             return {resource: str(error) for resource, texts in made.items() if texts}
-        troubles = {
+        found = {
             resource: [str(failures[name]) for name in texts if name in failures]
             for resource, texts in made.items()
         }
-        return {resource: found[0] for resource, found in troubles.items() if found}
+        return {resource: reasons[0] for resource, reasons in found.items() if reasons}
 
-    def clear(self) -> None:
-        """What cannot be removed is told once."""
+    def clear(self, stays: Callable[[str], bool]) -> None:
+        """Removes what is not wanted and does not stay. What cannot be removed is logged once."""
+
+        def is_left_over(name: str, read: Callable[[], bytes]) -> bool:
+            return not stays(name) and self._is_ours(name, read)
+
         try:
-            told = _told(self._files.clear(self._wanted, self._is_ours))
+            failure = _in_one_line(self._files.clear(self._wanted, is_left_over))
         except FileError:
-            return  # whoever wants files there has been told by `write`
-        if told is not None and told != self._said:
-            logger.warning("%s", told)
-        self._said = told
+            return  # `write` has reported it for each resource that wants files there
+        if failure is not None and failure != self._said:
+            logger.warning("%s", failure)
+        self._said = failure
 
     def intact(self) -> bool:
-        """Whether nobody has touched the files since they were written."""
+        """Whether the files are as they were written."""
         return self._files.intact()
 
 
-def _told(failures: Mapping[str, FileError]) -> str | None:
+def _in_one_line(failures: Mapping[str, FileError]) -> str | None:
     if not failures:
         return None
     first, *others = failures.values()
     more = f" (and {len(others)} more)" if others else ""
-    return f"{first}{more}; what it says is outdated"
+    return f"{first}{more}; its content is outdated"

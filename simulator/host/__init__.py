@@ -1,8 +1,8 @@
-"""Stand-in hosts: machines written down as YAML, made into trees as their kernels would show them.
+"""Simulated hosts: YAML descriptions of machines, written as the file trees of their kernels.
 
-A manifest (`manifest.py`) is what a person writes. `scene.py` fills in what the kernel would know,
-`layout.py` prints it as files, `tree.py` brings a directory up to date. Nothing of it needs root,
-but the device nodes of `build(..., dev=True)`.
+A person writes a manifest (`manifest.py`). `scene.py` fills in what the kernel would know,
+`layout.py` makes files of it, and `tree.py` updates a directory. Only the device nodes of
+`build(..., dev=True)` need root.
 """
 
 from simulator.host.live import SimulatedHost, build

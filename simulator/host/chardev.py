@@ -1,12 +1,12 @@
-"""uverbs, umad, issm and rdma_cm: their class entries, and with `dev` the nodes themselves."""
+"""uverbs, umad, issm and rdma_cm: their class entries and their device nodes."""
 
 from simulator.host.manifest import Protocol
 from simulator.host.scene import Ibdev, Scene
 from simulator.host.sites import VIRTUAL
 from simulator.host.tree import CharNode, Tree
 
-# drivers/infiniband/core/{uverbs_main,user_mad}.c: fixed minors of major 231, and behind the last
-# of them a region of the dynamic majors, which the kernel deals downwards from 511.
+# Kernel drivers/infiniband/core/{uverbs_main,user_mad}.c: fixed minors of major 231, and for higher
+# numbers a dynamic major, which the kernel assigns from 511 downwards.
 _MAJOR = 231
 _UVERBS_BASE, _UVERBS_FIXED, _UVERBS_DYNAMIC = 192, 32, 511
 _UMAD_BASE, _ISSM_BASE, _UMAD_FIXED, _UMAD_DYNAMIC, _ISSM_DYNAMIC = 0, 64, 64, 510, 509
@@ -16,7 +16,7 @@ _WITH_ISSM: frozenset[Protocol] = frozenset({"ib", "opa"})
 
 
 def lay_out(tree: Tree, scene: Scene, ibdev: Ibdev) -> None:
-    """What an HCA's users open; each kind only if its module is loaded."""
+    """The character devices of an HCA; each kind only if its module is loaded."""
     number = scene.numbers.uverbs.get(ibdev.name)
     if number is not None and "ib_uverbs" in scene.modules:
         node = _node(_UVERBS_BASE, _UVERBS_FIXED, _UVERBS_DYNAMIC, number, 0o666)
@@ -70,14 +70,14 @@ def _node(base: int, fixed: int, dynamic_major: int, number: int, mode: int) -> 
 
 
 def _by_links(tree: Tree, ibdev: Ibdev, name: str) -> None:
-    """The links that rdma-core's udev rules make beside the nodes."""
+    """The links that rdma-core's udev rules make next to the nodes."""
     tree.raw_link(f"dev/infiniband/by-ibdev/uverbs-{ibdev.name}", f"../{name}")
     if ibdev.site.address is not None and ibdev.site.subfunction is None:
         tree.raw_link(f"dev/infiniband/by-path/pci-{ibdev.site.address}", f"../{name}")
 
 
 def lay_out_classes(tree: Tree, scene: Scene) -> None:
-    """The classes that the modules bring, with their loose files, and rdma_cm."""
+    """The classes that the modules create, with the files directly in them, and rdma_cm."""
     if "ib_core" in scene.modules:
         tree.directory("sys/class/infiniband")
     if "ib_uverbs" in scene.modules:

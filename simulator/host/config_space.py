@@ -11,15 +11,15 @@ _HAS_CAPABILITIES = 0x0010  # PCI_STATUS_CAP_LIST
 _EXPRESS_AT, _EXPRESS = 0x40, 0x10  # PCI_CAP_ID_EXP
 _ERRORS_AT, _ERRORS = 0x100, 0x0001  # PCI_EXT_CAP_ID_ERR
 _ACS_AT, _ACS = 0x148, 0x000D  # PCI_EXT_CAP_ID_ACS
-_ALL_SERVICES = 0x005F  # everything but egress control, as switches have it
+_ALL_SERVICES = 0x005F  # all services except egress control, as in switches
 _ROOT_PORT, _UPSTREAM, _DOWNSTREAM = 4, 5, 6  # PCI_EXP_TYPE_*
 
 
 def encode(pci_id: str, depth: int, acs: str) -> bytes:
-    """The space of a bridge `depth` bridges below the host bridge, from 0.
+    """The config space of a bridge. `depth` is the number of bridges above it.
 
-    `acs` is the control word of its Access Control Services, four hex digits; "none" for a bridge
-    that has none of them.
+    `acs` is the control word of its Access Control Services, four hex digits, or "none" for a
+    bridge without them.
     """
     vendor, device = (int(part, 16) for part in pci_id.split(":"))
     kind = _ROOT_PORT if depth == 0 else _UPSTREAM if depth % 2 else _DOWNSTREAM

@@ -1,6 +1,6 @@
-"""What drivers and device ids imply: module, protocol, firmware, rate, auxiliary devices.
+"""What a driver or device id implies: module, protocol, firmware, rate, auxiliary devices.
 
-Facts of Linux 6.12 (drivers/infiniband/hw/*, drivers/net/ethernet/*) and of pci.ids.
+From Linux 6.12 (drivers/infiniband/hw/*, drivers/net/ethernet/*) and of pci.ids.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from simulator.host.manifest import Protocol
 class Family:
     """What the HCAs of one driver have in common.
 
-    `module` makes the HCA; `auxiliary` is the device that the network driver offers for it, with
-    the driver that binds to it (None: the HCA's driver binds to the PCI function).
-    `attributes` are files of the ibdev; "{mt}" stands for the PCI device id in decimal.
+    `module` creates the HCA. `auxiliary` is the auxiliary device that the network driver creates,
+    and the driver that binds to it. None: the HCA's driver binds to the PCI function.
+    `attributes` are files of the ibdev; "{mt}" is replaced by the PCI device id in decimal.
     """
 
     module: str
@@ -66,7 +66,7 @@ _DRIVERS: Mapping[str, str] = MappingProxyType(
         "15b3:1003": "mlx4_core",
         "15b3:1004": "mlx4_core",
         "15b3:1007": "mlx4_core",
-        "15b3:2100": "mlx5_ib",  # data direct: mlx5_ib has a PCI driver of its own for it
+        "15b3:2100": "mlx5_ib",  # Data Direct: mlx5_ib has a PCI driver for it
         "15b3": "mlx5_core",
         "10de": "nvidia",
         "14e4": "bnxt_en",
@@ -89,7 +89,7 @@ _CLASS_DRIVERS: Mapping[str, str] = MappingProxyType({"0604": "pcieport", "0801"
 
 
 def driver_of(pci_id: str, pci_class: str) -> str | None:
-    """The in-tree driver that binds to a PCI function, as far as this table knows."""
+    """The in-tree driver that binds to a PCI function; None when it is not in the table."""
     driver = _CLASS_DRIVERS.get(pci_class[:4]) or _DRIVERS.get(pci_id) or _DRIVERS.get(pci_id[:4])
     return None if driver == "none" else driver
 
@@ -111,5 +111,5 @@ _RATES: Mapping[str, str] = MappingProxyType(
 
 
 def rate_of(device: str | None) -> str:
-    """What ports/N/rate says for a PCI device id (four hex digits) when the link is up."""
+    """The content of ports/N/rate for a PCI device id (four hex digits) when the link is up."""
     return _RATES.get(device or "", "100 Gb/sec (4X EDR)")

@@ -21,12 +21,12 @@ _NO_GID = ":".join(["0000"] * 8)
 
 
 def directory_of(ibdev: Ibdev) -> str:
-    """Where its files are."""
+    """The directory of an HCA."""
     return f"{ibdev.site.directory}/infiniband/{ibdev.name}"
 
 
 def lay_out(tree: Tree, scene: Scene, ibdev: Ibdev) -> None:
-    """An HCA, its ports and its place in the class."""
+    """An HCA, its ports and its class entry."""
     directory = directory_of(ibdev)
     tree.attributes(directory, _attributes(ibdev))
     tree.link(f"{directory}/subsystem", "sys/class/infiniband")
@@ -80,7 +80,7 @@ def _code(codes: Mapping[State, int] | Mapping[PhysState, int], word: str) -> in
 
 
 def _gids(tree: Tree, scene: Scene, directory: str, port: IbPort) -> None:
-    """The table's slots: empty ones read as zeros and have no gid_attrs (they error on reading)."""
+    """The GID table. An empty slot reads as zeros and has no gid_attrs (reading them fails)."""
     for part in ("gids", "gid_attrs/types", "gid_attrs/ndevs"):
         tree.directory(f"{directory}/{part}")
     netdev = scene.netdevs.get(port.netdev or "")
@@ -94,7 +94,7 @@ def _gids(tree: Tree, scene: Scene, directory: str, port: IbPort) -> None:
 
 
 def _filled_slots(port: IbPort, mac: str | None) -> list[tuple[str, str]]:
-    v1, v2 = "IB/RoCE v1", "RoCE v2"  # IB ports, too, say the first
+    v1, v2 = "IB/RoCE v1", "RoCE v2"  # IB ports show v1 too
     if port.protocol == "roce" and mac is not None:
         return [(link_local_gid(mac), v1), (link_local_gid(mac), v2)]
     if port.protocol == "iw" and mac is not None:

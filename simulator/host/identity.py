@@ -1,4 +1,4 @@
-"""GUIDs and MACs: made up, unique within a host, the same each time."""
+"""Made-up GUIDs and MACs: unique within a host, and the same each time."""
 
 import zlib
 
@@ -6,7 +6,7 @@ _OUI = 0xA088C2  # NVIDIA's
 
 
 def serial_of_function(address: str) -> int:
-    """24 bits of its own for each PCI function; functions of one card differ in the last three."""
+    """24 bits, unique per PCI function. Functions of one card differ in the last three bits."""
     domain, bus, rest = address.split(":")
     device, function = rest.split(".")
     in_bus = int(device, 16) << 3 | int(function)
@@ -14,22 +14,22 @@ def serial_of_function(address: str) -> int:
 
 
 def serial_of_name(name: str) -> int:
-    """24 bits for what has a name only."""
+    """24 bits for a device without a PCI address."""
     return zlib.crc32(name.encode()) & 0xFFFFFF
 
 
 def guid(serial: int) -> str:
-    """As node_guid shows it: a088:c203:0018:00b8."""
+    """A GUID in the format of node_guid: a088:c203:0018:00b8."""
     return _in_fours(f"{_OUI << 40 | 0x0300 << 24 | serial:016x}")
 
 
 def guid_plus(base: str, count: int) -> str:
-    """The GUID `count` behind `base`."""
+    """The GUID `base` + `count`."""
     return _in_fours(f"{(int(base.replace(':', ''), 16) + count) & 0xFFFF_FFFF_FFFF_FFFF:016x}")
 
 
 def mac(serial: int) -> str:
-    """As net/*/address shows it."""
+    """A MAC in the format of net/*/address."""
     return (_OUI << 24 | serial).to_bytes(6, "big").hex(":")
 
 
@@ -41,7 +41,7 @@ def link_local_gid(mac_address: str) -> str:
 
 
 def iwarp_gid(mac_address: str) -> str:
-    """An RNIC's only GID: its MAC, then zeros (drivers/infiniband/sw/siw, siw_query_gid)."""
+    """The only GID of an RNIC: its MAC, then zeros (kernel sw/siw, siw_query_gid)."""
     return _in_fours(f"{mac_address.replace(':', ''):0<32}")
 
 

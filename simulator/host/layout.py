@@ -1,4 +1,4 @@
-"""A host as files: the scene, printed the way the kernel prints it. Pure."""
+"""Makes files of a scene, in the kernel's formats. Pure."""
 
 from simulator.host import chardev, ibdev, netdev, nvidia, pci
 from simulator.host.manifest import Item
@@ -41,13 +41,13 @@ def _machine(tree: Tree, scene: Scene) -> None:
     if scene.manifest.kernel is not None:
         tree.attributes("proc/sys/kernel", {"osrelease": scene.manifest.kernel})
     if scene.manifest.machine == "aarch64":
-        # Neoverse V2, the cores of a Grace (kernel arch/arm64/kernel/cpuinfo.c shows the register).
+        # Neoverse V2, the cores of a Grace (register: kernel arch/arm64/kernel/cpuinfo.c).
         registers = "sys/devices/system/cpu/cpu0/regs/identification"
         tree.attributes(registers, {"midr_el1": "0x00000000410fd4f1"})
 
 
 def _oddities(tree: Tree, scene: Scene) -> None:
-    """The manifest's escape hatches, from the things in the tree up to the tree itself."""
+    """`remove`, `files` and `links` of the manifest's items, and last of the manifest itself."""
     for hca in scene.ibdevs:
         _apply(tree, f"{ibdev.directory_of(hca)}/", hca.spec)
     for net in scene.netdevs.values():

@@ -1,4 +1,4 @@
-"""A stand-in host on disk, and what can happen to it."""
+"""A simulated host on disk, and the changes that it can go through."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -13,7 +13,7 @@ from simulator.host.tree import CharNode, Entry, Tree, update
 
 
 class SimulatedHost:
-    """A host's tree below `root`. Every method leaves a complete, consistent tree behind."""
+    """The tree of a simulated host below `root`. Each method writes a complete, consistent tree."""
 
     def __init__(self, manifest: Manifest, root: Path, *, dev: bool = False) -> None:
         self.root = root
@@ -25,9 +25,9 @@ class SimulatedHost:
         self._show(Condition())
 
     def unplug(self, hca: str) -> None:
-        """Takes an HCA away as unbinding its function's driver does.
+        """Removes an HCA as unbinding the driver of its function does.
 
-        With it go all that the driver made there: netdevs, other HCAs on the function, SFs, VFs.
+        That also removes what the driver created: netdevs, other HCAs on the function, SFs, VFs.
         Raises RdmaDpError if this host has no such HCA.
         """
         self._hca(hca)
@@ -35,15 +35,15 @@ class SimulatedHost:
         self._show(Condition(unplugged, self._condition.ports))
 
     def plug(self, hca: str) -> None:
-        """Brings an unplugged HCA back, with the numbers that it had."""
+        """Adds an unplugged HCA again, with the same numbers."""
         self._hca(hca)
         unplugged = self._condition.unplugged - {hca}
         self._show(Condition(unplugged, self._condition.ports))
 
     def set_port(self, hca: str, port: int, *, state: str, phys_state: str) -> None:
-        """Puts a port into these states ("DOWN", "Disabled"); its netdev's carrier follows.
+        """Sets the states of a port, such as "DOWN" and "Disabled". The netdev's carrier follows.
 
-        Raises RdmaDpError for an HCA, a port or a state that does not exist.
+        Raises RdmaDpError for an unknown HCA, port or state.
         """
         ports = self._hca(hca).ports
         if port not in ports:
@@ -57,7 +57,7 @@ class SimulatedHost:
         self._show(Condition(self._condition.unplugged, changed))
 
     def replace(self, manifest: Manifest) -> None:
-        """Turns it into another host."""
+        """Turns this host into another one."""
         self.manifest = manifest
         self._numbers = number(manifest)
         self._show(Condition())
@@ -77,19 +77,19 @@ class SimulatedHost:
 
 
 def build(manifest: Manifest, root: Path, *, dev: bool = False) -> SimulatedHost:
-    """Writes the host below `root`, which is empty or not there yet: sys/, proc/ and, with `dev`,
-    the nodes of dev/infiniband (this needs CAP_MKNOD).
+    """Writes the host below `root`, an empty or new directory: sys/ and proc/.
 
-    Raises RdmaDpError where that is impossible.
+    With `dev`, it also makes the nodes of dev/infiniband, which needs CAP_MKNOD. Raises RdmaDpError
+    when the tree cannot be written.
     """
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise RdmaDpError(f"{root} is not empty", "give a new directory for the stand-in host")
+        raise RdmaDpError(f"{root} is not empty", "give a new directory for the simulated host")
     root.mkdir(parents=True, exist_ok=True)
     return SimulatedHost(manifest, root, dev=dev)
 
 
 def _without_dev(tree: Tree) -> Tree:
-    """Nodes and their links are left out; a /dev that the manifest itself writes stays."""
+    """The tree without device nodes and their links. Files that the manifest has in /dev stay."""
     kept: dict[str, Entry] = {
         path: entry
         for path, entry in tree.entries.items()

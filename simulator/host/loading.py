@@ -1,4 +1,4 @@
-"""Manifests from YAML files; those of the sample hosts come with the package."""
+"""Loads manifests from YAML files. Those of the sample hosts are in simulator/hosts."""
 
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -13,10 +13,10 @@ from simulator.host.manifest import Manifest
 
 
 class _Loader(yaml.BaseLoader):
-    """Every scalar stays the text that it is, and a key is there once.
+    """Keeps every scalar as text, and refuses a key that is there twice.
 
-    Other loaders would make numbers of it: 0000:18:00.0 is a base-60 float in YAML 1.1, 101e an
-    exponent, 0207 octal.
+    Other loaders make numbers: in YAML 1.1, 0000:18:00.0 is a base-60 float, 101e an exponent and
+    0207 octal.
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -37,9 +37,9 @@ def sample_names() -> tuple[str, ...]:
 
 
 def load(name_or_path: str | Path) -> Manifest:
-    """A sample host by its name, or a manifest by its path.
+    """The manifest of a sample host, or of a file.
 
-    Raises RdmaDpError for an unknown name, a file that cannot be read, and a wrong manifest.
+    Raises RdmaDpError for an unknown name, an unreadable file, and an invalid manifest.
     """
     text = str(name_or_path)
     if text in sample_names():
@@ -57,9 +57,9 @@ def load(name_or_path: str | Path) -> Manifest:
 
 
 def parse(text: str, where: str) -> Manifest:
-    """A manifest from YAML; `where` is for messages. Raises RdmaDpError, all problems in one."""
+    """A manifest from YAML; `where` is for messages. Raises RdmaDpError with all problems."""
     try:
-        content = yaml.load(text, _Loader)  # noqa: S506 - this loader makes nothing but text
+        content = yaml.load(text, _Loader)  # noqa: S506 - this loader makes only text
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise RdmaDpError(f"{where}: not YAML: {reason}", "see the samples for examples") from error
@@ -68,7 +68,7 @@ def parse(text: str, where: str) -> Manifest:
     except ValidationError as error:
         problems = "; ".join(_problem(e["loc"], e["msg"]) for e in error.errors())
         raise RdmaDpError(
-            f"{where}: {problems}", "what may stand there: rdma_dp/simulated/host/manifest.py"
+            f"{where}: {problems}", "the format is in simulator/host/manifest.py"
         ) from error
 
 

@@ -1,19 +1,19 @@
-"""Hosts of any size, for the benchmark."""
+"""Generates hosts of any size, for the benchmark."""
 
 from collections.abc import Iterator
 
 from simulator.host.manifest import Function, Hca, Manifest, Net
 
-_BUSES_OF_A_DOMAIN = 127  # odd ones only: the default root port sits on the bus before
+_BUSES_OF_A_DOMAIN = 127  # odd ones only: the default root port is on the bus before
 _FUNCTIONS_OF_A_CARD = 8
 _OTHERS_OF_A_BUS = 32
 
 
 def generate(count: int, *, vfs: bool = False, numa_nodes: int = 2, others: int = 32) -> Manifest:
-    """A host with `count` ConnectX-7 functions (RoCE, one netdev, uverbs and umad each).
+    """A host with `count` ConnectX-7 functions (RoCE; each has one netdev, uverbs and umad).
 
-    They are spread over PCI domains and NUMA nodes; with `vfs` each card has one PF and seven VFs.
-    `others` are NVMe functions beside them.
+    They are spread over PCI domains and NUMA nodes. With `vfs`, each card has one PF and seven VFs.
+    `others` is the number of NVMe functions.
     """
     cards = _FUNCTIONS_OF_A_CARD if vfs else 1
     domains = max(numa_nodes, -(-count // (cards * _BUSES_OF_A_DOMAIN)))

@@ -1,6 +1,6 @@
-"""What a person writes about a host. Whatever is left out, the kernel's usual value stands for.
+"""The manifest of a host, which a person writes. Missing values default to the kernel's usual ones.
 
-Everything here is checked when it is read; problems come as pydantic's ValidationError.
+A manifest is validated when it is read; problems are a pydantic ValidationError.
 """
 
 import re
@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 Protocol = Literal["ib", "roce", "iw", "opa", "efa", "raw"]
-"""As NLDEV names them, but for `efa` (it says nothing) and `raw` (a switchdev PF: no RoCE)."""
+"""NLDEV's names, with two more: `efa` (NLDEV has no name) and `raw` (a switchdev PF: no RoCE)."""
 
 State = Literal["NOP", "DOWN", "INIT", "ARMED", "ACTIVE", "ACTIVE_DEFER"]
 PhysState = Literal[
@@ -70,9 +70,9 @@ class _Model(BaseModel):
 class Item(_Model):
     """Something with a directory of its own in sysfs.
 
-    The escape hatch, applied last and in this order: `remove` (files or whole directories),
-    `files` (verbatim: no newline is added), `links` (the target verbatim, dangling if you like).
-    Paths are below the item's directory.
+    `remove`, `files` and `links` change its files after everything else, in this order. `remove`
+    has files or whole directories. `files` are written verbatim, without a newline. The targets of
+    `links` are verbatim and may dangle. Paths are relative to the item's directory.
     """
 
     remove: tuple[InsidePath, ...] = ()
@@ -83,8 +83,8 @@ class Item(_Model):
 class Port(_Model):
     """One port of an HCA.
 
-    `netdev` is the one that carries it; "auto" takes the site's netdev with the fitting dev_port.
-    `gids` is how many slots the table shows; `lid` and `sm_lid` count on InfiniBand only.
+    `netdev` is the port's netdev; "auto" is the site's netdev whose dev_port matches. `gids` is the
+    number of slots in the GID table. `lid` and `sm_lid` are used on InfiniBand only.
     """
 
     protocol: Protocol | None = None
@@ -101,10 +101,9 @@ class Port(_Model):
 class Hca(Item):
     """An RDMA device.
 
-    `driver` is needed where no PCI function tells it ("rxe", "siw", "erdma").
-    `uverbs` and `umad` (one number per port) are numbers of their own choice, the next free ones
-    ("auto") or "none". `smi_of` makes it the management half of a multi-plane HCA: no uverbs, but
-    the issm that the other then has not.
+    `driver` is needed without a PCI function ("rxe", "siw", "erdma"). `uverbs` and `umad` (one
+    number per port) are numbers, "auto" for the next free ones, or "none". `smi_of` makes it the
+    SMI companion of a multi-plane HCA: it has no uverbs, and it has the issm instead of that HCA.
     """
 
     driver: str | None = None
@@ -124,7 +123,7 @@ class Net(Item):
 
     `under` puts it below a child of its PCI function (virtio0). `child_of` makes it an IPoIB child
     of another netdev, on the partition `pkey`, or, with the type "ether", a VLAN, macvlan or ipvlan
-    over it. `switch_id` with a port name like pf0vf1 makes it a representor.
+    on top of it. `switch_id` with a port name such as pf0vf1 makes it a representor.
     """
 
     type: Literal["ether", "infiniband"] | None = None
@@ -140,19 +139,19 @@ class Net(Item):
 
     @property
     def carries_a_port(self) -> bool:
-        """Whether it can be the netdev of its own function's port: no representor, no child."""
+        """Whether it can be the netdev of its function's port: not a representor or a child."""
         return self.child_of is None and re.fullmatch(r"(p\d+)?", self.port_name or "") is not None
 
 
 class Holder(Item):
-    """Something that HCAs and netdevs sit on; for itself: nothing but software."""
+    """A device with HCAs and netdevs. Not a subclass: the parent of software devices."""
 
     hcas: Annotated[dict[Name, Hca], _ShortForm] = {}
     net: Annotated[dict[NetName, Net], _ShortForm] = {}
 
 
 class Subfunction(Holder):
-    """An mlx5 SF; it is named by its auxiliary device, mlx5_core.sf.N."""
+    """An mlx5 SF, named after its auxiliary device mlx5_core.sf.N."""
 
     sfnum: Number
 
@@ -161,13 +160,13 @@ class Function(Holder):
     """A PCI function.
 
     `id` is vendor:device, `class` the four (or six) digits of the class. `driver` is "auto" (by
-    id), "none" or a name. `numa` is -1 where the firmware says nothing, "none" for no such file.
+    id), "none" or a name. `numa` is -1 where the firmware does not set it, "none" for no such file.
     `bridges` are the addresses above it from the root port down (default: one root port on the bus
-    before), `root` the host bridge's path below sys/devices. `physfn` makes it a VF, with the
-    number `vf` on its PF (default: the next free one, by address). `rdma: false` tells that the
-    driver offers no RDMA half (the second PF of a LAG), `multiport` that two PFs share one HCA.
-    `vpd` is what its Vital Product Data say; `name` is their identifier string. `acs` is a bridge's
-    own where it differs from the host's, `model` what the driver of a GPU calls it.
+    before), `root` is the path of the host bridge below sys/devices. `physfn` makes it a VF, with
+    the number `vf` on its PF (default: the next free one, by address). `rdma: false`: the driver
+    creates no auxiliary RDMA device (the second PF of a LAG). `multiport`: two PFs share one HCA.
+    `vpd` are fields of its Vital Product Data; `name` is the identifier string. `acs` is a bridge's
+    control word if it differs from the host's. `model` is a GPU's name in its driver.
     """
 
     id: PciId
@@ -199,7 +198,7 @@ class Function(Holder):
 
     @property
     def is_bridge(self) -> bool:
-        """Whether other functions may be below."""
+        """Whether it is a bridge, which can have functions below it."""
         return self.pci_class.startswith("0604")
 
 
@@ -213,11 +212,11 @@ class Bond(Item):
 class Manifest(Item):
     """A host. Its own `remove`, `files` and `links` are paths below the root ("sys/class/...").
 
-    `loaded` and `not_loaded` correct the list of kernel modules that the hardware implies; what a
-    missing module would have made (umad, uverbs, rdma_cm, IPoIB netdevs) is missing as well.
-    `machine` is aarch64 for a Grace, `kernel` its release, `nvidia` the kind of NVIDIA's kernel
-    module, `iommu` the type of the IOMMU groups, one per function. `acs` is the control word of all
-    bridges, or "none" where they have no Access Control Services. Left out, nothing of it shows.
+    `loaded` and `not_loaded` correct the list of kernel modules that the hardware implies. What a
+    missing module creates (umad, uverbs, rdma_cm, IPoIB netdevs) is missing too. `machine` is
+    aarch64 for a Grace, `kernel` the release, `nvidia` the kind of NVIDIA's kernel module, `iommu`
+    the type of the IOMMU groups, one per function. `acs` is the control word of all bridges, or
+    "none" if they have no Access Control Services. Without these values, their files are missing.
     """
 
     title: str
@@ -234,14 +233,14 @@ class Manifest(Item):
     bonds: dict[NetName, Bond] = {}
 
     def holders(self) -> Iterator[Holder]:
-        """Everything that holds HCAs and netdevs, in the order of the manifest."""
+        """Every device with HCAs and netdevs, in the order of the manifest."""
         for function in self.functions.values():
             yield function
             yield from function.subfunctions.values()
         yield self.virtual
 
     @model_validator(mode="after")
-    def _holds_together(self) -> "Manifest":
+    def _is_consistent(self) -> "Manifest":
         problems = [*_doubles(self), *_dead_references(self)]
         if problems:
             raise ValueError("; ".join(problems))
@@ -274,13 +273,13 @@ def _dead_references(manifest: Manifest) -> Iterator[str]:
         "netdev": frozenset(netdevs),
         "HCA": frozenset(name for holder in manifest.holders() for name in holder.hcas),
     }
-    for kind, whose, name in _references(manifest):
+    for kind, field, name in _references(manifest):
         if name is not None and name not in known[kind]:
-            yield f"{whose} {name} is no {kind} of this host"
+            yield f"{field} {name} is no {kind} of this host"
 
 
 def _references(manifest: Manifest) -> Iterator[tuple[str, str, str | None]]:
-    """Every name that one thing says of another: its kind, who says it, the name."""
+    """Every reference: the kind of what it names, the field that has it, and the name."""
     for address, function in manifest.functions.items():
         yield "function", f"physfn of {address}:", function.physfn
     for name, bond in manifest.bonds.items():

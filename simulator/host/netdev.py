@@ -11,7 +11,7 @@ _UP, _BROADCAST, _LOOPBACK, _SLAVE, _MASTER, _MULTICAST = 0x1, 0x2, 0x8, 0x800, 
 
 
 def directory_of(scene: Scene, netdev: Netdev) -> str:
-    """Where its files are: an IPoIB child and a bond sit in the virtual branch."""
+    """The directory of a netdev. IPoIB children and bonds are in the virtual branch."""
     if netdev.spec.child_of is not None:
         return f"{scene.sites[-1].directory}/net/{netdev.name}"
     under = f"/{netdev.spec.under}" if netdev.spec.under else ""
@@ -19,7 +19,7 @@ def directory_of(scene: Scene, netdev: Netdev) -> str:
 
 
 def lay_out(tree: Tree, scene: Scene, netdev: Netdev) -> None:
-    """A netdev with its attributes and its place in the class."""
+    """A netdev with its attributes and its class entry."""
     directory = directory_of(scene, netdev)
     tree.attributes(directory, _attributes(scene, netdev))
     tree.link(f"{directory}/subsystem", "sys/class/net")
@@ -39,7 +39,7 @@ def lay_out(tree: Tree, scene: Scene, netdev: Netdev) -> None:
 
 
 def _over(tree: Tree, scene: Scene, directory: str, netdev: Netdev) -> None:
-    """The links between a VLAN, macvlan or ipvlan and the netdev below (net/core/dev.c)."""
+    """The links between a VLAN, macvlan or ipvlan and its lower netdev (kernel net/core/dev.c)."""
     below = scene.netdevs[netdev.spec.child_of or ""]
     tree.link(f"{directory}/lower_{below.name}", directory_of(scene, below))
     tree.link(f"{directory_of(scene, below)}/upper_{netdev.name}", directory)
@@ -88,7 +88,7 @@ def _bond(tree: Tree, scene: Scene, directory: str, bond: Bond) -> None:
 
 
 def lay_out_class(tree: Tree, scene: Scene) -> None:
-    """The loose file that the bonding driver puts among the class's links."""
+    """The file that the bonding driver puts in the class directory."""
     if "bonding" in scene.modules:
         masters = " ".join(scene.manifest.bonds)
         tree.attributes("sys/class/net", {"bonding_masters": masters})

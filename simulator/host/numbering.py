@@ -1,6 +1,6 @@
-"""The numbers that the kernel gives out in the order of appearance: uverbs, umad, ifindex, VFs.
+"""The numbers that the kernel assigns in order of appearance: uverbs, umad, ifindex, VFs.
 
-They are dealt once for the whole manifest, so that an HCA that comes back finds its own again.
+They are assigned once for the whole manifest. An HCA that comes back has the same numbers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,11 @@ _WITH_UMAD: frozenset[Protocol] = frozenset({"ib", "opa", "roce"})
 
 @dataclass(frozen=True, slots=True)
 class Numbering:
-    """By name: uverbs number of an HCA, its umad number per port, a netdev's ifindex, a VF's
-    number on its PF (by address), a site's index among the auxiliary devices of its driver."""
+    """All numbers. `uverbs` and `umads` (by port) are by HCA name, `ifindex` by netdev name.
+
+    `vfs` are VF numbers by PCI address. `auxiliary` has the index of a site, by its directory,
+    among the auxiliary devices of its driver.
+    """
 
     uverbs: Mapping[str, int]
     umads: Mapping[str, Mapping[int, int]]
@@ -26,7 +29,7 @@ class Numbering:
 
 
 def number(manifest: Manifest) -> Numbering:
-    """Deals all numbers: those that the manifest asks for, else the lowest that is free."""
+    """Assigns all numbers: those of the manifest, and the lowest free ones for the rest."""
     sites = list(all_sites(manifest))
     hcas = [(site, name, hca) for site in sites for name, hca in site.holder.hcas.items()]
     netdevs = ["lo", *(name for site in sites for name in site.holder.net), *manifest.bonds]
@@ -42,26 +45,26 @@ def number(manifest: Manifest) -> Numbering:
 def _uverbs(hcas: list[tuple[str, Hca]]) -> dict[str, int]:
     asked = {name: hca.uverbs for name, hca in hcas if isinstance(hca.uverbs, int)}
     free = _free(set(asked.values()))
-    dealt = {}
+    assigned = {}
     for name, hca in hcas:
         if name in asked:
-            dealt[name] = asked[name]
+            assigned[name] = asked[name]
         elif hca.uverbs == "auto" and hca.smi_of is None:
-            dealt[name] = next(free)
-    return dealt
+            assigned[name] = next(free)
+    return assigned
 
 
 def _umads(hcas: list[tuple[Site, str, Hca]]) -> dict[str, dict[int, int]]:
     asked = {n for _, _, hca in hcas if isinstance(hca.umad, tuple) for n in hca.umad}
     free = _free(asked)
-    dealt: dict[str, dict[int, int]] = {}
+    assigned: dict[str, dict[int, int]] = {}
     for site, name, hca in hcas:
         if isinstance(hca.umad, tuple):
-            dealt[name] = dict(zip(hca.ports, hca.umad, strict=False))
+            assigned[name] = dict(zip(hca.ports, hca.umad, strict=False))
         elif hca.umad == "auto":
             ports = [n for n in hca.ports if port_protocol(site, hca, n) in _WITH_UMAD]
-            dealt[name] = {n: next(free) for n in ports}
-    return dealt
+            assigned[name] = {n: next(free) for n in ports}
+    return assigned
 
 
 def _vfs(manifest: Manifest) -> dict[str, int]:
@@ -69,21 +72,21 @@ def _vfs(manifest: Manifest) -> dict[str, int]:
     for address, function in sorted(manifest.functions.items()):
         if function.physfn is not None:
             by_pf.setdefault(function.physfn, []).append((address, function.vf))
-    dealt: dict[str, int] = {}
+    assigned: dict[str, int] = {}
     for vfs in by_pf.values():
         free = _free({asked for _, asked in vfs if asked is not None})
-        dealt |= {address: next(free) if asked is None else asked for address, asked in vfs}
-    return dealt
+        assigned |= {address: next(free) if asked is None else asked for address, asked in vfs}
+    return assigned
 
 
 def _auxiliary(sites: list[Site]) -> dict[str, int]:
     seen: dict[str, int] = {}
-    dealt = {}
+    assigned = {}
     for site in sites:
         if site.driver is not None:
-            dealt[site.directory] = seen.setdefault(site.driver, 0)
+            assigned[site.directory] = seen.setdefault(site.driver, 0)
             seen[site.driver] += 1
-    return dealt
+    return assigned
 
 
 def _free(taken: set[int]) -> Iterator[int]:
@@ -95,10 +98,10 @@ def _free(taken: set[int]) -> Iterator[int]:
 
 
 def port_protocol(site: Site, hca: Hca, port: int) -> Protocol:
-    """What a port speaks: as the manifest says, else as the function's class and driver imply."""
-    said = hca.ports[port].protocol or hca.protocol
-    if said is not None:
-        return said
+    """A port's protocol, from the manifest, or else from the function's class and driver."""
+    explicit = hca.ports[port].protocol or hca.protocol
+    if explicit is not None:
+        return explicit
     if site.driver == "mlx5_core" and site.function and site.function.pci_class[:4] == "0207":
         return "ib"
     family = FAMILIES.get(hca.driver or site.driver or "")

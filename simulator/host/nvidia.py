@@ -1,4 +1,4 @@
-"""What NVIDIA's driver shows below /proc, as far as its kind and the GPUs' names go."""
+"""NVIDIA's driver below /proc: the kind of kernel module, and the models of the GPUs."""
 
 from simulator.host.scene import Scene
 from simulator.host.tree import Tree
@@ -10,7 +10,7 @@ _VERSIONS = {
 
 
 def lay_out(tree: Tree, scene: Scene) -> None:
-    """/proc/driver/nvidia, if the driver is loaded."""
+    """The files below /proc/driver/nvidia, if the driver is loaded."""
     kind = scene.manifest.nvidia
     if kind is None or "nvidia" not in scene.modules:
         return

@@ -9,11 +9,11 @@ from simulator.host.scene import Scene
 from simulator.host.sites import Site
 from simulator.host.tree import Tree
 
-_SRIOV_LIMIT = 16  # what sriov_totalvfs says; any number not below the VFs that there are
+_SRIOV_LIMIT = 16  # the least sriov_totalvfs; it is never below the number of VFs
 
 
 def lay_out(tree: Tree, scene: Scene, site: Site) -> None:
-    """A PCI function or an SF, without the HCAs and netdevs on it."""
+    """A PCI function or an SF, without its HCAs and netdevs."""
     if site.function is None:
         return
     if site.subfunction is not None:
@@ -55,7 +55,7 @@ def _function(tree: Tree, site: Site, address: str, function: Function) -> None:
 
 
 def lay_out_iommu_groups(tree: Tree, scene: Scene) -> None:
-    """One group per function, in the order of their addresses; no group without an IOMMU."""
+    """One group per function, in the order of the addresses. Without an IOMMU there is none."""
     if scene.manifest.iommu in (None, "none"):
         if scene.manifest.iommu == "none":
             tree.directory("sys/kernel/iommu_groups")
@@ -111,7 +111,7 @@ def _subfunction(tree: Tree, site: Site, sfnum: int) -> None:
 
 
 def _auxiliary_devices(scene: Scene, site: Site) -> Iterator[tuple[str, str | None]]:
-    """Name and driver of each. The RDMA one is there without driver if its module is not."""
+    """The name and driver of each. The RDMA device has no driver if the module is not loaded."""
     family = FAMILIES.get(site.driver or "")
     if family is None or family.auxiliary is None:
         return

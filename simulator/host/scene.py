@@ -1,4 +1,4 @@
-"""The host with every default filled in: what the kernel knows, before it is laid out as files."""
+"""A host with every default filled in: what the kernel knows, before it is laid out as files."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _LINK_LAYER: Mapping[Protocol, str] = {"ib": "InfiniBand", "opa": "InfiniBand", 
 
 @dataclass(frozen=True, slots=True)
 class PortState:
-    """The two states of a port, in the kernel's words."""
+    """The state and the physical state of a port, in the kernel's words."""
 
     state: str
     phys_state: str
@@ -23,7 +23,7 @@ class PortState:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What became of a host since it was built."""
+    """The changes to a host since it was built."""
 
     unplugged: frozenset[str] = frozenset()
     ports: Mapping[tuple[str, int], PortState] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class IbPort:
 
 @dataclass(frozen=True, slots=True)
 class Ibdev:
-    """An HCA with all its values; `issm` tells whether its ports have one."""
+    """An HCA with all its values. `issm` is True if its ports have issm devices."""
 
     name: str
     site: Site
@@ -62,7 +62,7 @@ class Ibdev:
 
 @dataclass(frozen=True, slots=True)
 class Netdev:
-    """A netdev with all its values; `master` is the bond it is enslaved to."""
+    """A netdev with all its values. `master` is the name of its bond."""
 
     name: str
     site: Site
@@ -87,7 +87,7 @@ class Scene:
 
 
 def resolve(manifest: Manifest, numbers: Numbering, condition: Condition) -> Scene:
-    """Fills in every default, for a host in this condition."""
+    """The scene of a host in this condition, with every default filled in."""
     sites = tuple(all_sites(manifest, condition.unplugged))
     multi_plane = {hca.smi_of for site in sites for hca in site.holder.hcas.values()}
     ibdevs = tuple(
@@ -125,7 +125,7 @@ def _ibdev(site: Site, name: str, hca: Hca, condition: Condition, issm: bool) ->
 
 
 def _guids(site: Site, name: str, hca: Hca) -> tuple[str, str]:
-    """node_guid and sys_image_guid: the functions of a card share the latter, VFs the PF's."""
+    """node_guid and sys_image_guid. The functions of a card, and its VFs, share the latter."""
     if site.address is None or site.function is None:
         own = hca.node_guid or identity.guid(identity.serial_of_name(name))
         return own, own
@@ -140,7 +140,7 @@ def _port(site: Site, hca: Hca, number: int, node_guid: str, now: PortState | No
     spec = hca.ports[number]
     protocol = port_protocol(site, hca, number)
     over_ib = protocol in {"ib", "opa"}
-    # mlx4 gives each port a GUID of its own, the node's plus its number (facts, section 4).
+    # With mlx4, the GUID of a port is that of the node plus the port's number.
     own_guid = identity.guid_plus(node_guid, number) if site.driver == "mlx4_core" else node_guid
     return IbPort(
         number=number,

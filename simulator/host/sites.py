@@ -1,4 +1,4 @@
-"""Where things sit: each PCI function, SF and the virtual branch, with its sysfs directory."""
+"""Sites: each PCI function, each SF and the virtual branch, with its sysfs directory."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,11 +13,11 @@ _SWITCH_PORT = Function.model_validate({"id": "1000:c030", "class": "0604"})
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A device in sysfs that HCAs and netdevs sit on.
+    """A device in sysfs that has HCAs and netdevs.
 
-    `function` is the PCI function (an SF's parent), None for the virtual branch; `driver` is the
-    PCI driver bound to it. `subfunction` is set for an SF, whose directory is its own.
-    `holder` is what sits here now: empty after an unbind.
+    `function` is the PCI function (for an SF, its parent), None for the virtual branch. `driver` is
+    the PCI driver bound to it. `subfunction` is set for an SF, which has its own directory.
+    `holder` has the HCAs and netdevs that exist now: none after an unbind.
     """
 
     directory: str
@@ -39,10 +39,10 @@ class Site:
 
 
 def all_sites(manifest: Manifest, unplugged: frozenset[str] = frozenset()) -> Iterator[Site]:
-    """Every site, in the manifest's order, bridges behind the functions, the virtual branch last.
+    """Every site: functions in the manifest's order, then bridges, and last the virtual branch.
 
-    A function that holds an unplugged HCA is there without driver and contents; its VFs and SFs
-    are gone, as after an unbind.
+    A function with an unplugged HCA has no driver, HCA or netdev, and its VFs and SFs are gone, as
+    after an unbind.
     """
     functions = _with_bridges(manifest)
     directories = _directories(functions)
@@ -82,7 +82,7 @@ def effective_driver(function: Function) -> str | None:
 
 
 def _with_bridges(manifest: Manifest) -> dict[str, Function]:
-    """The manifest's functions, and the bridges above them that it does not spell out."""
+    """The manifest's functions, and the bridges above them that it does not mention."""
     functions = dict(manifest.functions)
     for address, function in manifest.functions.items():
         for depth, bridge in enumerate(_bridges(manifest.functions, address)):
@@ -92,7 +92,7 @@ def _with_bridges(manifest: Manifest) -> dict[str, Function]:
 
 
 def _bridges(functions: Mapping[str, Function], address: str) -> tuple[str, ...]:
-    """The bridges above a function, root port first. A VF is where its PF is."""
+    """The bridges above a function, root port first. A VF has those of its PF."""
     function = functions[address]
     if function.bridges or function.root:
         return function.bridges
@@ -107,17 +107,17 @@ def _default_bridges(address: str) -> tuple[str, ...]:
 
 
 def _directories(functions: Mapping[str, Function]) -> dict[str, str]:
-    """Where each function is: sys/devices/pci0000:17/0000:17:01.0/0000:18:00.0.
+    """The directory of each function, such as sys/devices/pci0000:17/0000:17:01.0/0000:18:00.0.
 
-    A bridge is where the functions below it say, hence those with the longest way go first.
+    The functions below a bridge decide its directory, so those with the longest path come first.
     """
     found: dict[str, str] = {}
-    ways = {address: (*_bridges(functions, address), address) for address in functions}
-    for address in sorted(ways, key=lambda a: len(ways[a]), reverse=True):
-        way = ways[address]
-        domain, bus, _ = way[0].split(":")
-        path = f"sys/devices/{functions[address].root or f'pci{domain}:{bus}'}"
-        for step in way:
-            path = f"{path}/{step}"
-            found.setdefault(step, path)
+    paths = {address: (*_bridges(functions, address), address) for address in functions}
+    for address in sorted(paths, key=lambda a: len(paths[a]), reverse=True):
+        steps = paths[address]
+        domain, bus, _ = steps[0].split(":")
+        directory = f"sys/devices/{functions[address].root or f'pci{domain}:{bus}'}"
+        for step in steps:
+            directory = f"{directory}/{step}"
+            found.setdefault(step, directory)
     return found

@@ -1,6 +1,6 @@
-"""A tree of files in memory, and the shortest way from one such tree to another on disk."""
+"""A tree of files in memory, and the fewest changes that turn one tree on disk into another."""
 
-# Tens of thousands of files: pathlib would take as long again as the kernel does. Hence:
+# With tens of thousands of files, pathlib takes as long as the system calls. So:
 # ruff: noqa: PTH101, PTH102, PTH105, PTH106, PTH108, PTH211
 import os
 import stat
@@ -13,7 +13,7 @@ from rdma_dp.errors import RdmaDpError
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A symbolic link; `target` as readlink gives it."""
+    """A symbolic link; `target` is what readlink(2) returns."""
 
     target: str
 
@@ -28,14 +28,14 @@ class CharNode:
 
 
 Entry = bytes | Link | CharNode | None
-"""A file's content, a link, a device node; None is a directory (needed only where it is empty)."""
+"""A file's content, a link, a device node, or None for a directory (needed if it is empty)."""
 
 
 def relative_target(link: str, to: str) -> str:
-    """The target of `link` (a path) as sysfs makes it: always through the parent of `to`.
+    """The target of `link` (a path) as sysfs writes it, always through the parent of `to`.
 
-    Hence `.../0000:18:00.0/infiniband/mlx5_0/device` reads `../../../0000:18:00.0`
-    (fs/kernfs/symlink.c, kernfs_get_target_path).
+    `.../0000:18:00.0/infiniband/mlx5_0/device` is `../../../0000:18:00.0` (kernel
+    fs/kernfs/symlink.c, kernfs_get_target_path).
     """
     here, there = link.split("/")[:-1], to.split("/")
     shared = 0
@@ -48,12 +48,12 @@ def relative_target(link: str, to: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Paths (relative, without a leading slash) and what is there."""
+    """Maps paths (relative, without a leading slash) to entries."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
 
     def attributes(self, directory: str, values: Mapping[str, object]) -> None:
-        """Attribute files: one line each; a value None is an attribute that is not there."""
+        """Attribute files with one line each. No file is made for a value None."""
         for name, value in values.items():
             if value is not None:
                 self.entries[f"{directory}/{name}"] = f"{value}\n".encode()
@@ -71,7 +71,7 @@ class Tree:
         self.entries[path] = Link(target)
 
     def directory(self, path: str) -> None:
-        """A directory that is there even if it stays empty."""
+        """A directory that exists even if it is empty."""
         self.entries[path] = None
 
     def node(self, path: str, node: CharNode) -> None:
@@ -79,13 +79,13 @@ class Tree:
         self.entries[path] = node
 
     def remove(self, path: str) -> None:
-        """Takes a file, or a directory with everything in it, away."""
+        """Removes a file, or a directory with everything in it."""
         self.entries.pop(path, None)
         for below in [known for known in self.entries if known.startswith(f"{path}/")]:
             del self.entries[below]
 
     def directories(self) -> set[str]:
-        """Every directory, the implied ones too."""
+        """Every directory, including those above the entries."""
         found = {path for path, entry in self.entries.items() if entry is None}
         for path in [*found, *self.entries]:
             parent = path.rpartition("/")[0]
@@ -96,18 +96,17 @@ class Tree:
 
 
 def update(root: Path, old: Tree, new: Tree) -> None:
-    """Turns what `old` describes below `root` into `new`, touching only what differs.
+    """Turns the tree `old` below `root` into `new`, and changes only what differs.
 
-    Links go first and come last, so that a reader sees few dangling ones; a changed file is
-    replaced at once, so that nobody reads half of it.
-    Raises RdmaDpError where the disk does not let it happen.
+    Links are removed first and made last, so that a reader sees few dangling ones. A changed file
+    is replaced atomically. Raises RdmaDpError when the disk refuses a change.
     """
     try:
         _update(os.fspath(root), old, new)
     except OSError as error:
         raise RdmaDpError(
-            f"cannot write the stand-in host below {root}: {error.strerror}: {error.filename}",
-            "device nodes need CAP_MKNOD; anything else a writable, empty directory",
+            f"cannot write the simulated host below {root}: {error.strerror}: {error.filename}",
+            "device nodes need CAP_MKNOD; other files need a writable, empty directory",
         ) from error
 
 
@@ -144,7 +143,7 @@ def _create(path: str, entry: Entry) -> None:
     elif isinstance(entry, Link):
         os.symlink(entry.target, path)
     elif isinstance(entry, CharNode):
-        # mknod obeys the umask, udev does not: hence chmod.
+        # mknod(2) applies the umask and udev does not, so set the mode again.
         os.mknod(path, stat.S_IFCHR | entry.mode, os.makedev(entry.major, entry.minor))
         os.chmod(path, entry.mode)
 

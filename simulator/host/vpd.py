@@ -1,4 +1,4 @@
-"""Vital Product Data of a PCI function, as the file `vpd` gives them (PCI 3.0, appendix I)."""
+"""Vital Product Data of a PCI function, in the format of the file `vpd` (PCI 3.0, appendix I)."""
 
 from collections.abc import Mapping
 
@@ -6,11 +6,11 @@ _IDENTIFIER, _READ_ONLY, _END = 0x82, 0x90, 0x78
 
 
 def encode(fields: Mapping[str, str]) -> bytes:
-    """`name` becomes the identifier string, every other key a two-letter read-only field."""
+    """The file's bytes. `name` is the identifier string, other keys are two-letter fields."""
     identifier = fields.get("name", "ConnectX").encode()
     body = b"".join(_field(key, text.encode()) for key, text in fields.items() if key != "name")
-    # RV comes last: its first byte makes the sum of everything from the start on zero. Its own
-    # three header bytes and the resource's length (hence the 4) are part of that sum.
+    # RV is the last field. Its first byte makes the sum of all bytes up to it zero. RV's header of
+    # three bytes and that byte count in the resource's length (+ 4), and are part of the sum.
     ahead = _large(_IDENTIFIER, identifier) + _header(_READ_ONLY, len(body) + 4)
     ahead += body + b"RV\x01"
     return ahead + bytes([-sum(ahead) % 256, _END])

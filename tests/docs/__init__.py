@@ -1,1 +1,1 @@
-"""The docs are true: their commands run, their files exist, their messages are the daemon's."""
+"""The docs are true: their commands run, their files exist, the messages are the daemon's."""

@@ -1,4 +1,4 @@
-"""The pages, taken apart: commands, links and messages."""
+"""Splits the pages into commands, links and messages."""
 
 import re
 import shlex
@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tests.paths import REPO
 
-PAGES = (REPO / "README.md", *sorted((REPO / "docs").glob("*.md")))
+PAGES = (*sorted(REPO.glob("*.md")), *sorted((REPO / "docs").glob("*.md")))
 
-_FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# A block in a list is indented.
+_FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(
     r"^    (?:\$ )?((?:rdma-dp|\.venv/bin/rdma-dp|make|kubectl|helm) .*)$", re.MULTILINE
 )
@@ -19,14 +20,14 @@ _LINK = re.compile(r"\[[^]]+\]\(([^)]+)\)")
 
 @dataclass(frozen=True)
 class Command:
-    """A line that a reader may type."""
+    """A line that a reader can run."""
 
     page: str
     line: str
 
     @property
     def words(self) -> list[str]:
-        """Without comments and redirections."""
+        """The words, without comments and redirections."""
         words = shlex.split(self.line, comments=True)
         return words[: words.index(">")] if ">" in words else words
 
@@ -35,7 +36,7 @@ class Command:
 
 
 def commands() -> list[Command]:
-    """Every line of a block marked `sh`, and of indented blocks what begins as ours do."""
+    """The lines of `sh` blocks, and the lines of indented blocks that run known programs."""
     return [
         Command(page.name, line)
         for page in PAGES
@@ -47,7 +48,8 @@ def commands() -> list[Command]:
 def _lines(text: str) -> Iterator[str]:
     for block in blocks(text, "sh"):
         joined = block.replace("\\\n", " ")
-        yield from (line for line in joined.splitlines() if line and not line.startswith("#"))
+        lines = (line.strip() for line in joined.splitlines())
+        yield from (line for line in lines if line and not line.startswith("#"))
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -56,13 +58,13 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def links() -> list[tuple[str, str]]:
-    """Page and target of every link that leads into the repository."""
+    """Page and target of every link to a file of the repository or to a heading."""
     found = [(page.name, target) for page in PAGES for target in _LINK.findall(page.read_text())]
     return [(page, target) for page, target in found if "://" not in target]
 
 
 def anchors(page: Path) -> set[str]:
-    """What the headings of a page are called in links."""
+    """The anchors of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from simulator.host import sample_names
 from tests.conftest import Sample
 from tests.docs.pages import Command, commands
 from tests.paths import REPO
@@ -21,8 +22,9 @@ DEPLOY = REPO / "deploy"
 READS_THE_NODE = ("discover", "topo", "dry-run", "cdi", "doctor", "snapshot")
 READS_A_CONFIG = ("dry-run", "cdi", "doctor", "snapshot")
 SNAPSHOT = "node.tar.gz"
+WRITTEN = "/tmp/dgx"  # what `simulator host dgx-h100` writes in docs/development.md
 
-# Of kubectl and oc: the verbs that the docs use, and the flags of each.
+# The verbs of kubectl and oc that the docs use, and their flags.
 VERBS = {
     "apply": {"-f", "-k"},
     "delete": {"-f", "-k", "--cascade"},
@@ -41,7 +43,7 @@ KINDS = {
     "pod": "pod",
     "nicclusterpolicy": "nicclusterpolicy",
 }
-# The Go plugin's own.
+# Objects of the Go plugin.
 FOREIGN = {("daemonset", "rdma-shared-dp-ds"), ("configmap", "rdma-devices")}
 
 typed = partial(pytest.mark.parametrize, "command", ids=str)
@@ -52,13 +54,13 @@ def beginning(*programs: str) -> list[Command]:
 
 
 def inner(command: Command) -> list[str]:
-    """What `kubectl exec` runs inside."""
+    """The command that `kubectl exec` runs in the pod."""
     words = command.words
     return words[words.index("--") + 1 :] if "--" in words else []
 
 
 def outer(command: Command) -> list[str]:
-    """What kubectl itself is told, without the namespace, which must be one of ours."""
+    """The words of kubectl itself, without the namespace. The namespace must be one of ours."""
     words = command.words[1 : len(command.words) - len(inner(command))]
     if words[0] == "-n":
         assert words[1] in namespaces()
@@ -71,7 +73,7 @@ OURS += [(str(each), inner(each)[1:]) for each in beginning("kubectl") if inner(
 
 
 def test_every_command_is_of_a_kind_that_is_checked() -> None:
-    known = beginning("rdma-dp", "make", "kubectl", "helm")
+    known = beginning("rdma-dp", "make", "kubectl", "helm", "pytest", "python")
     assert [str(each) for each in COMMANDS if each not in known] == []
     assert len(known) > 30
 
@@ -81,7 +83,7 @@ def test_ours_run(where: str, words: list[str], sample: Sample, tmp_path: Path) 
     verb, *rest = words
     root = sample("dgx-h100")
     snapshot = tmp_path / SNAPSHOT
-    files = {"FILE": CONFIG, "config.json": CONFIG, "DIR": root, SNAPSHOT: snapshot}
+    files = {"FILE": CONFIG, "config.json": CONFIG, "DIR": root, WRITTEN: root, SNAPSHOT: snapshot}
     if SNAPSHOT in rest and verb != "snapshot":
         assert rdma_dp("snapshot", snapshot, "--root", root).code == 0
     arguments: list[str | Path] = [files.get(word, word) for word in rest]
@@ -90,7 +92,7 @@ def test_ours_run(where: str, words: list[str], sample: Sample, tmp_path: Path) 
     if verb in READS_THE_NODE and "--root" not in arguments:
         arguments += ["--root", root]
     ended = rdma_dp(verb, *arguments)
-    # 3: another node has these HCAs, and the doctor says so by 2.
+    # 3: the HCAs of the config are on another node. The doctor reports this with 2.
     assert ended.code in ((0, 1, 2) if verb == "doctor" else (0, 3)), ended.out + ended.err
     assert ended.err == ""
 
@@ -100,6 +102,21 @@ def test_make_knows_the_target(command: Command) -> None:
     makefile = (REPO / "Makefile").read_text()
     targets = [word for word in command.words[1:] if "=" not in word]
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+@typed(argvalues=beginning("pytest"))
+def test_pytest_finds_the_tests(command: Command) -> None:
+    paths = [REPO / word for word in command.words if word.startswith("tests/")]
+    assert paths
+    assert [path for path in paths if not path.exists()] == []
+
+
+@typed(argvalues=beginning("python"))
+def test_python_runs_the_simulator(command: Command) -> None:
+    _, flag, module, verb, *rest = command.words
+    assert (flag, module) == ("-m", "simulator")
+    assert {word for word in rest if not word.startswith(("-", "/"))} <= {*sample_names()}
+    assert verb in ("demo", "host")
 
 
 @typed(argvalues=beginning("kubectl"))
@@ -139,14 +156,14 @@ def test_objects_are_found_in_commands() -> None:
 
 @typed(argvalues=beginning("helm"))
 def test_helm_installs_our_chart(command: Command) -> None:
-    """With which values is tried by tests/heavy/deploy/test_docs.py, with helm itself."""
+    """tests/heavy/deploy/test_docs.py tests the values, with helm itself."""
     charts = [word for word in command.words if word.startswith("deploy/")]
     assert all((REPO / chart / "Chart.yaml").exists() for chart in charts)
     assert charts or command.words[1] == "uninstall"
 
 
 def objects() -> set[tuple[str, str]]:
-    """Kind and name of everything in deploy/ that is not a template."""
+    """Kind and name of every object in deploy/ that is not a template."""
     files = [file for file in DEPLOY.rglob("*.yaml") if "helm" not in file.parts]
     documents = [d for file in files for d in yaml.safe_load_all(file.read_text()) if d]
     named = [d for d in documents if "name" in d.get("metadata", {})]

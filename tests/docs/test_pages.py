@@ -1,4 +1,4 @@
-"""What the docs say can be found where they say it."""
+"""The docs are correct: links lead somewhere, messages and versions are those of the code."""
 
 import ast
 import json
@@ -13,7 +13,7 @@ from rdma_dp.config import json_schema
 from tests.docs.pages import anchors, links, page_of
 from tests.paths import REPO
 
-# Words of others in the tables of troubleshooting.md: kubelet's, the scheduler's, the runtime's.
+# Messages of other programs in troubleshooting.md: kubelet, the scheduler, the runtime.
 FOREIGN = {
     "Insufficient rdma/...",
     "UnexpectedAdmissionError",
@@ -56,7 +56,7 @@ def test_enough_messages_are_quoted_to_mean_something() -> None:
 
 @cache
 def _texts() -> frozenset[str]:
-    """Every string in the daemon's code, without docstrings being told apart."""
+    """Every string in the daemon's code, docstrings included."""
     trees = [ast.parse(source.read_text()) for source in (REPO / "rdma_dp").rglob("*.py")]
     nodes = (node for tree in trees for node in ast.walk(tree))
     return frozenset(

@@ -43,3 +43,13 @@ def test_a_call_that_ends_with_the_daemon_is_no_news(
     root: logging.Logger, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert told(root, form, asyncio.CancelledError(), capsys) == ""
+
+
+def test_a_notice_is_reported_once_until_it_changes_or_is_over() -> None:
+    said: list[str] = []
+    notice = log.Notice(said.append, lambda: said.append("over"))
+    texts = [None, "a", "a", "b", "a", None, None, "a"]
+    changed = [notice.set(text) for text in texts]
+    assert said == ["a", "b", "a", "over", "a"]
+    assert changed == [False, True, False, True, True, True, False, True]
+    assert notice.text == "a"

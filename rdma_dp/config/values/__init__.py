@@ -1,1 +1,1 @@
-"""The words of a config: what they must look like, and how else people spell them."""
+"""Single values of a config: which are valid, and which other spellings are accepted."""

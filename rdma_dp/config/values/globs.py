@@ -1,55 +1,96 @@
-"""Shell patterns in selectors: * any text, ? one character, [0-3] one of these, [!0-3] none."""
+"""Shell patterns in selectors: * any text, ? one character, [0-3] one of these, [!0-3] none.
+
+`matches` compares one pattern with one name. `compile_globs` compiles all patterns of a selector;
+matchers.py has the interface.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from rdma_dp.config.problems import InvalidValue
+from rdma_dp.config.values.matchers import Matcher, positions_by_value
 
-# What a name of an HCA or a PF, or a glob of it, is written with; JSON Schema's words.
+# The names of HCAs and PFs, and globs of them, as a JSON Schema pattern.
 NAME_PATTERN = r"[^,:{}]+"
 
 _SPECIAL = frozenset("*?[")
-_BRACKETS = re.compile(r"\[!?+\]?+[^\]]*\]")  # as fnmatch reads them; one without an end is text
+_BRACKETS = re.compile(r"\[!?+\]?+[^\]]*\]")  # as in fnmatch; without a ] they are text
+# The parts that are not literal. A [ without a ] is literal, but may be left out of the index.
+_NOT_LITERAL = re.compile(rf"\*|\?|{_BRACKETS.pattern}|\[")
 _DIGIT_RANGE = re.compile(r"[0-9]-[0-9]{2}|[0-9]{2}-[0-9]")
-_ONE_CHARACTER = 'brackets stand for one character: "mlx5_[0-9]", "mlx5_1[01]"'
+_ONE_CHARACTER = 'brackets match one character: "mlx5_[0-9]", "mlx5_1[01]"'
 _FOREIGN = {
-    ",": 'a value for each: ["mlx5_0", "mlx5_1"]',
-    ":": "the name alone: no port, no address",
-    "{": f"a value for each, or brackets; {_ONE_CHARACTER}",
-    "}": f"a value for each, or brackets; {_ONE_CHARACTER}",
+    ",": 'write a value for each name: ["mlx5_0", "mlx5_1"]',
+    ":": "only the name, without a port or an address",
+    "{": f"write a value for each name, or brackets; {_ONE_CHARACTER}",
+    "}": f"write a value for each name, or brackets; {_ONE_CHARACTER}",
 }
 
 
 def is_glob(text: str) -> bool:
-    """Whether a text may stand for others beside itself."""
+    """Whether a text has signs of a glob."""
     return not _SPECIAL.isdisjoint(text)
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether the pattern means the text. A thing that is really called "eth[1]" means itself."""
+    """Whether a pattern matches a text. A name such as "eth[1]" also matches itself."""
     return pattern == text or (is_glob(pattern) and fnmatchcase(text, pattern))
 
 
+def compile_globs(patterns: Iterable[str]) -> Matcher[str]:
+    """All patterns of a selector as one matcher of names. It agrees with `matches`."""
+    return _Globs(patterns)
+
+
+class _Globs(Matcher[str]):
+    """Globs are looked up by the literal text at their beginning and at their end.
+
+    A name that has both, and the longest literal text as well, is compared with the whole glob.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        super().__init__(patterns)
+        self._literal = positions_by_value(self.values)
+        # Length of the prefix and of the suffix -> (prefix, suffix) -> (literal text, position).
+        self._globs: dict[tuple[int, int], dict[tuple[str, str], list[tuple[str, int]]]] = {}
+        for position, pattern in enumerate(self.values):
+            if is_glob(pattern):
+                first, *_, last = parts = _NOT_LITERAL.split(pattern)
+                lengths = self._globs.setdefault((len(first), len(last)), {})
+                longest = max(parts, key=len)
+                lengths.setdefault((first, last), []).append((longest, position))
+
+    def positions(self, found: str) -> Iterator[int]:
+        """The positions of the patterns that match a name."""
+        yield from self._literal.get(found, ())
+        for (first, last), globs in self._globs.items():
+            if first + last <= len(found):
+                ends = found[:first], found[len(found) - last :]
+                for longest, position in globs.get(ends, ()):
+                    if longest in found and fnmatchcase(found, self.values[position]):
+                        yield position
+
+
 def outside_brackets(pattern: str) -> str:
-    """The pattern with ? for each pair of brackets: both stand for one character."""
+    """The pattern with ? for each pair of brackets; both match one character."""
     return _BRACKETS.sub("?", pattern)
 
 
 def doubtful(pattern: str) -> InvalidValue | None:
-    """What other languages would read in another way; here it would quietly match less."""
+    """Why a pattern matches less than it seems to; None if it does not."""
     if any(_DIGIT_RANGE.search(brackets) for brackets in _BRACKETS.findall(pattern)):
         return InvalidValue(
             "has a range of numbers with several digits in brackets", _ONE_CHARACTER
         )
     if re.search(r"\{.*\}", pattern):
-        return InvalidValue("has braces, which stand for themselves here", _FOREIGN["{"])
+        return InvalidValue("has braces, which match only themselves", _FOREIGN["{"])
     return None
 
 
 def validated_name(pattern: str) -> str:
-    """A name, or a glob of names, that means what it looks like."""
+    """A name of an HCA or a PF, or a glob of such names."""
     if refused := doubtful(pattern):
         raise refused
     outside = outside_brackets(pattern)
@@ -57,13 +98,13 @@ def validated_name(pattern: str) -> str:
         raise InvalidValue("has a [ without a ]", _ONE_CHARACTER)
     for sign, hint in _FOREIGN.items():
         if sign in pattern:
-            raise InvalidValue(f'holds "{sign}", which is in no such name', hint)
+            raise InvalidValue(f'holds "{sign}", which no such name has', hint)
     return pattern
 
 
 def can_match(pattern: str, places: Sequence[str]) -> bool:
-    """Whether the pattern matches any text whose places hold one of these characters each."""
-    reached = {0}  # places before which the part of the pattern so far may end
+    """Whether a pattern matches a text that has, at each place, one of these characters."""
+    reached = {0}  # places at which the pattern up to here can end
     for token in re.findall(rf"\*+|{_BRACKETS.pattern}|.", pattern, re.DOTALL):
         if not reached:
             break

@@ -1,4 +1,8 @@
-"""."""
+"""Values of a config that describe HCAs: PCI IDs, link types, function types, NUMA nodes.
+
+A `normalized_*` function returns the spelling of sysfs and netlink; it returns its argument when it
+does not know a better one. A `validated_*` function returns its argument or raises InvalidValue.
+"""
 
 import re
 from collections.abc import Collection, Mapping
@@ -11,7 +15,7 @@ from rdma_dp.inventory.hardware import FunctionType
 HEX_ID_PATTERN = r"[0-9a-f]{4}"
 
 
-# As netlink names them (linux/if_arp.h by way of iproute2's ll_types.c).
+# The names of iproute2 (lib/ll_types.c) for the types in linux/if_arp.h.
 LINK_TYPES = ("ether", "infiniband")
 
 
@@ -23,7 +27,7 @@ _LINK_TYPE_ALIASES = MappingProxyType(
 )
 
 
-# What an HCA sits on (model.FunctionType).
+# The kinds of functions (inventory.hardware.FunctionType).
 FUNCTION_TYPES = tuple(FunctionType)
 
 
@@ -42,7 +46,7 @@ _FUNCTION_TYPE_ALIASES = MappingProxyType(
 HIGHEST_NUMA_NODE = 1023
 
 
-# pci.ids, for people who write the maker's name.
+# From pci.ids, for configs that have the name of a vendor.
 _VENDOR_IDS = MappingProxyType(
     {
         "mellanox": "15b3",
@@ -56,18 +60,18 @@ _VENDOR_IDS = MappingProxyType(
 
 
 def normalized_hex_id(text: str) -> str:
-    """A PCI vendor or device id as sysfs has it: "0X15B3" -> "15b3", "0x3f" -> "003f"."""
+    """A PCI vendor or device ID as in sysfs: "0X15B3" -> "15b3", "0x3f" -> "003f"."""
     digits = text.lower().removeprefix("0x")
     return digits.zfill(4) if re.fullmatch(r"[0-9a-f]{1,4}", digits) else text
 
 
 def validated_vendor(vendor: str) -> str:
-    """A usual vendor id: four hex digits."""
+    """A PCI vendor ID: four hex digits."""
     return _validated_hex_id(vendor, "vendor", 'such as "15b3" (NVIDIA/Mellanox)')
 
 
 def validated_device_id(device_id: str) -> str:
-    """A usual device id: four hex digits."""
+    """A PCI device ID: four hex digits."""
     return _validated_hex_id(device_id, "device", 'such as "101b" (ConnectX-6)')
 
 
@@ -76,8 +80,8 @@ def _validated_hex_id(text: str, kind: str, example: str) -> str:
         return text
     known = _VENDOR_IDS.get(text.lower()) if kind == "vendor" else None
     raise InvalidValue(
-        f"is no PCI {kind} id",
-        f'the {kind} id of {text} is "{known}"'
+        f"is not a PCI {kind} ID",
+        f'the {kind} ID of {text} is "{known}"'
         if known
         else f"four hex digits as lspci -nn shows them in [vendor:device], {example}",
     )
@@ -89,28 +93,28 @@ def _normalized_word(text: str, words: Collection[str], aliases: Mapping[str, st
 
 
 def normalized_link_type(text: str) -> str:
-    """A link type as netlink names it: "IB" -> "infiniband", "RoCE" -> "ether"."""
+    """A link type as in netlink: "IB" -> "infiniband", "RoCE" -> "ether"."""
     return _normalized_word(text, LINK_TYPES, _LINK_TYPE_ALIASES)
 
 
 def validated_link_type(link_type: str) -> str:
-    """A usual link type: ether or infiniband."""
+    """A link type: ether or infiniband."""
     if link_type in LINK_TYPES:
         return link_type
     near = get_close_matches(link_type.lower()[:64], LINK_TYPES, n=1)
     raise InvalidValue(
-        "is no link type of an HCA",
+        "is not a link type of an HCA",
         f'did you mean "{near[0]}"?' if near else f"one of {', '.join(LINK_TYPES)}",
     )
 
 
 def normalized_function_type(text: str) -> str:
-    """What an HCA sits on, in short: "PF" -> "pf", "physical" -> "pf"."""
+    """The kind of a function: "PF" -> "pf", "physical" -> "pf"."""
     return _normalized_word(text, FUNCTION_TYPES, _FUNCTION_TYPE_ALIASES)
 
 
 def validated_function_type(function_type: str) -> str:
-    """A usual type of function: pf, vf, sf or virtual."""
+    """The kind of a function: pf, vf, sf or virtual."""
     if function_type in FUNCTION_TYPES:
         return function_type
-    raise InvalidValue("is no type of function", f"one of {', '.join(FUNCTION_TYPES)}")
+    raise InvalidValue("is not a type of function", f"one of {', '.join(FUNCTION_TYPES)}")

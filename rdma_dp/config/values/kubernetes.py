@@ -1,7 +1,6 @@
-"""The words of a config: what they must look like, and how else people spell them.
+"""Values of a config that Kubernetes restricts: names, prefixes, variables, numbers of slots.
 
-A `usual_*` function gives the spelling that matches (sysfs and netlink write it so); it never
-fails. A `checked_*` function returns its argument or raises InvalidValue.
+A `validated_*` function returns its argument or raises InvalidValue.
 """
 
 import re
@@ -16,42 +15,43 @@ DEFAULT_PREFIX = "rdma"
 NAME_PATTERN = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
 PREFIX_PATTERN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 LONGEST_NAME = 63
-# A quota names the resource "requests.PREFIX/NAME", and that is checked as well
-# (kubernetes pkg/apis/core/v1/helper IsExtendedResourceName): 253 less its length.
+# A quota names the resource "requests.PREFIX/NAME". Kubernetes checks that name as well
+# (pkg/apis/core/v1/helper IsExtendedResourceName), so the limit is 253 minus its length.
 QUOTA_PREFIX = "requests."
 LONGEST_PREFIX = 253 - len(QUOTA_PREFIX)
 NATIVE_DOMAIN = "kubernetes.io"
 
-# The Go plugin serves resource NAME on NAME.sock beside kubelet's own files and removes what is
-# there first. Our sockets cannot collide, but the same config must be safe to take back to it.
+# The Go plugin serves resource NAME on NAME.sock in kubelet's directory and removes an existing
+# file first. Our sockets have other names, but the config must be safe for the Go plugin as well.
 RESERVED_NAMES = MappingProxyType({"kubelet": "kubelet.sock, the socket of kubelet itself"})
 
-# The environment variables of a container: what every version of Kubernetes takes in a pod
-# (kubernetes apimachinery validation.IsEnvVarName).
+# The environment variables that every version of Kubernetes accepts in a pod (kubernetes
+# apimachinery validation.IsEnvVarName).
 VARIABLE_PATTERN = r"[-._a-zA-Z][-._a-zA-Z0-9]*"
 _OWN_VARIABLE = re.compile(r"RDMA_DP_[A-Z0-9_]*_HCAS")
 
 
 def validated_text(text: str) -> str:
-    """What can be shown as it is, on one line of a log or of a table."""
+    """Text that can be printed on one line of a log or a table."""
     if not text.isprintable():
         raise InvalidValue(
             "holds a character that cannot be printed",
-            "no line break, no control character, no half of a surrogate pair",
+            "remove line breaks, control characters and unpaired surrogates",
         )
     return text
 
 
 def validated_name(name: str) -> str:
-    """The part of a resource's name behind the slash."""
+    """The part of a resource's name after the slash."""
     if name in RESERVED_NAMES:
         raise InvalidValue(
-            "would collide with a file of kubelet in the Go plugin",
+            "is reserved: the Go plugin would overwrite a file of kubelet",
             f"its socket would be {RESERVED_NAMES[name]}; choose another name",
         )
     if "/" in name:
         raise InvalidValue(
-            "holds a slash; it is only the part behind it", 'the part before is "resourcePrefix"'
+            "holds a slash; it is only the part after the slash",
+            'the part before it is "resourcePrefix"',
         )
     if len(name) > LONGEST_NAME:
         raise InvalidValue(
@@ -59,7 +59,7 @@ def validated_name(name: str) -> str:
         )
     if not re.fullmatch(NAME_PATTERN, name):
         raise InvalidValue(
-            "is no name that Kubernetes accepts",
+            "is not a name that Kubernetes accepts",
             "letters, digits, and between them - _ . as in rdma_shared_device_a",
         )
     return name
@@ -70,7 +70,7 @@ def validated_prefix(prefix: str) -> str:
     if prefix.endswith(NATIVE_DOMAIN) or prefix.startswith(QUOTA_PREFIX):
         raise InvalidValue(
             "is reserved by Kubernetes",
-            f"not {QUOTA_PREFIX}* and not *{NATIVE_DOMAIN}; take {DEFAULT_PREFIX} or your domain",
+            f"not {QUOTA_PREFIX}* and not *{NATIVE_DOMAIN}; use {DEFAULT_PREFIX} or your domain",
         )
     if len(prefix) > LONGEST_PREFIX:
         raise InvalidValue(
@@ -78,34 +78,34 @@ def validated_prefix(prefix: str) -> str:
         )
     if not re.fullmatch(PREFIX_PATTERN, prefix):
         raise InvalidValue(
-            "is no DNS name",
+            "is not a DNS name",
             f"lowercase letters, digits, - and . as in {DEFAULT_PREFIX} or rdma.example.com",
         )
     return prefix
 
 
 def validated_variable(name: str) -> str:
-    """An environment variable for the HCAs beside our own."""
+    """The name of an environment variable that is not one of our own."""
     if _OWN_VARIABLE.fullmatch(name):
         raise InvalidValue(
-            "is a variable that every container gets anyway",
-            "name the one that the program in the container reads, such as NCCL_IB_HCA",
+            "is a variable that every container gets already",
+            "use the variable that the program in the container reads, such as NCCL_IB_HCA",
         )
     if not re.fullmatch(VARIABLE_PATTERN, name) or name == "." or name.startswith(".."):
         raise InvalidValue(
-            "is no environment variable that Kubernetes accepts",
-            "letters, digits, _ - . and no digit first, as in NCCL_IB_HCA",
+            "is not an environment variable that Kubernetes accepts",
+            "letters, digits, _ - . but not a digit first, as in NCCL_IB_HCA",
         )
     return name
 
 
 def validated_slots(slots: int) -> int:
-    """A number of slots that is worth a resource and fits into its list."""
+    """A number of slots that is at least 1 and fits into kubelet's list."""
     if slots < 1:
         raise InvalidValue("must be at least 1", "it is how many containers may share the HCAs")
     if slots > MOST_SLOTS:
         raise InvalidValue(
             f"must be at most {MOST_SLOTS}",
-            f"kubelet takes no list of slots above {MESSAGE_LIMIT} bytes",
+            f"kubelet accepts no list of slots above {MESSAGE_LIMIT} bytes",
         )
     return slots

@@ -1,15 +1,20 @@
-"""PCI addresses in a config: one, a glob over their text, or a range over their numbers.
+"""PCI addresses in a config: an address, a glob over its text, or a range over its numbers.
 
 An address is domain:bus:device.function, as the kernel writes it (drivers/pci/probe.c: "%04x:%02x:
-%02x.%d"): five bits of device, three of function, and a domain of four hex digits or more. The VFs
-of a PF go on in the next device behind function 7, so a range is one of numbers, not of text.
+%02x.%d"): five bits of device, three of function, and a domain of at least four hex digits. After
+function 7, the VFs of a PF continue in the next device, so a range compares numbers, not text.
+
+`matches` compares one value with one address. `compile_addresses` compiles all values of a
+selector; matchers.py has the interface.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from rdma_dp.config.problems import InvalidValue
 from rdma_dp.config.values import globs
+from rdma_dp.config.values.matchers import Matcher, Ranges
 from rdma_dp.inventory.pci_ids import ADDRESS
 
 PATTERN = r"[0-9a-f:.*?\[\]!-]+"
@@ -19,22 +24,22 @@ _DEVICE_AND_FUNCTION = re.compile(r"[01][0-9a-f]\.[0-7]")
 _SHAPE = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]")
 _EXAMPLE = 'domain:bus:device.function as lspci -D shows it, such as "0000:18:00.0"'
 _BOUNDS = "the device is at most 1f, the function at most 7"
-_GLOBS = 'a glob of an address begins at its domain or with *: "0000:3b:*", "*:3b:00.[0-3]"'
+_GLOBS = 'a glob of an address begins with its domain or with *: "0000:3b:*", "*:3b:00.[0-3]"'
 _WHOLE = 'a range has two whole addresses: "0000:3b:00.2-0000:3b:01.1"'
 
-# The characters of each place of an address, by the digits of its domain.
+# The characters at each place of an address, for domains of four to eight digits.
 _HEX = "0123456789abcdef"
 _SHAPES = tuple(
     (*[_HEX] * digits, ":", _HEX, _HEX, ":", "01", _HEX, ".", "01234567") for digits in range(4, 9)
 )
-# A bus in a glob: two characters, or what stands for one each.
+# A bus in a glob: two characters, ? or brackets.
 _BUS = re.compile(r"([0-9a-f?]|\[!?+\]?+[^\]]*\]){2}:")
 
 Numbers = tuple[int, ...]
 
 
-def usual(text: str) -> str:
-    """With the domain, in lower case: "3B:00.0" -> "0000:3b:00.0"; the end of a range likewise."""
+def normalized(text: str) -> str:
+    """With a domain and in lower case: "3B:00.0" -> "0000:3b:00.0"; both ends of a range."""
     folded = text.lower()
     if globs.is_glob(folded) or "-" not in folded:
         return _with_domain(folded, "0000")
@@ -43,30 +48,60 @@ def usual(text: str) -> str:
     return f"{begin}-{_with_domain(end, begin.partition(':')[0])}"
 
 
-def checked(text: str) -> str:
-    """A usual address, glob or range that an address can match."""
+def validated(text: str) -> str:
+    """An address, or a glob or range that can match an address."""
     if globs.is_glob(text):
         _check_glob(text)
     elif "-" in text:
         _range(text)
     else:
-        _checked_address(text)
+        _validated_address(text)
     return text
 
 
 def matches(wanted: str, address: str) -> bool:
-    """Whether a checked address, glob or range means the address."""
-    if globs.is_glob(wanted) or "-" not in wanted:
+    """Whether a validated address, glob or range matches an address."""
+    if not _is_range(wanted):
         return globs.matches(wanted, address)
     first, last = _range(wanted)
     numbers = _numbers(address)
     return numbers is not None and first <= numbers <= last
 
 
+def compile_addresses(values: Iterable[str]) -> Matcher[str]:
+    """Validated addresses, globs and ranges as one matcher. It agrees with `matches`."""
+    return _Addresses(values)
+
+
+class _Addresses(Matcher[str]):
+    def __init__(self, values: Iterable[str]) -> None:
+        super().__init__(values)
+        ranges, texts = [], []
+        for position, value in enumerate(self.values):
+            if _is_range(value):
+                ranges.append((*_range(value), position))
+            else:
+                texts.append(position)
+        self._ranges = Ranges(ranges)
+        self._positions = texts  # of the values that _texts compares
+        self._texts = globs.compile_globs(self.values[position] for position in texts)
+
+    def positions(self, found: str) -> Iterator[int]:
+        """The positions of the values that match an address."""
+        yield from (self._positions[position] for position in self._texts.positions(found))
+        numbers = _numbers(found)
+        if numbers is not None:
+            yield from self._ranges.positions(numbers)
+
+
+def _is_range(value: str) -> bool:
+    return "-" in value and not globs.is_glob(value)
+
+
 def _with_domain(text: str, domain: str) -> str:
     if text.count(":") == 1 and _BUS.match(text):
         return f"{domain}:{text}"
-    return re.sub(r"^0{1,4}(?=[0-9a-f]{4,7}:)", "", text)  # as nvidia-smi writes it: 00000000:
+    return re.sub(r"^0{1,4}(?=[0-9a-f]{4,7}:)", "", text)  # nvidia-smi writes 00000000:
 
 
 def _check_glob(text: str) -> None:
@@ -74,7 +109,7 @@ def _check_glob(text: str) -> None:
     if "[" in outside:
         raise InvalidValue("has a [ without a ]", 'one of several characters: "0000:3b:00.[0-3]"')
     if "-" in outside:
-        raise InvalidValue("is a range with a glob in it", _WHOLE)
+        raise InvalidValue("is a range that contains a glob", _WHOLE)
     shapes = _SHAPES if re.fullmatch(PATTERN, text) else ()
     if not any(globs.can_match(text, shape) for shape in shapes):
         raise InvalidValue("matches no PCI address", f"{_EXAMPLE}; {_GLOBS}")
@@ -86,24 +121,24 @@ def _check_glob(text: str) -> None:
 def _range(text: str) -> tuple[Numbers, Numbers]:
     """The first and the last address of "0000:3b:00.2-0000:3b:01.1" or "0000:3b:00.2-7"."""
     begin, _, end = text.partition("-")
-    first = _checked_address(begin)
+    first = _validated_address(begin)
     if ":" not in end:
         if not re.fullmatch(r"[0-7]", end):
-            hint = "behind the dash an address, or a last function up to 7: 0000:3b:00.2-7"
+            hint = "after the dash, write an address or a function from 0 to 7: 0000:3b:00.2-7"
             if _DEVICE_AND_FUNCTION.fullmatch(end):
                 hint = f"the end needs its bus: {begin}-{begin.rpartition(':')[0]}:{end}"
-            raise InvalidValue("is no range of PCI addresses", hint)
+            raise InvalidValue("is not a range of PCI addresses", hint)
         end = begin[:-1] + end
-    last = _checked_address(end)
+    last = _validated_address(end)
     if last < first:
-        raise InvalidValue("is a range that runs backwards", f"turn it round: {end}-{begin}")
+        raise InvalidValue("is a range whose end is before its begin", f"swap them: {end}-{begin}")
     return first, last
 
 
-def _checked_address(text: str) -> Numbers:
+def _validated_address(text: str) -> Numbers:
     numbers = _numbers(text)
     if numbers is None:
-        raise InvalidValue("is no PCI address", _BOUNDS if _SHAPE.fullmatch(text) else _EXAMPLE)
+        raise InvalidValue("is not a PCI address", _BOUNDS if _SHAPE.fullmatch(text) else _EXAMPLE)
     return numbers
 
 

@@ -12,7 +12,7 @@ from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_MAD, CLASS_VERBS, MODULES
 from rdma_dp.inventory.hardware import FunctionType, Hca, UnusedFunction, natural_key
 from rdma_dp.inventory.verdicts import UnusedCode
 from rdma_dp.node.view import NodeView
-from rdma_dp.sharing.advice import idle_matches
+from rdma_dp.sharing.advice import matching_functions
 from rdma_dp.text import counted, some
 
 _SHOWN = 4  # names in a line of evidence
@@ -168,7 +168,7 @@ def _selected(node: NodeView) -> set[str] | None:
     return {
         each.function.address
         for pool in node.pools
-        for each in idle_matches(pool.resource.selectors, node.inventory)
+        for each in matching_functions(pool.resource.selectors, node.inventory)
     }
 
 
@@ -187,7 +187,7 @@ def firmware(node: NodeView) -> Iterator[Finding]:
     kinds: dict[tuple[str, ...], list[Hca]] = defaultdict(list)
     for hca in node.inventory.hcas:
         if versions[hca.name] and hca.function_type is FunctionType.PF and hca.function:
-            board = node.host.read_fact(f"{CLASS_INFINIBAND}/{hca.name}/board_id") or ""
+            board = node.host.read_or_none(f"{CLASS_INFINIBAND}/{hca.name}/board_id") or ""
             kinds[hca.function.vendor or "", hca.function.device or "", board].append(hca)
     for (vendor, device, _), hcas in kinds.items():
         yield from _behind(f"{vendor}:{device}", hcas, versions)
@@ -206,7 +206,7 @@ def _distinct(versions: Mapping[str, str]) -> tuple[str, ...]:
 
 def _version(node: NodeView, hca: Hca) -> str:
     """The version from the kernel; "" for the zeros of drivers without one."""
-    text = node.host.read_fact(f"{CLASS_INFINIBAND}/{hca.name}/fw_ver") or ""
+    text = node.host.read_or_none(f"{CLASS_INFINIBAND}/{hca.name}/fw_ver") or ""
     return text[:64].rstrip() if text.strip("0. ") else ""
 
 

@@ -91,7 +91,7 @@ def _mtus(node: NodeView) -> dict[str, tuple[int, dict[str, int]]]:
 
 
 def _mtu(node: NodeView, name: str) -> int | None:
-    return node.host.read_fact_int(f"{CLASS_NET}/{name}/mtu")
+    return node.host.read_int_or_none(f"{CLASS_NET}/{name}/mtu")
 
 
 def _uppers(node: NodeView, name: str) -> Iterator[tuple[str, int]]:
@@ -194,7 +194,7 @@ def _judged(table: GidTable, hca: Hca, port: Port) -> Iterator[Finding]:
 def _mode(node: NodeView, hca: Hca, port: Port) -> Iterator[Finding]:
     """The default of rdma_cm. configfs has it only for HCAs whose directory has been made there."""
     path = f"{RDMA_CM_SETTINGS}/{hca.name}/ports/{port.number}/default_roce_mode"
-    if node.host.read_fact(path) == V1:
+    if node.host.read_or_none(path) == V1:
         yield warn(
             f"rdma_cm connects port {port.number} by RoCE v1 by default",
             f"cma_roce_mode -d {hca.name} -p {port.number} -m 2",

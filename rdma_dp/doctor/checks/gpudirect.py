@@ -192,7 +192,7 @@ def iommu(node: NodeView) -> Iterator[Finding]:
     if translated and _is_grace(node.host):
         yield ok(f"type {types[translated[0]]}, as a Grace runs by default")
     elif translated:
-        parameter = _ARM_PASSTHROUGH if node.host.read_fact(ARM_CPU) else _PASSTHROUGH
+        parameter = _ARM_PASSTHROUGH if node.host.read_or_none(ARM_CPU) else _PASSTHROUGH
         yield warn(
             f"translates for {some(translated, 2)} (type {types[translated[0]]})",
             f"put `{parameter}` on the kernel's command line and reboot",
@@ -243,7 +243,7 @@ def _bridges(node: NodeView) -> tuple[str, ...]:
 
 def _is_grace(host: Host) -> bool:
     """Whether the cores are Arm's Neoverse V2, or NVIDIA's own cores."""
-    core = host.read_fact_int(ARM_CPU, 16)
+    core = host.read_int_or_none(ARM_CPU, 16)
     if core is None:
         return False
     implementer, part = core >> 24 & 0xFF, core >> 4 & 0xFFF  # kernel arch/arm64 asm/cputype.h
@@ -253,7 +253,7 @@ def _is_grace(host: Host) -> bool:
 def _is_virtual(node: NodeView) -> bool:
     """Whether the PCIe tree is a hypervisor's: real GPUs have a port above them."""
     bare = any(not gpu.place.bridges for gpu in node.topology.gpus)
-    flags = re.search(r"^flags\s*:(.*)$", node.host.read_fact(CPUS) or "", re.MULTILINE)
+    flags = re.search(r"^flags\s*:(.*)$", node.host.read_or_none(CPUS) or "", re.MULTILINE)
     return bare or (flags is not None and "hypervisor" in flags[1].split())
 
 

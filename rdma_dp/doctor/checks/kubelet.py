@@ -53,7 +53,7 @@ def socket(node: NodeView) -> Iterator[Finding]:
 
 def _unreadable(view: KubeletView, directory: str) -> Finding:
     why = view.unreadable[directory]
-    if "ermission" in why:
+    if directory in view.forbidden:
         return unknown(f"cannot list {directory}: {why}", _AS_ROOT)
     return fail(f"cannot list {directory}: {why}", *_KUBELET, _ELSEWHERE)
 

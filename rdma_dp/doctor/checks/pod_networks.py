@@ -94,7 +94,7 @@ def _addresses(host: Host, pid: int) -> frozenset[processes.Address] | None:
 def _gids(host: Host, hca: Hca) -> frozenset[processes.Address]:
     ports = (f"{CLASS_INFINIBAND}/{hca.name}/ports/{port.number}/gids" for port in hca.ports)
     files = (f"{port}/{index}" for port in ports for index in host.entries(port))
-    found = (processes.gid_address(host.read_fact(file) or "") for file in files)
+    found = (processes.gid_address(host.read_or_none(file) or "") for file in files)
     return frozenset(address for address in found if address is not None)
 
 

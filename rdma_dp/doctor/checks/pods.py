@@ -53,7 +53,7 @@ def memlock(node: NodeView) -> Iterator[Finding]:
     yield from holders.not_inspected
     for each in holders.running:
         status = containers.status(node.host, each.main)
-        limit = processes.locked_memory(node.host.read_fact(f"proc/{each.main}/limits") or "")
+        limit = processes.locked_memory(node.host.read_or_none(f"proc/{each.main}/limits") or "")
         exempt = processes.may_lock_memory(status)
         if limit is None or exempt is None:
             yield unknown("its limits cannot be read", subject=each.subject)

@@ -93,11 +93,11 @@ def _settings(host: Host, hca: Hca) -> Iterator[tuple[str, _Settings]]:
 def _of_netdev(host: Host, name: str) -> Iterator[tuple[str, str]]:
     directory = f"{CLASS_NET}/{name}"
     for point in ("roce_np", "roce_rp"):
-        enabled = [host.read_fact(f"{directory}/ecn/{point}/enable/{p}") for p in _PRIORITIES]
+        enabled = [host.read_or_none(f"{directory}/ecn/{point}/enable/{p}") for p in _PRIORITIES]
         if None not in enabled:
             yield point, "".join((each or "?")[:1] for each in enabled)
     for file in ("pfc", "trust"):
-        value = host.read_fact(f"{directory}/qos/{file}")
+        value = host.read_or_none(f"{directory}/qos/{file}")
         if value:
             yield file, _line(value)
 
@@ -108,7 +108,7 @@ def _of_port(host: Host, hca: Hca, port: Port) -> Iterator[tuple[str, str]]:
         "default_roce_tos": f"{RDMA_CM_SETTINGS}/{hca.name}/ports/{port.number}/default_roce_tos",
     }
     for file, path in paths.items():
-        value = host.read_fact(path)
+        value = host.read_or_none(path)
         if value:
             yield file, _line(value)
 

@@ -41,7 +41,7 @@ def sees_all_processes(host: Host) -> bool:
     """Whether /proc is that of the node. Process 2 is then a kernel thread (kernel init/main.c),
     and kernel threads are only in the initial PID namespace.
     """
-    second = processes.stat(host.read_fact("proc/2/stat") or "")
+    second = processes.stat(host.read_or_none("proc/2/stat") or "")
     return second is not None and second.kernel_thread
 
 
@@ -56,7 +56,7 @@ def running(host: Host) -> tuple[Container, ...]:
 
 def membership(host: Host, pid: int) -> Membership | None:
     """The container that a process or a thread belongs to."""
-    return processes.membership(host.read_fact(f"proc/{pid}/cgroup") or "")
+    return processes.membership(host.read_or_none(f"proc/{pid}/cgroup") or "")
 
 
 def _main(host: Host, pids: list[int]) -> int:
@@ -65,7 +65,7 @@ def _main(host: Host, pids: list[int]) -> int:
 
 
 def _started(host: Host, pid: int) -> int:
-    found = processes.stat(host.read_fact(f"proc/{pid}/stat") or "")
+    found = processes.stat(host.read_or_none(f"proc/{pid}/stat") or "")
     return found.started if found else 1 << 62
 
 
@@ -77,14 +77,14 @@ def names(host: Host) -> Mapping[str, Name]:
 
 def age(host: Host, pid: int) -> float | None:
     """For how many seconds a process has been running; None if /proc does not show it."""
-    found = processes.stat(host.read_fact(f"proc/{pid}/stat") or "")
-    now = processes.uptime(host.read_fact("proc/uptime") or "")
+    found = processes.stat(host.read_or_none(f"proc/{pid}/stat") or "")
+    now = processes.uptime(host.read_or_none("proc/uptime") or "")
     return None if found is None or now is None else now - found.started / _TICKS
 
 
 def status(host: Host, pid: int) -> str:
     """The content of proc/PID/status."""
-    return host.read_fact(f"proc/{pid}/status") or ""
+    return host.read_or_none(f"proc/{pid}/status") or ""
 
 
 def large(host: Host, path: str) -> str | None:

@@ -29,7 +29,7 @@ def roce_ports(host: Host, hca: Hca) -> tuple[Port, ...]:
     ports = tuple(port for port in hca.ports if port.link_layer == "Ethernet")
     if not ports or hca.protocol == "iw":
         return ()
-    node_type = host.read_fact(f"{CLASS_INFINIBAND}/{hca.name}/node_type") or ""
+    node_type = host.read_or_none(f"{CLASS_INFINIBAND}/{hca.name}/node_type") or ""
     return () if node_type.partition(":")[0] == _IWARP else ports
 
 
@@ -63,6 +63,6 @@ def gid_table(host: Host, hca: Hca, port: Port) -> GidTable | None:
 def _used(host: Host, directory: str, slots: list[str]) -> Iterator[tuple[str, str | None]]:
     """The used slots. A free slot reads as zeros, and reading its type fails with EINVAL."""
     for slot in slots:
-        gid = host.read_fact(f"{directory}/gids/{slot}")
+        gid = host.read_or_none(f"{directory}/gids/{slot}")
         if gid and gid.strip("0:"):
-            yield slot, host.read_fact(f"{directory}/gid_attrs/types/{slot}") or None
+            yield slot, host.read_or_none(f"{directory}/gid_attrs/types/{slot}") or None

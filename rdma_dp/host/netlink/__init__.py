@@ -1,1 +1,1 @@
-"""What the kernel says by netlink."""
+"""Questions to the kernel by netlink."""

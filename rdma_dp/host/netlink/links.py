@@ -1,17 +1,19 @@
-"""Further names of netdevs ("altnames", kernel 5.5 and newer), which sysfs does not show.
+"""Netdevs by rtnetlink: their alternative names, their indexes, and setting them up.
 
-Each netdev is asked for by itself: a dump would list the thousands of netdevs of a node's pods.
-The few bytes are packed and read right here: for hundreds of VFs, pyroute2 would take longer than
-the rest of the scan. Numbers are those of the kernel's include/uapi/linux/{rtnetlink,if_link}.h.
+sysfs does not show alternative names ("altnames", kernel 5.5 and newer). The kernel is asked for
+each netdev separately, because a dump would list the thousands of netdevs of a node's pods. The
+messages are packed and parsed here, because pyroute2 would take longer for hundreds of VFs than the
+rest of the scan. Constants are from the kernel's include/uapi/linux/{rtnetlink,if_link}.h.
 """
 
 import errno
+import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 
 from rdma_dp.errors import RdmaDpError
-from rdma_dp.host.files import EXHAUSTED, ExhaustedError
+from rdma_dp.host.descriptors import check_descriptors, raise_if_exhausted
 
 _NLM_F_REQUEST = 1
 _RTM_NEWLINK = 16
@@ -20,7 +22,7 @@ _IFLA_IFNAME = 3
 _IFLA_EXT_MASK = 29
 _IFLA_PROP_LIST = 52
 _IFLA_ALT_IFNAME = 53
-_RTEXT_FILTER_SKIP_STATS = 1 << 3  # leaves half of the answer out
+_RTEXT_FILTER_SKIP_STATS = 1 << 3  # omits the statistics, half of the answer
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence number, port
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, change
@@ -30,19 +32,21 @@ _TYPE_MASK = 0x3FFF  # NLA_TYPE_MASK: without the flags "nested" and "network by
 _LARGEST_ANSWER = 65536  # bytes
 _DEADLINE = 1.0  # seconds; the kernel answers before `send` returns
 
+# What pyroute2 opens for one IPRoute: its event loop's epoll and pair of sockets, and the socket.
+_PYROUTE2_DESCRIPTORS = 4
+
 
 def query_altnames(netdevs: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
     """The altnames of those netdevs that have any. Needs no capability.
 
-    A kernel that does not answer costs nothing but these names. Raises ExhaustedError.
+    Empty when the kernel does not answer. Raises ExhaustedError.
     """
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as link:
             link.settimeout(_DEADLINE)
             answers = {netdev: _ask(link, netdev) for netdev in netdevs}
     except OSError as error:
-        if error.errno in EXHAUSTED:
-            raise ExhaustedError(f"cannot ask for netdevs: {error.strerror}") from error
+        raise_if_exhausted(error, "ask rtnetlink for altnames")
         return {}
     found = {netdev: tuple(altnames(answer)) for netdev, answer in answers.items()}
     return {netdev: names for netdev, names in found.items() if names}
@@ -64,7 +68,7 @@ def request(netdev: str) -> bytes:
 
 
 def altnames(answer: bytes) -> Iterator[str]:
-    """The altnames in an answer; none in an error (a netdev that has just gone)."""
+    """The altnames in an answer; none in an error, which means that the netdev is gone."""
     if len(answer) < _HEADER.size or _HEADER.unpack_from(answer)[1] != _RTM_NEWLINK:
         return
     for kind, properties in _attributes(answer[_HEADER.size + _LINK.size :]):
@@ -79,7 +83,7 @@ def _packed(kind: int, value: bytes) -> bytes:
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The (type, value) pairs, as far as they are whole."""
+    """The (type, value) pairs up to the first one that is cut off."""
     while len(data) >= _ATTRIBUTE.size:
         length, kind = _ATTRIBUTE.unpack_from(data)
         if not _ATTRIBUTE.size <= length <= len(data):
@@ -89,30 +93,38 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 class LinkError(RdmaDpError):
-    """A link that could not be set up."""
+    """A netdev that could not be set up."""
 
 
 def set_up(netdev: str) -> None:
-    """`ip link set NETDEV up`. Raises LinkError."""
-    # Imported here: pyroute2 costs 75 ms, and few nodes have a link to set up.
-    from pyroute2 import IPRoute, NetlinkError  # noqa: PLC0415
-
+    """`ip link set NETDEV up`. Raises LinkError, or ExhaustedError."""
+    action = f"set {netdev} up"
+    check_descriptors(_PYROUTE2_DESCRIPTORS, action)
+    try:
+        # Imported here: pyroute2 costs 75 ms, and few nodes have a link to set up.
+        from pyroute2 import IPRoute, NetlinkError  # noqa: PLC0415
+    except (OSError, ImportError) as error:
+        raise_if_exhausted(error, action)
+        raise
     try:
         with IPRoute() as route:
             route.link("set", index=socket.if_nametoindex(netdev), state="up")
     except (OSError, NetlinkError) as error:
         code = getattr(error, "code", None) or getattr(error, "errno", None)
+        if isinstance(code, int):
+            raise_if_exhausted(OSError(code, os.strerror(code)), action)
         if code == errno.EPERM:
             raise LinkError(
                 "not permitted",
-                f"type `ip link set {netdev} up`, or give the container the capability NET_ADMIN",
+                f"run `ip link set {netdev} up`, or give the container the capability NET_ADMIN",
             ) from error
         raise LinkError(str(error)) from error
 
 
 def index_of(netdev: str) -> int | None:
-    """The index of a netdev; None when it is gone."""
+    """The index of a netdev; None when it is gone. Raises ExhaustedError."""
     try:
         return socket.if_nametoindex(netdev)
-    except OSError:
+    except OSError:  # without an errno: glibc's if_nametoindex opens a socket, and that may fail
+        check_descriptors(1, f"read the index of {netdev}")
         return None

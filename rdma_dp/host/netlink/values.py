@@ -1,13 +1,15 @@
-"""What netlink says of a host, as values. `nldev` and `altnames` ask for them."""
+"""What netlink reports about a host, as values. rdma.py and links.py ask the kernel for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+NETLINK_RDMA = 20  # the protocol's number, kernel include/uapi/linux/netlink.h
+
 
 @dataclass(frozen=True, slots=True)
 class NldevDevice:
-    """An HCA as netlink describes it. `netdevs` maps port numbers to names."""
+    """An HCA as netlink describes it. `netdevs` maps port numbers to netdev names."""
 
     name: str
     protocol: str | None = None
@@ -18,11 +20,11 @@ class NldevDevice:
 
 @dataclass(frozen=True, slots=True)
 class QueuePairs:
-    """The queue pairs (QPs) of one HCA, by the RDMA resource tracking.
+    """The queue pairs (QPs) of one HCA, from the kernel's RDMA resource tracking.
 
-    `owners` maps process ids to how many each has; an id may be that of a thread. `nameless` is how
-    many belong to somebody whom the kernel does not name to us: one outside of our PID namespace,
-    or one that has ended. The kernel's own are left out.
+    `owners` maps a process id to its number of QPs. An id can be that of a thread. `nameless` is
+    the number of QPs whose process the kernel does not name, because it is outside of our PID
+    namespace or has ended. QPs of the kernel itself are not counted.
     """
 
     owners: Mapping[int, int] = field(default_factory=dict)
@@ -31,7 +33,7 @@ class QueuePairs:
 
 @dataclass(frozen=True, slots=True)
 class NetlinkView:
-    """Everything that netlink said. `altnames` maps netdevs to the further names that they have."""
+    """All that netlink reports about a host. `altnames` maps a netdev to its alternative names."""
 
     netns_mode: str | None = None
     devices: Mapping[str, NldevDevice] = field(default_factory=lambda: MappingProxyType({}))

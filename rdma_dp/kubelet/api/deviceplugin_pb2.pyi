@@ -3,8 +3,8 @@
 isort:skip_file
 SPDX-License-Identifier: Apache-2.0
 
-kubelet's device plugin interface, v1beta1. Package, service and field names and the field
-numbers are the wire and belong to kubelet; the words are ours.
+kubelet's device plugin interface, v1beta1. kubelet defines the names of the package, services and
+fields, and the field numbers. The comments are ours.
 """
 
 from collections import abc as abc
@@ -51,14 +51,14 @@ class RegisterRequest(message.Message):
     RESOURCE_NAME_FIELD_NUMBER: builtins.int
     OPTIONS_FIELD_NUMBER: builtins.int
     version: builtins.str
-    """"v1beta1", nothing else."""
+    """Must be "v1beta1"."""
     endpoint: builtins.str
     """The name of the plugin's socket; kubelet joins it to its device-plugins directory."""
     resource_name: builtins.str
-    """PREFIX/NAME, as pods ask for it."""
+    """PREFIX/NAME, as pods request it."""
     @builtins.property
     def options(self) -> DevicePluginOptions:
-        """Not read by kubelet, which asks GetDevicePluginOptions."""
+        """Not used by kubelet, which calls GetDevicePluginOptions."""
 
     def __init__(
         self,
@@ -148,12 +148,12 @@ class Device(message.Message):
     HEALTH_FIELD_NUMBER: builtins.int
     TOPOLOGY_FIELD_NUMBER: builtins.int
     ID: builtins.str
-    """Stable for ever: an id that was once listed must never leave the list."""
+    """An id that was listed once must stay in the list."""
     health: builtins.str
-    """"Healthy"; everything else counts as unhealthy."""
+    """"Healthy". Any other value counts as unhealthy."""
     @builtins.property
     def topology(self) -> TopologyInfo:
-        """Absent for a device without affinity."""
+        """Absent for a device without a NUMA node."""
 
     def __init__(
         self,
@@ -225,14 +225,14 @@ class ContainerPreferredAllocationRequest(message.Message):
     MUST_INCLUDE_DEVICEIDS_FIELD_NUMBER: builtins.int
     ALLOCATION_SIZE_FIELD_NUMBER: builtins.int
     allocation_size: builtins.int
-    """How many devices the answer should name, the decided ones included."""
+    """The number of devices in the response, including those already chosen."""
     @builtins.property
     def available_deviceIDs(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Free devices, among them those that must be included."""
 
     @builtins.property
     def must_include_deviceIDs(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Already decided (reused from an init container, say); part of the answer in any case."""
+        """Already chosen (for example reused from an init container). The response must include them."""
 
     def __init__(
         self,
@@ -347,7 +347,7 @@ class AllocateResponse(message.Message):
     CONTAINER_RESPONSES_FIELD_NUMBER: builtins.int
     @builtins.property
     def container_responses(self) -> containers.RepeatedCompositeFieldContainer[ContainerAllocateResponse]:
-        """One for each request, in order; kubelet reads the first."""
+        """One for each request, in the same order. kubelet uses the first."""
 
     def __init__(
         self,
@@ -443,7 +443,7 @@ class Mount(message.Message):
     READ_ONLY_FIELD_NUMBER: builtins.int
     container_path: builtins.str
     host_path: builtins.str
-    """Made as a directory by the runtime where it does not exist."""
+    """If it does not exist, the runtime creates a directory."""
     read_only: builtins.bool
     def __init__(
         self,

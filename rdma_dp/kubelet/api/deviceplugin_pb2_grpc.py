@@ -47,7 +47,7 @@ class RegistrationServicer:
     """
 
     def Register(self, request, context):
-        """Blocks while kubelet dials the endpoint back: be serving before calling.
+        """kubelet connects to the endpoint before it returns, so the plugin must already serve it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,35 +143,35 @@ class DevicePluginServicer:
     """
 
     def GetDevicePluginOptions(self, request, context):
-        """Asked once, right after kubelet has connected.
+        """Called once, when kubelet has connected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAndWatch(self, request, context):
-        """Every message is the whole list. The end of the stream makes all devices unhealthy.
+        """Every message is the complete list. When the stream ends, all devices become unhealthy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPreferredAllocation(self, request, context):
-        """Asked at admission, if the options say so, which of the free devices would go best together.
+        """Called at admission, if the options say so. Returns the free devices that fit best together.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Allocate(self, request, context):
-        """Asked at admission, for one container; the answer is checkpointed and used again.
+        """Called at admission, for one container. kubelet stores the response and reuses it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PreStartContainer(self, request, context):
-        """Asked before every start of a container, if the options say so.
+        """Called before every start of a container, if the options say so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -3,8 +3,8 @@
 isort:skip_file
 SPDX-License-Identifier: Apache-2.0
 
-kubelet's device plugin interface, v1beta1. Package, service and field names and the field
-numbers are the wire and belong to kubelet; the words are ours.
+kubelet's device plugin interface, v1beta1. kubelet defines the names of the package, services and
+fields, and the field numbers. The comments are ours.
 """
 
 from collections import abc as abc
@@ -21,7 +21,7 @@ class RegistrationStub:
 
     def __init__(self, channel: aio.Channel) -> None: ...
     Register: aio.UnaryUnaryMultiCallable[deviceplugin_pb2.RegisterRequest, deviceplugin_pb2.Empty]
-    """Blocks while kubelet dials the endpoint back: be serving before calling."""
+    """kubelet connects to the endpoint before it returns, so the plugin must already serve it."""
 
 class RegistrationServicer(metaclass=abc_1.ABCMeta):
     """Served by kubelet on DEVICE_PLUGINS_DIR/kubelet.sock."""
@@ -32,7 +32,7 @@ class RegistrationServicer(metaclass=abc_1.ABCMeta):
         request: deviceplugin_pb2.RegisterRequest,
         context: aio.ServicerContext[deviceplugin_pb2.RegisterRequest, abc.Awaitable[deviceplugin_pb2.Empty]],
     ) -> abc.Awaitable[deviceplugin_pb2.Empty]:
-        """Blocks while kubelet dials the endpoint back: be serving before calling."""
+        """kubelet connects to the endpoint before it returns, so the plugin must already serve it."""
 
 def add_RegistrationServicer_to_server(servicer: RegistrationServicer, server: aio.Server) -> None: ...
 
@@ -41,15 +41,15 @@ class DevicePluginStub:
 
     def __init__(self, channel: aio.Channel) -> None: ...
     GetDevicePluginOptions: aio.UnaryUnaryMultiCallable[deviceplugin_pb2.Empty, deviceplugin_pb2.DevicePluginOptions]
-    """Asked once, right after kubelet has connected."""
+    """Called once, when kubelet has connected."""
     ListAndWatch: aio.UnaryStreamMultiCallable[deviceplugin_pb2.Empty, deviceplugin_pb2.ListAndWatchResponse]
-    """Every message is the whole list. The end of the stream makes all devices unhealthy."""
+    """Every message is the complete list. When the stream ends, all devices become unhealthy."""
     GetPreferredAllocation: aio.UnaryUnaryMultiCallable[deviceplugin_pb2.PreferredAllocationRequest, deviceplugin_pb2.PreferredAllocationResponse]
-    """Asked at admission, if the options say so, which of the free devices would go best together."""
+    """Called at admission, if the options say so. Returns the free devices that fit best together."""
     Allocate: aio.UnaryUnaryMultiCallable[deviceplugin_pb2.AllocateRequest, deviceplugin_pb2.AllocateResponse]
-    """Asked at admission, for one container; the answer is checkpointed and used again."""
+    """Called at admission, for one container. kubelet stores the response and reuses it."""
     PreStartContainer: aio.UnaryUnaryMultiCallable[deviceplugin_pb2.PreStartContainerRequest, deviceplugin_pb2.PreStartContainerResponse]
-    """Asked before every start of a container, if the options say so."""
+    """Called before every start of a container, if the options say so."""
 
 class DevicePluginServicer(metaclass=abc_1.ABCMeta):
     """Served by the plugin, one socket per resource."""
@@ -60,7 +60,7 @@ class DevicePluginServicer(metaclass=abc_1.ABCMeta):
         request: deviceplugin_pb2.Empty,
         context: aio.ServicerContext[deviceplugin_pb2.Empty, abc.Awaitable[deviceplugin_pb2.DevicePluginOptions]],
     ) -> abc.Awaitable[deviceplugin_pb2.DevicePluginOptions]:
-        """Asked once, right after kubelet has connected."""
+        """Called once, when kubelet has connected."""
 
     @abc_1.abstractmethod
     def ListAndWatch(
@@ -68,7 +68,7 @@ class DevicePluginServicer(metaclass=abc_1.ABCMeta):
         request: deviceplugin_pb2.Empty,
         context: aio.ServicerContext[deviceplugin_pb2.Empty, abc.AsyncIterator[deviceplugin_pb2.ListAndWatchResponse]],
     ) -> abc.AsyncIterator[deviceplugin_pb2.ListAndWatchResponse]:
-        """Every message is the whole list. The end of the stream makes all devices unhealthy."""
+        """Every message is the complete list. When the stream ends, all devices become unhealthy."""
 
     @abc_1.abstractmethod
     def GetPreferredAllocation(
@@ -76,7 +76,7 @@ class DevicePluginServicer(metaclass=abc_1.ABCMeta):
         request: deviceplugin_pb2.PreferredAllocationRequest,
         context: aio.ServicerContext[deviceplugin_pb2.PreferredAllocationRequest, abc.Awaitable[deviceplugin_pb2.PreferredAllocationResponse]],
     ) -> abc.Awaitable[deviceplugin_pb2.PreferredAllocationResponse]:
-        """Asked at admission, if the options say so, which of the free devices would go best together."""
+        """Called at admission, if the options say so. Returns the free devices that fit best together."""
 
     @abc_1.abstractmethod
     def Allocate(
@@ -84,7 +84,7 @@ class DevicePluginServicer(metaclass=abc_1.ABCMeta):
         request: deviceplugin_pb2.AllocateRequest,
         context: aio.ServicerContext[deviceplugin_pb2.AllocateRequest, abc.Awaitable[deviceplugin_pb2.AllocateResponse]],
     ) -> abc.Awaitable[deviceplugin_pb2.AllocateResponse]:
-        """Asked at admission, for one container; the answer is checkpointed and used again."""
+        """Called at admission, for one container. kubelet stores the response and reuses it."""
 
     @abc_1.abstractmethod
     def PreStartContainer(
@@ -92,6 +92,6 @@ class DevicePluginServicer(metaclass=abc_1.ABCMeta):
         request: deviceplugin_pb2.PreStartContainerRequest,
         context: aio.ServicerContext[deviceplugin_pb2.PreStartContainerRequest, abc.Awaitable[deviceplugin_pb2.PreStartContainerResponse]],
     ) -> abc.Awaitable[deviceplugin_pb2.PreStartContainerResponse]:
-        """Asked before every start of a container, if the options say so."""
+        """Called before every start of a container, if the options say so."""
 
 def add_DevicePluginServicer_to_server(servicer: DevicePluginServicer, server: aio.Server) -> None: ...

@@ -3,8 +3,8 @@
 isort:skip_file
 SPDX-License-Identifier: Apache-2.0
 
-kubelet's plugin watcher interface, v1: how a plugin is found that puts its socket into
-KUBELET_ROOT/plugins_registry. The names and numbers are the wire; the words are ours.
+kubelet's plugin watcher interface, v1. kubelet finds plugins by their sockets in
+KUBELET_ROOT/plugins_registry. kubelet defines the names and numbers. The comments are ours.
 """
 
 from collections import abc as abc
@@ -35,10 +35,10 @@ class PluginInfo(message.Message):
     name: builtins.str
     """The name of the resource."""
     endpoint: builtins.str
-    """The socket that serves the plugin; empty for the one that was asked."""
+    """The socket that serves the plugin. Empty: the socket of this call."""
     @builtins.property
     def supported_versions(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """"v1beta1" must be among them."""
+        """Must contain "v1beta1"."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class RegistrationStatus(message.Message):
     ERROR_FIELD_NUMBER: builtins.int
     plugin_registered: builtins.bool
     error: builtins.str
-    """Why not, if not."""
+    """Why the registration failed. Empty if it did not."""
     def __init__(
         self,
         *,

@@ -52,14 +52,14 @@ class RegistrationServicer:
     """
 
     def GetInfo(self, request, context):
-        """Who are you? kubelet waits one second.
+        """Returns what the plugin is. kubelet waits one second.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def NotifyRegistrationStatus(self, request, context):
-        """How it went, told by kubelet once it has connected or given up.
+        """kubelet reports the result when it has connected or given up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -3,8 +3,8 @@
 isort:skip_file
 SPDX-License-Identifier: Apache-2.0
 
-kubelet's plugin watcher interface, v1: how a plugin is found that puts its socket into
-KUBELET_ROOT/plugins_registry. The names and numbers are the wire; the words are ours.
+kubelet's plugin watcher interface, v1. kubelet finds plugins by their sockets in
+KUBELET_ROOT/plugins_registry. kubelet defines the names and numbers. The comments are ours.
 """
 
 from collections import abc as abc
@@ -21,9 +21,9 @@ class RegistrationStub:
 
     def __init__(self, channel: aio.Channel) -> None: ...
     GetInfo: aio.UnaryUnaryMultiCallable[pluginregistration_pb2.InfoRequest, pluginregistration_pb2.PluginInfo]
-    """Who are you? kubelet waits one second."""
+    """Returns what the plugin is. kubelet waits one second."""
     NotifyRegistrationStatus: aio.UnaryUnaryMultiCallable[pluginregistration_pb2.RegistrationStatus, pluginregistration_pb2.RegistrationStatusResponse]
-    """How it went, told by kubelet once it has connected or given up."""
+    """kubelet reports the result when it has connected or given up."""
 
 class RegistrationServicer(metaclass=abc_1.ABCMeta):
     """Served by the plugin on the socket that kubelet finds."""
@@ -34,7 +34,7 @@ class RegistrationServicer(metaclass=abc_1.ABCMeta):
         request: pluginregistration_pb2.InfoRequest,
         context: aio.ServicerContext[pluginregistration_pb2.InfoRequest, abc.Awaitable[pluginregistration_pb2.PluginInfo]],
     ) -> abc.Awaitable[pluginregistration_pb2.PluginInfo]:
-        """Who are you? kubelet waits one second."""
+        """Returns what the plugin is. kubelet waits one second."""
 
     @abc_1.abstractmethod
     def NotifyRegistrationStatus(
@@ -42,6 +42,6 @@ class RegistrationServicer(metaclass=abc_1.ABCMeta):
         request: pluginregistration_pb2.RegistrationStatus,
         context: aio.ServicerContext[pluginregistration_pb2.RegistrationStatus, abc.Awaitable[pluginregistration_pb2.RegistrationStatusResponse]],
     ) -> abc.Awaitable[pluginregistration_pb2.RegistrationStatusResponse]:
-        """How it went, told by kubelet once it has connected or given up."""
+        """kubelet reports the result when it has connected or given up."""
 
 def add_RegistrationServicer_to_server(servicer: RegistrationServicer, server: aio.Server) -> None: ...

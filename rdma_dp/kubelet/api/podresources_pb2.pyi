@@ -3,8 +3,8 @@
 isort:skip_file
 SPDX-License-Identifier: Apache-2.0
 
-kubelet's pod resources interface, v1, on KUBELET_ROOT/pod-resources/kubelet.sock: which pod
-holds which devices. The names and numbers are the wire; the words are ours.
+kubelet's pod resources interface, v1, on KUBELET_ROOT/pod-resources/kubelet.sock: which pod holds
+which devices. kubelet defines the names and numbers. The comments are ours.
 """
 
 from collections import abc as abc
@@ -237,7 +237,7 @@ class NUMANode(message.Message):
 
 @typing.final
 class DynamicResource(message.Message):
-    """What dynamic resource allocation gave to the container."""
+    """What the container got by dynamic resource allocation."""
 
     DESCRIPTOR: descriptor.Descriptor
 

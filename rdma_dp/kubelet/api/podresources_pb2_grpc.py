@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PodResourcesListerStub:
-    """Served by kubelet; it answers about 100 calls a second, with a burst of 10.
+    """Served by kubelet, which allows about 100 calls per second, with a burst of 10.
     """
 
     def __init__(self, channel):
@@ -53,18 +53,18 @@ class PodResourcesListerStub:
 
 
 class PodResourcesListerServicer:
-    """Served by kubelet; it answers about 100 calls a second, with a burst of 10.
+    """Served by kubelet, which allows about 100 calls per second, with a burst of 10.
     """
 
     def List(self, request, context):
-        """The active pods with what their containers hold.
+        """The active pods and the devices that their containers hold.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAllocatableResources(self, request, context):
-        """What could be handed out: healthy devices only, taken or not.
+        """The healthy devices, in use or not.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +104,7 @@ def add_PodResourcesListerServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PodResourcesLister:
-    """Served by kubelet; it answers about 100 calls a second, with a burst of 10.
+    """Served by kubelet, which allows about 100 calls per second, with a burst of 10.
     """
 
     @staticmethod

@@ -3,8 +3,8 @@
 isort:skip_file
 SPDX-License-Identifier: Apache-2.0
 
-kubelet's pod resources interface, v1, on KUBELET_ROOT/pod-resources/kubelet.sock: which pod
-holds which devices. The names and numbers are the wire; the words are ours.
+kubelet's pod resources interface, v1, on KUBELET_ROOT/pod-resources/kubelet.sock: which pod holds
+which devices. kubelet defines the names and numbers. The comments are ours.
 """
 
 from collections import abc as abc
@@ -17,18 +17,18 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PodResourcesListerStub:
-    """Served by kubelet; it answers about 100 calls a second, with a burst of 10."""
+    """Served by kubelet, which allows about 100 calls per second, with a burst of 10."""
 
     def __init__(self, channel: aio.Channel) -> None: ...
     List: aio.UnaryUnaryMultiCallable[podresources_pb2.ListPodResourcesRequest, podresources_pb2.ListPodResourcesResponse]
-    """The active pods with what their containers hold."""
+    """The active pods and the devices that their containers hold."""
     GetAllocatableResources: aio.UnaryUnaryMultiCallable[podresources_pb2.AllocatableResourcesRequest, podresources_pb2.AllocatableResourcesResponse]
-    """What could be handed out: healthy devices only, taken or not."""
+    """The healthy devices, in use or not."""
     Get: aio.UnaryUnaryMultiCallable[podresources_pb2.GetPodResourcesRequest, podresources_pb2.GetPodResourcesResponse]
     """The same as List, for one pod."""
 
 class PodResourcesListerServicer(metaclass=abc_1.ABCMeta):
-    """Served by kubelet; it answers about 100 calls a second, with a burst of 10."""
+    """Served by kubelet, which allows about 100 calls per second, with a burst of 10."""
 
     @abc_1.abstractmethod
     def List(
@@ -36,7 +36,7 @@ class PodResourcesListerServicer(metaclass=abc_1.ABCMeta):
         request: podresources_pb2.ListPodResourcesRequest,
         context: aio.ServicerContext[podresources_pb2.ListPodResourcesRequest, abc.Awaitable[podresources_pb2.ListPodResourcesResponse]],
     ) -> abc.Awaitable[podresources_pb2.ListPodResourcesResponse]:
-        """The active pods with what their containers hold."""
+        """The active pods and the devices that their containers hold."""
 
     @abc_1.abstractmethod
     def GetAllocatableResources(
@@ -44,7 +44,7 @@ class PodResourcesListerServicer(metaclass=abc_1.ABCMeta):
         request: podresources_pb2.AllocatableResourcesRequest,
         context: aio.ServicerContext[podresources_pb2.AllocatableResourcesRequest, abc.Awaitable[podresources_pb2.AllocatableResourcesResponse]],
     ) -> abc.Awaitable[podresources_pb2.AllocatableResourcesResponse]:
-        """What could be handed out: healthy devices only, taken or not."""
+        """The healthy devices, in use or not."""
 
     @abc_1.abstractmethod
     def Get(

@@ -3,10 +3,10 @@
 isort:skip_file
 SPDX-License-Identifier: Apache-2.0
 
-What rdma-dp tells of itself on its plugin sockets, for `rdma-dp doctor` and for another rdma-dp
-that leaves the resource to this one. kubelet never calls it, and nothing can be changed by it. It
-spares the doctor a ListAndWatch of its own: when such a stream ended, the daemon would take it
-for kubelet's.
+The state of an rdma-dp process, served on each of its plugin sockets. `rdma-dp doctor` reads it, and
+so does another rdma-dp process before it hands a resource over to this one. kubelet never calls it.
+It is read-only. The doctor does not open a ListAndWatch stream instead, because the daemon would
+take the end of that stream for the end of kubelet's.
 """
 
 from collections import abc as abc
@@ -55,26 +55,26 @@ class StatusReply(message.Message):
     LEAVING_FIELD_NUMBER: builtins.int
     version: builtins.str
     pid: builtins.int
-    """In the daemon's own PID namespace."""
+    """The process id in the daemon's own PID namespace."""
     started_at: builtins.int
     """Seconds since 1970."""
     resource: builtins.str
     way: builtins.str
     """"device-plugins" or "plugins-registry"."""
     trouble: builtins.str
-    """What keeps the resource from being registered; empty when nothing does."""
+    """Why the resource is not registered. Empty when there is no problem."""
     streams: builtins.int
     """Open ListAndWatch streams. kubelet keeps one open for as long as the resource is registered."""
     connected_at: builtins.int
-    """Since when there is one, in seconds since 1970; 0 when there is none."""
+    """Since when at least one has been open, in seconds since 1970. 0 if none is open."""
     listed: builtins.int
-    """Slots, and those of them that are Healthy."""
+    """The number of listed slots, and of those that are Healthy."""
     healthy: builtins.int
     leaving: builtins.bool
-    """The process ends: nobody should leave the resource to it."""
+    """The process is exiting. Other processes must not hand the resource over to it."""
     @builtins.property
     def reasons(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Why slots are not Healthy, or soon will not be."""
+        """Why slots are Unhealthy, or will be soon."""
 
     def __init__(
         self,

@@ -3,10 +3,10 @@
 isort:skip_file
 SPDX-License-Identifier: Apache-2.0
 
-What rdma-dp tells of itself on its plugin sockets, for `rdma-dp doctor` and for another rdma-dp
-that leaves the resource to this one. kubelet never calls it, and nothing can be changed by it. It
-spares the doctor a ListAndWatch of its own: when such a stream ended, the daemon would take it
-for kubelet's.
+The state of an rdma-dp process, served on each of its plugin sockets. `rdma-dp doctor` reads it, and
+so does another rdma-dp process before it hands a resource over to this one. kubelet never calls it.
+It is read-only. The doctor does not open a ListAndWatch stream instead, because the daemon would
+take the end of that stream for the end of kubelet's.
 """
 
 from collections import abc as abc

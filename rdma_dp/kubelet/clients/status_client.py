@@ -1,16 +1,30 @@
-"""."""
+"""The client of the Status service (protos/status.proto), for the doctor and for peers."""
+
+from pathlib import Path
 
 import grpc
 
 from rdma_dp.kubelet.api import status_pb2, status_pb2_grpc
-from rdma_dp.kubelet.clients.channel import DEADLINE, intelligible
+from rdma_dp.kubelet.clients.channel import DEADLINE, OPTIONS, intelligible
 from rdma_dp.kubelet.views import PluginStatus
 
 
-async def ask_status(channel: grpc.aio.Channel) -> PluginStatus:
-    """The state of the rdma-dp that serves the socket. Raises grpc.aio.AioRpcError."""
+async def status_of(path: Path, timeout: float) -> PluginStatus:  # noqa: ASYNC109 - of the call
+    """The status of the rdma-dp on a socket; `timeout` in seconds.
+
+    Raises grpc.aio.AioRpcError and UnintelligibleError.
+    """
+    async with grpc.aio.insecure_channel(f"unix:{path}", options=OPTIONS) as channel:
+        return await ask_status(channel, timeout)
+
+
+async def ask_status(
+    channel: grpc.aio.Channel,
+    timeout: float = DEADLINE,  # noqa: ASYNC109 - of the call
+) -> PluginStatus:
+    """The same over a channel."""
     stub = status_pb2_grpc.StatusStub(channel)
-    said = await intelligible(stub.Get(status_pb2.StatusRequest(), timeout=DEADLINE))
+    said = await intelligible(stub.Get(status_pb2.StatusRequest(), timeout=timeout))
     return PluginStatus(
         version=said.version,
         pid=said.pid,
@@ -23,4 +37,5 @@ async def ask_status(channel: grpc.aio.Channel) -> PluginStatus:
         trouble=said.trouble or None,
         connected_at=said.connected_at or None,
         reasons=tuple(said.reasons),
+        leaving=said.leaving,
     )

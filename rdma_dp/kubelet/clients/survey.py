@@ -9,10 +9,8 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-import grpc
-
-from rdma_dp.kubelet.api import pluginregistration_pb2, pluginregistration_pb2_grpc
-from rdma_dp.kubelet.clients.channel import DEADLINE, called, intelligible
+from rdma_dp.kubelet.clients.channel import called
+from rdma_dp.kubelet.clients.plugin_info import ask_info
 from rdma_dp.kubelet.clients.pod_resources import pod_resources
 from rdma_dp.kubelet.clients.status_client import ask_status
 from rdma_dp.kubelet.directories import KUBELET_SOCKET, WELL_KNOWN_ROOTS, KubeletDirectories
@@ -30,11 +28,14 @@ def ask_kubelet(
 async def _ask(root: Path, directories: KubeletDirectories, roots: Sequence[str]) -> KubeletView:
     paths: list[Path] = []
     unreadable: dict[str, str] = {}
+    forbidden: list[str] = []
     for directory in dict.fromkeys((directories.device_plugins, directories.plugins_registry)):
         try:
             paths += _sockets(directory)
         except OSError as error:
             unreadable[str(directory)] = error.strerror or str(error)
+            if isinstance(error, PermissionError):  # EACCES and EPERM
+                forbidden.append(str(directory))
     kubelet = directories.device_plugins / KUBELET_SOCKET
     book, sockets = await asyncio.gather(
         pod_resources(root / "pod-resources" / KUBELET_SOCKET),
@@ -49,6 +50,7 @@ async def _ask(root: Path, directories: KubeletDirectories, roots: Sequence[str]
         pod_resources=book if isinstance(book, PodResources) else None,
         why_no_pod_resources=book if isinstance(book, str) else None,
         unreadable=unreadable,
+        forbidden=tuple(forbidden),
         elsewhere=_elsewhere((root, directories.device_plugins.parent), roots),
     )
 
@@ -90,7 +92,7 @@ async def _plugin(path: Path, directories: KubeletDirectories) -> PluginSocket:
         resource = status.resource if status else None
         return PluginSocket(str(path), _state(silent), ours, status, resource)
     if path.parent == directories.plugins_registry:
-        info, silent = await called(path, _info)
+        info, silent = await called(path, ask_info)
         name, kind = info or (None, None)
         return PluginSocket(str(path), _state(silent), ours, None, name, kind)
     return PluginSocket(str(path), state)
@@ -98,9 +100,3 @@ async def _plugin(path: Path, directories: KubeletDirectories) -> PluginSocket:
 
 def _state(silent: bool) -> SocketState:
     return SocketState.SILENT if silent else SocketState.ANSWERS
-
-
-async def _info(channel: grpc.aio.Channel) -> tuple[str, str]:
-    stub = pluginregistration_pb2_grpc.RegistrationStub(channel)
-    info = await intelligible(stub.GetInfo(pluginregistration_pb2.InfoRequest(), timeout=DEADLINE))
-    return info.name, info.type

@@ -29,14 +29,6 @@ def device_list(pool: Pool) -> pb.ListAndWatchResponse:
     return message
 
 
-def withdrawn(pool: Pool) -> pb.ListAndWatchResponse:
-    """The whole list, with no healthy slot in it."""
-    message = device_list(pool)
-    for device in message.devices:
-        device.health = _HEALTH[False]
-    return message
-
-
 def _topology(node: int | None) -> pb.TopologyInfo | None:
     # A node id of -1, or an empty list, would be a hint too (pkg/kubelet/cm/devicemanager,
     # topology_hints.go): nothing at all says that nothing is known.

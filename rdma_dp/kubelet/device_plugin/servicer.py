@@ -1,41 +1,67 @@
 """The DevicePlugin service of one resource: it observes the newest pool and answers from it."""
 
+import logging
 import os
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
 
-from rdma_dp.aio.latest import Latest
+from rdma_dp.aio.latest import Latest, Observable, changes
+from rdma_dp.aio.threads import in_thread
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.device_plugin import messages
-from rdma_dp.log import Trouble
+from rdma_dp.kubelet.device_plugin.handover_state import Handover, HandoverState
+from rdma_dp.log import Notice
 from rdma_dp.sharing.allocation import NoHcaError, UnknownSlotError, allocate
 from rdma_dp.sharing.pool import Pool
 
+logger = logging.getLogger(__name__)
+
+# Why no slot is healthy while a resource is handed over.
+_HANDED_OVER = "this process ends"
+
 Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """How many ListAndWatch streams kubelet has opened, and how many of them have ended.
+
+    Both only grow: a stream that opens and ends while no observer runs is still seen.
+    """
+
+    opened: int = 0
+    closed: int = 0
+
+    @property
+    def open(self) -> int:
+        """How many are open now."""
+        return self.opened - self.closed
 
 
 class Plugin(rpc.DevicePluginServicer):
     """Answers kubelet for one resource.
 
-    `streams` is the number of open ListAndWatch streams: registration watches it, since a stream
-    that kubelet closes means that kubelet counts the resource's slots as gone. `connected_at` is
+    `streams` counts the ListAndWatch streams: registration observes it, because a stream that
+    kubelet closes means that kubelet counts the resource's slots as unhealthy. `connected_at` is
     since when there is one, in seconds since 1970; `trouble` is what last kept it from that.
-    `leaving` says that this process ends, `heir` to whom it leaves the resource: see `leaving`.
+    `handover` is where it stands in a hand-over: see registration/handover.py.
     """
 
-    def __init__(self, pool: Latest[Pool]) -> None:
+    def __init__(self, pool: Observable[Pool]) -> None:
         self._pool = pool
         self.resource = pool.value.resource.full_name
-        self.trouble = Trouble(self.resource)
-        self.streams = Latest(0)
+        self.trouble = Notice(self._say)
+        self.streams = Latest(Streams())
         self.connected_at: float | None = None
-        self.leaving = False
-        self.heir: str | None = None
-        self._withdrawn = False
+        self.handover = Latest(Handover())
+
+    def _say(self, trouble: str) -> None:
+        logger.warning("%s: %s", self.resource, trouble)
 
     @property
     def pool(self) -> Pool:
@@ -49,37 +75,40 @@ class Plugin(rpc.DevicePluginServicer):
 
     def forget_streams(self) -> None:
         """Counts anew: those of a server that has stopped end, but not necessarily at once."""
-        self.streams = Latest(0)
+        self.streams = Latest(Streams())
         self.connected_at = None
 
-    def withdraw(self) -> None:
-        """From now on every stream, open or new, tells that no slot is healthy."""
-        self._withdrawn = True
-        self._pool.set(self._pool.value)
-
     async def GetDevicePluginOptions(self, request: pb.Empty, context: Context) -> Any:
-        """What kubelet should call; an error once the resource is left to another."""
-        if self.heir is not None:
-            reason = f"rdma-dp (pid {os.getpid()}) ends and leaves {self.resource} to {self.heir}"
+        """What kubelet should call; an error while a registration is to fail."""
+        now = self.handover.value
+        if now.refuses:
+            reason = f"rdma-dp (pid {os.getpid()}) registers {self.resource} anew"
+            if now.successor:
+                reason = (
+                    f"rdma-dp (pid {os.getpid()}) ends and hands {self.resource} over to"
+                    f" {now.successor}"
+                )
+                self.handover.set(replace(now, state=HandoverState.HANDED_OVER))
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, reason)
         return self.options
 
     async def ListAndWatch(self, request: pb.Empty, context: Context) -> AsyncIterator[Any]:
         """The whole newest list at once, then after each change, to every stream alike."""
         streams = self.streams
-        streams.set(streams.value + 1)
+        streams.set(replace(streams.value, opened=streams.value.opened + 1))
         self.connected_at = self.connected_at or time.time()
         try:
             sent = None
-            async for pool in self._pool.watch():
-                if (now := (pool.listing, self._withdrawn)) != sent:
-                    yield (
-                        messages.withdrawn(pool) if self._withdrawn else messages.device_list(pool)
-                    )
-                    sent = now
+            async for _ in changes(self._pool, self.handover):
+                pool = self._pool.value
+                if self.handover.value.withheld:
+                    pool = pool.withheld(_HANDED_OVER)
+                if pool.listing != sent:
+                    sent = pool.listing
+                    yield await in_thread(messages.device_list, pool)  # 10 ms for 10,000 slots
         finally:
-            streams.set(streams.value - 1)
-            if not self.streams.value:
+            streams.set(replace(streams.value, closed=streams.value.closed + 1))
+            if not self.streams.value.open:
                 self.connected_at = None
 
     async def Allocate(self, request: pb.AllocateRequest, context: Context) -> Any:

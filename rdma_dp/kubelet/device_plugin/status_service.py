@@ -34,13 +34,13 @@ class StatusService(rpc.StatusServicer):
             started_at=_STARTED_AT,
             resource=plugin.resource,
             way=self._way,
-            trouble="" if plugin.streams.value else plugin.trouble.now or "",
-            streams=plugin.streams.value,
+            trouble="" if plugin.streams.value.open else plugin.trouble.text or "",
+            streams=plugin.streams.value.open,
             connected_at=int(plugin.connected_at or 0),
             listed=pool.listed,
             healthy=pool.healthy,
             reasons=pool.reasons,
-            leaving=plugin.leaving,
+            leaving=plugin.handover.value.leaving,
         )
 
 

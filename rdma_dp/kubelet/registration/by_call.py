@@ -1,65 +1,85 @@
 """Registering by calling kubelet: Register on kubelet.sock in the device-plugins directory.
 
-A new file under the name kubelet.sock is a new kubelet, which knows nobody. The file alone says
-little: kubelet leaves it behind when it ends.
+A new file under the name kubelet.sock is a new kubelet, which knows no plugin. The file alone says
+little: kubelet leaves it behind when it ends. What happens beside other plugins is explained in
+`handover`.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 
 from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.directory_watch import DirectoryWatch
-from rdma_dp.aio.latest import first_of
+from rdma_dp.aio.latest import changes, first_of
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.kubelet.device_plugin.status_service import services
 from rdma_dp.kubelet.directories import KUBELET_SOCKET
-from rdma_dp.kubelet.registration.handover import leave
-from rdma_dp.kubelet.registration.peers import MOST_STREAMS, PEER_GONE, Peers
-from rdma_dp.kubelet.registration.register_call import REGISTER_DEADLINE, Registrar
+from rdma_dp.kubelet.registration.handover import hand_over, stay_registered
+from rdma_dp.kubelet.registration.lost import Loss, Lost
+from rdma_dp.kubelet.registration.peers import Peers
+from rdma_dp.kubelet.registration.register_call import (
+    REGISTER_DEADLINE,
+    STREAM_TIMEOUT,
+    Registrar,
+)
+from rdma_dp.kubelet.registration.rivals import Rivals
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity
 
 logger = logging.getLogger(__name__)
 
-# Seconds in which kubelet opens ListAndWatch after it has accepted a registration.
-_STREAM_DEADLINE = 15.0
-
-# Seconds in which one that only registers again has a socket again.
+# Seconds after which a neighbour that only registers again has a socket again.
 _COMES_BACK = 0.3
-
-_NEW_KUBELET = "kubelet.sock was made anew"
 
 Identity = tuple[int, int]
 
 
 class DevicePluginsRegistration:
-    """Keeps one resource registered for as long as `run` runs."""
+    """Keeps one resource registered for as long as `run` runs.
 
-    def __init__(self, plugin: Plugin, socket: Path, watch: DirectoryWatch) -> None:
+    The first of `watches` is that of the socket's directory; neighbours are found in all of them.
+    """
+
+    def __init__(self, plugin: Plugin, socket: Path, *watches: DirectoryWatch) -> None:
         self._plugin = plugin
         self._kubelet = socket.with_name(KUBELET_SOCKET)
-        self._watch = watch
+        self._watches = watches
         self._backoff = Backoff()
-        self._trouble = plugin.trouble
+        self._notice = plugin.trouble
         self._server = SocketServer(socket, services(plugin, "device-plugins"))
-        self._peers = Peers(socket, watch)
-        self._registrar = Registrar(plugin, socket, self._kubelet, self._peers)
+        self._peers = Peers(socket, watches)
+        self._neighbours = (self._peers, Rivals(plugin.resource, watches))
+        self._registrar = Registrar(plugin, socket, self._kubelet, self._neighbours)
+        self._was_registered = False
+        self._give_up: Callable[[], bool] = bool
 
-    async def run(self) -> None:
-        """Registers, waits until that is lost, and registers again."""
+    async def run(self, give_up: Callable[[], bool] = bool) -> Loss:
+        """Registers, waits until that is lost, and registers again.
+
+        Returns only where no kubelet answers, none ever did, and `give_up` returns True.
+        """
+        self._give_up = give_up
         try:
             while True:
-                await self._keep_once()
+                loss = await self._keep_once()
+                if loss.lost is Lost.NO_KUBELET and self._may_give_up():
+                    return loss
         except asyncio.CancelledError:
-            await leave(self._plugin, self._registrar, self._peers)
+            await hand_over(self._plugin, self._registrar, self._peers)
             raise
         finally:
             await self._server.stop()
 
-    async def _keep_once(self) -> None:
+    def _may_give_up(self) -> bool:
+        return not self._was_registered and self._give_up()
+
+    async def _keep_once(self) -> Loss:
         kubelet = await self._present()
+        if kubelet is None:
+            return Loss(Lost.NO_KUBELET)
         try:
             # A fresh server each time: kubelet drops the resource when ANY of its streams ends, so
             # no stream of an older registration may be left.
@@ -67,67 +87,79 @@ class DevicePluginsRegistration:
             self._plugin.forget_streams()
             await self._server.start()
             # From before the registration on: what happens during it is no less of a loss.
-            reason = await first_of(self._registered(), self._made_anew(kubelet))
+            loss = await first_of(self._registered(), self._made_anew(kubelet))
         except (SocketError, grpc.aio.AioRpcError) as error:
-            self._trouble.tell(_why_not(error))
-            await self._pause(kubelet)
-            return
-        self._trouble.tell(f"{reason}; registering again")
-        if reason == _NEW_KUBELET:
+            loss = _why_not(error)
+            self._notice.set(loss.detail)
+            if not (loss.lost is Lost.NO_KUBELET and self._may_give_up()):
+                await self._pause(kubelet)
+            return loss
+        self._notice.set(f"{loss}; registering again")
+        if loss.lost is Lost.NEW_KUBELET:
             self._backoff.reset()
         else:
             await self._pause(kubelet)
+        return loss
 
     async def _pause(self, kubelet: Identity) -> None:
         """Until it is worth another try: soon after a new kubelet's start, else ever later."""
-        pause = asyncio.sleep(self._backoff.delay(), "")
-        if await first_of(pause, self._made_anew(kubelet)) == _NEW_KUBELET:
+        if await first_of(self._slept(self._backoff.delay()), self._made_anew(kubelet)):
             self._backoff.reset()
 
-    async def _present(self) -> Identity:
-        async for _ in self._watch.changes.watch():
+    async def _slept(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def _present(self) -> Identity | None:
+        """The kubelet.sock that is there, waited for; None where it is time to give up."""
+        async for _ in changes(*(watch.changes for watch in self._watches)):
             found = identity(self._kubelet)
             if found is not None:
                 return found
-            self._trouble.tell(f"waiting for kubelet: there is no {self._kubelet}")
-        raise AssertionError("watch() never ends")
+            self._notice.set(f"waiting for kubelet: there is no {self._kubelet}")
+            if self._may_give_up():
+                return None
+        raise AssertionError("changes() never ends")
 
-    async def _registered(self) -> str:
+    async def _registered(self) -> Loss:
         """Registers; returns when that is lost again."""
-        while True:
-            streams = self._plugin.streams.value + 1
-            await self._registrar.register()
-            self._trouble.over()
-            logger.info("%s: registered with kubelet", self._plugin.resource)
-            reason = await first_of(self._stream_lost(streams), self._peers.gone(_COMES_BACK))
-            if reason != PEER_GONE or streams >= MOST_STREAMS:
-                return reason
-            # On the same socket, with the old stream open: neither the count nor an Allocate
-            # suffers. kubelet closes only the new one when it drops us, hence the number of them.
-            logger.info("%s: %s; registering once more", self._plugin.resource, reason)
+        before = self._plugin.streams.value.opened
+        await self._registrar.register()
+        self._was_registered = True
+        self._notice.set(None)
+        logger.info("%s: registered with kubelet", self._plugin.resource)
+        return await first_of(
+            self._stream_lost(before),
+            stay_registered(self._plugin, self._registrar, self._neighbours, _COMES_BACK),
+        )
 
-    async def _made_anew(self, known: Identity) -> str:
-        await self._watch.changes.until(
+    async def _made_anew(self, known: Identity) -> Loss:
+        await self._watches[0].changes.until(
             lambda _: identity(self._kubelet) not in (known, None),
         )
-        return _NEW_KUBELET
+        return Loss(Lost.NEW_KUBELET)
 
-    async def _stream_lost(self, streams: int) -> str:
-        """Until fewer than so many are open."""
+    async def _stream_lost(self, before: int) -> Loss:
+        """Until any stream ends, or no further one than `before` is opened in time."""
         try:
-            async with asyncio.timeout(_STREAM_DEADLINE):
-                await self._plugin.streams.until(lambda count: count >= streams)
+            async with asyncio.timeout(STREAM_TIMEOUT):
+                await self._plugin.streams.until(lambda streams: streams.opened > before)
         except TimeoutError:
-            return f"kubelet opened no ListAndWatch within {_STREAM_DEADLINE:.0f} s"
-        await self._plugin.streams.until(lambda count: count < streams)
-        return "kubelet closed ListAndWatch"
+            text = f"kubelet opened no ListAndWatch within {STREAM_TIMEOUT:.0f} s"
+            return Loss(Lost.NO_STREAM, text)
+        await self._plugin.streams.until(lambda streams: streams.closed > 0)
+        return Loss(Lost.STREAM_CLOSED)
 
 
-def _why_not(error: SocketError | grpc.aio.AioRpcError) -> str:
+def _why_not(error: SocketError | grpc.aio.AioRpcError) -> Loss:
     if isinstance(error, SocketError):
-        return str(error)
+        return Loss(Lost.NO_SOCKET, str(error))
     if error.code() == grpc.StatusCode.UNAVAILABLE:
-        return "waiting for kubelet: its socket is there, but nobody answers"
+        return Loss(
+            Lost.NO_KUBELET,
+            "waiting for kubelet: its socket is there, but no process answers",
+        )
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-        return f"kubelet did not answer Register within {REGISTER_DEADLINE:.0f} s; trying again"
-    return f"kubelet refused the registration: {error.details()}; trying again"
+        text = f"kubelet did not answer Register within {REGISTER_DEADLINE:.0f} s; trying again"
+        return Loss(Lost.REFUSED, text)
+    text = f"kubelet refused the registration: {error.details()}; trying again"
+    return Loss(Lost.REFUSED, text)

@@ -1,9 +1,12 @@
-"""Which of the two ways to kubelet a resource takes."""
+"""Which of the two modes of registration a resource takes."""
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
+from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.kubelet.directories import KUBELET_SOCKET, KubeletDirectories
@@ -15,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 # Seconds. A kubelet that runs looks at a new socket within one; one that does not watch the
 # directory never will, and the pods of a node that just booted wait.
-_PATIENCE = 5.0
+_TIMEOUT = 5.0
 
 
 class RegistrationMode(StrEnum):
@@ -43,28 +46,54 @@ class Kubelet:
 async def keep_registered(plugin: Plugin, kubelet: Kubelet) -> None:
     """Keeps one resource registered until cancelled.
 
-    `auto` is what the Go plugin does, by plugins_registry where that directory exists, with a way
-    out: where kubelet does not watch it, nothing would ever happen.
+    `auto` prefers plugins_registry where that directory exists, as the Go plugin does. Where
+    kubelet does not watch it, or it cannot be used, Register is called instead. As long as no
+    kubelet has registered the resource, both directories are watched: either may come later.
     """
+    by_call, by_watcher = _both(plugin, kubelet)
+    if kubelet.way is RegistrationMode.DEVICE_PLUGINS:
+        await by_call.run()
+    if kubelet.way is RegistrationMode.PLUGINS_REGISTRY:
+        await by_watcher.run()
+    retry = _Retry(kubelet.directories.plugins_registry)
+    while True:
+        if retry.is_due():
+            loss = await by_watcher.run(_TIMEOUT)
+            logger.warning("%s: %s; calling Register instead", plugin.resource, loss)
+            retry.later()
+        await by_call.run(retry.is_due)
+        logger.info("%s: no kubelet answers; trying plugins_registry", plugin.resource)
+
+
+def _both(
+    plugin: Plugin, kubelet: Kubelet
+) -> tuple[DevicePluginsRegistration, PluginsRegistryRegistration]:
     name = socket_name(plugin.resource, kubelet.instance)
     directories = kubelet.directories
-    if _begins_with_registry(kubelet):
-        registration = PluginsRegistryRegistration(
+    watches = (kubelet.device_plugins_watch, kubelet.plugins_registry_watch)
+    return (
+        DevicePluginsRegistration(plugin, directories.device_plugins / name, *watches),
+        PluginsRegistryRegistration(
             plugin,
             directories.plugins_registry / name,
             directories.device_plugins / KUBELET_SOCKET,
-            kubelet.plugins_registry_watch,
-        )
-        why_not = await registration.run(
-            _PATIENCE if kubelet.way is RegistrationMode.AUTO else None
-        )
-        logger.warning("%s: %s; calling Register instead", plugin.resource, why_not)
-    await DevicePluginsRegistration(
-        plugin, directories.device_plugins / name, kubelet.device_plugins_watch
-    ).run()
+            *watches[::-1],
+        ),
+    )
 
 
-def _begins_with_registry(kubelet: Kubelet) -> bool:
-    if kubelet.way is RegistrationMode.AUTO:
-        return kubelet.directories.plugins_registry.is_dir()
-    return kubelet.way is RegistrationMode.PLUGINS_REGISTRY
+class _Retry:
+    """Whether plugins_registry is worth a try: it is there, and did not fail a moment ago."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._backoff = Backoff()
+        self._not_before = 0.0
+
+    def is_due(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        return now >= self._not_before and self._directory.is_dir()
+
+    def later(self) -> None:
+        """It has failed."""
+        self._not_before = asyncio.get_running_loop().time() + self._backoff.delay()

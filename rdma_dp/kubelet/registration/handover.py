@@ -1,17 +1,42 @@
-"""Ending beside a peer, such that kubelet counts right before, meanwhile and after.
+"""The hand-over between two processes that serve one resource, as in a rolling update.
 
-kubelet has one client per resource, whoever registered last. At the end of any stream of that
-resource it drops this client, not the one whose stream it was, and counts 0 until somebody
-registers. But a registration that fails after kubelet has dialled makes it forget its client, and
-nothing else: lists go on, and no stream's end matters, until somebody registers
-(pkg/kubelet/cm/devicemanager/plugin/v1beta1/handler.go: connectClient, runClient).
+What kubelet does (pkg/kubelet/cm/devicemanager/plugin/v1beta1/handler.go, connectClient and
+runClient):
 
-So whoever leaves a peer behind registers, refuses what kubelet then asks, and ends unnoticed;
-the peer registers when it sees that (`peers`), and kubelet has counted on. Until then
-Allocate goes to whoever registered last: where that is the one that left, it fails.
+- It has one client per resource: the plugin that registered last. Allocate goes there. It merges
+  nothing: every open ListAndWatch stream may replace the list.
+- When any stream of the resource ends, or the plugin watcher misses any of its sockets, kubelet
+  drops the client, whichever process that is, and counts 0 until a plugin registers.
+- When a registration fails after kubelet has dialled, kubelet forgets its client and does nothing
+  else. Lists go on, and no stream's end has an effect until a plugin registers.
 
-Nothing helps where the heir is killed before it has registered: kubelet counts on until the next
-process registers.
+The process that ends (`hand_over`; the states are those of `HandoverState`):
+
+1. SERVING to ASKING_PEERS: it marks itself as leaving in its own status, then asks every peer for
+   its status. The mark comes first, so that of two processes that end at once one sees the other.
+2. A peer that does not end and has a stream of kubelet is the successor. ASKING_PEERS to
+   HANDING_OVER: the process registers, and refuses kubelet's question for its options. kubelet has
+   no client now, which is HANDED_OVER. The process stops its server, and kubelet counts on.
+3. If there are peers, or were some, and all of them end: ASKING_PEERS to WITHHOLDING. Those that
+   ended first may have handed over to this process, and kubelet would not notice its end: it would
+   go on counting slots that no process serves. So the process lists every slot as unhealthy, waits
+   for the others to exit, and registers, so that its end counts.
+4. If a peer stays but has no stream yet, the process just ends. That peer is about to register.
+
+The process that stays (`stay_registered`):
+
+5. It remembers the sockets that were present when its registration began and those that came later
+   (`neighbours`). When one of them ends, kubelet may have no client, or may have dropped it. The
+   process registers again, on the same socket, with its old streams open, so the count does not
+   fall.
+6. Each such registration leaves one more stream open. With MOST_STREAMS of them the process begins
+   anew. SERVING to RENEWING: it makes kubelet forget its client as in step 2, so that the end of
+   the old streams has no effect, and then makes a new socket and registers.
+
+Step 5 also holds for plugins of others that serve the same resource (`rivals`). Their end is not
+announced, so kubelet counts 0 until step 5 is done. Between step 2 and step 5 Allocate goes to the
+process that registered last; if that is the one that ended, Allocate fails. If the successor is
+killed in between, kubelet counts on until a plugin registers.
 """
 
 import asyncio
@@ -22,75 +47,119 @@ from pathlib import Path
 
 import grpc
 
-from rdma_dp.kubelet.api import status_pb2 as pb
-from rdma_dp.kubelet.api import status_pb2_grpc as rpc
+from rdma_dp.aio.latest import first_of
+from rdma_dp.kubelet.clients.channel import UnintelligibleError
+from rdma_dp.kubelet.clients.status_client import status_of
+from rdma_dp.kubelet.device_plugin.handover_state import Handover, HandoverState
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
+from rdma_dp.kubelet.registration.lost import Loss
+from rdma_dp.kubelet.registration.neighbours import Neighbours
 from rdma_dp.kubelet.registration.peers import Peers
-from rdma_dp.kubelet.registration.register_call import Registrar
+from rdma_dp.kubelet.registration.register_call import STREAM_TIMEOUT, Registrar
 from rdma_dp.kubelet.sockets import SocketError
+from rdma_dp.kubelet.views import PluginStatus
 
 logger = logging.getLogger(__name__)
 
-# Seconds: for a peer's answer, for the end of one that ends as well, and for the whole. SIGKILL
+# Streams of kubelet with which a process begins anew: step 6.
+MOST_STREAMS = 8
+
+# Seconds: for a peer's status, for the exit of one that ends as well, and for the whole. SIGKILL
 # comes five seconds after SIGTERM (deploy/), and a kubelet that hangs is no reason to wait for it.
-_ASK = 0.5
-_END = 1.0
-_LONGEST = 3.0
+_STATUS_TIMEOUT = 0.5
+_EXIT_TIMEOUT = 1.0
+HANDOVER_TIMEOUT = 3.0
 
 
-async def leave(plugin: Plugin, registrar: Registrar, peers: Peers) -> None:
-    """What is to be done before the plugin's server stops. Never fails: where it leads to nothing,
-    kubelet counts 0 for as long as the peer takes to register.
+async def hand_over(plugin: Plugin, registrar: Registrar, peers: Peers) -> None:
+    """Steps 1 to 4, before the plugin's server stops. Never fails: without a hand-over kubelet
+    counts 0 until the peer has registered again.
     """
-    plugin.leaving = True  # before any look at the others: of two that leave, one sees it
-    if not plugin.streams.value:
+    plugin.handover.set(Handover(HandoverState.ASKING_PEERS))
+    if not plugin.streams.value.open:
         return
-    present, lost = peers.look()
+    present, gone = peers.scan()
     with contextlib.suppress(TimeoutError, grpc.aio.AioRpcError, SocketError):
-        async with asyncio.timeout(_LONGEST):
-            staying = {path: said for path, said in await _asked(present) if not said.leaving}
-            if heir := _heir(staying):
-                await _leave_to(heir, plugin, registrar)
-            elif not staying and (present or lost):
-                # What those left, they left to us, and kubelet would not notice our end: it would
-                # go on counting what nobody serves. One that does not answer may have left, too.
-                # Both are needed: two that end at once may each bring a list after the other was
-                # dropped. But one that stays will register, and must not be dropped by our end.
-                plugin.withdraw()
-                await _ends(peers, present)
+        async with asyncio.timeout(HANDOVER_TIMEOUT):
+            asked = await _statuses(present.values())
+            staying = {path: status for path, status in asked if not status.leaving}
+            if successor := _successor(staying):
+                await _hand_over_to(successor, plugin, registrar)
+            elif not staying and (present or gone):
+                # A peer that does not answer may have handed over, too.
+                plugin.handover.set(Handover(HandoverState.WITHHOLDING))
+                await _exits(peers, present)
                 await registrar.register()
 
 
-async def _leave_to(heir: Path, plugin: Plugin, registrar: Registrar) -> None:
-    plugin.heir = heir.name
-    try:
+async def _hand_over_to(successor: Path, plugin: Plugin, registrar: Registrar) -> None:
+    plugin.handover.set(Handover(HandoverState.HANDING_OVER, successor.name))
+    with contextlib.suppress(grpc.aio.AioRpcError):
         await registrar.register()
-    except grpc.aio.AioRpcError as error:
-        if heir.name in (error.details() or ""):  # kubelet repeats our refusal
-            logger.info("%s: left to %s", plugin.resource, heir.name)
+    if plugin.handover.value.state is HandoverState.HANDED_OVER:
+        logger.info("%s: handed over to %s", plugin.resource, successor.name)
 
 
-def _heir(staying: Mapping[Path, pb.StatusReply]) -> Path | None:
-    """A peer that kubelet listens to."""
-    return min((path for path, said in staying.items() if said.streams), default=None)
+def _successor(staying: Mapping[Path, PluginStatus]) -> Path | None:
+    """A peer that has a stream of kubelet."""
+    return min((path for path, status in staying.items() if status.streams), default=None)
 
 
-async def _ends(peers: Peers, some: frozenset[Path]) -> None:
-    # Not for ever: that one may wait for our end.
+async def _exits(peers: Peers, some: Iterable[str]) -> None:
+    # Not for ever: that one may wait for our exit.
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_END):
+        async with asyncio.timeout(_EXIT_TIMEOUT):
             await peers.until_gone(some)
 
 
-async def _asked(paths: Iterable[Path]) -> list[tuple[Path, pb.StatusReply]]:
-    """What each of them tells; one that does not answer is left out."""
+async def _statuses(paths: Iterable[Path]) -> list[tuple[Path, PluginStatus]]:
+    """The status of each peer; one that does not answer is left out."""
     paths = list(paths)
-    answers = await asyncio.gather(*map(_status, paths))
-    return [(path, said) for path, said in zip(paths, answers, strict=True) if said is not None]
+    statuses = await asyncio.gather(*map(_status, paths))
+    return [(path, got) for path, got in zip(paths, statuses, strict=True) if got is not None]
 
 
-async def _status(path: Path) -> pb.StatusReply | None:
-    with contextlib.suppress(grpc.aio.AioRpcError):
-        async with grpc.aio.insecure_channel(f"unix:{path}") as channel:
-            return await rpc.StatusStub(channel).Get(pb.StatusRequest(), timeout=_ASK)
+async def _status(path: Path) -> PluginStatus | None:
+    with contextlib.suppress(grpc.aio.AioRpcError, UnintelligibleError):
+        return await status_of(path, _STATUS_TIMEOUT)
     return None
+
+
+async def stay_registered(
+    plugin: Plugin, registrar: Registrar, neighbours: Iterable[Neighbours], pause: float
+) -> Loss:
+    """Steps 5 and 6: registers again each time that a neighbour ends.
+
+    `pause` is in seconds, see `Neighbours.gone`. Returns the loss when a new socket is needed.
+    """
+    while True:
+        loss = await first_of(*(each.gone(pause) for each in neighbours))
+        if plugin.streams.value.open >= MOST_STREAMS:
+            await _renew(plugin, registrar)
+            return loss
+        if not await _registered_again(plugin, registrar, loss):
+            return loss
+
+
+async def _registered_again(plugin: Plugin, registrar: Registrar, loss: Loss) -> bool:
+    """Whether kubelet has opened one more stream. A new socket would close the open ones."""
+    before = plugin.streams.value
+    if not before.open:
+        return False
+    logger.info("%s: %s; registering once more", plugin.resource, loss)
+    try:
+        await registrar.register()
+        async with asyncio.timeout(STREAM_TIMEOUT):
+            await plugin.streams.until(lambda streams: streams.opened > before.opened)
+    except (grpc.aio.AioRpcError, SocketError, TimeoutError):
+        return False
+    return True
+
+
+async def _renew(plugin: Plugin, registrar: Registrar) -> None:
+    plugin.handover.set(Handover(HandoverState.RENEWING))
+    try:
+        with contextlib.suppress(grpc.aio.AioRpcError, SocketError):
+            await registrar.register()
+    finally:
+        plugin.handover.set(Handover())

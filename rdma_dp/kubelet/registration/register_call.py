@@ -1,5 +1,6 @@
 """Register, the one call of kubelet's own service: kubelet then dials the plugin's socket."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import grpc
@@ -9,11 +10,15 @@ from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.device_plugin import messages
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.kubelet.device_plugin.status_service import services
-from rdma_dp.kubelet.registration.peers import Peers
+from rdma_dp.kubelet.registration.neighbours import Neighbours
 from rdma_dp.kubelet.sockets import SocketServer
 
 # Seconds. kubelet answers Register only after it has dialled back, for which it takes up to 10 s.
 REGISTER_DEADLINE = 15.0
+
+# Seconds within which kubelet opens ListAndWatch after it has accepted a registration. It does so
+# at once (handler.go: runClient): a stream that is not there by then was opened and lost.
+STREAM_TIMEOUT = 5.0
 
 # Without it the channels of all resources share a connection, and one that failed just before
 # kubelet came keeps the others waiting for its own next try.
@@ -21,27 +26,30 @@ _CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
 
 
 class Registrar:
-    """Calls Register on `kubelet` for a plugin that serves on `own`, beside its peers.
+    """Calls Register on `kubelet` for a plugin that serves on `own`, beside its neighbours.
 
-    kubelet looks for what it is told of beside its own socket, and nowhere else. A plugin that
-    serves elsewhere gets a second socket there, from the first call until `close`.
+    kubelet dials a file beside its own socket. A plugin that serves elsewhere gets a second socket
+    there, from the first call until `close`.
     """
 
-    def __init__(self, plugin: Plugin, own: Path, kubelet: Path, peers: Peers) -> None:
+    def __init__(
+        self, plugin: Plugin, own: Path, kubelet: Path, neighbours: Iterable[Neighbours]
+    ) -> None:
         self._plugin = plugin
         self._kubelet = kubelet
-        self._peers = peers
+        self._neighbours = tuple(neighbours)
         self._socket = kubelet.with_name(own.name)
         self._second: SocketServer | None = None
         if own != self._socket:
             self._second = SocketServer(self._socket, services(plugin, "plugins-registry"))
 
     async def register(self) -> None:
-        """Registers, be it once more. Raises grpc.aio.AioRpcError and SocketError."""
+        """Registers, also once more. Raises grpc.aio.AioRpcError and SocketError."""
         if self._second is not None and not self._second.in_place:
             await self._second.stop()
             await self._second.start()
-        present = self._peers.present()
+        for each in self._neighbours:
+            each.begin()
         request = pb.RegisterRequest(
             version=messages.API_VERSION,
             endpoint=self._socket.name,
@@ -51,7 +59,8 @@ class Registrar:
         address = f"unix:{self._kubelet}"
         async with grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS) as channel:
             await rpc.RegistrationStub(channel).Register(request, timeout=REGISTER_DEADLINE)
-        self._peers.meet(present)
+        for each in self._neighbours:
+            each.registered()
 
     async def close(self) -> None:
         """Takes the second socket away, if there is one."""

@@ -1,7 +1,6 @@
 """A node in a file: FILE.tar.gz, which answers as the node did.
 
-`recording.py` remembers what is read of a tree, `contents.py` is what it remembers, `recorded.py`
-answers from it, `archive_*.py` turn it into a file and back, and `anonymous.py` takes MACs, GUIDs,
-GIDs, addresses and host names out of it. What a snapshot is made of is told by
-rdma_dp/snapshot_taking.py.
+`recording.py` records what is read from a tree, as the values of `contents.py`. `recorded.py`
+answers from them. `archive_*.py` and `document.py` turn them into a file and back. `anonymous.py`
+replaces MACs, GUIDs, GIDs, addresses and host names. node/capture.py decides what is read.
 """

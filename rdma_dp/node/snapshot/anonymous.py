@@ -1,4 +1,4 @@
-"""A snapshot without what names its hardware, its network and its host. Pure."""
+"""Replaces everything in a snapshot that names its hardware, its network and its host. Pure."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,13 +13,13 @@ from rdma_dp.host.processes import CONTAINER_LOG
 from rdma_dp.node.snapshot import pci_serials
 from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Symlink
 from rdma_dp.node.snapshot.model import Snapshot
-from rdma_dp.node.snapshot.pseudonyms import StandIns, host_pattern
+from rdma_dp.node.snapshot.pseudonyms import Pseudonyms, host_pattern
 
 _SWITCH_IDS = frozenset({"phys_switch_id", "phys_port_id"})
 _NO_ADDRESSES = frozenset({"ipv4"})
 _NO_HOSTS = frozenset({"host"})
 
-# Files in which four numbers with dots are a version, and files that hold the kernel's own words.
+# Files in which four numbers with dots are a version, and files with fixed words of the kernel.
 _KEPT_IN = {
     **dict.fromkeys(("fw_ver", "version", "srcversion", "osrelease"), _NO_ADDRESSES),
     **dict.fromkeys(("state", "phys_state", "link_layer", "rate", "node_type"), _NO_HOSTS),
@@ -27,7 +27,7 @@ _KEPT_IN = {
 }
 _SHORTEST_HOST = 3
 
-# Files of a PCI function that are no text.
+# Files of a PCI function that are not text.
 _OF_A_CARD: Mapping[str, Callable[[bytes], bytes]] = {
     "vpd": pci_serials.without_serials,
     "config": pci_serials.config_space_without_serials,
@@ -38,9 +38,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Anonymous:
-    """`counts` says how much of what was replaced, `unchanged` which host names could not be.
+    """An anonymous snapshot. `counts` maps a kind of name to the number of names replaced.
 
-    `left_out` are files that are neither text nor known, so that nobody can say what is in them.
+    `unchanged` are host names that could not be replaced. `left_out` are files that are neither
+    text nor of a known format, and so could hold any name.
     """
 
     snapshot: Snapshot
@@ -50,32 +51,33 @@ class Anonymous:
 
 
 def anonymous(snapshot: Snapshot, hosts: Iterable[str]) -> Anonymous:
-    """With stand-ins everywhere. `hosts` are the names that this host and others are known by."""
+    """The snapshot with pseudonyms. `hosts` are the names of this host and of others."""
     contents = snapshot.contents
     hosts = tuple(dict.fromkeys(filter(None, hosts)))
     unchanged = tuple(host for host in hosts if _means_more(host, contents.entries))
-    stand_ins = StandIns(_texts(snapshot), (host for host in hosts if host not in unchanged))
+    pseudonyms = Pseudonyms(_texts(snapshot), (host for host in hosts if host not in unchanged))
     left_out = tuple(p for p, e in contents.entries.items() if _is_binary(p, e))
     made = Snapshot(
-        contents=_contents(contents, stand_ins, frozenset(left_out)),
-        answers=_with_texts(snapshot.answers, stand_ins.text),
-        config=_config(snapshot.config, stand_ins),
-        versions={n: stand_ins.text(v, keep=_NO_ADDRESSES) for n, v in snapshot.versions.items()},
+        contents=_contents(contents, pseudonyms, frozenset(left_out)),
+        netlink=_with_texts(snapshot.netlink, pseudonyms.text),
+        answers=_with_texts(snapshot.answers, pseudonyms.text),
+        config=_config(snapshot.config, pseudonyms),
+        versions={n: pseudonyms.text(v, keep=_NO_ADDRESSES) for n, v in snapshot.versions.items()},
         raw=False,
     )
-    return Anonymous(made, stand_ins.counts(), unchanged, left_out)
+    return Anonymous(made, pseudonyms.counts(), unchanged, left_out)
 
 
-def _contents(contents: Contents, stand_ins: StandIns, binary: frozenset[str]) -> Contents:
-    path = stand_ins.path
+def _contents(contents: Contents, pseudonyms: Pseudonyms, binary: frozenset[str]) -> Contents:
+    path = pseudonyms.path
 
     def name(found: str) -> str:
-        return stand_ins.log_name(found) if CONTAINER_LOG.fullmatch(found) else path(found)
+        return pseudonyms.log_name(found) if CONTAINER_LOG.fullmatch(found) else path(found)
 
     def entry(where: str, found: Entry) -> Entry:
         match found:
             case File(content) if content is not None:
-                return File(None if where in binary else _content(where, content, stand_ins))
+                return File(None if where in binary else _content(where, content, pseudonyms))
             case Symlink(target):
                 return Symlink(path(target))
             case Directory(names) if names is not None:
@@ -86,32 +88,32 @@ def _contents(contents: Contents, stand_ins: StandIns, binary: frozenset[str]) -
     return Contents(
         {path(where): entry(where, found) for where, found in contents.entries.items()},
         {(operation, path(where)): code for (operation, where), code in contents.failures.items()},
-        {path(where): stand_ins.text(target) for where, target in contents.magic_links.items()},
+        {path(where): pseudonyms.text(target) for where, target in contents.magic_links.items()},
     )
 
 
-def _content(path: str, content: bytes, stand_ins: StandIns) -> bytes:
+def _content(path: str, content: bytes, pseudonyms: Pseudonyms) -> bytes:
     name = path.rpartition("/")[2]
     if name in _OF_A_CARD:
         return _OF_A_CARD[name](content)
     if name in _SWITCH_IDS:
-        return stand_ins.switch_id(_decoded(content)).encode("utf-8", "surrogateescape")
+        return pseudonyms.switch_id(_decoded(content)).encode("utf-8", "surrogateescape")
     keep = _KEPT_IN.get(name, frozenset())
-    return stand_ins.text(_decoded(content), keep=keep).encode("utf-8", "surrogateescape")
+    return pseudonyms.text(_decoded(content), keep=keep).encode("utf-8", "surrogateescape")
 
 
-def _config(config: FoundConfig | None, stand_ins: StandIns) -> FoundConfig | None:
-    """Its file's name alone: directories may be called after people."""
+def _config(config: FoundConfig | None, pseudonyms: Pseudonyms) -> FoundConfig | None:
+    """The config, with the name of its file only: a directory can have a person's name."""
     if config is None:
         return None
     content = config.content
     if content is not None:
-        content = stand_ins.text(_decoded(content)).encode("utf-8", "surrogateescape")
-    return replace(config, file=Path(stand_ins.text(config.file.name)), content=content)
+        content = pseudonyms.text(_decoded(content)).encode("utf-8", "surrogateescape")
+    return replace(config, file=Path(pseudonyms.text(config.file.name)), content=content)
 
 
 def _with_texts(value: T, text: Callable[[str], str]) -> T:
-    """The same frozen value, every text in it (but the names of its fields) replaced."""
+    """The same frozen value with every text in it replaced."""
     return cast("T", _mapped(value, text))
 
 
@@ -142,14 +144,15 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
                 yield from names or ()
     yield from contents.magic_links.values()
     in_answers: dict[str, str] = {}
-    _with_texts(snapshot.answers, lambda text: in_answers.setdefault(text, text))
+    for value in (snapshot.netlink, snapshot.answers):
+        _with_texts(value, lambda text: in_answers.setdefault(text, text))
     yield from in_answers
     if snapshot.config is not None and snapshot.config.content is not None:
         yield _decoded(snapshot.config.content)
 
 
 def _is_binary(path: str, entry: Entry) -> bool:
-    """Whether a file is no text. What is padded with NULs, as node_desc is, is one."""
+    """Whether a file is not text. A text may be padded with NULs, as node_desc is."""
     if not isinstance(entry, File) or entry.content is None:
         return False
     if path.rpartition("/")[2] in (*_OF_A_CARD, "node_desc"):
@@ -158,7 +161,7 @@ def _is_binary(path: str, entry: Entry) -> bool:
 
 
 def _means_more(host: str, paths: Iterable[str]) -> bool:
-    """Whether a host's name is too short for a name, or also that of a file: then it stays."""
+    """Whether a host name cannot be replaced: it is very short, a number, or also a file's name."""
     label = host.partition(".")[0]
     if len(label) < _SHORTEST_HOST or label.isdigit():
         return True

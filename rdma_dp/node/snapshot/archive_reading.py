@@ -1,7 +1,7 @@
-"""A tar.gz, of rdma-dp or made by hand, as a snapshot. Nothing is ever unpacked to a disk.
+"""Reads a tar.gz, made by rdma-dp or by hand, as a snapshot. Nothing is unpacked to a disk.
 
-Whatever could do harm or means nothing is refused with one sentence: sizes and numbers beyond
-`limits`, names and links that lead out, and members that are no part of a host's tree.
+An archive is refused with one sentence if it can do harm or makes no sense: sizes and numbers above
+`limits`, names and links that lead out of it, and members that are not part of a host's tree.
 """
 
 import gzip
@@ -29,16 +29,16 @@ from rdma_dp.node.snapshot.contents import (
 from rdma_dp.node.snapshot.model import Snapshot
 from rdma_dp.node.snapshot.symlinks import leads_out
 
-# What Python's own readers raise for what is no archive. RecursionError: headers about headers.
+# What Python's readers raise for damaged archives. RecursionError: nested extended headers.
 _DAMAGE = (tarfile.TarError, zlib.error, EOFError, ValueError, OverflowError, RecursionError)
 
 
 class ArchiveError(RdmaDpError):
-    """The file is no archive of a host that can be looked at."""
+    """The file is not a readable archive of a host."""
 
 
 def read(file: Path) -> Snapshot:
-    """Raises ArchiveError, whose message names the file."""
+    """The snapshot in a file. Raises ArchiveError, whose message names the file."""
     try:
         with file.open("rb") as stream:
             return _snapshot(_entries(stream))
@@ -49,7 +49,7 @@ def read(file: Path) -> Snapshot:
     except OSError as error:
         raise ArchiveError(f"cannot read {file}: {error.strerror or error}") from error
     except _DAMAGE as error:
-        raise ArchiveError(f"{file} is damaged, or no tar.gz archive: {error}") from error
+        raise ArchiveError(f"{file} is damaged, or not a tar.gz archive: {error}") from error
 
 
 def _snapshot(entries: Mapping[str, Entry]) -> Snapshot:
@@ -65,14 +65,14 @@ def _snapshot(entries: Mapping[str, Entry]) -> Snapshot:
 
 
 def _made_by_hand(entries: Mapping[str, Entry]) -> Contents:
-    """A host's tree as tar packs it: at the top, or in one directory."""
+    """A host's tree as tar packs it: at the top level, or in one directory."""
     tops = [path for path in entries if "/" not in path and path]
     roots = [top for top in ["", *tops] if _is_directory(entries, f"{top}/sys".lstrip("/"))]
     if len(roots) != 1:
         what = f"several: {', '.join(roots)}" if roots else "none with a directory sys"
         raise RdmaDpError(
             f"it does not hold one host's tree, but {what}",
-            "a snapshot, or a tar.gz that holds sys, and may hold dev and proc, is looked at",
+            "it must be a snapshot, or a tar.gz that holds sys, and may hold dev and proc",
         )
     found = _below(entries, roots[0]) if roots[0] else dict(entries)
     names: dict[str, list[str]] = {p: [] for p, e in found.items() if isinstance(e, Directory)}
@@ -100,7 +100,7 @@ def _below(entries: Mapping[str, Entry], top: str) -> dict[str, Entry]:
 
 
 class _Bounded:
-    """What gzip unpacks, up to a limit: a few kilobytes can become gigabytes."""
+    """Unpacks gzip up to a limit: a few kilobytes can become gigabytes."""
 
     def __init__(self, packed: IO[bytes]) -> None:
         self._packed = packed
@@ -108,7 +108,7 @@ class _Bounded:
         self._count = 0
 
     def read(self, size: int) -> bytes:
-        """As a file's. Raises ArchiveError beyond the limits."""
+        """At most `size` bytes, as a file's read. Raises ArchiveError above the limits."""
         data = self._unpacked.read(size)
         self._count += len(data)
         if self._count > limits.BYTES:
@@ -118,15 +118,15 @@ class _Bounded:
         return data
 
     def drain(self) -> None:
-        """To the end, where gzip keeps its checksum."""
+        """Read to the end, where gzip stores its checksum."""
         while self.read(1 << 16):
             pass
 
 
 class _Header(tarfile.TarInfo):
-    """Whatever is said before a member about it, tarfile reads as a whole."""
+    """A member's header. tarfile reads an extended header as a whole, so its size is limited."""
 
-    _ABOUT = (
+    _EXTENDED = (
         tarfile.XHDTYPE,
         tarfile.XGLTYPE,
         tarfile.SOLARIS_XHDTYPE,
@@ -136,9 +136,9 @@ class _Header(tarfile.TarInfo):
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """As TarInfo. Raises ArchiveError when it tells of too much."""
+        """As TarInfo. Raises ArchiveError for an extended header that is too large."""
         found = super().frombuf(buf, encoding, errors)
-        if found.type in cls._ABOUT and found.size > limits.HEADER_BYTES:
+        if found.type in cls._EXTENDED and found.size > limits.HEADER_BYTES:
             raise ArchiveError(f"a header in it is larger than {limits.HEADER_BYTES} bytes")
         return found
 
@@ -153,7 +153,7 @@ def _entries(stream: IO[bytes]) -> dict[str, Entry]:
     for path in found:
         above = found.get(parent_of(path))
         if path and above is not None and not isinstance(above, Directory):
-            raise ArchiveError(f"{path} is in something that is no directory")
+            raise ArchiveError(f"{path} is not below a directory")
     return with_parents(found, Directory())
 
 
@@ -163,7 +163,7 @@ def _checked(archive: tarfile.TarFile) -> Iterator[tuple[str, Entry]]:
         if number > limits.MEMBERS:
             raise ArchiveError(f"it has more than {limits.MEMBERS} members")
         if len(archive.pax_headers) > limits.GLOBAL_HEADERS:
-            raise ArchiveError("it has headers about all members: more than any tar makes")
+            raise ArchiveError("it has more global headers than any tar makes")
         path = _path(member.name)
         if path in seen:
             raise ArchiveError(f"{path or '.'} is in it twice")
@@ -175,7 +175,7 @@ def _checked(archive: tarfile.TarFile) -> Iterator[tuple[str, Entry]]:
 def _path(name: str) -> str:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/"):
-        raise ArchiveError(f"{_shown(name)} is an absolute path", "tar makes none without -P")
+        raise ArchiveError(f"{_shown(name)} is an absolute path", "tar stores one only with -P")
     if has_control_character(name):
         raise ArchiveError(f"{_shown(name)} has a control character in its name")
     if ".." in parts:
@@ -209,19 +209,19 @@ def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> Entr
 def _char_node(member: tarfile.TarInfo, path: str) -> CharNode:
     numbers = (member.devmajor, member.devminor)
     if not all(0 <= number < 1 << 20 for number in numbers):  # MINORBITS of linux/kdev_t.h
-        raise ArchiveError(f"{path} is a device with numbers that none has: {numbers}")
+        raise ArchiveError(f"{path} is a device with invalid numbers: {numbers}")
     return CharNode(*numbers, stat.S_IFCHR | stat.S_IMODE(member.mode))
 
 
 def _symlink(path: str, target: str) -> Symlink:
     if not target or "\0" in target or len(target) >= limits.PATH_BYTES:
-        raise ArchiveError(f"{path} is a link to nothing that can be")
+        raise ArchiveError(f"{path} is a link with an invalid target")
     if leads_out(path, target):
         raise ArchiveError(f"{path} is a link that leads out of the tree: {_shown(target)}")
     return Symlink(target)
 
 
 def _shown(name: str) -> str:
-    """Short, and without what a terminal would obey."""
+    """Shortened, and without control characters."""
     text = name if len(name) <= 100 else f"{name[:100]}..."
     return text if text.isprintable() else ascii(text)[1:-1]

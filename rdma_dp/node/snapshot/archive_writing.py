@@ -1,4 +1,4 @@
-"""A snapshot as a tar.gz: the same snapshot makes the same bytes."""
+"""Writes a snapshot as a tar.gz. The same snapshot makes the same bytes."""
 
 import gzip
 import os
@@ -27,11 +27,11 @@ DOCUMENT, CONFIG, HOST = "snapshot.json", "config", "host"
 
 _COMPRESSION = 6
 _END = bytes(2 * tarfile.BLOCKSIZE)
-_MODE = 0o600  # its owner decides who else may see it
+_MODE = 0o600  # the owner decides who else may read it
 
 
 def pack(snapshot: Snapshot) -> bytes:
-    """The archive. Raises RdmaDpError when it would be none that may be read again."""
+    """The archive. Raises RdmaDpError when archive_reading would refuse it."""
     for path in filter(has_control_character, snapshot.contents.entries):
         raise RdmaDpError(f"{path!a} has a control character in its name: rename it")
     entries = sorted(snapshot.contents.entries.items(), key=lambda item: in_order(item[0]))
@@ -49,7 +49,7 @@ def pack(snapshot: Snapshot) -> bytes:
 
 
 def check_place(file: Path, *, replace: bool) -> None:
-    """Refuses before any work what `write` would refuse after it. Raises RdmaDpError."""
+    """Check before the work that `write` can succeed after it. Raises RdmaDpError."""
     try:
         _check_place(file, replace=replace)
     except OSError as error:
@@ -66,7 +66,7 @@ def _check_place(file: Path, *, replace: bool) -> None:
 
 
 def write(packed: bytes, file: Path, *, replace: bool) -> None:
-    """Writes it whole or not at all, for its owner alone. Raises RdmaDpError."""
+    """Write the whole archive or nothing, readable by its owner only. Raises RdmaDpError."""
     try:
         _write(packed, file, replace=replace)
     except FileExistsError:
@@ -87,7 +87,7 @@ def _write(packed: bytes, file: Path, *, replace: bool) -> None:
             stream.flush()
             os.fchmod(stream.fileno(), _MODE)
             os.fsync(stream.fileno())
-        if not replace:  # something may have come there meanwhile
+        if not replace:  # the file may exist by now
             os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _MODE))
         Path(temporary).replace(file)
     finally:

@@ -1,6 +1,6 @@
-"""What is known of a tree of files. Pure.
+"""What a snapshot knows about a tree of files. Pure.
 
-Paths are canonical: relative to the root, without links, "." and ".." on the way; "" is the root.
+Paths are canonical: relative to the root, without links, "." and ".."; "" is the root.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 
 class Operation(StrEnum):
-    """What was asked of a tree, by the name of its method."""
+    """A question to a tree, named as its method."""
 
     NAMES = "names"
     TARGET = "target"
@@ -20,28 +20,28 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A regular file; `content` is None when nobody read it."""
+    """A regular file; `content` is None when it was not read."""
 
     content: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """`names` is None when nobody listed it: then more may be in it than is known."""
+    """A directory. `names` is None when it was not listed: it can hold more than is known."""
 
     names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Symlink:
-    """`target` as it stands in the link."""
+    """A symbolic link; `target` is what readlink(2) returns."""
 
     target: str
 
 
 @dataclass(frozen=True, slots=True)
 class CharNode:
-    """A character device; `mode` is that of stat(2), permissions and type."""
+    """A character device; `mode` is that of stat(2), with permissions and type."""
 
     major: int
     minor: int
@@ -50,7 +50,7 @@ class CharNode:
 
 @dataclass(frozen=True, slots=True)
 class Special:
-    """Anything else (a socket, a block device), of which only its mode is known."""
+    """Anything else (a socket, a block device); only its mode is known."""
 
     mode: int
 
@@ -60,9 +60,10 @@ Entry = File | Directory | Symlink | CharNode | Special
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All of it. `failures` are errno numbers; whatever is in neither place is not there.
+    """A whole tree. `failures` maps a question to its errno.
 
-    `magic_links` are the links below /proc/PID whose targets are no paths of this tree.
+    A path that is neither in `entries` nor in `failures` does not exist. `magic_links` are the
+    links below /proc/PID whose targets are not paths of this tree.
     """
 
     entries: Mapping[str, Entry]
@@ -78,12 +79,12 @@ def parent_of(path: str) -> str:
 
 
 def has_control_character(path: str) -> bool:
-    """Whether a terminal might obey it: nobody calls a file so who means well."""
+    """Whether a path has a character that could control a terminal."""
     return any(character < " " or character == "\x7f" for character in path)
 
 
 def with_parents(entries: Mapping[str, Entry], unknown: Directory) -> dict[str, Entry]:
-    """The entries, and `unknown` for each directory that only follows from them."""
+    """The entries, and `unknown` for each directory above them that is not an entry itself."""
     found = dict(entries)
     for path in entries:
         parent = parent_of(path)
@@ -95,5 +96,5 @@ def with_parents(entries: Mapping[str, Entry], unknown: Directory) -> dict[str, 
 
 
 def in_order(path: str) -> list[str]:
-    """Sorts a directory before what is in it, and what is in it before its neighbour."""
+    """Sort key: a directory comes before its contents, and these before the next directory."""
     return path.split("/")

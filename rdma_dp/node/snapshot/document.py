@@ -1,11 +1,11 @@
-"""snapshot.json: all of a snapshot that is no file of the node."""
+"""snapshot.json: everything in a snapshot that is not a file of the node."""
 
 import errno
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -13,6 +13,7 @@ from pydantic_core import to_jsonable_python
 
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.netlink.values import NetlinkView
 from rdma_dp.node.answers import Answers
 from rdma_dp.node.snapshot import limits
 from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Operation, Special
@@ -21,9 +22,12 @@ from rdma_dp.node.snapshot.symlinks import is_magic
 
 FORMAT: Literal[1] = 1
 
-_ANSWERS = TypeAdapter(Answers)
+T = TypeVar("T")
 
-# What stands in a path of the document as it is; anything else is %XX, since names are bytes.
+_ANSWERS = TypeAdapter(Answers)
+_NETLINK = TypeAdapter[NetlinkView | None](NetlinkView | None)
+
+# Characters of a path that are written unchanged. Others are written as %XX: names are bytes.
 _PLAIN = "/:.-_~!$&'()*+,;=@[]{}<>^|#? "
 
 
@@ -35,10 +39,11 @@ class _Config(BaseModel):
 
 
 class Document(BaseModel):
-    """Paths are relative to host/, with %XX for what is no printable ASCII.
+    """The stored format. Paths are relative to host/, with %XX for what is not printable ASCII.
 
-    `unread` are names in a directory of which no more is known, `hidden` are files that it did not
-    list; `unlisted` are directories that nobody listed, `unopened` files that nobody read.
+    The members below host/ do not show everything: `unlisted` are directories that were not listed,
+    and `unopened` files that were not read. `unread` maps a directory to listed names of which
+    nothing else is known, and `hidden` to members that its list lacked.
     """
 
     model_config = ConfigDict(strict=True, populate_by_name=True)
@@ -59,7 +64,7 @@ class Document(BaseModel):
 
 
 def write(snapshot: Snapshot, members: int) -> bytes:
-    """The text, for an archive with so many members below host/."""
+    """The text, for an archive with this number of members below host/."""
     contents = snapshot.contents
     entries = contents.entries
     config = snapshot.config
@@ -69,7 +74,7 @@ def write(snapshot: Snapshot, members: int) -> bytes:
         raw=snapshot.raw,
         members=members,
         versions=dict(snapshot.versions),
-        answers=plain_answers(snapshot.answers),
+        answers={**_plain(snapshot.answers), "netlink": _plain(snapshot.netlink)},
         config=None if config is None else _Config(file=str(config.file), failure=config.failure),
         unlisted=_paths(entries, lambda entry: entry == Directory(None)),
         unread=_names(entries, lambda path, names: names - children[path]),
@@ -84,7 +89,7 @@ def write(snapshot: Snapshot, members: int) -> bytes:
 
 
 def read(text: bytes) -> Document:
-    """The opposite. Raises RdmaDpError for anything else."""
+    """The document in a text. Raises RdmaDpError for anything else."""
     try:
         found = json.loads(text)
         if isinstance(found, dict) and isinstance(found.get("format"), int):
@@ -97,9 +102,9 @@ def read(text: bytes) -> Document:
 
 
 def restored(found: Document, entries: Mapping[str, Entry], config: bytes | None) -> Snapshot:
-    """The snapshot of a document, of the members below host/ and of the config's bytes.
+    """The snapshot, from its document, the members below host/ and the config's bytes.
 
-    Raises RdmaDpError where the document makes no sense.
+    Raises RdmaDpError for an invalid document.
     """
     failures = {
         (operation, _read(path)): _errno(name)
@@ -111,16 +116,13 @@ def restored(found: Document, entries: Mapping[str, Entry], config: bytes | None
     recorded = None
     if found.config is not None:
         recorded = FoundConfig(Path(found.config.file), config, found.config.failure)
-    return Snapshot(contents, answers_of(found.answers), recorded, found.versions, found.raw)
-
-
-def plain_answers(answers: Answers) -> dict[str, Any]:
-    """As JSON has them."""
-    return {field.name: _plain(getattr(answers, field.name)) for field in fields(answers)}
+    netlink = _validated(_NETLINK, found.answers.get("netlink"), "answers", "netlink")
+    answers = _validated(_ANSWERS, found.answers, "answers")
+    return Snapshot(contents, netlink, answers, recorded, found.versions, found.raw)
 
 
 def _plain(value: Any) -> Any:
-    # Not pydantic's own way out: it does not know the read-only mappings of frozen values.
+    # pydantic cannot serialize the read-only mappings of frozen values.
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -130,19 +132,19 @@ def _plain(value: Any) -> Any:
     return to_jsonable_python(value)
 
 
-def answers_of(plain: Mapping[str, Any]) -> Answers:
-    """The opposite. Raises RdmaDpError."""
+def _validated(adapter: TypeAdapter[T], plain: object, *above: str) -> T:
+    """The opposite of _plain. Raises RdmaDpError."""
     try:
-        return _ANSWERS.validate_json(json.dumps(plain))
+        return adapter.validate_json(json.dumps(plain))
     except ValidationError as error:
-        raise _refusal(error, "answers") from None
+        raise _refusal(error, *above) from None
 
 
 def _check_format(number: int) -> None:
     if number != FORMAT:
         raise RdmaDpError(
             f"its format is {number}, and this rdma-dp reads format {FORMAT}",
-            "look at it with the version that made it, or with a newer one",
+            "read it with the version that made it, or with a newer one",
         )
 
 
@@ -169,7 +171,7 @@ def _restored(found: Document, entries: Mapping[str, Entry]) -> dict[str, Entry]
 
 
 def _children(entries: Mapping[str, Entry]) -> dict[str, set[str]]:
-    """The names of what is known in each directory."""
+    """The names of the known entries in each directory."""
     found: dict[str, set[str]] = {p: set() for p, e in entries.items() if isinstance(e, Directory)}
     for path in entries:
         parent, _, name = path.rpartition("/")
@@ -214,7 +216,7 @@ def _written(path: str) -> str:
 def _read(path: str) -> str:
     found = unquote(path, errors="surrogateescape")
     if "\0" in found or len(found) > limits.PATH_BYTES:
-        raise RdmaDpError(f"snapshot.json: {path[:100]!r} is no name that a file can have")
+        raise RdmaDpError(f"snapshot.json: {path[:100]!r} is not a valid file name")
     return found
 
 
@@ -222,14 +224,14 @@ def _magic(path: str) -> str:
     found = _read(path)
     if not is_magic(found):
         raise RdmaDpError(
-            f"snapshot.json: magicLinks: {path[:100]!r} is no link that a kernel makes"
+            f"snapshot.json: magicLinks: {path[:100]!r} is not a link that the kernel makes"
         )
     return found
 
 
 def _errno(name: str) -> int:
-    """EACCES, or E13 where this machine has no name for it."""
+    """The number of "EACCES", or of "E13" where the writing machine had no name for it."""
     code = getattr(errno, name, name.removeprefix("E")) if name.startswith("E") else None
     if isinstance(code, int) or (code and code.isascii() and code.isdigit() and len(code) < 5):
         return int(code)
-    raise RdmaDpError(f"snapshot.json: failures: {name!r} is no error that a kernel has")
+    raise RdmaDpError(f"snapshot.json: failures: {name!r} is not an errno")

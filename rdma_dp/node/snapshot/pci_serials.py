@@ -1,4 +1,4 @@
-"""Vital product data without what is unique to a card: serial numbers and UUIDs.
+"""Vital Product Data and PCI config space without serial numbers and UUIDs.
 
 Layout and keywords are those of the PCI Local Bus Specification 3.0, appendix I.
 """
@@ -12,15 +12,15 @@ _IDENTIFIER = 0x82  # the product's name
 
 _KEPT = frozenset({b"PN", b"EC"})  # part number, engineering change level
 
-# NVIDIA's vendor fields are MLX:KEY=VALUE:KEY=VALUE...; of these keys every value is that of a
-# model, not of a card.
+# NVIDIA's vendor fields are MLX:KEY=VALUE:KEY=VALUE... The values of these keys belong to a model,
+# not to one card.
 _VENDOR_BEGIN = b"MLX:"
 _VENDOR_KEPT = frozenset({b"MN", b"CSKU", b"UUID", b"PCI", b"MODL", b"SMDL"})
-_LONGEST_KEPT = 8  # bytes of such a value: no UUID, no GUID fits
+_LONGEST_KEPT = 8  # bytes of such a value: too short for a UUID or a GUID
 
 
 def without_serials(vpd: bytes) -> bytes:
-    """The same length and structure, with X for each byte that may tell one card from another."""
+    """The same length and structure, with X for each byte that may differ between cards."""
     masked = bytearray(vpd)
     end = 0
     for tag, begin, data in resources(vpd):
@@ -29,8 +29,8 @@ def without_serials(vpd: bytes) -> bytes:
             masked[begin:end] = _read_only(data, bytes(masked[:begin]))
         elif tag != _IDENTIFIER:
             masked[begin:end] = _blank(data)
-    behind = end + 1  # the end tag
-    masked[behind:] = bytes(max(0, len(vpd) - behind))
+    rest = end + 1  # after the end tag
+    masked[rest:] = bytes(max(0, len(vpd) - rest))
     return bytes(masked)
 
 
@@ -48,12 +48,12 @@ def _fields(data: bytes, ahead: bytes) -> bytes:
 
 
 def _checksum(ahead: bytes, reserved: bytes) -> bytes:
-    """The first byte makes the sum of all bytes up to it zero; the others are reserved."""
+    """RV. Its first byte makes the sum of all bytes up to it zero. The rest is reserved."""
     return bytes([-sum(ahead) % 256, *bytes(len(reserved) - 1)]) if reserved else b""
 
 
 def _each(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The whole fields; one that is cut off ends them."""
+    """The complete fields; a truncated field ends them."""
     position = 0
     while position + 3 <= len(data):
         end = position + 3 + data[position + 2]
@@ -78,7 +78,7 @@ def _pair(part: bytes) -> bytes:
 
 
 def _marked(data: bytes) -> bytes:
-    """Blank but for the mark that discovery looks for."""
+    """Blank, except for the mark that discovery searches for."""
     return MANAGEMENT_MARK.join(map(_blank, data.split(MANAGEMENT_MARK)))
 
 
@@ -87,7 +87,7 @@ def _blank(data: bytes) -> bytes:
 
 
 def config_space_without_serials(config: bytes) -> bytes:
-    """The header, the chain of extended capabilities, and of these ACS alone; the same length."""
+    """The same length, with the header, the headers of extended capabilities, and the ACS body."""
     masked = bytearray(len(config))
     masked[:HEADER] = config[:HEADER]
     for position, kind in capabilities(config):

@@ -1,7 +1,7 @@
-"""Texts with stand-ins for MACs, GUIDs, GIDs, IP addresses and host names. Pure.
+"""Replaces MACs, GUIDs, GIDs, IP addresses and host names in texts. Pure.
 
-Only what is written as one of them is replaced. What has a meaning as a number too (hex digits
-without colons) is replaced only if the same value stands somewhere in the usual form as well.
+Only what is written in one of their forms is replaced. Hex digits without colons could also be
+another number. They are replaced only if the same value occurs somewhere in its usual form.
 """
 
 import re
@@ -13,24 +13,24 @@ from rdma_dp.node.snapshot.pseudonym_tables import Identities, reversed_bytes
 
 _BEGIN, _END = r"(?<![0-9A-Za-z])", r"(?![0-9A-Za-z])"
 
-# In this order; a text is read once from left to right, so that no stand-in is replaced again.
+# The first form that matches wins. A text is read once, so that no pseudonym is replaced again.
 _FORMS = {
-    # Names that udev makes of MACs and GUIDs (systemd net_id "x" names, rdma-core rdma_rename).
+    # Names that udev makes from MACs and GUIDs (systemd net_id "x" names, rdma-core rdma_rename).
     "named": rf"{_BEGIN}(?:en|ib|sl|wl|ww|roce|iw|opa|rdma)x"
     r"(?P<digits>[0-9a-f]{16}|[0-9a-f]{12})(?![0-9a-f])",
     # A line of /proc/net/if_inet6, kernel net/ipv6/addrconf.c, if6_seq_show: four numbers follow.
     "kernels_ipv6": rf"{_BEGIN}[0-9a-f]{{32}}(?=(?: [0-9a-f]{{2,8}}){{4}} )",
-    # As NVIDIA names a GPU and its parts, below /proc and as kubelet's devices.
+    # NVIDIA's names of GPUs and their partitions, below /proc and as device ids of kubelet.
     "gpu": rf"{_BEGIN}(?:GPU|MIG)-[0-9A-Fa-f]{{8}}(?:-[0-9A-Fa-f]{{4}}){{3}}"
     rf"-[0-9A-Fa-f]{{12}}{_END}",
-    # MAC, EUI-64, GID or IPoIB address by bytes: 6, 8, 16 or 20 of them.
+    # MAC, EUI-64, GID or IPoIB address: 6, 8, 16 or 20 bytes.
     "octets": rf"{_BEGIN}[0-9A-Fa-f]{{2}}(?:(?P<separator>[:-])[0-9A-Fa-f]{{2}})"
     rf"(?:(?P=separator)[0-9A-Fa-f]{{2}}){{4,18}}{_END}(?!(?P=separator)[0-9A-Fa-f]{{2}}{_END})",
-    # GUID (four fours), GID or IPv6 address.
+    # GUID (four groups of four digits), GID or IPv6 address.
     "groups": rf"{_BEGIN}(?:[0-9A-Fa-f]{{1,4}}|(?=::))(?::[0-9A-Fa-f]{{1,4}}|:(?=:)|(?<=:):){{2,8}}"
     rf"(?:(?:\.[0-9]{{1,3}}){{3}})?{_END}",
     "ipv4": r"(?<![0-9A-Za-z.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9A-Za-z]|\.[0-9])",
-    # Anything of the above without its punctuation.
+    # Any of these without punctuation.
     "digits_alone": rf"{_BEGIN}(?:0[xX])?[0-9A-Fa-f]{{11,40}}{_END}",
 }
 _DOMAIN = "example.net"  # RFC 2606
@@ -38,8 +38,8 @@ _NO_HOSTS = frozenset({"host"})
 _HEX = re.compile(r"[^0-9A-Fa-f]")
 
 
-class StandIns:
-    """The stand-ins of one snapshot. `texts` is all of it, `hosts` the names of hosts."""
+class Pseudonyms:
+    """The pseudonyms of one snapshot. `texts` are all its texts, `hosts` the names of hosts."""
 
     def __init__(self, texts: Iterable[str], hosts: Iterable[str]) -> None:
         self._identities = Identities()
@@ -65,23 +65,23 @@ class StandIns:
                 self._note(match)
 
     def counts(self) -> dict[str, int]:
-        """How many of each kind have been replaced by now."""
+        """The number of names of each kind that have been replaced so far."""
         hosts = len(set(self._hosts.values()))
         return {**self._identities.counts(), "UUIDs of GPUs": len(self._gpus), "host names": hosts}
 
     def text(self, text: str, *, keep: frozenset[str] = frozenset()) -> str:
-        """With stand-ins, but for the forms in `keep` ("ipv4", say, where versions stand)."""
-        key = (text, keep)  # thousands of files say the same
+        """The text with pseudonyms. `keep` are forms to keep, such as "ipv4" in a version."""
+        key = (text, keep)  # thousands of files are equal
         if key not in self._done:
             self._done[key] = self._replaced(text, keep)
         return self._done[key]
 
     def path(self, path: str) -> str:
-        """With stand-ins in its components, but for host names: they name no file."""
+        """The path with pseudonyms in its components. Host names are kept: they name no file."""
         return "/".join(self.text(component, keep=_NO_HOSTS) for component in path.split("/"))
 
     def log_name(self, name: str) -> str:
-        """As a text, of the name of a container's log: underscores part the names in it."""
+        """The name of a container's log, in which underscores separate names, with pseudonyms."""
         return "_".join(map(self.text, name.split("_")))
 
     def _replaced(self, text: str, keep: frozenset[str]) -> str:
@@ -92,7 +92,7 @@ class StandIns:
         return self._pattern.sub(replaced, text)
 
     def switch_id(self, text: str) -> str:
-        """phys_switch_id, phys_port_id: hex digits, of a GUID or a MAC in either byte order."""
+        """phys_switch_id or phys_port_id: hex digits of a GUID or a MAC, in either byte order."""
         known = self.text(text)
         digits = text.strip()
         if known != text or not re.fullmatch(r"(?:[0-9A-Fa-f]{2}){4,}", digits):
@@ -101,13 +101,13 @@ class StandIns:
         return blank.format(self._opaque(digits))
 
     def _opaque(self, digits: str) -> str:
-        """The first 16 digits as a GUID; what is behind them tells ports of one card apart."""
+        """The first 16 digits as a GUID. The digits after them differ between ports of a card."""
         head, tail = digits[:16], digits[16:]
         if int(head, 16) == 0:
             return digits
         return f"{self._identities.guid(int(head.ljust(16, '0'), 16)):016x}"[: len(head)] + tail
 
-    # --- what is there -------------------------------------------------------------------------
+    # --- originals -----------------------------------------------------------------------------
 
     def _note(self, match: re.Match[str]) -> None:
         form = _form(match)
@@ -134,7 +134,7 @@ class StandIns:
         if note is not None:
             note(int(digits, 16))
 
-    # --- what stands for it --------------------------------------------------------------------
+    # --- replacements --------------------------------------------------------------------------
 
     def _named(self, match: re.Match[str]) -> str:
         begin = match[0][: -len(match["digits"])]
@@ -154,12 +154,12 @@ class StandIns:
         return _in_case_of(match[0], pairs)
 
     def _digits(self, digits: str) -> str:
-        stand_in = {
+        pseudonym = {
             12: self._identities.mac,
             16: self._identities.guid,
             32: self._identities.gid,
         }.get(len(digits))
-        return digits if stand_in is None else f"{stand_in(int(digits, 16)):0{len(digits)}x}"
+        return digits if pseudonym is None else f"{pseudonym(int(digits, 16)):0{len(digits)}x}"
 
     def _groups(self, match: re.Match[str]) -> str:
         text = match[0]
@@ -168,11 +168,11 @@ class StandIns:
         gid = _ipv6(text)
         if gid is None:
             return text
-        stand_in = self._identities.gid(gid)
+        pseudonym = self._identities.gid(gid)
         if re.fullmatch(r"[0-9A-Fa-f]{4}(?::[0-9A-Fa-f]{4}){7}", text):
-            return _in_case_of(text, _in_fours(f"{stand_in:032x}"))
-        mapped = IPv6Address(stand_in).ipv4_mapped
-        return f"::ffff:{mapped}" if mapped and "." in text else str(IPv6Address(stand_in))
+            return _in_case_of(text, _in_fours(f"{pseudonym:032x}"))
+        mapped = IPv6Address(pseudonym).ipv4_mapped
+        return f"::ffff:{mapped}" if mapped and "." in text else str(IPv6Address(pseudonym))
 
     def _ipv4(self, match: re.Match[str]) -> str:
         address = _ipv4(match[0])
@@ -183,12 +183,14 @@ class StandIns:
         prefix = text[:2] if text[:2] in ("0x", "0X") else ""
         digits = text[len(prefix) :]
         found = self._known(digits)
-        if found is None and prefix and len(digits) < 16:  # printed as a number: no zeros ahead
+        if (
+            found is None and prefix and len(digits) < 16
+        ):  # printed as a number, without leading zeros
             found = self._known(digits.rjust(16, "0"))
         return text if found is None else prefix + _in_case_of(digits, found)
 
     def _known(self, digits: str) -> str | None:
-        """The stand-in of hex digits whose value was noted."""
+        """The pseudonym of hex digits whose value was recorded; None for any other value."""
         ids, value = self._identities, int(digits, 16)
         if len(digits) == 12 and ids.knows_mac(value):
             return self._digits(digits)
@@ -202,13 +204,13 @@ class StandIns:
 
 
 def host_pattern(names: Iterable[str]) -> str:
-    """Finds host names as words; a dash or a dot ends one, an underscore does not."""
+    """A regular expression for host names. A dash or a dot ends one, an underscore does not."""
     words = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
     return rf"(?<![0-9A-Za-z_])(?i:{words})(?![0-9A-Za-z_])"
 
 
 def host_names(names: Iterable[str]) -> dict[str, str]:
-    """Each name, its first label and its domain in lower case, with their stand-ins."""
+    """Maps each name, its first label and its domain, in lower case, to their pseudonyms."""
     wanted = dict.fromkeys(each.strip().strip(".").lower() for each in names)
     free = (text for n in count(1) if (text := f"host-{n}") not in wanted)
     found: dict[str, str] = {}
@@ -231,7 +233,7 @@ def _is_guid(text: str) -> bool:
 
 
 def _ipv6(text: str) -> int | None:
-    if "::" not in text and text.count(":") < 6:  # as most PCI addresses are: cheaper than a try
+    if "::" not in text and text.count(":") < 6:  # most PCI addresses end here
         return None
     try:
         return int(IPv6Address(text))

@@ -1,4 +1,4 @@
-"""A tree in memory that answers as the one did that was recorded."""
+"""A tree in memory that answers as the recorded tree did."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ from rdma_dp.node.snapshot.symlinks import Resolver
 
 @dataclass(frozen=True, slots=True)
 class RecordedStatus:
-    """What stat(2) told; the inode number is always the same, as nothing here ever changes."""
+    """What stat(2) returned. The inode number is always 0, because this tree never changes."""
 
     st_mode: int
     st_rdev: int = 0
@@ -29,7 +29,7 @@ class RecordedStatus:
 
 
 class RecordedTree:
-    """Answers from `contents`. What was seen but not read is an error that says so (EIO)."""
+    """Answers from `contents`. What was not recorded is an error (EIO) that says so."""
 
     live = False
 
@@ -47,7 +47,7 @@ class RecordedTree:
         return list(entry.names)
 
     def target(self, path: str) -> str:
-        """Where a symlink leads, as it stands in the link."""
+        """A symlink's target, as readlink(2) returns it."""
         where = self._resolver.canonical(path, follow=False)
         if where in self._contents.magic_links:
             return self._contents.magic_links[where]
@@ -66,7 +66,7 @@ class RecordedTree:
         return entry.content[:limit]
 
     def status(self, path: str) -> RecordedStatus:
-        """What is there; links are followed."""
+        """The status of a file; links are followed."""
         entry = self._entry(Operation.STATUS, self._resolver.canonical(path))
         match entry:
             case CharNode(major, minor, mode):

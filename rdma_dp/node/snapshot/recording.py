@@ -1,7 +1,7 @@
-"""A tree that remembers all that was asked of it, and what it answered.
+"""A tree that records each question and its answer.
 
-It asks the tree below once for each thing, so that whoever looks twice sees the same node twice,
-as it will be when the snapshot is looked at.
+It asks the tree below each question once. A caller that asks twice gets the same answer twice, as
+it will from the snapshot.
 """
 
 import errno
@@ -32,12 +32,12 @@ T = TypeVar("T")
 
 
 class RecordingTree:
-    """Stands before another tree. Raises RdmaDpError when a snapshot would become too large.
+    """Wraps another tree. Raises RdmaDpError when a snapshot would become too large.
 
-    Links are followed here, so that each on the way to a file is remembered too.
+    Links are followed here, so that each link on a path is recorded too.
     """
 
-    live = False  # netlink and all else has been asked already
+    live = False  # the answers are recorded
 
     def __init__(self, tree: Tree, clock: Callable[[], float] = time.monotonic) -> None:
         self._tree = tree
@@ -46,7 +46,7 @@ class RecordingTree:
         self._bytes = 0
         self._names: dict[str, list[str]] = {}
         self._targets: dict[str, str] = {}
-        self._reads: dict[str, tuple[int, bytes]] = {}  # with the limit that was asked for
+        self._reads: dict[str, tuple[int, bytes]] = {}  # with the limit of the read
         self._statuses: dict[str, Status] = {}
         self._failures: dict[tuple[Operation, str], int] = {}  # errno
         self._links: dict[str, str | None] = {}
@@ -78,7 +78,7 @@ class RecordingTree:
         return self._once(Operation.STATUS, where, self._statuses, lambda: self._tree.status(where))
 
     def contents(self) -> Contents:
-        """All that is known by now. Raises RdmaDpError when a link leads out of the root."""
+        """Everything recorded so far. Raises RdmaDpError when a link leads out of the root."""
         magic = {path: target for path, target in self._targets.items() if is_magic(path)}
         entries = with_parents(self._entries(), Directory())
         without = RecordedTree(Contents(entries))
@@ -112,7 +112,7 @@ class RecordingTree:
         if path not in self._links:
             try:
                 self._links[path] = self._target(path)
-            except OSError:  # no link, or nothing at all: whoever asks for the file will be told
+            except OSError:  # not a link, or nothing: then the question about the file fails too
                 self._links[path] = None
         return self._links[path]
 
@@ -140,18 +140,18 @@ class RecordingTree:
         size += len(self._statuses) + len(self._failures)
         if size > limits.MEMBERS or self._bytes > limits.BYTES:
             raise RdmaDpError(
-                f"the snapshot has become too large at /{path}:"
+                f"the snapshot is too large at /{path}:"
                 f" {size} answers, {self._bytes} bytes of files"
             )
         if self._clock() > self._deadline:
             raise RdmaDpError(
                 f"the snapshot is not complete after {limits.SECONDS:.0f} seconds, at /{path}",
-                "something on this node is very slow to answer",
+                "a read on this node is very slow",
             )
 
 
 def _failure_of(tree: RecordedTree, operation: Operation, path: str) -> int | None:
-    """What follows from the entries alone need not be remembered."""
+    """The errno that follows from the entries alone, and so is not recorded."""
     ask: Callable[[str], object] = {
         Operation.NAMES: tree.names,
         Operation.TARGET: tree.target,

@@ -1,4 +1,4 @@
-"""Symbolic links as the kernel follows them, below a root that nothing leads out of."""
+"""Symbolic links as the kernel follows them, below a root that no link leaves."""
 
 import errno
 import os
@@ -7,41 +7,41 @@ import re
 from collections.abc import Callable
 
 _MOST_LINKS = 40  # MAXSYMLINKS of the kernel's include/linux/namei.h
-_DEEPEST = 256  # directories; sysfs has about 20, and links about links can make 80,000
+_DEEPEST = 256  # directories; sysfs has about 20, but chained links can make 80,000
 
-# Links that the kernel makes up: they lead to an object, and what they say is only its name
-# (fs/proc/base.c, proc_pid_get_link; fs/proc/namespaces.c).
+# Links that lead to an object of the kernel. readlink(2) returns only the object's name
+# (kernel fs/proc/base.c, proc_pid_get_link; fs/proc/namespaces.c).
 _MAGIC = re.compile(
     r"proc/[^/]+(/task/[^/]+)?/(root|cwd|exe|ns/[^/]+|fd/[^/]+|map_files/[^/]+)", re.ASCII
 )
 
 
 def is_magic(path: str) -> bool:
-    """Whether a link's target is no path of this tree."""
+    """Whether a link's target is not a path of this tree."""
     return bool(_MAGIC.fullmatch(path))
 
 
 def leads_out(path: str, target: str) -> bool:
-    """Whether a link has more ".." than directories above it. An absolute one has none."""
+    """Whether a relative link has more ".." than there are directories above it."""
     if target.startswith("/"):
         return False
     return posixpath.normpath(posixpath.join("r", path, "..", target)).split("/")[0] != "r"
 
 
 class Resolver:
-    """Where paths lead. `target_of` gives a link's target, None for whatever is no link."""
+    """Resolves paths. `target_of` returns a link's target, and None for anything else."""
 
     def __init__(self, target_of: Callable[[str], str | None]) -> None:
         self._target_of = target_of
         self._directories: dict[str, str] = {"": ""}
 
     def canonical(self, path: str, *, follow: bool = True) -> str:
-        """The path without links; the last one stays with `follow` False. It may not exist.
+        """The path without links. With `follow` False, a link at its end stays. It need not exist.
 
-        Raises OSError (ELOOP, ENAMETOOLONG), and ValueError for a name that no file can have.
+        Raises OSError (ELOOP, ENAMETOOLONG), and ValueError for a name with a NUL.
         """
         if "\0" in path:
-            raise ValueError("embedded null byte")  # as the system calls' wrappers do
+            raise ValueError("embedded null byte")  # as Python's os functions do
         head, _, tail = path.rpartition("/")
         if tail in ("", ".", ".."):
             return self._walk("", path, follow=follow)

@@ -1,1 +1,1 @@
-"""The drawing of a node."""
+"""Drawings of a node: its PCIe tree, and the distances between GPUs and HCAs."""

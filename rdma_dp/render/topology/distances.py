@@ -1,19 +1,18 @@
-"""How far each GPU is from each HCA, line by line. Pure."""
+"""The distance between each GPU and each HCA, in lines. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.inventory.topology import Distance, Gpu, Topology
-from rdma_dp.text import grouped, some
+from rdma_dp.text import NAMES_IN_LINE, grouped, some
 
-_LINES = 40  # before lines that say the same become one
-_NAMED = 3  # HCAs that one line names
+_LINES = 40  # with more lines, HCAs with the same distances share one
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One distance; `nearest` where no HCA is nearer to this GPU."""
+    """One distance; `nearest` if no HCA is nearer to this GPU."""
 
     distance: Distance | None
     nearest: bool
@@ -23,12 +22,12 @@ Line = tuple[str, tuple[Cell, ...]]
 
 
 def lines(topology: Topology, gpus: Sequence[Gpu], hcas: Sequence[Hca]) -> list[Line]:
-    """A line per HCA with a cell per GPU; of very many HCAs those that are alike in one."""
+    """One line per HCA with one cell per GPU. Many HCAs with the same distances share a line."""
     shortest = [topology.nearest(gpu, hcas)[0] for gpu in gpus]
     found = [(hca.name, _cells(topology, hca, gpus, shortest)) for hca in hcas]
     if len(found) <= _LINES:
         return found
-    return [(some(names, _NAMED), cells) for names, cells in grouped(found)]
+    return [(some(names, NAMES_IN_LINE), cells) for names, cells in grouped(found)]
 
 
 def _cells(

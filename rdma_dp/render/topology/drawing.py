@@ -1,4 +1,4 @@
-"""The node drawn for a terminal: the PCIe tree, and how far each GPU is from each HCA."""
+"""The node as text: the PCIe tree, and the distance between each GPU and each HCA."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ from rdma_dp.render.device_names import device_name
 from rdma_dp.render.discover import port_text
 from rdma_dp.render.topology.distances import Cell, Line, lines
 from rdma_dp.render.topology.pcie_tree import HOST_BRIDGE, Branch, Device, More, Node, View, tree
-from rdma_dp.text import some
+from rdma_dp.text import NAMES_IN_LINE, some
 
 COLOURS = {
     Distance.PIX: "green",
@@ -22,19 +22,18 @@ COLOURS = {
     Distance.SYS: "red",
     Distance.UNKNOWN: "dim",
 }
-_NAMED = 3  # HCAs that one line names
-_GPUS_ABREAST = 10  # columns of the matrix, of 7 characters each
+_GPUS_IN_BLOCK = 10  # columns of the matrix, 7 characters each
 
 
 def drawing(view: View) -> RenderableType:
-    """The tree, then the matrix."""
+    """The tree, then the matrix of distances."""
     rows = _rows()
     for node in tree(view):
         rows.add_row(Text(f"{node.kind} {node.address}", "bold"))
         _add_children(rows, node, "", view)
         rows.add_row()
     if not rows.row_count:
-        return Text("neither a GPU nor an HCA on this node", "bold red")
+        return Text("no GPU and no HCA on this node", "bold red")
     return Group(rows, *_matrix(view.topology, view.measured))
 
 
@@ -64,9 +63,9 @@ Cells = tuple[str | Text, ...]
 
 
 def _line(node: Node, view: View) -> tuple[Text, Cells, Branch | None]:
-    """The name of a node, what stands beside it, and the branch to draw below.
+    """The name of a node, the cells beside it, and the branch to draw below.
 
-    A host bridge with one bridge below stands in one line with it.
+    A host bridge with a single bridge below shares its line.
     """
     if isinstance(node, Device):
         return Text(node.name, _device_colour(node)), _cells(node, view), None
@@ -93,7 +92,7 @@ def _device_colour(device: Device) -> str:
 
 
 def _cells(node: Device, view: View) -> Cells:
-    """Address, what it is, and what people ask of it first."""
+    """The address, the product name, and the nearest HCAs of a GPU or the port of an HCA."""
     address = node.place.address if node.place else ""
     if node.gpu is not None:
         return address, device_name(node.gpu), _nearest(*view.nearest(node.gpu))
@@ -105,7 +104,7 @@ def _cells(node: Device, view: View) -> Cells:
 def _nearest(distance: Distance | None, names: tuple[str, ...]) -> Text:
     if distance is None:
         return Text("no HCA", "dim")
-    return Text.assemble((distance, COLOURS[distance]), f" {some(names, _NAMED)}")
+    return Text.assemble((distance, COLOURS[distance]), f" {some(names, NAMES_IN_LINE)}")
 
 
 def _hca(hca: Hca, resources: Sequence[str]) -> Text:
@@ -122,12 +121,12 @@ def _hca(hca: Hca, resources: Sequence[str]) -> Text:
 
 
 def _matrix(topology: Topology, hcas: Sequence[Hca]) -> Iterator[RenderableType]:
-    """A line per HCA, and a column per GPU."""
+    """One line per HCA, and one column per GPU."""
     if not hcas or not topology.gpus:
         return
     seen: set[Distance | None] = set()
-    for first in range(0, len(topology.gpus), _GPUS_ABREAST):
-        gpus = topology.gpus[first : first + _GPUS_ABREAST]
+    for first in range(0, len(topology.gpus), _GPUS_IN_BLOCK):
+        gpus = topology.gpus[first : first + _GPUS_IN_BLOCK]
         block = lines(topology, gpus, hcas)
         yield _block(gpus, block)
         yield Text()

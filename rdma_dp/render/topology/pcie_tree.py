@@ -1,6 +1,6 @@
-"""The PCIe tree as people draw it: NUMA nodes, host bridges, bridges that branch, devices. Pure.
+"""The PCIe tree to draw: NUMA nodes, host bridges, bridges that branch, devices. Pure.
 
-A bridge with one way through it is left out: it separates nothing.
+A bridge with a single child is left out, because it does not separate devices.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,40 +9,40 @@ from dataclasses import dataclass, field
 from rdma_dp.inventory.hardware import Hca, Inventory, natural_key
 from rdma_dp.inventory.pci_ids import MELLANOX
 from rdma_dp.inventory.topology import Distance, Gpu, Place, Topology
-from rdma_dp.text import some
+from rdma_dp.text import NAMES_IN_LINE, some
 
-_DRAWN = 12  # of what hangs below one thing, besides GPUs; a PF may have hundreds of VFs
-_NAMED = 3
+_MOST_DRAWN = 12  # children of a branch without a GPU; a PF may have hundreds of VFs
+_FIRST_DRAWN = 3  # of them, if there are more
 
 HOST_BRIDGE = "host bridge"
 ROOT_PORT, SWITCH, HCA_SWITCH = BRIDGES = ("root port", "PCIe switch", "switch of an HCA")
 
 Chosen = Mapping[str, tuple[str, ...]]
-"""The names of the resources that hand an HCA out, by its name."""
+"""The names of the resources that take an HCA, by the HCA's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Everything that a drawing of the node shows."""
+    """Everything that a drawing shows."""
 
     topology: Topology
     inventory: Inventory
     chosen: Chosen = field(default_factory=dict)
 
     def nearest(self, gpu: Gpu) -> tuple[Distance | None, tuple[str, ...]]:
-        """The shortest distance from a GPU to an HCA for pods, and the names of those."""
+        """The shortest distance from a GPU to a measured HCA, and the names of the nearest HCAs."""
         found, hcas = self.topology.nearest(gpu, self.measured)
         return found, tuple(hca.name for hca in hcas)
 
     @property
     def measured(self) -> tuple[Hca, ...]:
-        """The HCAs that the distances are about."""
+        """The HCAs to which distances are shown."""
         return self.topology.measured(self.inventory.hcas)
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A GPU or an HCA; a Data Direct function is neither. `name` is what to write beside it."""
+    """A GPU, an HCA, or a Data Direct function, which is neither. `name` is its label."""
 
     name: str
     place: Place | None = None
@@ -52,19 +52,19 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class More:
-    """Devices that are not drawn one by one."""
+    """Devices that are counted, not drawn."""
 
     devices: tuple[Device, ...]
 
     @property
     def text(self) -> str:
-        """The first of them, and how many are left."""
-        return some(tuple(device.name for device in self.devices), _NAMED)
+        """The first names, and the number of the others."""
+        return some(tuple(device.name for device in self.devices), NAMES_IN_LINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A NUMA node, a host bridge or a bridge, and what is below."""
+    """A NUMA node, a host bridge or a bridge, with its children."""
 
     kind: str
     address: str
@@ -75,7 +75,7 @@ Node = Branch | Device | More
 
 
 def tree(view: View) -> tuple[Branch, ...]:
-    """The NUMA nodes in their order; what has none, and what has no PCI function, comes last."""
+    """The NUMA nodes in order; devices without one, or without a PCI function, come last."""
     devices = sorted(_devices(view), key=_order)
     nodes: dict[int | None, list[Device]] = {}
     for device in devices:
@@ -117,15 +117,15 @@ def _order(device: Device) -> tuple[object, ...]:
 
 
 def _numa_label(node: int | None) -> tuple[str, str]:
-    return ("no NUMA node told", "") if node is None else ("NUMA node", str(node))
+    return ("no NUMA node", "") if node is None else ("NUMA node", str(node))
 
 
 def _host_bridges(devices: Iterable[Device], topology: Topology) -> list[Node]:
     bridges: dict[str, list[tuple[Sequence[str], Device]]] = {}
     for device in devices:
         if device.place is not None:
-            rest = (device.place.bridges, device)
-            bridges.setdefault(device.place.host_bridge, []).append(rest)
+            path = (device.place.bridges, device)
+            bridges.setdefault(device.place.host_bridge, []).append(path)
     return [
         Branch(HOST_BRIDGE, name, few(_below(own, name, topology))) for name, own in bridges.items()
     ]
@@ -134,7 +134,7 @@ def _host_bridges(devices: Iterable[Device], topology: Topology) -> list[Node]:
 def _below(
     devices: Sequence[tuple[Sequence[str], Device]], host_bridge: str, topology: Topology
 ) -> list[Node]:
-    """What hangs below one thing: devices, and the next bridges on the way to the others."""
+    """The children of a bridge: its devices, and the next bridges of the other devices."""
     found: list[Node] = []
     groups: dict[str, list[tuple[Sequence[str], Device]]] = {}
     for bridges, device in devices:
@@ -159,14 +159,14 @@ def _bridge_kind(bridge: str, host_bridge: str, topology: Topology) -> str:
 
 
 def few(nodes: Sequence[Node]) -> tuple[Node, ...]:
-    """The nodes, or of very many all those with a GPU, the first others and what is left."""
+    """All nodes; if there are too many, those with a GPU, the first others, and a `More`."""
     others = [node for node in nodes if not _has_gpu(node)]
-    if len(others) <= _DRAWN:
+    if len(others) <= _MOST_DRAWN:
         return tuple(nodes)
-    left = others[_NAMED:]
-    gone = {id(node) for node in left}
-    kept = tuple(node for node in nodes if id(node) not in gone)
-    return (*kept, More(tuple(device for node in left for device in devices_below(node))))
+    hidden = others[_FIRST_DRAWN:]
+    hidden_ids = {id(node) for node in hidden}
+    drawn = tuple(node for node in nodes if id(node) not in hidden_ids)
+    return (*drawn, More(tuple(device for node in hidden for device in devices_below(node))))
 
 
 def _has_gpu(node: Node) -> bool:

@@ -1,7 +1,7 @@
-"""The node drawn for a ticket or a slide: one SVG without anything from outside it. Pure.
+"""The node as a picture for a ticket or a slide: one SVG that refers to no other file. Pure.
 
-Boxes stand in boxes as the devices do: NUMA node, host bridge, switch. Names are what the kernel
-and an administrator made of them, so that any text must come out as well-formed XML.
+Boxes contain boxes as in the hardware: NUMA node, host bridge, switch, device. Names come from the
+kernel and from administrators, so every text must give well-formed XML.
 """
 
 import re
@@ -25,14 +25,14 @@ from rdma_dp.render.topology.pcie_tree import (
     tree,
 )
 
-_WIDTH = 1280.0  # pixels, at least; a slide is as wide
+_WIDTH = 1280.0  # pixels, the least: the width of a slide
 _LEAF = (160.0, 78.0)
 _GAP, _PADDING, _HEAD = 10.0, 12.0, 24.0
 _CELL = (58.0, 24.0)
 _NAMES = 150.0  # pixels for the names of HCAs beside the matrix
 _FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 _NAME_LENGTH, _LINE_LENGTH = 16, 22  # characters that fit a device's box
-_NAMED = 2  # HCAs that fit one line of it
+_NAMES_IN_BOX = 2  # HCAs that fit into one line of the box
 
 _STYLES = """
 text { fill: #0f172a; font-size: 11px }
@@ -60,13 +60,13 @@ _FILLS = {
     Distance.UNKNOWN: "#e2e8f0",
 }
 
-# What XML 1.0 has no place for (section 2.2, Char).
+# Characters that XML 1.0 does not allow (section 2.2, Char).
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    """Something with a size, and how to draw it with its corner at (x, y)."""
+    """A part of the picture: its size, and a function that draws it with its corner at (x, y)."""
 
     width: float
     height: float
@@ -74,7 +74,7 @@ class _Box:
 
 
 def drawing(view: View) -> str:
-    """The whole picture; the same node always gives the same text."""
+    """The picture as SVG text; the same view always gives the same text."""
     nodes = [_branch(node, view) for node in tree(view)]
     boxes = [*nodes, *_matrix(view.topology, view.measured)]
     top = 64.0
@@ -116,14 +116,14 @@ def _kind(device: Device, is_chosen: bool) -> str:
 
 
 def _lines_of(device: Device, view: View) -> Iterator[str]:
-    """The name, what it is, and what people ask of it first."""
+    """The name, the product, the address, and the nearest HCAs or the resources."""
     address = device.place.address if device.place else ""
     yield device.name
     if device.gpu is not None:
         distance, names = view.nearest(device.gpu)
         yield device_name(device.gpu)
         yield address
-        near = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} HCAs"
+        near = ", ".join(names) if len(names) <= _NAMES_IN_BOX else f"{len(names)} HCAs"
         yield f"{distance} {near}" if distance else "no HCA"
     elif device.hca is not None:
         netdevs = " ".join(netdev.name for netdev in device.hca.netdevs)
@@ -156,7 +156,7 @@ def _branch(branch: Branch, view: View) -> _Box:
     children = [_node(child, view) for child in branch.children]
     is_node = branch.kind not in (HOST_BRIDGE, *BRIDGES)
     room = _WIDTH - 4 * _GAP - 2 * _PADDING if is_node else _room(branch)
-    placed, inner_width, inner_height = _flowed(children, room)
+    placed, inner_width, inner_height = _in_rows(children, room)
     label = f"{branch.kind} {branch.address.removeprefix('pci')}".strip()
     least = _WIDTH - 4 * _GAP if is_node else 6.4 * len(label) + 2 * _PADDING
     width = max(inner_width + 2 * _PADDING, least)
@@ -172,15 +172,15 @@ def _branch(branch: Branch, view: View) -> _Box:
 
 
 def _room(branch: Branch) -> float:
-    """A device and another beside it, so that a GPU stands over its HCA; four of very many."""
+    """The width for one, two or four columns of devices. With one, a GPU stands over its HCA."""
     columns = 1 if len(branch.children) <= 2 else 2 if len(branch.children) <= 6 else 4
     return columns * (_LEAF[0] + _GAP) + (2 * _PADDING if branch.kind == HOST_BRIDGE else 0)
 
 
-def _flowed(
+def _in_rows(
     boxes: Sequence[_Box], room: float
 ) -> tuple[list[tuple[_Box, float, float]], float, float]:
-    """Boxes side by side, in rows of this width: each with its corner, and the size of all."""
+    """Boxes in rows of at most this width, each with its corner; the total width and height."""
     placed: list[tuple[_Box, float, float]] = []
     left = top = row = width = 0.0
     for box in boxes:
@@ -197,13 +197,13 @@ def _flowed(
 
 
 def _matrix(topology: Topology, hcas: Sequence[Hca]) -> Iterator[_Box]:
-    """A row per HCA, a column per GPU, and what the colours say."""
+    """One row per HCA, one column per GPU, and a legend of the colours."""
     if not hcas or not topology.gpus:
         return
     rows = lines(topology, topology.gpus, hcas)
     width, height = _CELL
     seen = {cell.distance for _, cells in rows for cell in cells}
-    told = [distance for distance in Distance if distance in seen]
+    shown = [distance for distance in Distance if distance in seen]
     table = _NAMES + width * len(topology.gpus)
 
     def draw(parent: Element, x: float, y: float) -> None:
@@ -212,14 +212,14 @@ def _matrix(topology: Topology, hcas: Sequence[Hca]) -> Iterator[_Box]:
             _write(parent, middle, y + 14, "axis", gpu.name, anchor="middle")
         for number, row in enumerate(rows):
             _matrix_row(parent, x, y + 22 + height * number, row)
-        for number, distance in enumerate(told):
+        for number, distance in enumerate(shown):
             top = y + 22 + height * number
             _cell(parent, (x + table + 24, top), distance, near=False)
             _write(parent, x + table + 34 + width, top + 16, "note", distance.meaning)
-        note = y + 22 + height * len(told) + 18
-        _write(parent, x + table + 24, note, "note", "Framed: the nearest to this GPU.")
+        note = y + 22 + height * len(shown) + 18
+        _write(parent, x + table + 24, note, "note", "Frame: nearest to this GPU.")
 
-    yield _Box(table + 320, 22 + height * max(len(rows), len(told) + 1), draw)
+    yield _Box(table + 320, 22 + height * max(len(rows), len(shown) + 1), draw)
 
 
 def _matrix_row(parent: Element, x: float, y: float, row: Line) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rdma_dp.config import CdiMode, Resource
+from rdma_dp.config import CdiMode, Config, Resource
 from rdma_dp.discovery import scan
 from rdma_dp.host.files import Host
 from rdma_dp.sharing.allocation import Grant, example, grant
@@ -47,7 +47,7 @@ def with_specs(root: Path, *pools: Pool) -> Path:
 
 def on_host(root: Path, of: Resource) -> Pool:
     inventory = scan(Host(root))
-    return make_pool(select(inventory, of), inventory.system, cdi=CdiMode.BOTH)
+    return make_pool(select(inventory, of), inventory.system, config=Config(cdi=CdiMode.BOTH))
 
 
 def asked(what: Grant, mode: CdiMode) -> Container:
@@ -191,5 +191,5 @@ def _written(root: Path, full: Pool) -> Path:
     (root / DIRECTORY).mkdir(parents=True, exist_ok=True)
     document = cdi.spec(full)
     assert document is not None
-    (root / DIRECTORY / cdi.file_name(full.resource)).write_text(cdi.text(document))
+    (root / DIRECTORY / cdi.file_name(full.resource.full_name)).write_text(cdi.text(document))
     return root

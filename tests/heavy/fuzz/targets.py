@@ -11,7 +11,7 @@ from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.netlink.links import altnames
 from rdma_dp.node.snapshot import document
 from rdma_dp.node.snapshot.pci_serials import without_serials
-from rdma_dp.node.snapshot.pseudonyms import StandIns
+from rdma_dp.node.snapshot.pseudonyms import Pseudonyms
 from rdma_dp.node.source import open_source
 
 _FILE = Path(tempfile.mkdtemp(prefix="rdma-dp-fuzz-"), "node.tar.gz")
@@ -31,7 +31,7 @@ def snapshot_document(data: bytes) -> None:
 def stand_ins(data: bytes) -> None:
     """Texts with addresses; the first line is a host's name."""
     text = data.decode("utf-8", "surrogateescape")
-    made = StandIns([text], [text.partition("\n")[0]])
+    made = Pseudonyms([text], [text.partition("\n")[0]])
     made.text(text)
     made.switch_id(text)
 

@@ -5,8 +5,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from rdma_dp import __version__
 from tests.heavy import suite
@@ -32,9 +34,17 @@ class Image:
     storage: Path
     container: str
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """A command inside, without the ENTRYPOINT: as the operator's pod runs it."""
-        return _buildah(self.storage, "run", self.container, "--", *command, check=False)
+    def run(
+        self, *command: str, mounts: Mapping[Path, str] = MappingProxyType({})
+    ) -> subprocess.CompletedProcess[str]:
+        """A command inside, without the ENTRYPOINT: as the operator's pod runs it.
+
+        `mounts` are directories of this machine by where they are inside, read-only.
+        """
+        volumes = [
+            word for here, there in mounts.items() for word in ("--volume", f"{here}:{there}:ro")
+        ]
+        return _buildah(self.storage, "run", *volumes, self.container, "--", *command, check=False)
 
     def size(self, name: str) -> int:
         """Bytes of an image, all layers."""

@@ -2,6 +2,7 @@
 
 from rdma_dp import __version__
 from tests.heavy.image.builder import BASE, IMAGE, Image
+from tests.paths import REPO
 
 MEGABYTE = 1_000_000
 
@@ -19,9 +20,15 @@ def test_the_init_container_of_older_operators_finds_its_programs(image: Image) 
 
 
 def test_the_daemon_runs_from_it(image: Image) -> None:
-    demo = image.run("rdma-dp", "demo")
+    """The image's own daemon, on a simulated host under a simulated kubelet from outside."""
+    command = "cd /demo && PYTHONPATH=/demo /opt/rdma-dp/bin/python -m simulator demo"
+    demo = image.run("sh", "-c", command, mounts={REPO / "simulator": "/demo/simulator"})
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "kubelet counts 63 of 63 healthy" in demo.stdout
+
+
+def test_the_simulator_is_not_in_it(image: Image) -> None:
+    assert image.run("/opt/rdma-dp/bin/python", "-c", "import simulator").returncode != 0
 
 
 def test_uevents_have_their_library(image: Image) -> None:

@@ -27,7 +27,7 @@ def registers_once() -> Any:
         await keep_once(self)
         await asyncio.Event().wait()
 
-    async def never_lost(*_: object) -> str:
+    async def never_lost(*_: object) -> Any:
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -80,7 +80,7 @@ def lists_but_once() -> Any:
     async def first_only(
         self: servicer.Plugin, request: pb.Empty, context: servicer.Context
     ) -> Any:
-        self.streams.set(self.streams.value + 1)
+        self.streams.set(servicer.Streams(opened=self.streams.value.opened + 1))
         yield messages.device_list(self._pool.value)
         await asyncio.Event().wait()
 

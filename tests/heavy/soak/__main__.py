@@ -86,7 +86,7 @@ class Soak:
         else:
             self._host.plug(hca)
             self._there[hca] = True
-        self.daemon.look_again.wake_at_once()
+        self.daemon.scan_again.wake_at_once()
         await self.right()
 
     async def restart(self) -> None:
@@ -115,7 +115,7 @@ class Soak:
         wanted = ",".join(hca for hca in sorted(self._there) if self._there[hca])
         async with asyncio.timeout(DEADLINE):
             while True:
-                looks = self.daemon.looks.value
+                looks = self.daemon.applied.value
                 allocation = await self.kubelet.allocate(RESOURCE)
                 self.kubelet.release(allocation)
                 if allocation.answer.envs["RDMA_DP_SOAK_HCAS"] == wanted:
@@ -123,7 +123,7 @@ class Soak:
                 await self._look_after(looks)
 
     async def _look_after(self, looks: int) -> None:
-        await self.daemon.looks.until(lambda count: count != looks)
+        await self.daemon.applied.until(lambda count: count != looks)
 
 
 async def soak(restarts: int, changes: int) -> list[str]:

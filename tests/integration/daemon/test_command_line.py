@@ -1,11 +1,14 @@
-"""The command lines that start it: ours, and those that the operator writes."""
+"""The command lines that start the daemon: ours, and those of Network Operator."""
 
+import shlex
+import signal
 from pathlib import Path
 
 import pytest
 
 from rdma_dp import __version__
 from rdma_dp.cli import main as cli
+from rdma_dp.cli import verb_table
 from rdma_dp.daemon import run as daemon_main
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.kubelet.directories import KubeletDirectories
@@ -19,7 +22,7 @@ OPERATORS_CONFIG = Path("/k8s-rdma-shared-dev-plugin/config.json")
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
-    """The settings that the daemon was started with; it ends at once."""
+    """The settings that the daemon was started with. The daemon ends at once."""
     settings: list[Settings] = []
 
     async def run(given: Settings) -> None:
@@ -35,7 +38,7 @@ def test_the_operators_arguments_are_none(started: list[Settings]) -> None:
     assert started[0].directories == KubeletDirectories(
         KUBELET / "device-plugins", KUBELET / "plugins_registry"
     )
-    assert started[0].way is RegistrationMode.AUTO
+    assert started[0].mode is RegistrationMode.AUTO
     assert started[0].root == Path("/")
 
 
@@ -66,11 +69,11 @@ def test_the_switch_for_cdi_is_taken_as_go_takes_it(
     started: list[Settings], arguments: list[str]
 ) -> None:
     assert cli.compat_main(arguments) == 0
-    assert started[0].use_cdi == (arguments not in ([], ["--use-cdi=false"]))
+    assert started[0].defaults.use_cdi == (arguments not in ([], ["--use-cdi=false"]))
 
 
 @pytest.mark.parametrize("flag", ["-v", "--version", "-version"])
-async def test_the_version_is_told_and_that_is_all(flag: str) -> None:
+async def test_the_version_is_shown_and_nothing_else(flag: str) -> None:
     for entry_point in ("rdma_dp.cli.main:main", "rdma_dp.cli.main:compat_main"):
         async with process(flag, entry_point=entry_point) as asked:
             assert await asked.ended() == 0
@@ -81,7 +84,7 @@ async def test_the_version_is_told_and_that_is_all(flag: str) -> None:
     "arguments",
     [["--no-such-flag"], ["--use-cdi=perhaps"], ["--registration", "telepathy"], ["--config"]],
 )
-def test_a_wrong_command_line_is_told_with_code_2(
+def test_a_wrong_command_line_ends_with_code_2(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     for main, given in ((cli.compat_main, arguments), (cli.main, ["run", *arguments])):
@@ -89,6 +92,19 @@ def test_a_wrong_command_line_is_told_with_code_2(
             main(given)
         assert ended.value.code == 2
         assert arguments[0].partition("=")[0].lstrip("-") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("example", [*verb_table.RUN.examples, *verb_table.COMPAT_EXAMPLES])
+async def test_an_example_of_the_help_runs(
+    node: Node, kubelet: SimulatedKubelet, example: str
+) -> None:
+    node.configure()
+    program, *words = shlex.split(example)
+    main = {"rdma-dp": "main", "k8s-rdma-shared-dp": "compat_main"}[program]
+    async with process(*words, *node.arguments, entry_point=f"rdma_dp.cli.main:{main}") as daemon:
+        await kubelet.wait_for(NAME, healthy(4))
+        daemon.send(signal.SIGTERM)
+        assert await daemon.ended() == 0
 
 
 @pytest.mark.parametrize("cdi", [[], ["--use-cdi"]])
@@ -103,7 +119,7 @@ async def test_the_operators_pod(node: Node, kubelet: SimulatedKubelet, cdi: lis
         await pod.stop()
 
 
-async def test_a_root_that_is_no_host_is_told_before_anything_starts(node: Node) -> None:
+async def test_a_wrong_root_is_reported_before_anything_starts(node: Node) -> None:
     nowhere = node.directory / "nowhere"
     async with process("run", "--root", nowhere) as asked:
         assert await asked.ended() == 1

@@ -82,7 +82,7 @@ async def test_a_bad_new_config_changes_nothing_and_is_told(
         daemon.send(signal.SIGHUP)
         for problem in problems(node.config):
             await daemon.says(problem)
-        await daemon.says("the last good config goes on")
+        await daemon.says("the last good config stays in force")
         assert kubelet.allocatable(NAME) == 4
         assert identity(socket) == before
         node.configure(entry(slots=5))
@@ -96,7 +96,7 @@ async def test_a_config_that_is_removed_changes_nothing(
         await kubelet.wait_for(NAME, healthy(4))
         node.config.unlink()
         daemon.send(signal.SIGHUP)
-        await daemon.says("the last good config goes on")
+        await daemon.says("the last good config stays in force")
         assert kubelet.allocatable(NAME) == 4
 
 

@@ -7,6 +7,7 @@ from tests.integration.daemon.process import NAME, Node, healthy, python
 
 _INJECTION = """
 import asyncio, os, sys
+from functools import partial
 from rdma_dp.daemon import daemon
 from rdma_dp.host.files import Host, HostError
 
@@ -41,9 +42,15 @@ def injected(code: str) -> str:
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("daemon.keep_registered = broken", "injected"),
-        ("daemon.keep_registered = ending", "rdma/a ended unexpectedly"),
-        ("daemon.keep_registered = cancelled", "rdma/a ended unexpectedly"),
+        ("daemon.Registrations = partial(daemon.Registrations, keep=broken)", "injected"),
+        (
+            "daemon.Registrations = partial(daemon.Registrations, keep=ending)",
+            "rdma/a ended unexpectedly",
+        ),
+        (
+            "daemon.Registrations = partial(daemon.Registrations, keep=cancelled)",
+            "rdma/a ended unexpectedly",
+        ),
         ("daemon.DirectoryWatch.run = broken", "injected"),
         ("daemon.DirectoryWatch.run = ending", "ended unexpectedly"),
     ],

@@ -13,7 +13,7 @@ import pytest
 from rdma_dp.aio.latest import Latest
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.kubelet.device_plugin.status_service import services
-from rdma_dp.kubelet.registration.peers import MOST_STREAMS
+from rdma_dp.kubelet.registration.handover import MOST_STREAMS
 from rdma_dp.kubelet.sockets import SocketServer
 from simulator.kubelet import Disconnected, ListReceived, Registered, SimulatedKubelet
 from simulator.kubelet.client import PluginClient
@@ -94,7 +94,7 @@ async def test_the_count_never_falls_when_the_old_one_goes(
     async with two(node, kubelet, way) as (old, new):
         (socket,) = set(node.sockets()) - {registered(kubelet)[0]}
         await old.stop()
-        await old.says("left to", socket.name)
+        await old.says("handed over to", socket.name)
         assert (await kubelet.allocate(NAME, 7)).ids  # also before it has registered once more
         await inherited(kubelet, new)
         assert not dropped(kubelet)
@@ -295,7 +295,7 @@ async def test_one_that_kubelet_does_not_listen_to_inherits_nothing(
         async with beginning(beside=node.sockets()[0]):
             await old.stop()
         await kubelet.wait_for(NAME, healthy(0, of=4))
-        assert old.count("left to") == 0
+        assert old.count("handed over to") == 0
 
 
 async def test_after_many_updates_the_streams_do_not_pile_up(

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-_WRITERS = ("follow", "tidy")  # what SpecFiles does in threads
+_WRITERS = {"_prepare", "tidy"}  # as threads that run them are called
 DEADLINE = 60.0  # seconds; only a failure waits that long
 
 

@@ -82,10 +82,7 @@ async def test_a_file_that_is_not_there_yet_is_waited_for_and_this_is_said_once(
     ]
 
 
-async def test_a_directory_that_is_not_there_yet_is_waited_for(
-    tmp_path: Path, lines: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("rdma_dp.aio.directory_watch._SLOW_LOOK", 0.05)
+async def test_a_directory_that_is_not_there_yet_is_waited_for(tmp_path: Path, lines: Log) -> None:
     path = tmp_path / "later" / "config.json"
     async with reading(path) as reader:
         waiting = asyncio.create_task(reader.first())
@@ -155,12 +152,12 @@ async def test_a_wrong_config_is_told_as_check_config_does_and_the_last_good_one
         await reader.first()
         waiting = asyncio.create_task(reader.next())
         path.write_text(text(0, -1))
-        await lines.until("the last good config goes on")
+        await lines.until("the last good config stays in force")
         assert not waiting.done()
         assert cli.main(["check-config", str(path)]) == 1
         printed = capsys.readouterr().out.splitlines()
         assert len(printed) == 2
-        assert lines.errors == [*printed, "the last good config goes on"]
+        assert lines.errors == [*printed, "the last good config stays in force"]
         path.write_text(text(2))
         assert await waiting == [2]
 
@@ -172,9 +169,9 @@ async def test_the_same_problems_are_told_once(path: Path, lines: Log) -> None:
         waiting = asyncio.create_task(reader.next())
         for blanks in range(3):
             path.write_text(text(0) + " " * blanks)
-            await lines.until("the last good config goes on")
+            await lines.until("the last good config stays in force")
         path.write_text(text(0, 0))
-        await lines.until("the last good config goes on", times=2)
+        await lines.until("the last good config stays in force", times=2)
         path.write_text(text(2))
         assert await waiting == [2]
     assert sum("configList[0].rdmaHcaMax" in line for line in lines.errors) == 2
@@ -187,7 +184,7 @@ async def test_a_deleted_file_changes_nothing_but_the_log(path: Path, lines: Log
         await reader.first()
         waiting = asyncio.create_task(reader.next())
         path.unlink()
-        await lines.until("the last good config goes on")
+        await lines.until("the last good config stays in force")
         assert any("there is no such file" in line for line in lines.errors)
         path.write_text(text(1))
         assert await waiting == [1]
@@ -202,7 +199,7 @@ async def test_a_file_that_cannot_be_read_changes_nothing_but_the_log(
         waiting = asyncio.create_task(reader.next())
         path.unlink()
         path.symlink_to(path.name)  # leads to itself
-        await lines.until("the last good config goes on")
+        await lines.until("the last good config stays in force")
         assert any("cannot be read" in line for line in lines.errors)
         path.unlink()
         path.write_text(text(2))
@@ -231,7 +228,7 @@ async def test_a_demand_is_answered_though_the_same_problems_were_told_before(
         waiting = asyncio.create_task(reader.next())
         path.write_text(text(0))
         for times in (1, 2, 3):
-            await lines.until("the last good config goes on", times)
+            await lines.until("the last good config stays in force", times)
             reader.file.demand()
         path.write_text(text(2))
         assert await waiting == [2]

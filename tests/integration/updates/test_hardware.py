@@ -337,9 +337,9 @@ async def test_a_failing_task_ends_the_daemon_with_the_reason(
     code = """
 import sys
 from rdma_dp.cli import main as cli
-from rdma_dp.daemon import published
+from rdma_dp.daemon import publication
 def fail(*_): raise ZeroDivisionError("a mistake of ours")
-published.Pools.publish = fail
+publication.Publication._prepare = fail
 sys.exit(cli.main())
 """
     async with python(code, "run", *node.arguments) as daemon:

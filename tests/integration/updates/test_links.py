@@ -1,3 +1,4 @@
+import asyncio
 import errno
 import socket
 from collections.abc import Callable
@@ -6,20 +7,24 @@ from typing import Any
 import pyroute2
 import pytest
 
+from rdma_dp.aio.latest import Latest
 from rdma_dp.cli import main as cli
-from rdma_dp.config import parse
+from rdma_dp.config import Config, Defaults, parse
 from rdma_dp.daemon import run as daemon_main
-from rdma_dp.daemon.daemon import Daemon
-from rdma_dp.daemon.links_up import LinkKeeper
+from rdma_dp.daemon.links_up import LinkKeeper, follow
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.discovery import scan
-from rdma_dp.host.files import Host
+from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.files import ExhaustedError, Host
 from rdma_dp.host.netlink.links import LinkError, set_up
-from rdma_dp.inventory.hardware import Hca, NetDevice
-from rdma_dp.kubelet.directories import KubeletDirectories
+from rdma_dp.inventory.hardware import Hca, Inventory, NetDevice
+from rdma_dp.sharing.pool import make_pool
+from rdma_dp.sharing.state import NodeState
+from simulator.kubelet import SimulatedKubelet
 from tests.conftest import Sample
+from tests.integration.daemon.process import NAME, Node, entry, healthy
 from tests.logs import Log
-from tests.makers import hca
+from tests.makers import SYSTEM, hca, resource, selection
 
 
 def with_links(number: int = 0, **links: bool | None) -> Hca:
@@ -32,22 +37,22 @@ def with_links(number: int = 0, **links: bool | None) -> Hca:
 class Links:
     """A LinkKeeper whose netdevs are names only, and what it did to them."""
 
-    def __init__(self, refusal: LinkError | None = None) -> None:
+    def __init__(self, refusal: RdmaDpError | None = None) -> None:
         self.set_up: list[str] = []
         self.indexes: dict[str, int | None] = {}
-        self._refusal = refusal
-        self._keeper = LinkKeeper(self._set_up, self._index_of)
+        self.refusal = refusal
+        self.keeper = LinkKeeper(self._set_up, self._index_of)
 
     def _index_of(self, netdev: str) -> int | None:
         return self.indexes.setdefault(netdev, 100 + len(self.indexes))
 
     def look(self, *hcas: Hca) -> bool:
-        return self._keeper.look(hcas)
+        return self.keeper.set_new_links_up(hcas)
 
     def _set_up(self, netdev: str) -> None:
         self.set_up.append(netdev)
-        if self._refusal:
-            raise self._refusal
+        if self.refusal:
+            raise self.refusal
 
 
 def test_a_down_link_is_set_up_with_one_line_in_the_log(lines: Log) -> None:
@@ -119,6 +124,14 @@ def test_a_refusal_is_one_warning_and_nothing_has_changed(lines: Log) -> None:
     links = Links(LinkError("not permitted", "type something"))
     assert [links.look(with_links(eth0=False)) for _ in range(3)] == [False, False, False]
     assert lines.all == ["cannot set eth0 of mlx5_0 up: not permitted (type something)"]
+
+
+def test_without_descriptors_one_warning_and_the_next_scan_tries_again(lines: Log) -> None:
+    links = Links(ExhaustedError("cannot set eth0 up: Too many open files"))
+    assert not links.look(with_links(eth0=False))
+    assert lines.all == ["not all netdevs were checked: cannot set eth0 up: Too many open files"]
+    links.refusal = None
+    assert links.look(with_links(eth0=False))
 
 
 @pytest.mark.parametrize("raised", [PermissionError(errno.EPERM, "no"), "netlink"])
@@ -195,44 +208,50 @@ def test_links_are_set_up_by_default_only_in_the_place_of_the_go_plugin(
     main: Callable[[list[str]], int], arguments: list[str], expected: bool
 ) -> None:
     """Defect 16 of the Go plugin: every matching NIC is forced up."""
-    assert started(main, arguments).set_links_up is expected
-
-
-class _Recorder:
-    looked = 0
-
-    def look(self, _: object) -> bool:
-        self.looked += 1
-        return False
+    assert started(main, arguments).defaults.set_links_up is expected
 
 
 @pytest.mark.parametrize("in_config", [None, True, False])
 @pytest.mark.parametrize("on_command_line", [True, False])
 async def test_the_config_wins_over_the_command_line(
-    in_config: bool | None, on_command_line: bool, tmp_path: Any
+    in_config: bool | None, on_command_line: bool
 ) -> None:
-    directories = KubeletDirectories.below(tmp_path)
-    files = tmp_path / "cdi", tmp_path / "devinfo"
-    config = tmp_path / "config.json"
-    settings = Settings(config, directories, *files, set_links_up=on_command_line)
-    running, links = Daemon(settings), _Recorder()
     entry = '{"resourceName": "a", "rdmaHcaMax": 1, "selectors": {"vendors": ["15b3"]}}'
     said = {None: "", True: '"setLinksUp": true,', False: '"setLinksUp": false,'}[in_config]
-    running._config = parse(f'{{{said} "configList": [{entry}]}}').config
-    running._links = links  # type: ignore[assignment]  # it only counts
-    await running._set_links_up()
-    assert links.looked == (on_command_line if in_config is None else in_config)
+    text = f'{{{said} "configList": [{entry}]}}'
+    wanted = on_command_line if in_config is None else in_config
+    assert parse(text, Defaults(set_links_up=on_command_line)).config.set_links_up is wanted
 
 
-async def test_under_another_root_no_link_of_this_machine_is_touched(tmp_path: Any) -> None:
-    directories = KubeletDirectories.below(tmp_path)
-    root = tmp_path / "root"
-    files = tmp_path / "cdi", tmp_path / "devinfo"
-    config = tmp_path / "config.json"
-    settings = Settings(config, directories, *files, root=root, set_links_up=True)
-    running, links = Daemon(settings), _Recorder()
-    entry = '{"resourceName": "a", "rdmaHcaMax": 1, "selectors": {"vendors": ["15b3"]}}'
-    running._config = parse(f'{{"configList": [{entry}]}}').config
-    running._links = links  # type: ignore[assignment]  # it only counts
-    await running._set_links_up()
-    assert links.looked == 0
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_links_are_set_up_only_where_the_config_wants_it(wanted: bool) -> None:
+    links, changed = Links(), asyncio.Event()
+    of = resource()
+    pools = {of.full_name: make_pool(selection(with_links(eth0=False), of=of), SYSTEM)}
+    state = NodeState(Config(set_links_up=wanted), Inventory(), 0.0, pools=pools)
+    states = Latest(state)
+    following = asyncio.create_task(follow(states, changed.set, links.keeper))
+    try:
+        if wanted:
+            await asyncio.wait_for(changed.wait(), 60)
+        else:
+            await asyncio.sleep(0)
+            states.set(state)
+            await asyncio.sleep(0)
+    finally:
+        following.cancel()
+    assert links.set_up == (["eth0"] if wanted else [])
+
+
+async def test_under_another_root_no_link_of_this_machine_is_touched(
+    node: Node, kubelet: SimulatedKubelet
+) -> None:
+    node.configure(entry(), setLinksUp=True)
+    for number in (0, 1):
+        (node.host.root / f"sys/class/net/eth{number}/flags").write_text("0x1002\n")
+    async with node.daemon() as daemon:
+        await kubelet.wait_for(NAME, healthy(4))
+        node.host.unplug("mlx5_1")
+        await daemon.says("lost mlx5_1")  # the scan after the one that would have set it up
+        await daemon.stop()
+        assert not daemon.count("set eth")

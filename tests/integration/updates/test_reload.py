@@ -159,7 +159,7 @@ async def test_a_bad_config_changes_nothing_and_is_told_as_check_config_tells_it
     async with changing(node, kubelet, sized(5)) as daemon:
         life = Life(kubelet, "rdma/a")
         node.configure(entry("stays", 0), sized(-3, resourcePrefix="Bad Prefix"))
-        await daemon.says("the last good config goes on")
+        await daemon.says("the last good config stays in force")
         async with process("check-config", str(node.config)) as check:
             assert await check.ended() == 1
             await check.says("(the log ends)")
@@ -177,7 +177,7 @@ async def test_a_config_that_is_deleted_goes_on(node: Node, kubelet: SimulatedKu
         life = Life(kubelet, "rdma/a")
         node.config.unlink()
         await daemon.says("there is no such file")
-        await daemon.says("the last good config goes on")
+        await daemon.says("the last good config stays in force")
         assert life.events == []
         node.configure(entry("stays", 3), sized(6))
         await kubelet.wait_for("rdma/a", healthy(6))
@@ -191,9 +191,9 @@ async def test_sighup_is_answered_each_time(node: Node, kubelet: SimulatedKubele
             daemon.send(signal.SIGHUP)
             await daemon.says("new config from", times=times)
         node.config.write_text("{")
-        await daemon.says("the last good config goes on")
+        await daemon.says("the last good config stays in force")
         daemon.send(signal.SIGHUP)
-        await daemon.says("the last good config goes on", times=2)
+        await daemon.says("the last good config stays in force", times=2)
 
 
 async def test_sighup_looks_at_the_node_too(node: Node, kubelet: SimulatedKubelet) -> None:

@@ -1,13 +1,15 @@
 """A node in one event loop: a host, a kubelet, one or two daemons, and what is none of theirs."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 import grpc
 
+from rdma_dp.config import Defaults
 from rdma_dp.daemon.daemon import Daemon
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.kubelet.directories import KubeletDirectories
@@ -21,8 +23,10 @@ from simulator.kubelet import (
     Registered,
     SimulatedKubelet,
     Started,
+    StreamEnded,
     UnexpectedAdmissionError,
 )
+from simulator.kubelet.foreign import ForeignPlugin
 from simulator.scratch import scratch
 from tests.integration.updates.bystanders import OTHERS_DEVICE_INFO, OTHERS_SPECS, Bystanders
 from tests.integration.updates.config_maps import ConfigMap
@@ -52,6 +56,7 @@ class World:
         self.kubelet = SimulatedKubelet(self.root / "k")
         self.kubelet_runs = False
         self.bystanders = Bystanders(self.kubelet)
+        self.foreign: ForeignPlugin | None = None
         self.daemons: list[tuple[Daemon, asyncio.Task[None]]] = []
         self._way = way
         self._map = ConfigMap(self.root / "mount", model.text) if config_map else None
@@ -125,19 +130,40 @@ class World:
             self.device_info.path,
             self._way,
             self.host.root,
-            use_cdi=self.model.use_cdi,
+            defaults=Defaults(use_cdi=self.model.use_cdi),
         )
         daemon = Daemon(settings)
         self.model.process_began()
         self.daemons.append((daemon, asyncio.create_task(daemon.run(), name="daemon")))
         return daemon
 
+    async def start_foreign(self, name: str, mode: RegistrationMode) -> None:
+        """A plugin of others serves one of our resources, with the ids that kubelet has of it."""
+        resource = f"rdma/{name}"
+        ids = [*self.kubelet.devices(resource)] or ["0"]
+        calls = mode is RegistrationMode.DEVICE_PLUGINS
+        kubelet = self.kubelet
+        directory = kubelet.device_plugins_dir if calls else kubelet.plugins_registry_dir
+        self.foreign = ForeignPlugin(
+            resource, dict.fromkeys(ids, "Healthy"), directory / "x.sock", answers_info=not calls
+        )
+        self.foreign.socket.unlink(missing_ok=True)  # of one that was killed
+        await self.foreign.start()
+        if calls and self.kubelet_runs:
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await self.foreign.register(kubelet.socket)
+
+    async def end_foreign(self, *, kill: bool = False) -> None:
+        if self.foreign is not None:
+            foreign, self.foreign = self.foreign, None
+            await foreign.end(kill=kill)
+
     async def all_have_begun(self) -> None:
         """Waits until every process has taken a first config."""
         if self.daemons and not self.config.exists():
             self.publish()
         for daemon, _ in self.daemons:
-            await self._alive(daemon.looks.until(bool))
+            await self._alive(daemon.applied.until(bool))
 
     async def end_daemon(self) -> None:
         """The oldest one ends, as at SIGTERM."""
@@ -181,7 +207,9 @@ class World:
 
         try:
             for daemon, _ in self.daemons:
-                await self._alive(_looked_twice(daemon))  # the kernel spoke of the last change, too
+                await self._alive(
+                    _scanned_again(daemon)
+                )  # the kernel spoke of the last change, too
             await self._alive(self.kubelet.wait_until(agrees, DEADLINE))
         except TimeoutError as error:
             raise AssertionError(f"expected {expected}; {error}") from None
@@ -265,6 +293,7 @@ class World:
     # --- the end --------------------------------------------------------------------------------
 
     async def close(self) -> None:
+        await self.end_foreign()
         while self.daemons:
             await self.end_daemon()
         await self.end_kubelet()
@@ -299,29 +328,26 @@ def _answer(allocation: Allocation) -> Answer:
 
 
 def _is_connected(kubelet: SimulatedKubelet, resource: str) -> bool:
-    """Whether a plugin is the current one and has told what it has, be it nothing.
+    """Whether a plugin is the current one and has told what it has, which may be nothing.
 
     A list alone says little: the older of two streams may bring one after the plugin was dropped.
+    Nor a registration, when a stream has ended since: after a hand-over kubelet still has the list
+    of the process that ended, until the other one registers again.
     """
     listed = False
     for event in reversed(kubelet.events):
         if isinstance(event, Started):
             return False
         if getattr(event, "resource", None) == resource:
-            if isinstance(event, Registered | Disconnected | Forgotten):
+            if isinstance(event, Registered | StreamEnded | Disconnected | Forgotten):
                 return listed and isinstance(event, Registered)
             listed |= isinstance(event, ListReceived)
     return False
 
 
-async def _looked_twice(daemon: Daemon) -> None:
-    """After two looks, one has begun after all that happened before."""
-    for _ in range(2):
-        before = daemon.looks.value
-        daemon.look_again.wake_at_once()
-        async with asyncio.timeout(DEADLINE):
-            await daemon.looks.until(_more_than(before))
-
-
-def _more_than(before: int) -> Callable[[int], bool]:
-    return lambda looks: looks > before
+async def _scanned_again(daemon: Daemon) -> None:
+    """Until a scan is applied that began after all that happened before."""
+    begun = daemon.begun
+    daemon.scan_again.wake_at_once()
+    async with asyncio.timeout(DEADLINE):
+        await daemon.applied.until(lambda applied: applied > begun)

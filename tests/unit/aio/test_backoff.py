@@ -1,4 +1,4 @@
-"""Waits between attempts: they grow, they end growing, they begin again after a success."""
+"""Delays between attempts grow up to a limit, and are short again after a success."""
 
 from itertools import pairwise
 

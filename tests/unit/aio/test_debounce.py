@@ -1,4 +1,4 @@
-"""In virtual time: every moment below is exact."""
+"""Debounce in virtual time, so each moment is exact."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ NEARLY = 1e-6  # seconds: sums of floats
 
 
 async def looks_after(wakes: Sequence[float], at_once: Sequence[float] = ()) -> list[float]:
-    """The moments of all looks, when somebody wakes at these moments."""
+    """The moments at which `settled` returns, with an event at each of the given moments."""
     loop, debounce, looks = asyncio.get_running_loop(), Debounce(), []
     for moment in wakes:
         loop.call_at(moment, debounce.wake)
@@ -36,24 +36,24 @@ def looks(*wakes: float, at_once: Sequence[float] = ()) -> list[float]:
     return [round(moment, 6) for moment in found]
 
 
-def test_nothing_happened_so_nobody_looks() -> None:
+def test_without_events_there_is_no_scan() -> None:
     assert looks() == []
 
 
-def test_one_event_is_one_look_once_all_is_quiet() -> None:
+def test_one_event_causes_one_scan_after_a_pause() -> None:
     assert looks(5.0) == [5.1]
 
 
-def test_many_events_within_a_moment_are_one_look() -> None:
+def test_many_events_within_a_moment_cause_one_scan() -> None:
     assert looks(*(1 + number * 0.002 for number in range(101))) == [1.3]
 
 
-def test_events_far_apart_are_a_look_each() -> None:
+def test_events_far_apart_cause_one_scan_each() -> None:
     assert looks(1, 2, 3) == [1.1, 2.1, 3.1]
 
 
-def test_a_storm_does_not_put_the_look_off_above_the_longest_wait() -> None:
-    """1,000 events in 10 s, never a quiet moment: a look a second."""
+def test_a_series_of_events_delays_the_scan_at_most_for_the_longest_wait() -> None:
+    """1,000 events in 10 s without a pause: one scan per second."""
     found = looks(*(1 + number / 100 for number in range(1000)))
     assert found[0] == 2.0
     assert len(found) == 10
@@ -78,8 +78,8 @@ def test_what_happens_before_anybody_waits_is_not_lost() -> None:
     assert round(run_in_virtual_time(woken_early()), 6) == 7.1
 
 
-def test_whoever_stops_waiting_in_the_middle_of_it_stops_at_once() -> None:
-    """Also when an event comes at that very moment."""
+def test_a_cancelled_wait_ends_at_once() -> None:
+    """Also when an event comes at the same moment."""
 
     async def cancelled() -> bool:
         debounce = Debounce()
@@ -95,7 +95,7 @@ def test_whoever_stops_waiting_in_the_middle_of_it_stops_at_once() -> None:
 
 
 @given(st.lists(st.floats(0, 8), max_size=60))
-def test_every_event_is_followed_by_a_look_and_no_look_comes_too_early(
+def test_every_event_is_followed_by_a_scan_and_no_scan_is_too_early(
     wakes: list[float],
 ) -> None:
     found = run_in_virtual_time(looks_after(wakes))

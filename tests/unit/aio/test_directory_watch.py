@@ -1,24 +1,27 @@
-"""Changes in kubelet's directories, seen as events that say only: look again."""
+"""Changes of names in a directory are reported, by events or after an interval."""
 
 import asyncio
+import os
+import resource
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from rdma_dp.aio import directory_watch
 from rdma_dp.aio.directory_watch import DirectoryWatch
+from tests.logs import Log
 from tests.unit.kubelet.nodes import DEADLINE
 
-# These tests must not be saved by the slow look.
+# Seconds; longer than any test, so that only an event reports a change.
 NEVER = 10 * DEADLINE
 
 
 @asynccontextmanager
-async def watching(directory: Path) -> AsyncIterator[DirectoryWatch]:
-    """A watch that runs, and is known to look already."""
-    watch = DirectoryWatch(directory)
+async def watching(directory: Path, interval: float = NEVER) -> AsyncIterator[DirectoryWatch]:
+    """A watch that runs and has read the directory once."""
+    watch = DirectoryWatch(directory, interval)
     task = asyncio.create_task(watch.run())
     try:
         async with asyncio.timeout(DEADLINE):
@@ -30,17 +33,14 @@ async def watching(directory: Path) -> AsyncIterator[DirectoryWatch]:
 
 
 async def seen(watch: DirectoryWatch, happening: Callable[[], object]) -> None:
-    """The watch says "look again" after `happening`."""
+    """The watch reports a change after `happening`."""
     before = watch.changes.value
     happening()
     async with asyncio.timeout(DEADLINE):
         await watch.changes.until(lambda count: count > before)
 
 
-async def test_what_comes_goes_or_is_renamed_is_seen(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(directory_watch, "_SLOW_LOOK", NEVER)
+async def test_what_comes_goes_or_is_renamed_is_seen(directory: Path) -> None:
     async with watching(directory) as watch:
         await seen(watch, (directory / "a").touch)
         await seen(watch, (directory / "a").unlink)
@@ -49,10 +49,7 @@ async def test_what_comes_goes_or_is_renamed_is_seen(
         await seen(watch, lambda: outside.rename(directory / "b"))
 
 
-async def test_every_observer_sees_a_change(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(directory_watch, "_SLOW_LOOK", NEVER)
+async def test_every_observer_sees_a_change(directory: Path) -> None:
     async with watching(directory) as watch:
         before = watch.changes.value
         observers = [watch.changes.until(lambda count: count > before) for _ in range(5)]
@@ -62,45 +59,59 @@ async def test_every_observer_sees_a_change(
             assert len(await waiting) == 5
 
 
-async def test_a_directory_that_comes_later_is_watched_then(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(directory_watch, "_SLOW_LOOK", 0.02)
+async def test_a_directory_that_comes_later_is_watched_then(directory: Path) -> None:
     late = directory / "late"
-    async with watching(late) as watch:
+    async with watching(late, 0.02) as watch:
         late.mkdir()
         await seen(watch, (late / "a").touch)
 
 
-async def test_a_directory_that_is_replaced_is_watched_again(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(directory_watch, "_SLOW_LOOK", 0.02)
+async def test_a_directory_that_is_replaced_is_watched_again(directory: Path) -> None:
     watched = directory / "d"
     watched.mkdir()
-    async with watching(watched) as watch:
+    async with watching(watched, 0.02) as watch:
         await seen(watch, lambda: watched.rename(directory / "old"))
         watched.mkdir()
         await seen(watch, (watched / "a").touch)
 
 
-async def test_without_any_event_there_is_still_a_slow_look(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(directory_watch, "_SLOW_LOOK", 0.02)
-    async with watching(directory) as watch:
+async def test_without_any_event_a_change_is_reported_after_an_interval(directory: Path) -> None:
+    async with watching(directory, 0.02) as watch:
         for _ in range(3):
             await seen(watch, lambda: None)
 
 
-async def test_where_inotify_cannot_be_had_there_is_still_a_slow_look(
+async def test_without_inotify_a_change_is_reported_after_an_interval(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none_left() -> None:
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(directory_watch, "Inotify", none_left)
-    monkeypatch.setattr(directory_watch, "_SLOW_LOOK", 0.02)
-    async with watching(directory) as watch:
+    async with watching(directory, 0.02) as watch:
         for _ in range(3):
             await seen(watch, lambda: None)
+
+
+async def test_without_descriptors_one_warning_names_the_limits(
+    directory: Path, lines: Log
+) -> None:
+    """Really without: all but the last few descriptors of this process are in use."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(link.name) for link in Path("/proc/self/fd").iterdir())
+    watch = DirectoryWatch(directory, NEVER)
+    with ExitStack() as held:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 8, hard))
+        held.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        with suppress(OSError):
+            while True:
+                held.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        task = asyncio.create_task(watch.run())
+        held.callback(task.cancel)
+        async with asyncio.timeout(DEADLINE):
+            await watch.changes.until(lambda count: count > 1)
+        assert not task.done()
+    (line,) = lines.all
+    assert line.startswith(f"cannot watch {directory}: Too many open files; reading it every 0.5 s")
+    assert "limit of open files" in line
+    assert "fs.inotify.max_user_instances" in line

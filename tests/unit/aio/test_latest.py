@@ -36,7 +36,7 @@ async def test_a_slow_observer_skips_values_but_never_the_last() -> None:
         assert await anext(watch) == 99
 
 
-async def test_a_change_between_two_looks_is_not_missed() -> None:
+async def test_a_change_between_two_reads_is_not_missed() -> None:
     latest = Latest(0)
     watch = latest.watch()
     async with asyncio.timeout(DEADLINE):
@@ -46,7 +46,7 @@ async def test_a_change_between_two_looks_is_not_missed() -> None:
         assert await waiting == 1
 
 
-async def test_every_observer_is_told() -> None:
+async def test_every_observer_gets_the_value() -> None:
     latest = Latest(0)
     watches = [latest.watch() for _ in range(5)]
     async with asyncio.timeout(DEADLINE):
@@ -57,7 +57,7 @@ async def test_every_observer_is_told() -> None:
         assert await asyncio.gather(*waiting) == [7] * 5
 
 
-async def test_an_observer_that_leaves_does_not_hold_up_the_others() -> None:
+async def test_an_observer_that_stops_does_not_block_the_others() -> None:
     latest = Latest(0)
     leaving, staying = latest.watch(), latest.watch()
     async with asyncio.timeout(DEADLINE):

@@ -159,10 +159,12 @@ def test_a_root_with_one_dash_is_read_too(sample: Sample) -> None:
         ["dry-run", "--conf", "x"],
     ],
 )
-def test_a_wrong_command_line_is_exit_2_with_the_usage(arguments: list[str]) -> None:
+def test_a_wrong_command_line_is_exit_2_and_one_line(arguments: list[str]) -> None:
     ended = rdma_dp(*arguments)
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith("usage: rdma-dp")
+    assert ended.err.startswith("rdma-dp")
+    assert ended.err.endswith(" --help)\n")
+    assert ended.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["rdma-dp", "k8s-rdma-shared-dp"])

@@ -100,7 +100,7 @@ def test_counters_of_a_captured_host_are_unknown_and_not_waited_for(sample: Samp
 def test_a_time_that_is_none_is_refused(seconds: str, sample: Sample) -> None:
     ended = doctor(sample("seed"), f"--counters={seconds}")
     assert ended.code == 2
-    assert "is no number of seconds up to 3600" in ended.err
+    assert "is not a number of seconds up to 3600" in ended.err
 
 
 def test_a_root_that_is_none_is_said(tmp_path: Path) -> None:

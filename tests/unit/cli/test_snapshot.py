@@ -34,7 +34,9 @@ def test_it_says_what_it_wrote_and_how_to_look_at_it(
 
 
 def test_it_says_that_a_raw_one_names_the_node(file: Path, sample: Sample) -> None:
-    assert "\nnothing is replaced: it holds this node's" in taken(file, sample("seed"), "--raw")
+    assert "\nnothing is replaced: this file contains the node's" in taken(
+        file, sample("seed"), "--raw"
+    )
 
 
 @pytest.mark.parametrize("verb", [("discover",), ("topo",), ("dry-run",), ("doctor",), ("cdi",)])
@@ -48,7 +50,7 @@ def test_every_verb_shows_of_it_what_it_showed_of_the_node(
     replayed = rdma_dp(*verb, "--root", file, *output)
     # A directory may be called after somebody: no snapshot tells it.
     assert (replayed.out, replayed.code) == (live.out.replace(str(CONFIG), CONFIG.name), live.code)
-    said = f"rdma-dp: the config is {CONFIG.name} as {file} has it\n" if config else ""
+    said = f"rdma-dp: using the config {CONFIG.name} from {file}\n" if config else ""
     assert replayed.err.startswith(said)
 
 
@@ -70,7 +72,7 @@ def test_the_daemon_does_not_run_on_it(file: Path, sample: Sample) -> None:
     taken(file, sample("seed"))
     ended = rdma_dp("run", "--root", file)
     assert ended.code == 1
-    assert "a snapshot never changes, so there is nothing to run on" in ended.err
+    assert "a snapshot never changes, so the daemon cannot run on it" in ended.err
 
 
 def test_a_file_that_is_there_stays_unless_told(file: Path, sample: Sample) -> None:
@@ -118,7 +120,7 @@ def test_a_path_that_no_file_can_have_is_said_in_one_line(file: Path) -> None:
     for words in (("discover", "--root", long), ("run", "--root", long)):
         ended = rdma_dp(*words)
         assert (ended.code, ended.out) == (1, "")
-        assert ended.err == f"rdma-dp: cannot look at {long}: File name too long\n"
+        assert ended.err == f"rdma-dp: cannot read {long}: File name too long\n"
     ended = rdma_dp("snapshot", long, "--root", file)
     assert (ended.code, ended.out) == (1, "")
     assert ended.err == f"rdma-dp: cannot write {long}: File name too long\n"

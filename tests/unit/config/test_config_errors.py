@@ -1,4 +1,4 @@
-"""What the Go plugin gets wrong, or kubelet would refuse, is an error: all of it, in one go."""
+"""What the Go plugin handles wrongly, or kubelet refuses, is an error. All errors come at once."""
 
 from typing import Any
 
@@ -19,15 +19,15 @@ def test_names_that_kubernetes_accepts(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("", "no name that Kubernetes accepts"),
-        ("-a", "no name that Kubernetes accepts"),
-        ("a_", "no name that Kubernetes accepts"),
-        ("a b", "no name that Kubernetes accepts"),
-        ("ä", "no name that Kubernetes accepts"),
+        ("", "not a name that Kubernetes accepts"),
+        ("-a", "not a name that Kubernetes accepts"),
+        ("a_", "not a name that Kubernetes accepts"),
+        ("a b", "not a name that Kubernetes accepts"),
+        ("ä", "not a name that Kubernetes accepts"),
         ("a\nb", "holds a character that cannot be printed"),
-        ("..", "no name that Kubernetes accepts"),
+        ("..", "not a name that Kubernetes accepts"),
         ("x" * 64, "has 64 characters, Kubernetes allows 63"),
-        ("rdma/a", 'the part before is "resourcePrefix"'),
+        ("rdma/a", 'the part before it is "resourcePrefix"'),
         ("kubelet", "kubelet.sock"),
     ],
 )
@@ -44,12 +44,12 @@ def test_prefixes_that_kubernetes_accepts(prefix: str) -> None:
 @pytest.mark.parametrize(
     ("prefix", "said"),
     [
-        ("Rdma", "no DNS name"),
-        ("a_b", "no DNS name"),
-        ("a..b", "no DNS name"),
-        ("rdma/", "no DNS name"),
-        ("Bad Prefix/..", "no DNS name"),
-        ("-a", "no DNS name"),
+        ("Rdma", "not a DNS name"),
+        ("a_b", "not a DNS name"),
+        ("a..b", "not a DNS name"),
+        ("rdma/", "not a DNS name"),
+        ("Bad Prefix/..", "not a DNS name"),
+        ("-a", "not a DNS name"),
         ("p" * 245, "has 245 characters, Kubernetes allows 244"),
         ("kubernetes.io", "reserved by Kubernetes"),
         ("x.kubernetes.io", "reserved by Kubernetes"),
@@ -73,12 +73,12 @@ def test_the_same_full_name_twice() -> None:
     [
         ("0", "0 must be at least 1"),
         ("-5", "-5 must be at least 1"),
-        (f"{MOST_SLOTS + 1}", f"must be at most {MOST_SLOTS} (kubelet takes no list"),
+        (f"{MOST_SLOTS + 1}", f"must be at most {MOST_SLOTS} (kubelet accepts no list"),
         ("5000000", "4194304 bytes"),
         ("9" * 5000, "must be at most"),
         ("63.0", "must be a whole number, not the number 63.0"),
         ("6e1", "must be a whole number, not the number 60.0"),
-        ("true", "must be a whole number, not a truth value true"),
+        ("true", "must be a whole number, not the boolean true"),
         ('"63"', 'must be a whole number, not the string "63" (for example "rdmaHcaMax": 63)'),
         ("[63]", "must be a whole number, not a list"),
         ("null", 'is missing (for example "rdmaHcaMax": 63)'),
@@ -90,7 +90,7 @@ def test_rdma_hca_max_is_a_sensible_whole_number(written: str, said: str) -> Non
     assert said in refused(config)["configList[0].rdmaHcaMax"]
 
 
-def test_a_number_of_any_length_is_told_to_be_too_large_in_yaml_as_well() -> None:
+def test_a_number_of_any_length_is_too_large_in_yaml_as_well() -> None:
     yaml = f"configList: [{{resourceName: a, rdmaHcaMax: {'9' * 5000}, devices: [x]}}]"
     message = refused(yaml)["configList[0].rdmaHcaMax"]
     assert f"must be at most {MOST_SLOTS}" in message
@@ -122,7 +122,7 @@ def test_neither_selectors_nor_devices(selectors: Any, devices: Any) -> None:
 
 @pytest.mark.parametrize("wrong", [0, 5, "", False])
 @pytest.mark.parametrize("place", ["selectors", "numaNodes", "ifNames", "devices"])
-def test_what_has_the_wrong_shape_is_not_told_to_be_missing(place: str, wrong: Any) -> None:
+def test_a_value_of_the_wrong_type_is_not_reported_as_missing(place: str, wrong: Any) -> None:
     path = place if place in ("selectors", "devices") else f"selectors.{place}"
     selectors = wrong if place == "selectors" else {place: wrong}
     entries = entry(selectors=None if place == "devices" else selectors)
@@ -149,7 +149,7 @@ def test_text_that_cannot_be_printed_is_refused(odd: str) -> None:
     assert said in problem
 
 
-def test_text_that_cannot_be_printed_is_dropped_beside_a_good_one() -> None:
+def test_text_that_cannot_be_printed_is_dropped_from_a_list_with_a_valid_one() -> None:
     config = text(entry(selectors={"ifNames": ["eth0", "\u001b[31m"]}))
     assert accepted(config).config.config_list[0].selectors.if_names == ("eth0",)
     (warning,) = warned(config).values()
@@ -165,18 +165,18 @@ def test_letters_of_any_alphabet_can_be_printed() -> None:
 @pytest.mark.parametrize("blanks", [[""], [" ", None]])
 def test_nothing_but_blanks_must_not_match_everything(blanks: Any) -> None:
     message = refused(text(entry(selectors={"drivers": blanks})))["configList[0].selectors.drivers"]
-    assert message.startswith("holds nothing but blanks")
+    assert message.startswith("holds only blanks")
 
 
 @pytest.mark.parametrize(
     ("selector", "value", "said"),
     [
-        ("vendors", "mellanox", 'the vendor id of mellanox is "15b3"'),
+        ("vendors", "mellanox", 'the vendor ID of mellanox is "15b3"'),
         ("vendors", "15b3:101b", "[vendor:device]"),
-        ("vendors", "015b3", "is no PCI vendor id"),
-        ("vendors", "15g3", "is no PCI vendor id"),
-        ("deviceIDs", "ConnectX-6", "is no PCI device id"),
-        ("deviceIDs", "0x", "is no PCI device id"),
+        ("vendors", "015b3", "is not a PCI vendor ID"),
+        ("vendors", "15g3", "is not a PCI vendor ID"),
+        ("deviceIDs", "ConnectX-6", "is not a PCI device ID"),
+        ("deviceIDs", "0x", "is not a PCI device ID"),
         ("linkTypes", "infinband", 'did you mean "infiniband"?'),
         ("linkTypes", "loopback", "one of ether, infiniband"),
     ],

@@ -1,10 +1,20 @@
-"""The files in configs/ are right, and say what their names promise."""
+"""The files in configs/ are valid, and do what their names say."""
 
 import json
 
 import pytest
 
-from rdma_dp.config import CdiMode, Config, EnvForm, Preference, Resource, Selectors, Traits, load
+from rdma_dp.config import (
+    CdiMode,
+    Config,
+    ConfigDocument,
+    EnvForm,
+    Preference,
+    Resource,
+    Selectors,
+    Traits,
+    load,
+)
 from tests.paths import CONFIGS
 
 EXAMPLES = sorted(path.name for path in CONFIGS.iterdir())
@@ -40,7 +50,7 @@ def test_there_is_an_example_for_each_use() -> None:
 def test_every_selector_and_every_setting_has_an_example() -> None:
     written = " ".join((CONFIGS / name).read_text() for name in EXAMPLES)
     at_their_best = {"health", "setLinksUp"}  # few need another value
-    for model in (Config, Resource, Selectors):
+    for model in (ConfigDocument, Resource, Selectors):
         keys = {field.alias or name for name, field in model.model_fields.items()}
         assert not {key for key in keys - at_their_best if key not in written}
 
@@ -53,7 +63,7 @@ def test_an_example_loads_and_warns_only_of_a_legacy_spelling(name: str) -> None
 
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name.endswith(".yaml")])
-def test_a_yaml_example_tells_first_what_it_is_for(name: str) -> None:
+def test_a_yaml_example_begins_with_its_purpose(name: str) -> None:
     assert (CONFIGS / name).read_text().startswith("# ")
 
 
@@ -105,7 +115,7 @@ def test_the_example_with_cdi() -> None:
     assert all(f'"{mode}"' in written for mode in CdiMode if mode is not CdiMode.CRI)
 
 
-def test_the_resources_of_one_numa_node_tell_it() -> None:
+def test_the_resources_of_one_numa_node_have_it() -> None:
     assert all(resource.tells_topology for resource in config("per-numa-node.yaml").config_list)
 
 

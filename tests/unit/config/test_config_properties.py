@@ -1,4 +1,4 @@
-"""What holds for any config at all."""
+"""Properties of all configs."""
 
 import json
 import re
@@ -79,7 +79,7 @@ def test_every_path_is_in_the_config_or_names_a_missing_key(data: Any) -> None:
 
 
 def found_or_missing(data: Any, path: str) -> bool:
-    """Whether `path` leads somewhere; only its last key may be absent."""
+    """Whether `path` exists in the data; only its last key may be absent."""
     steps = re.findall(r"\[(\d+)\]|([\w$]+)", path)
     return leads_somewhere(data, [int(n) if n else key for n, key in steps])
 
@@ -92,7 +92,7 @@ def leads_somewhere(data: Any, steps: list[int | str]) -> bool:
         return isinstance(data, list) and step < len(data) and leads_somewhere(data[step], rest)
     if not isinstance(data, dict):
         return False
-    # Doubled keys: any of them may be meant.
+    # Duplicate keys: the path can belong to each of them.
     named = [value for key, value in data.items() if key.upper() == step.upper()]
     return not rest or any(leads_somewhere(value, rest) for value in named)
 
@@ -139,7 +139,7 @@ entries = st.fixed_dictionaries(
         "deviceInfo": st.booleans(),
     },
 )
-# Names that differ in letters and digits share no environment variable: no warning of that.
+# Names that differ in letters and digits share no environment variable, so there is no warning.
 configs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "configList": st.lists(
@@ -160,7 +160,7 @@ configs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 def test_a_valid_config_is_taken_without_a_word_and_keeps_every_value(data: Any) -> None:
     loaded = parse(json.dumps(data))
     assert loaded.warnings == ()
-    assert loaded.config.model_dump(by_alias=True, exclude_unset=True, mode="json") == data
+    assert loaded.document.model_dump(by_alias=True, exclude_unset=True, mode="json") == data
 
 
 @given(configs)

@@ -1,4 +1,4 @@
-"""The JSON Schema that editors use knows every key and says what it is for."""
+"""The JSON Schema for editors has every key, with a description."""
 
 import re
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from rdma_dp.config import CdiMode, Config, Health, Resource, Selectors, Traits, json_schema
+from rdma_dp.config import CdiMode, ConfigDocument, Health, Resource, Selectors, Traits, json_schema
 from rdma_dp.formats.list_limit import MOST_SLOTS
 
 MODELS: list[tuple[type[BaseModel], list[str]]] = [
-    (Config, []),
+    (ConfigDocument, []),
     (Resource, ["$defs", "Resource"]),
     (Health, ["$defs", "Health"]),
     (Selectors, ["$defs", "Selectors"]),
@@ -91,7 +91,7 @@ def test_its_patterns_refuse_what_parse_refuses(name: str, refused: list[str]) -
 
 
 def test_its_patterns_are_go_regular_expressions_too() -> None:
-    assert "(?" not in str(json_schema())  # helm reads them; RE2 knows no look-around
+    assert "(?" not in str(json_schema())  # helm uses it, and RE2 has no lookaround
 
 
 def test_unknown_keys_stay_allowed_where_parse_only_warns_of_them() -> None:

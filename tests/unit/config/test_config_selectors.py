@@ -1,4 +1,4 @@
-"""Selectors beyond the Go plugin's: what is read, what is put right, what is refused."""
+"""Selectors that the Go plugin does not have: valid, corrected and refused values."""
 
 from typing import Any
 
@@ -79,10 +79,10 @@ def test_a_value_that_can_match_nothing_is_refused_or_dropped_beside_a_good_one(
         ("mlx5_[0", "a [ without a ]"),
         ("mlx5_{0,1}", "braces"),
         ("mlx5_0,mlx5_1", '["mlx5_0", "mlx5_1"]'),
-        ("mlx5_0:1", "the name alone"),
+        ("mlx5_0:1", "only the name"),
     ],
 )
-def test_a_glob_that_means_less_than_it_says_is_refused(
+def test_a_glob_that_matches_less_than_it_seems_is_refused(
     selector: str, glob: str, said: str
 ) -> None:
     problems = refused(text(entry(selectors={selector: [glob]})))
@@ -135,7 +135,7 @@ def test_numa_node_0_is_a_node() -> None:
         ("0", 'must be a whole number, not the string "0" (for example "numaNodes": [0])'),
         ("", 'must be a whole number, not the string ""'),
         (0.0, "must be a whole number, not the number 0.0"),
-        (True, "must be a whole number, not a truth value true"),
+        (True, "must be a whole number, not the boolean true"),
         (None, "must be a whole number, not null"),
         (1024, "must be at most 1023, not the number 1024"),
         (10**30, "must be at most 1023, not the number 1000"),
@@ -153,12 +153,12 @@ def test_numa_nodes_are_whole_numbers(node: Any, said: str) -> None:
 def test_exclude_alone_does_not_say_which_hcas_to_take(place: str) -> None:
     config = text(entry(**{"selectors": None, place: {"exclude": {"ifNames": ["eth0"]}}}))
     message = refused(config)["configList[0].selectors"]
-    assert message.startswith("does not say which HCAs to take (exclude only leaves out; add ")
+    assert message.startswith("does not say which HCAs to take (exclude only removes HCAs; add ")
     assert '"vendors": ["15b3"]' in message
 
 
 @pytest.mark.parametrize("empty", [{}, {"ifNames": []}, None])
-def test_an_empty_exclude_leaves_nothing_out(empty: Any) -> None:
+def test_an_empty_exclude_excludes_nothing(empty: Any) -> None:
     assert selected(vendors=["15b3"], exclude=empty) == Selectors(vendors=("15b3",))
 
 
@@ -170,7 +170,7 @@ def test_exclude_has_its_place_in_selectors() -> None:
 
 
 def excluding(place: str, **exclude: Any) -> str:
-    """A resource that leaves something out, by `selectors` or by `extraSelectors`."""
+    """A resource with an exclude in `selectors` or in `extraSelectors`."""
     if place == "extraSelectors":
         return text(entry(extraSelectors={"exclude": exclude}))
     return text(entry(selectors={"vendors": ["15b3"], "exclude": exclude}))
@@ -191,7 +191,7 @@ def test_nothing_unknown_is_passed_over_in_exclude(place: str, key: str, said: s
     problems = refused(excluding(place, **{"drivers": ["ice"], key: ["ibstor0"]}))
     ((path, message),) = problems.items()
     assert path == f"configList[0].{place}.exclude.{key}"
-    assert message.startswith("is no key of a config, and nothing is passed over here (")
+    assert message.startswith("is an unknown key, and unknown keys are errors here (")
     assert said in message
 
 
@@ -209,7 +209,7 @@ def test_nothing_unknown_is_passed_over_in_exclude(place: str, key: str, said: s
         ("numaNodes", 0, 4096),
     ],
 )
-def test_nothing_odd_is_passed_over_in_exclude_beside_a_good_value(
+def test_no_invalid_value_is_ignored_in_exclude(
     place: str, selector: str, good: Any, odd: Any
 ) -> None:
     assert accepted(excluding(place, **{selector: [good]})).warnings == ()
@@ -220,10 +220,10 @@ def test_nothing_odd_is_passed_over_in_exclude_beside_a_good_value(
 @pytest.mark.parametrize("blank", ["", " ", None])
 def test_a_blank_in_exclude_may_be_a_name_that_a_template_lost(blank: Any) -> None:
     assert refused(excluding("selectors", ifNames=["eth0", blank])) == {
-        "configList[0].selectors.exclude.ifNames[1]": "is blank and leaves nothing out (remove it)"
+        "configList[0].selectors.exclude.ifNames[1]": "is blank and excludes nothing (remove it)"
     }
     alone = refused(excluding("selectors", ifNames=[blank]))
-    assert alone["configList[0].selectors.exclude.ifNames"].startswith("holds nothing but blanks")
+    assert alone["configList[0].selectors.exclude.ifNames"].startswith("holds only blanks")
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,10 @@ def test_without_a_word_everything_is_as_in_the_go_plugin() -> None:
     assert not resource.tells_topology
     assert not resource.device_info
     assert resource.env == {}
-    assert accepted(text(ENTRY)).config.cdi is None
+    assert accepted(text(ENTRY)).config.cdi is CdiMode.OFF
 
 
-def test_slots_per_hca_spread_and_tell_their_numa_node() -> None:
+def test_slots_per_hca_spread_and_have_their_numa_node() -> None:
     resource = first(text(entry(slotsPer="hca")))
     assert resource.per_hca
     assert resource.tells_topology
@@ -78,7 +78,7 @@ def test_a_truth_value_is_no_cdi_mode(word: str) -> None:
         f'must be one of "off", "cri", "annotations", "both", not the word {word}'
         ' (for example "cdi": "cri")'
     )
-    assert "not a truth value true" in refused(text(ENTRY, cdi=True))["cdi"]
+    assert "not the boolean true" in refused(text(ENTRY, cdi=True))["cdi"]
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def test_a_device_info_file_has_a_name_that_a_file_system_takes(slots: int) -> N
     assert warned(text(entry(resourcePrefix=longest, **settings))) == {}
     problems = refused(text(entry(resourcePrefix=f"{longest}pp", **settings)))
     assert problems == {
-        "configList[0].deviceInfo": "makes file names of up to 257 bytes, and 255 is the most that "
-        "there can be (shorten resourcePrefix or resourceName by 2, or remove deviceInfo)"
+        "configList[0].deviceInfo": "makes file names of up to 257 bytes; at most 255 are "
+        "allowed (shorten resourcePrefix or resourceName by 2, or remove deviceInfo)"
     }
 
 
@@ -194,15 +194,15 @@ def test_variables_that_kubernetes_accepts(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "path", "said"),
     [
-        ("1A", "env.1A", "is no environment variable"),
-        ("", 'env[""]', "is no environment variable"),
-        ("A B", 'env["A B"]', "is no environment variable"),
-        ("A=B", 'env["A=B"]', "is no environment variable"),
-        ("..", 'env[".."]', "is no environment variable"),
-        ("..A", 'env["..A"]', "is no environment variable"),
-        ("[key]", 'env["[key]"]', "is no environment variable"),
-        ("RDMA_DP_A_HCAS", "env.RDMA_DP_A_HCAS", "a variable that every container gets anyway"),
-        ("RDMA_DP__HCAS", "env.RDMA_DP__HCAS", "a variable that every container gets anyway"),
+        ("1A", "env.1A", "is not an environment variable"),
+        ("", 'env[""]', "is not an environment variable"),
+        ("A B", 'env["A B"]', "is not an environment variable"),
+        ("A=B", 'env["A=B"]', "is not an environment variable"),
+        ("..", 'env[".."]', "is not an environment variable"),
+        ("..A", 'env["..A"]', "is not an environment variable"),
+        ("[key]", 'env["[key]"]', "is not an environment variable"),
+        ("RDMA_DP_A_HCAS", "env.RDMA_DP_A_HCAS", "a variable that every container gets already"),
+        ("RDMA_DP__HCAS", "env.RDMA_DP__HCAS", "a variable that every container gets already"),
     ],
 )
 def test_variables_that_cannot_be_set(name: str, path: str, said: str) -> None:
@@ -223,7 +223,7 @@ def test_case_makes_a_difference_to_variables(key: str, form: str) -> None:
     assert not [path for path in warned(config) if not path.endswith(key)]
 
 
-def test_our_own_variable_is_refused_beside_another_spelling_of_it() -> None:
+def test_our_own_variable_is_refused_together_with_another_spelling_of_it() -> None:
     config = text(entry(env={"RDMA_DP_A_HCAS": "hcas", "rdma_dp_a_hcas": "hcas"}))
     assert list(refused(config)) == ["configList[0].env.RDMA_DP_A_HCAS"]
 
@@ -234,7 +234,7 @@ def test_the_same_variable_twice_is_warned_of_and_the_last_one_counts() -> None:
     assert "is given twice" in warned(config)["configList[0].env.A"]
 
 
-def test_each_bad_form_is_told_with_its_variable() -> None:
+def test_each_bad_form_is_reported_with_its_variable() -> None:
     problems = refused(text(entry(env={"A": "x", "B": 5, "C": "hcas"})))
     assert set(problems) == {"configList[0].env.A", "configList[0].env.B"}
     assert problems["configList[0].env.A"].startswith(

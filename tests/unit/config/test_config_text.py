@@ -1,4 +1,4 @@
-"""From text to plain data: JSON and YAML, syntax errors, and the bounds."""
+"""Parsing of JSON and YAML: plain data, syntax errors, and limits."""
 
 import json
 from pathlib import Path
@@ -114,14 +114,14 @@ def test_the_top_must_be_an_object(broken: str) -> None:
         ("a: b\x07", "1:5", "YAML"),
     ],
 )
-def test_a_syntax_error_is_told_with_line_and_column(broken: str, place: str, word: str) -> None:
+def test_a_syntax_error_has_its_line_and_column(broken: str, place: str, word: str) -> None:
     ((path, message),) = refused(broken).items()
     assert path == place
     assert f"is not {word}" in message
 
 
 @pytest.mark.parametrize("glob", ["*np0", "*", "*np*"])
-def test_a_glob_without_quotes_in_yaml_is_told_to_take_them(glob: str) -> None:
+def test_a_glob_without_quotes_in_yaml_gets_a_hint(glob: str) -> None:
     yaml = "configList:\n- resourceName: a\n  rdmaHcaMax: 1\n  selectors:\n    ifNames:\n"
     (message,) = refused(f"{yaml}    - {glob}\n").values()
     assert message.endswith('(a glob that begins with * needs quotes: "*np0")')
@@ -133,7 +133,7 @@ def test_json_with_a_slip_that_yaml_forgives_is_read_with_a_warning() -> None:
     ((path, message),) = warned(slip).items()
     assert path == f"1:{slip.index(',}') + 2}"
     assert "read as YAML instead" in message
-    assert "Go plugin would refuse it" in message
+    assert "Go plugin refuses it" in message
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
@@ -177,7 +177,7 @@ def test_the_size_is_bounded(tmp_path: Path) -> None:
     assert load(file) == accepted(VALID)
 
 
-def test_bytes_that_are_not_utf8_are_told_with_their_place(tmp_path: Path) -> None:
+def test_bytes_that_are_not_utf8_are_reported_with_their_place(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_bytes(b"# gr\xc3\xbcn\n# gr\xfcn\n")
     with pytest.raises(ConfigError) as caught:

@@ -1,4 +1,4 @@
-"""What works in the Go plugin works here, with a warning that names the place and the remedy."""
+"""What works in the Go plugin works here, with a warning that has the place and the remedy."""
 
 import pytest
 
@@ -130,7 +130,7 @@ def test_white_space_around_values_is_dropped() -> None:
 
 
 @pytest.mark.parametrize("blank", ['""', '" "', "null"])
-def test_a_blank_beside_a_value_is_dropped(blank: str) -> None:
+def test_a_blank_in_a_list_with_a_value_is_dropped(blank: str) -> None:
     config = text(ENTRY).replace('["15b3"]', f'[{blank}, "15b3"]')
     assert first(config).selectors.vendors == ("15b3",)
     assert "matches nothing" in warned(config)["configList[0].selectors.vendors[0]"]
@@ -144,7 +144,7 @@ def test_a_blank_beside_a_value_is_dropped(blank: str) -> None:
         ("linkTypes", "ether", "lo"),
     ],
 )
-def test_a_value_that_can_match_nothing_is_dropped_beside_a_good_one(
+def test_a_value_that_can_match_nothing_is_dropped_from_a_list_with_a_valid_one(
     selector: str, good: str, odd: str
 ) -> None:
     config = text(entry(selectors={selector: [odd, good]}))
@@ -154,7 +154,7 @@ def test_a_value_that_can_match_nothing_is_dropped_beside_a_good_one(
 
 
 @pytest.mark.parametrize("selectors", [None, {}, {"vendors": []}, {"vendors": [], "ifNames": []}])
-def test_devices_becomes_if_names_also_beside_empty_selectors(
+def test_devices_becomes_if_names_also_with_empty_selectors(
     selectors: dict[str, list[str]] | None,
 ) -> None:
     config = text(entry(selectors=selectors, devices=["ib0", "ib1"]))

@@ -1,4 +1,4 @@
-"""PCI addresses of a config, against the numbers that they stand for."""
+"""PCI addresses of a config, compared with their numbers."""
 
 import re
 
@@ -7,7 +7,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from rdma_dp.config.problems import InvalidValue
-from rdma_dp.config.values.pci_addresses import PATTERN, checked, matches, usual
+from rdma_dp.config.values.pci_addresses import PATTERN, matches, normalized, validated
 
 Numbers = tuple[int, int, int, int]
 
@@ -21,20 +21,20 @@ texts = st.text() | st.text(alphabet="0123456789abfABF:.-*?[]! x", max_size=30)
 
 
 def written(at: Numbers) -> str:
-    """As the kernel writes it."""
+    """The text of an address, as the kernel writes it."""
     domain, bus, device, function = at
     return f"{domain:04x}:{bus:02x}:{device:02x}.{function:x}"
 
 
 def refusal(text: str) -> str:
     with pytest.raises(InvalidValue) as caught:
-        checked(text)
+        validated(text)
     return f"{caught.value.message} ({caught.value.hint})"
 
 
 @given(numbers, numbers)
 def test_an_address_matches_itself_alone(one: Numbers, other: Numbers) -> None:
-    assert usual(written(one)) == checked(written(one)) == written(one)
+    assert normalized(written(one)) == validated(written(one)) == written(one)
     assert matches(written(one), written(other)) == (one == other)
 
 
@@ -46,7 +46,7 @@ def test_a_range_has_exactly_the_addresses_between(
 ) -> None:
     assume(first <= last)
     whole = f"{written(first)}-{written(last)}"
-    assert usual(whole) == checked(whole) == whole
+    assert normalized(whole) == validated(whole) == whole
     assert matches(whole, written(at)) == (first <= at <= last)
 
 
@@ -55,21 +55,21 @@ def test_a_short_range_ends_on_the_same_device(first: Numbers, last: int, at: Nu
     assume(first[3] <= last)
     short = f"{written(first)}-{last}"
     full = f"{written(first)}-{written((*first[:3], last))}"
-    assert usual(short) == checked(short) == short
+    assert normalized(short) == validated(short) == short
     for near in (at, (*first[:3], at[3])):
         assert matches(short, written(near)) == matches(full, written(near))
 
 
 @given(numbers, numbers)
-def test_a_range_that_runs_backwards_is_told_to_turn_round(first: Numbers, last: Numbers) -> None:
+def test_a_range_that_runs_backwards_is_refused(first: Numbers, last: Numbers) -> None:
     assume(last < first)
     said = refusal(f"{written(first)}-{written(last)}")
     assert said == (
-        f"is a range that runs backwards (turn it round: {written(last)}-{written(first)})"
+        f"is a range whose end is before its begin (swap them: {written(last)}-{written(first)})"
     )
 
 
-def test_the_short_form_is_told_to_turn_round_as_well() -> None:
+def test_the_short_form_is_refused_as_well() -> None:
     assert "0000:3b:00.2-0000:3b:00.7" in refusal("0000:3b:00.7-2")
 
 
@@ -85,7 +85,7 @@ def test_the_short_form_is_told_to_turn_round_as_well() -> None:
     ],
 )
 def test_a_glob_is_one_over_the_text(glob: str, address: str, meant: bool) -> None:
-    assert usual(glob) == checked(glob) == glob
+    assert normalized(glob) == validated(glob) == glob
     assert matches(glob, address) is meant
 
 
@@ -108,30 +108,30 @@ def test_a_glob_is_one_over_the_text(glob: str, address: str, meant: bool) -> No
     ],
 )
 def test_other_spellings_are_brought_into_the_kernels(text: str, meant: str) -> None:
-    assert usual(text) == meant
-    assert checked(meant) == meant
+    assert normalized(text) == meant
+    assert validated(meant) == meant
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("eth0", "is no PCI address (domain:bus:device.function"),
-        ("", "is no PCI address"),
-        ("18:00.0", "is no PCI address"),  # only `usual` adds the domain
-        ("0000:18:00", "is no PCI address"),
-        ("0000:18:20.0", "is no PCI address (the device is at most 1f, the function at most 7)"),
+        ("eth0", "is not a PCI address (domain:bus:device.function"),
+        ("", "is not a PCI address"),
+        ("18:00.0", "is not a PCI address"),  # only `usual` adds the domain
+        ("0000:18:00", "is not a PCI address"),
+        ("0000:18:20.0", "is not a PCI address (the device is at most 1f, the function at most 7)"),
         ("0000:18:00.8", "the function at most 7"),
-        ("0000:18:00.0-8", "is no range of PCI addresses"),
-        ("0000:18:00.0-", "is no range of PCI addresses"),
-        ("-0000:18:00.0", "is no PCI address"),
-        ("0000:18:00.0-1-2", "is no range of PCI addresses"),
+        ("0000:18:00.0-8", "is not a range of PCI addresses"),
+        ("0000:18:00.0-", "is not a range of PCI addresses"),
+        ("-0000:18:00.0", "is not a PCI address"),
+        ("0000:18:00.0-1-2", "is not a range of PCI addresses"),
         ("eth*", "matches no PCI address"),
         ("0000:18:00.0-0000:18:00.*x", "has two whole addresses"),
         ("0000:29:00.*-0000:5e:00.*", 'two whole addresses: "0000:3b:00.2-0000:3b:01.1"'),
         ("0000:3b:00.[0-3", "has a [ without a ]"),
-        ("3b*", "has no : and does not begin with * (a glob of an address begins at its domain"),
+        ("3b*", "has no : and does not begin with * (a glob of an address begins with its domain"),
         ("?", "matches no PCI address"),
-        ("0000:3b", "is no PCI address"),
+        ("0000:3b", "is not a PCI address"),
         ("?b:00.0", "matches no PCI address"),  # only `usual` adds the domain
         ("0000:[00-1f]:00.0", "matches no PCI address"),  # brackets are one character
         ("0000:3b:00.[89]", "matches no PCI address"),
@@ -149,17 +149,17 @@ def test_a_glob_made_of_an_address_is_taken_and_matches_it(
 ) -> None:
     parts = [data.draw(st.sampled_from([sign, "?", f"[{sign}]"])) for sign in written(at)]
     glob = "".join(parts)
-    assert matches(checked(glob), written(at))
+    assert matches(validated(glob), written(at))
     cut = data.draw(st.integers(0, len(parts)))
-    assert matches(checked(f"*{''.join(parts[cut:])}"), written(at))
+    assert matches(validated(f"*{''.join(parts[cut:])}"), written(at))
 
 
 @given(texts, numbers)
 def test_any_text_is_refused_or_can_be_asked(text: str, at: Numbers) -> None:
-    meant = usual(text)
-    assert usual(meant) == meant
+    meant = normalized(text)
+    assert normalized(meant) == meant
     try:
-        checked(meant)
+        validated(meant)
     except InvalidValue as refused:
         assert refused.hint
     else:

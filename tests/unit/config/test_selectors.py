@@ -1,10 +1,10 @@
-"""What each selector looks at, and what `dry-run` says when it does not match."""
+"""What each selector compares, and the reasons of `dry-run` when it does not match."""
 
 from typing import Any
 
 import pytest
 
-from rdma_dp.config import Traits
+from rdma_dp.config import Selectors, Traits
 from rdma_dp.inventory.hardware import Hca, NetDevice, PciFunction, Subfunction
 from rdma_dp.sharing.selection import Comparison, mismatches
 from tests.makers import hca, resource
@@ -43,7 +43,7 @@ def matches(of: Hca, **selectors: Any) -> bool:
     return not said(of, **selectors)
 
 
-def test_every_trait_is_looked_at() -> None:
+def test_every_trait_is_compared() -> None:
     values: dict[str, Any] = {"numaNodes": [99], "pciAddresses": ["ffff:00:00.0"]}
     values |= {"vendors": ["ffff"], "deviceIDs": ["ffff"]}
     values |= {"linkTypes": ["infiniband"], "functionTypes": ["sf"]}
@@ -77,7 +77,7 @@ def test_an_interface_may_really_be_called_like_a_glob() -> None:
     assert matches(hca(netdev="eth1"), ifNames=["eth[1]"])
 
 
-def test_a_glob_is_told_as_it_is_written() -> None:
+def test_a_glob_is_shown_as_it_is_written() -> None:
     assert said(hca(7), rdmaDevices=["mlx5_[0-3]", "mlx5_bond_*"]) == [
         "rdmaDevices wants mlx5_[0-3] or mlx5_bond_*; it has mlx5_7"
     ]
@@ -90,7 +90,7 @@ def test_drivers_are_exact() -> None:
 # --- where it sits ------------------------------------------------------------------------------
 
 
-def test_a_range_of_addresses_is_told_as_it_is_written() -> None:
+def test_a_range_of_addresses_is_shown_as_it_is_written() -> None:
     assert matches(vf(), pciAddresses=["0000:3b:00.2-0000:3b:01.1"])
     assert said(pf(), pciAddresses=["0000:3b:00.2-7", "0000:5e:*"]) == [
         "pciAddresses wants 0000:3b:00.2-7 or 0000:5e:*; it has 0000:3b:00.0"
@@ -145,7 +145,7 @@ def test_a_pf_its_vf_3_and_its_sf_88(wanted: str, meant: list[bool]) -> None:
     assert [matches(of, pfNames=[wanted]) for of in (pf(), vf(), sf())] == meant
 
 
-def test_a_pf_name_that_does_not_match_is_told_with_the_number() -> None:
+def test_a_pf_name_that_does_not_match_is_shown_with_the_number() -> None:
     wanted = ["ens1f0np0#0-2"]
     assert said(vf(), pfNames=wanted) == ["pfNames wants ens1f0np0#0-2; it has ens1f0np0#3"]
     assert said(pf(), pfNames=wanted) == ["pfNames wants ens1f0np0#0-2; it has ens1f0np0"]
@@ -169,7 +169,7 @@ def test_exclude_says_what_left_the_hca_out() -> None:
     assert matches(hca(2), vendors=["15b3"], exclude=exclude)
 
 
-def test_each_selector_of_exclude_leaves_out_on_its_own() -> None:
+def test_each_selector_of_exclude_excludes_by_itself() -> None:
     found = mismatches(
         vf(), resource(exclude={"functionTypes": ["vf"], "pfNames": ["ens1*#0-3"]}).selectors
     )
@@ -179,5 +179,13 @@ def test_each_selector_of_exclude_leaves_out_on_its_own() -> None:
     )
 
 
-def test_what_an_hca_does_not_have_leaves_it_in() -> None:
+def test_an_hca_without_the_property_is_not_excluded() -> None:
     assert matches(virtual(), exclude={"numaNodes": [0], "pciAddresses": ["*"], "pfNames": ["*"]})
+
+
+def test_a_copy_with_other_values_compares_with_these() -> None:
+    one = Selectors(if_names=("eth0",))
+    assert one.matchers["if_names"].matches("eth0")
+    other = one.model_copy(update={"if_names": ("eth1",)})
+    assert other.matchers["if_names"].matches("eth1")
+    assert not other.matchers["if_names"].matches("eth0")

@@ -1,4 +1,4 @@
-"""Configs for the tests, and a short way to see what is said about them."""
+"""Configs for the tests, and their problems and warnings."""
 
 import json
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ ENTRY: dict[str, Any] = {
 
 
 def entry(**changes: Any) -> dict[str, Any]:
-    """A valid resource with changes; a change to None takes the key away."""
+    """A valid resource with changes; a change to None removes the key."""
     return {key: value for key, value in {**ENTRY, **changes}.items() if value is not None}
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from rdma_dp.discovery import scan
+from rdma_dp.discovery.char_devices import char_device
 from rdma_dp.host.files import Host
-from rdma_dp.inventory.hardware import Inventory
+from rdma_dp.inventory.hardware import DeviceNumber, Inventory
 from rdma_dp.sharing.allocation import grant
 from tests.conftest import Fresh
 from tests.makers import pool
@@ -116,3 +117,26 @@ def test_a_number_that_was_used_again_belongs_to_the_hca_that_has_it_now(fresh: 
         "mlx5_0": "uverbs1",
         "mlx5_1": "uverbs0",
     }
+
+
+# --- one device ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A sysfs directory sys/a, and no /dev."""
+    (tmp_path / "sys/a").mkdir(parents=True)
+    return tmp_path
+
+
+def test_a_character_device_without_dev_is_named_from_sysfs(bare: Path) -> None:
+    (bare / "sys/a/dev").write_text("231:192\n")
+    device = char_device(Host(bare), "uverbs0", "sys/a")
+    assert (device.number, device.checked) == (DeviceNumber(231, 192), False)
+    assert (device.path, device.usable) == ("/dev/infiniband/uverbs0", True)
+
+
+@pytest.mark.parametrize("text", ["", "231", "231:", ":192", "231:192:1", "a:b", "-1:2", "²:1"])
+def test_a_device_number_is_major_colon_minor_or_none(text: str, bare: Path) -> None:
+    (bare / "sys/a/dev").write_text(text)
+    assert char_device(Host(bare), "uverbs0", "sys/a").number is None

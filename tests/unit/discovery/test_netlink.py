@@ -2,6 +2,7 @@
 
 from rdma_dp.discovery import scan
 from rdma_dp.host.files import Host
+from rdma_dp.host.netlink.backends import RecordedNetlink
 from rdma_dp.host.netlink.values import NetlinkView, NldevDevice
 from rdma_dp.inventory.hardware import Hca
 from tests.conftest import Sample
@@ -9,7 +10,7 @@ from tests.conftest import Sample
 
 def hcas(sample: Sample, name: str, *told: NldevDevice, mode: str | None = None) -> dict[str, Hca]:
     view = NetlinkView(mode, {device.name: device for device in told})
-    return {hca.name: hca for hca in scan(Host(sample(name)), view).hcas}
+    return {hca.name: hca for hca in scan(Host(sample(name), RecordedNetlink(view))).hcas}
 
 
 def by_port(hca: Hca) -> dict[int, tuple[str, ...]]:
@@ -71,10 +72,10 @@ def test_an_smi_companion_whose_served_hca_is_not_to_be_seen(sample: Sample) -> 
 
 
 def test_netlinks_netns_mode_goes_before_the_modules_parameter(sample: Sample) -> None:
-    inventory = scan(Host(sample("seed")), NetlinkView("exclusive"))
+    inventory = scan(Host(sample("seed"), RecordedNetlink(NetlinkView("exclusive"))))
     assert inventory.system.netns_mode == "exclusive"
     assert not any(hca.shareable for hca in inventory.hcas)
-    inventory = scan(Host(sample("exclusive-netns")), NetlinkView("shared"))
+    inventory = scan(Host(sample("exclusive-netns"), RecordedNetlink(NetlinkView("shared"))))
     assert all(hca.shareable for hca in inventory.hcas)
 
 

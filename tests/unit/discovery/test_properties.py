@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rdma_dp.discovery import scan
+from rdma_dp.discovery.char_devices import device_number
 from rdma_dp.discovery.pci_functions import _hex_id, parent_of
 from rdma_dp.discovery.ports import _rate, _word
 from rdma_dp.discovery.vpd import is_switch_management
-from rdma_dp.host.files import Host, _device_number
+from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import natural_key
 from simulator import host as simulated
 from simulator.host import vpd as standin_vpd
@@ -169,7 +170,7 @@ def test_no_text_breaks_a_parser(text: str) -> None:
     rate = _rate(text)
     assert rate is None or 0 <= rate < 1e9
     assert len(_hex_id(text) or "0000") == 4
-    assert _device_number(text) is None or ":" in text
+    assert device_number(text) is None or ":" in text
     parent_of(text)
 
 

@@ -50,7 +50,10 @@ def test_a_resource_without_an_hca_fails_with_the_nearest_miss(
     wrong = a_config(tmp_path, resource("ifNames: [ens1f0np1]"))
     (finding,) = seen("config-resources", sample("seed"), wrong).findings
     assert (finding.verdict, finding.subject) == (Verdict.FAIL, "rdma/a")
-    assert "ens1f0np1 is not here; ens1f0np0 is, by its name on the same card." in finding.evidence
+    assert (
+        "ens1f0np1 is not on this node; ens1f0np0 is, by its name on the same card."
+        in finding.evidence
+    )
     assert finding.remedy == (f"rdma-dp dry-run --config {wrong}",)
     right = a_config(tmp_path, resource("ifNames: [ens1f0np0]"))
     assert told(seen("config-resources", sample("seed"), right)) == ["ok : rdma/a has mlx5_0"]

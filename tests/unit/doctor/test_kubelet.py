@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from rdma_dp.config import CdiMode, Config, load
+from rdma_dp.config import Config, load
 from rdma_dp.doctor.check import Check, Verdict
 from rdma_dp.doctor.checks import kubelet
 from rdma_dp.doctor.examination import Result, examine
@@ -51,7 +51,7 @@ def other(path: str, resource: str | None = None) -> PluginSocket:
 
 
 def seen(check: Check, view: KubeletView | None) -> Result:
-    pools = make_pools(CONFIG, Inventory(), CdiMode.OFF)
+    pools = make_pools(CONFIG, Inventory())
     host = Host("/nowhere")
     node = NodeView(host, Inventory(), Answers(kubelet=view), ConfigSeen(Path("c"), CONFIG), pools)
     (result,) = examine(node, [check])
@@ -90,7 +90,7 @@ ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
     ),
     "not to be listed": (
         kubelet.socket,
-        {"kubelet": None, "unreadable": {DP: "Permission denied"}},
+        {"kubelet": None, "unreadable": {DP: "Permission denied"}, "forbidden": (DP,)},
         Verdict.UNKNOWN,
         "Permission denied",
         "sudo",

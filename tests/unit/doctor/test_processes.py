@@ -142,7 +142,6 @@ def test_no_text_makes_a_parser_fail(text: str) -> None:
     processes.membership(text)
     processes.locked_memory(text)
     processes.may_lock_memory(text)
-    processes.process_of(text)
     processes.is_first(text)
     processes.uptime(text)
     processes.interfaces(text)

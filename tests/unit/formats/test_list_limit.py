@@ -1,4 +1,4 @@
-"""The arithmetic of the list's size agrees with what protobuf really makes of it."""
+"""The computed size of a list equals the size of the message that protobuf encodes."""
 
 import pytest
 from hypothesis import given

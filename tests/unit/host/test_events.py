@@ -15,7 +15,7 @@ Read = Callable[[socket.socket], bool]
 
 
 class Source:
-    """A source of events that this test is the kernel of."""
+    """A source of events in which the test plays the kernel."""
 
     def __init__(self) -> None:
         self.kernel, self.ours = socket.socketpair(type=socket.SOCK_DGRAM)
@@ -44,7 +44,7 @@ def missing(wake: Any, broken: Any) -> Iterator[None]:
 
 
 class Follower:
-    """What woke, and the task that follows."""
+    """A task that follows the events, and the number of its calls of `wake`."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, uevents: Any, links: Any) -> None:
         monkeypatch.setattr(events, "_uevents", uevents)
@@ -131,7 +131,7 @@ async def test_a_library_that_is_not_there_is_a_source_that_cannot_be_opened(
 
 
 def overrun_once(code: int | None) -> Read:
-    """Fails at the first reading as an overrun socket does, or as pyudev tells of one."""
+    """Fails at the first read as an overrun socket does, or as pyudev does then."""
     failed = False
 
     def read(ours: socket.socket) -> bool:
@@ -145,7 +145,7 @@ def overrun_once(code: int | None) -> Read:
 
 
 class _WithPendingError:
-    """A socket whose error is there until it is fetched."""
+    """A socket whose error stays until SO_ERROR is read."""
 
     def __init__(self, code: int) -> None:
         self.code = code
@@ -169,8 +169,8 @@ async def test_an_overrun_socket_has_lost_something_and_wakes(
     assert lines.count("came faster than they were read") == 1
 
 
-def test_pyudev_tells_of_an_overrun_without_saying_so() -> None:
-    """Its poll() fails without errno, again and again until somebody fetches the error."""
+def test_an_overrun_in_pyudev_has_no_errno() -> None:
+    """Its poll() fails without errno, again and again until SO_ERROR is read."""
     overrun: Any = _WithPendingError(errno.ENOBUFS)
     answers = iter([True, False])
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rdma_dp.host.files import Host, HostError
-from rdma_dp.inventory.hardware import DeviceNumber
+from rdma_dp.host.files import ExhaustedError, Host, HostError
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def test_no_more_is_read_than_asked_for(host: Host) -> None:
     assert host.read_bytes("sys/a/number", 1) == b"4"
 
 
-def test_nobody_waits_for_a_pipe_in_a_captured_tree(host: Host, tmp_path: Path) -> None:
+def test_a_pipe_in_a_captured_tree_does_not_block(host: Host, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "sys/a/pipe")
     assert host.read("sys/a/pipe") == ""
 
@@ -76,7 +75,7 @@ def test_what_never_changes_is_read_once_per_file(host: Host, tmp_path: Path) ->
     path.write_bytes(b"two")  # the same file
     assert host.read_unchanging("sys/a/vpd", 10) == b"one"
     fresh = tmp_path / "sys/a/fresh"
-    fresh.write_bytes(b"three")  # made beside the old one, so that its inode differs
+    fresh.write_bytes(b"three")  # created before the old one is removed, so its inode differs
     fresh.replace(path)
     assert host.read_unchanging("sys/a/vpd", 10) == b"three"
 
@@ -97,19 +96,18 @@ def test_without_permission_the_hint_says_what_to_do(
         host.read("sys/a/number")
 
 
-def test_a_character_device_without_dev_is_named_from_sysfs(host: Host, tmp_path: Path) -> None:
-    (tmp_path / "sys/a/dev").write_text("231:192\n")
-    device = host.char_device("uverbs0", "sys/a")
-    assert (device.number, device.checked) == (DeviceNumber(231, 192), False)
-    assert (device.path, device.usable) == ("/dev/infiniband/uverbs0", True)
-
-
-@pytest.mark.parametrize("text", ["", "231", "231:", ":192", "231:192:1", "a:b", "-1:2", "²:1"])
-def test_a_device_number_is_major_colon_minor_or_none(
-    text: str, host: Host, tmp_path: Path
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_a_status_that_cannot_be_read_for_a_lack_of_our_own_is_no_missing_file(
+    code: int, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "sys/a/dev").write_text(text)
-    assert host.char_device("uverbs0", "sys/a").number is None
+    def refused(*_: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "stat", refused)
+    with pytest.raises(ExhaustedError):
+        host.status("sys/a")
+    with pytest.raises(ExhaustedError):
+        host.is_directory("sys/a")
 
 
 def test_only_the_machines_own_root_is_live(host: Host) -> None:

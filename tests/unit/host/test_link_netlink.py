@@ -1,7 +1,6 @@
-"""Altnames: the wire format, from messages written by hand, and what becomes of the answers."""
+"""Altnames: the wire format, with messages written by hand, and their use in the inventory."""
 
 import errno
-import importlib
 import socket
 import struct
 from collections.abc import Iterable, Mapping
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from rdma_dp.discovery import scan
 from rdma_dp.host.files import ExhaustedError, Host
-from rdma_dp.host.netlink import rdma
+from rdma_dp.host.netlink.backends import RecordedNetlink
 from rdma_dp.host.netlink.links import altnames, query_altnames, request
 from rdma_dp.host.netlink.values import NetlinkView
 from rdma_dp.inventory.hardware import Hca
@@ -96,7 +95,7 @@ def test_a_netdev_without_altnames_and_one_that_is_gone_are_left_out() -> None:
 
 
 class FailingSocket:
-    """A socket that cannot even be opened."""
+    """A socket that cannot be opened."""
 
     code = 0
 
@@ -127,8 +126,8 @@ def test_when_we_have_run_out_of_something_no_altname_has_gone(
 
 
 def hcas(sample: Sample, name: str, **further: tuple[str, ...]) -> dict[str, Hca]:
-    view = NetlinkView(altnames=further)
-    return {hca.name: hca for hca in scan(Host(sample(name)), view).hcas}
+    host = Host(sample(name), RecordedNetlink(NetlinkView(altnames=further)))
+    return {hca.name: hca for hca in scan(host).hcas}
 
 
 def of_netdevs(hca: Hca) -> dict[str, tuple[str, ...]]:
@@ -158,20 +157,17 @@ def test_bonds_and_their_slaves_have_altnames_too(sample: Sample) -> None:
     assert found.pf_names == ("ens2f0np0", "ens2f1np1", "second")
 
 
-def test_a_live_kernel_is_asked_for_the_netdevs_of_hcas_alone(
-    sample: Sample, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Live(Host):
-        live = True
-
+def test_a_scan_asks_for_the_altnames_of_netdevs_of_hcas_alone(sample: Sample) -> None:
     asked: list[str] = []
 
-    def answer(netdevs: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
-        asked.extend(netdevs)
-        return {"ens3f0v1": ("guest",)}
+    class Netlink:
+        def rdma(self) -> NetlinkView | None:
+            return None
 
-    monkeypatch.setattr(rdma, "query", lambda: None)
-    monkeypatch.setattr(importlib.import_module(scan.__module__), "query_altnames", answer)
-    inventory = scan(Live(sample("sriov")))
+        def altnames(self, netdevs: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+            asked.extend(netdevs)
+            return {"ens3f0v1": ("guest",)}
+
+    inventory = scan(Host(sample("sriov"), Netlink()))
     assert asked == ["ens3f0np0", "ens3f0v0", "ens3f0v1"]
     assert of_netdevs(inventory.hcas[2]) == {"ens3f0v1": ("guest",)}

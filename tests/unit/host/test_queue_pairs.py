@@ -1,6 +1,7 @@
-"""Who owns queue pairs, from messages written by hand as a live kernel sends them."""
+"""The owners of queue pairs, with messages written by hand as a live kernel sends them."""
 
 import errno
+import socket
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyroute2.netlink.exceptions import NetlinkError
 
-from rdma_dp.host.netlink import rdma
+from rdma_dp.host.netlink import nldev, rdma
 from rdma_dp.host.netlink.values import QueuePairs
 from tests.unit.host.test_rdma_netlink import message, text, u32, u64
 
@@ -30,7 +31,7 @@ def summary(qps: int) -> bytes:
 
 
 def dump(*owners: int | str | None) -> bytes:
-    """A QP for each: of a process, of the kernel (a name), or of nobody who is named."""
+    """A QP for each: of a process, of the kernel (a name), or of an unnamed process (None)."""
     entries = []
     for number, owner in enumerate(owners):
         attributes = [(21, u32(number))]
@@ -43,7 +44,7 @@ def dump(*owners: int | str | None) -> bytes:
 
 
 class Kernel:
-    """Answers each command for its one device; a number is the error that it gives."""
+    """Answers each command for one device. A number is an error code."""
 
     def __init__(self, answers: Mapping[int, list[bytes] | int]) -> None:
         self.answers = {GET: [message(GET, {1: u32(0), 2: text("mlx5_0")})], **answers}
@@ -52,13 +53,13 @@ class Kernel:
         answer = self.answers[command]
         if isinstance(answer, int):
             raise NetlinkError(answer)
-        marshal = rdma._ResourceMarshal()
+        marshal = nldev.ResourceMarshal()
         return [parsed for data in answer for parsed in marshal.parse(data)]
 
 
 def found(qps: int, *owners: int | str | None) -> QueuePairs:
     kernel = Kernel({RES_GET: [summary(qps)], RES_QP_GET: [dump(*owners)]})
-    return rdma._queue_pairs_found(kernel)["mlx5_0"]
+    return nldev.queue_pairs(kernel)["mlx5_0"]
 
 
 def test_queue_pairs_are_counted_by_their_owners() -> None:
@@ -71,46 +72,53 @@ def test_an_owner_that_the_kernel_does_not_name_is_counted() -> None:
 
 
 def test_what_is_in_the_sum_and_not_in_the_list_is_nameless() -> None:
-    """Kernels before 5.9 list none of an inner PID namespace."""
+    """Kernels before 5.9 do not list QPs of inner PID namespaces."""
     assert found(5, "ib_core", 7) == QueuePairs({7: 1}, nameless=3)
 
 
-def test_a_queue_pair_made_between_the_two_answers_is_no_riddle() -> None:
+def test_a_queue_pair_made_between_the_two_answers_is_counted_once() -> None:
     assert found(1, 7, 7) == QueuePairs({7: 2})
 
 
 @pytest.mark.parametrize("refused", [RES_GET, RES_QP_GET])
-def test_a_kernel_that_refuses_leaves_the_hca_out(refused: int) -> None:
+def test_a_kernel_that_refuses_omits_the_hca(refused: int) -> None:
     answers: dict[int, list[bytes] | int] = {RES_GET: [summary(0)], RES_QP_GET: [dump()]}
-    assert dict(rdma._queue_pairs_found(Kernel({**answers, refused: errno.EINVAL}))) == {}
+    assert dict(nldev.queue_pairs(Kernel({**answers, refused: errno.EINVAL}))) == {}
 
 
-def test_a_kernel_without_rdma_netlink_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("refused", [RES_GET, RES_QP_GET])
+def test_a_kernel_without_memory_is_not_a_kernel_that_refuses(refused: int) -> None:
+    answers: dict[int, list[bytes] | int] = {RES_GET: [summary(0)], RES_QP_GET: [dump()]}
+    with pytest.raises(NetlinkError):
+        nldev.queue_pairs(Kernel({**answers, refused: errno.ENOMEM}))
+
+
+def test_without_rdma_netlink_there_are_no_queue_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     class Refused:
-        def __init__(self) -> None:
+        def __init__(self, *_: int) -> None:
             raise OSError(errno.EPROTONOSUPPORT, "no such protocol")
 
-    monkeypatch.setattr(rdma, "_ResourceSocket", Refused)
+    monkeypatch.setattr(socket, "socket", Refused)
     assert rdma.query_queue_pairs() is None
 
 
 def test_a_sum_of_another_length_is_none() -> None:
     short = nested((16, nested((17, text("qp")), (18, u32(3)))))
     kernel = Kernel({RES_GET: [message(RES_GET, {15: short})], RES_QP_GET: [dump(7)]})
-    assert rdma._queue_pairs_found(kernel)["mlx5_0"] == QueuePairs({7: 1})
+    assert nldev.queue_pairs(kernel)["mlx5_0"] == QueuePairs({7: 1})
 
 
 def test_a_device_without_a_name_is_left_out() -> None:
-    assert rdma._queue_pairs_found(Kernel({GET: [message(GET, {1: u32(0)})]})) == {}
+    assert nldev.queue_pairs(Kernel({GET: [message(GET, {1: u32(0)})]})) == {}
 
 
 @given(st.lists(st.tuples(st.integers(0, 110), st.binary(max_size=24))))
 def test_no_attributes_make_it_fail(attributes: list[tuple[int, bytes]]) -> None:
-    """An old or a future kernel leaves out, adds and reshapes."""
+    """Older and newer kernels omit, add and change attributes."""
     entry = nested(*attributes)
     odd = [
         message(RES_GET, {15: nested((16, entry), *attributes)}),
         message(RES_QP_GET, {19: nested((20, entry), *attributes)}),
     ]
     kernel = Kernel({RES_GET: [summary(0), odd[0]], RES_QP_GET: [dump(7), odd[1]]})
-    rdma._queue_pairs_found(kernel)
+    nldev.queue_pairs(kernel)

@@ -1,6 +1,7 @@
-"""The wire format of RDMA netlink, from messages written by hand as a live kernel sends them."""
+"""The wire format of RDMA netlink, with messages written by hand as a live kernel sends them."""
 
 import errno
+import socket
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from pyroute2.netlink.exceptions import NetlinkError
 
-from rdma_dp.host.netlink import rdma
+from rdma_dp.host.netlink import nldev, rdma
 from rdma_dp.host.netlink.values import NldevDevice
 
 GET, PORT_GET, SYS_GET = 0x1401, 0x1405, 0x1406
@@ -41,7 +42,7 @@ def message(kind: int, attributes: Mapping[int, bytes]) -> bytes:
 
 
 def device(index: int, name: str, **more: bytes) -> bytes:
-    """What GET says of rxe on 6.1; `more` as a5="...": attribute 5."""
+    """What kernel 6.1 answers to GET for rxe. `more` is a5="..." for attribute 5."""
     attributes = {
         1: u32(index), 2: text(name), 3: u32(1), 4: u64(0x1221C76), 6: u64(1), 7: u64(1),
         14: u8(1), 84: u8(0), 67: text("roce"),
@@ -70,7 +71,7 @@ class Kernel:
         answer = self.answers.get((command, self._index(bytes(request.data))), errno.EINVAL)
         if isinstance(answer, int):
             raise NetlinkError(answer)
-        marshal = rdma._NldevMarshal()
+        marshal = nldev.NldevMarshal()
         return [parsed for data in answer for parsed in marshal.parse(data)]
 
     @staticmethod
@@ -92,7 +93,7 @@ def test_a_kernels_whole_answer_becomes_a_view() -> None:
             (PORT_GET, 2): [port(2, "rxe9", 1, None)],
         }
     )
-    view = rdma._view(kernel)
+    view = nldev.view(kernel)
     assert view.netns_mode == "shared"
     assert dict(view.devices) == {
         "rxe0": NldevDevice("rxe0", protocol="roce", netdevs={1: "d0"}),
@@ -108,7 +109,7 @@ def test_sys_get_is_no_dump_and_the_others_are() -> None:
             (PORT_GET, 0): [],
         }
     )
-    assert rdma._view(kernel).netns_mode == "exclusive"
+    assert nldev.view(kernel).netns_mode == "exclusive"
     assert kernel.asked == [
         (SYS_GET, REQUEST | ACK),  # with DUMP the kernel answers EINVAL
         (GET, REQUEST | DUMP),
@@ -120,7 +121,7 @@ def test_an_smi_companion_says_so_and_whom_it_serves() -> None:
     kernel = Kernel(
         {(GET, None): [device(1, "smi0", a99=u8(1), a100=text("mlx5_0"))], (PORT_GET, 1): []}
     )
-    smi = rdma._view(kernel).devices["smi0"]
+    smi = nldev.view(kernel).devices["smi0"]
     assert (smi.smi, smi.smi_parent) == (True, "mlx5_0")
 
 
@@ -131,25 +132,25 @@ def test_every_port_has_its_own_netdev() -> None:
             (PORT_GET, 0): [port(0, "mlx4_0", 1, None), port(0, "mlx4_0", 2, "enp5s0d1")],
         }
     )
-    assert rdma._view(kernel).devices["mlx4_0"].netdevs == {2: "enp5s0d1"}
+    assert nldev.view(kernel).devices["mlx4_0"].netdevs == {2: "enp5s0d1"}
 
 
 def test_an_old_kernel_that_refuses_a_command_costs_that_fact_only() -> None:
     kernel = Kernel({(GET, None): [device(0, "mlx5_0")]})  # SYS_GET and PORT_GET: EINVAL
-    view = rdma._view(kernel)
+    view = nldev.view(kernel)
     assert view.netns_mode is None
     assert view.devices["mlx5_0"].netdevs == {}
 
 
-def test_an_old_kernel_that_leaves_attributes_out_says_nothing_wrong() -> None:
+def test_an_old_kernel_that_omits_attributes_is_no_error() -> None:
     bare = message(GET, {1: u32(0), 2: text("mlx5_0")})
     kernel = Kernel({(GET, None): [bare], (PORT_GET, 0): []})
-    assert rdma._view(kernel).devices["mlx5_0"] == NldevDevice("mlx5_0")
+    assert nldev.view(kernel).devices["mlx5_0"] == NldevDevice("mlx5_0")
 
 
 def test_an_unknown_netns_mode_is_none() -> None:
     kernel = Kernel({(SYS_GET, None): [message(SYS_GET, {66: u8(7)})]})
-    assert rdma._view(kernel).netns_mode is None
+    assert nldev.view(kernel).netns_mode is None
 
 
 @pytest.mark.parametrize("code", [errno.EPROTONOSUPPORT, errno.ENOENT, errno.EPERM])
@@ -157,8 +158,20 @@ def test_a_kernel_without_rdma_netlink_is_no_error(
     code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Refused:
-        def __init__(self) -> None:
+        def __init__(self, *_: int) -> None:
             raise OSError(code, "no such protocol")
 
-    monkeypatch.setattr(rdma, "_NldevSocket", Refused)
+    monkeypatch.setattr(socket, "socket", Refused)
     assert rdma.query() is None
+
+
+@pytest.mark.parametrize("command", [GET, PORT_GET, SYS_GET])
+def test_a_kernel_without_memory_is_not_a_kernel_without_the_facts(command: int) -> None:
+    answers: dict[tuple[int, int | None], list[bytes] | int] = {
+        (SYS_GET, None): [message(SYS_GET, {66: u8(1)})],
+        (GET, None): [device(0, "rxe0")],
+        (PORT_GET, 0): [port(0, "rxe0", 1, "d0")],
+    }
+    (refused,) = (key for key in answers if key[0] == command)
+    with pytest.raises(NetlinkError):
+        nldev.view(Kernel({**answers, refused: errno.ENOMEM}))

@@ -11,7 +11,7 @@ import grpc
 from asyncinotify import Inotify, Mask
 
 from rdma_dp.aio.latest import Latest
-from rdma_dp.config import CdiMode, parse
+from rdma_dp.config import CdiMode, Config, parse
 from rdma_dp.inventory.hardware import CharDevice, DeviceNumber, Hca, Inventory, PciFunction, System
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
@@ -49,7 +49,7 @@ def pool(
     resource = resource.model_copy(update=changes)
     system = System(rdma_cm=RDMA_CM)
     inventory = Inventory(hcas=tuple(hca(number) for number in numbers), system=system)
-    return make_pool(select(inventory, resource), system, previous, cdi=cdi)
+    return make_pool(select(inventory, resource), system, previous, config=Config(cdi=cdi))
 
 
 @asynccontextmanager

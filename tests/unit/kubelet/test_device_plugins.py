@@ -41,7 +41,7 @@ class ScriptedKubelet(rpc.RegistrationServicer):
 
 
 @asynccontextmanager
-async def running(directory: Path, kubelet: ScriptedKubelet) -> AsyncIterator[asyncio.Task[None]]:
+async def running(directory: Path, kubelet: ScriptedKubelet) -> AsyncIterator[asyncio.Task[Any]]:
     """The registration of a plugin with this kubelet."""
     server = grpc.aio.server()
     rpc.add_RegistrationServicer_to_server(kubelet, server)
@@ -94,7 +94,7 @@ async def test_a_register_that_is_never_answered_is_given_up_and_tried_again(
 async def test_a_kubelet_that_accepts_and_never_opens_the_stream_is_asked_again(
     directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(by_call, "_STREAM_DEADLINE", 0.05)
+    monkeypatch.setattr(by_call, "STREAM_TIMEOUT", 0.05)
     kubelet = ScriptedKubelet([grpc.StatusCode.OK] * 2)
     async with running(directory, kubelet), asyncio.timeout(DEADLINE):
         await kubelet.over.wait()

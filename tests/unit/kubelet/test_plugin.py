@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rdma_dp.aio.latest import Latest
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
+from rdma_dp.kubelet.device_plugin.handover_state import Handover, HandoverState
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.sharing.pool import Pool
 from tests.unit.kubelet.nodes import dialled, health, healthy, pool, read_until, served, until
@@ -75,10 +76,10 @@ async def test_a_later_stream_begins_with_the_newest_list(asked: Asked) -> None:
     assert healthy(await first.read()) == 0
 
 
-async def test_once_withdrawn_no_slot_is_healthy_on_any_stream(asked: Asked) -> None:
+async def test_once_withheld_no_slot_is_healthy_on_any_stream(asked: Asked) -> None:
     first = asked.stub.ListAndWatch(EMPTY)
     assert healthy(await first.read()) == 4
-    asked.plugin.withdraw()
+    asked.plugin.handover.set(Handover(HandoverState.WITHHOLDING))
     for stream in (first, asked.stub.ListAndWatch(EMPTY)):
         assert health(await stream.read()) == dict.fromkeys("0123", "Unhealthy")
     for numbers in ((), (0,)):
@@ -86,12 +87,13 @@ async def test_once_withdrawn_no_slot_is_healthy_on_any_stream(asked: Asked) -> 
         assert healthy(await first.read()) == 0
 
 
-async def test_one_that_leaves_its_resource_to_another_refuses_to_be_registered(
+async def test_one_that_hands_its_resource_over_refuses_to_be_registered(
     asked: Asked,
 ) -> None:
-    asked.plugin.heir = "other.sock"
-    with pytest.raises(grpc.aio.AioRpcError, match=r"ends and leaves rdma/a to other\.sock"):
+    asked.plugin.handover.set(Handover(HandoverState.HANDING_OVER, "other.sock"))
+    with pytest.raises(grpc.aio.AioRpcError, match=r"ends and hands rdma/a over to other\.sock"):
         await asked.stub.GetDevicePluginOptions(EMPTY)
+    assert asked.plugin.handover.value.state is HandoverState.HANDED_OVER
 
 
 async def test_a_change_while_nobody_listens_holds_nobody_up(asked: Asked) -> None:
@@ -147,10 +149,10 @@ async def test_the_number_of_open_streams_is_known(asked: Asked) -> None:
     streams = [asked.stub.ListAndWatch(EMPTY) for _ in range(3)]
     for stream in streams:
         await stream.read()
-    assert asked.plugin.streams.value == 3
+    assert asked.plugin.streams.value.open == 3
     for left, stream in enumerate(reversed(streams)):
         stream.cancel()
-        await until(asked.plugin.streams, (2 - left).__eq__)
+        await until(asked.plugin.streams, lambda now: now.open == 2 - left)  # noqa: B023
 
 
 async def test_a_stream_that_outlives_its_server_is_not_counted_for_the_next(
@@ -165,8 +167,8 @@ async def test_a_stream_that_outlives_its_server_is_not_counted_for_the_next(
     async with served(plugin, directory / "a.sock"), dialled(directory / "a.sock") as stub:
         stream = stub.ListAndWatch(EMPTY)
         await stream.read()
-        await until(old, lambda count: count == 0)
-        assert plugin.streams.value == 1
+        await until(old, lambda streams: not streams.open)
+        assert plugin.streams.value.open == 1
 
 
 # --- Allocate -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`dry-run -o explain`: what every selector says of every HCA."""
+"""`dry-run -o explain`: every selector of a resource rejecting every HCA."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def explained(inventory: Inventory, **selectors: Any) -> list[str]:
 
 
 def of_hcas(*hcas: Hca, **selectors: Any) -> list[list[str]]:
-    """The words of the lines below the heads."""
+    """The words of each line below the headings."""
     return [line.split() for line in explained(Inventory(hcas, (), SYSTEM), **selectors)[2:]]
 
 
@@ -32,31 +32,31 @@ def test_explanations(name: str, look: Look, golden: Golden) -> None:
     shown = []
     for file in ("seed-ifnames.json", "several-resources.yaml"):
         loaded = config.load(CONFIGS / file).config
-        pools = make_pools(loaded, inventory, loaded.cdi_mode(use_cdi=False))
+        pools = make_pools(loaded, inventory)
         shown.append(f"# {file}\n{console.plain(explain.dry_run(pools))}")
     golden(f"{name}.explain.txt", "\n".join(shown))
 
 
-def test_a_selector_that_agrees_and_one_that_does_not() -> None:
+def test_a_selector_that_matches_and_one_that_does_not() -> None:
     lines = of_hcas(hca(netdev="eth0"), vendors=["15b3"], ifNames=["ens*", "ib0"])
     assert lines[0] == ["mlx5_0", "✓", "vendors", "15b3", "15b3"]
     assert lines[1] == ["✗", "ifNames", "ens*", "or", "ib0", "eth0"]
-    assert lines[2][:3] == ["not", "asked:", "deviceIDs,"]
+    assert lines[2][:3] == ["not", "set:", "deviceIDs,"]
 
 
-def test_what_excludes_is_a_selector_too() -> None:
+def test_an_exclude_selector_has_a_line_too() -> None:
     lines = of_hcas(hca(0, numa=0), hca(1, numa=1), exclude={"numaNodes": [1]})
     assert lines[0] == ["mlx5_0", "✓", "exclude.numaNodes", "not", "1", "0"]
     assert lines[1] == ["mlx5_1", "✗", "exclude.numaNodes", "not", "1", "1"]
 
 
-def test_what_no_pod_can_have_says_why() -> None:
+def test_an_hca_that_cannot_be_shared_shows_the_reason() -> None:
     lines = of_hcas(hca(unshareable="no uverbs"), vendors=["15b3"])
     assert lines[0] == ["mlx5_0", "✗", "can", "be", "shared", "no", "uverbs"]
     assert lines[1] == ["✓", "vendors", "15b3", "15b3"]
 
 
-def test_hcas_that_are_alike_share_their_lines() -> None:
+def test_hcas_with_the_same_lines_are_grouped() -> None:
     lines = of_hcas(*(hca(number) for number in range(3)), vendors=["15b3"])
     assert lines[0][:2] == ["mlx5_0,", "mlx5_1,"]
     assert sum("✓" in line for line in lines) == 1
@@ -71,7 +71,7 @@ def test_a_resource_without_selectors_and_a_node_without_hcas() -> None:
 def test_every_sample_with_every_config_fits_a_hundred_columns(name: str, look: Look) -> None:
     for path in sorted(CONFIGS.iterdir()):
         loaded = config.load(path).config
-        pools = make_pools(loaded, look(name), loaded.cdi_mode(use_cdi=False))
+        pools = make_pools(loaded, look(name))
         lines = console.plain(explain.dry_run(pools)).splitlines()
         assert all(len(line) <= 100 for line in lines)
 
@@ -83,6 +83,6 @@ def test_the_marks_agree_with_the_choice(hcas: tuple[Hca, ...], selectors: dict[
     text = "\n".join(explained(inventory, **selectors))
     assert ("✗" in text) is bool(found.rejected)
     for verdict in found.verdicts:
-        against = [each for each in verdict.comparisons if each.speaks_against]
-        assert verdict.chosen is (not against and verdict.hca.shareable)
-        assert verdict.mismatches == tuple(against)
+        rejecting = [each for each in verdict.comparisons if each.rules_out]
+        assert verdict.chosen is (not rejecting and verdict.hca.shareable)
+        assert verdict.mismatches == tuple(rejecting)

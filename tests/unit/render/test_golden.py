@@ -1,4 +1,4 @@
-"""What people read, as files to read: `pytest --update-golden` writes them anew."""
+"""Output for people, kept as golden files: `pytest --update-golden` writes them again."""
 
 import json
 
@@ -13,7 +13,7 @@ from tests.paths import CONFIGS
 
 SEEDS = ("seed-ifnames", "seed-device-ids")
 
-handful = pytest.mark.parametrize(
+some_hosts = pytest.mark.parametrize(
     "name",
     ["dgx-h100", "seed", "gb300", "roce-bond", "sriov", "no-modules", "empty", "exclusive-netns"],
 )
@@ -21,14 +21,14 @@ handful = pytest.mark.parametrize(
 
 def pools(inventory: Inventory, file: str) -> tuple[Pool, ...]:
     loaded = config.load(CONFIGS / file).config
-    return make_pools(loaded, inventory, loaded.cdi_mode(use_cdi=False))
+    return make_pools(loaded, inventory)
 
 
 def as_json(document: json_documents.Document) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-@handful
+@some_hosts
 def test_discover(name: str, look: Look, golden: Golden) -> None:
     inventory = look(name)
     golden(f"{name}.discover.txt", console.plain(discover.discover(inventory)))
@@ -37,7 +37,7 @@ def test_discover(name: str, look: Look, golden: Golden) -> None:
     golden(f"{name}.discover.json", as_json(json_documents.discover(inventory)))
 
 
-@handful
+@some_hosts
 def test_dry_run(name: str, look: Look, golden: Golden) -> None:
     inventory = look(name)
     shown = []
@@ -55,7 +55,7 @@ def test_sharing_that_fits_the_hardware(file: str, look: Look, golden: Golden) -
     golden(f"dgx-h100.{file}.txt", console.plain(dry_run.dry_run(inventory, found, ())))
 
 
-def test_slots_per_hca_for_programs(look: Look, golden: Golden) -> None:
+def test_slots_per_hca_as_json(look: Look, golden: Golden) -> None:
     inventory = look("dgx-h100")
     document = json_documents.dry_run(inventory, pools(inventory, "per-hca.yaml"), ())
     golden("dgx-h100.per-hca.json", as_json(document))

@@ -1,4 +1,4 @@
-"""Tables: what a person sees, and that it always fits."""
+"""The tables of `discover` and `dry-run`, and that they fit the width."""
 
 from dataclasses import replace
 from typing import Any
@@ -45,7 +45,7 @@ def dry_run_shown(
     return console.plain(dry_run.dry_run(inventory, pools, warnings))
 
 
-# --- it fits ------------------------------------------------------------------------------------
+# --- width --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", sample_names())
@@ -73,8 +73,10 @@ def test_every_sample_fits_two_hundred_columns_when_wide(name: str, look: Look) 
 def test_any_hcas_and_any_reason_fit(
     hcas: tuple[Hca, ...], selectors: dict[str, Any], reason: str
 ) -> None:
-    told = tuple(replace(each, ineligible=each.ineligible and ineligible(reason)) for each in hcas)
-    inventory = Inventory(told, (), SYSTEM)
+    with_reason = tuple(
+        replace(each, ineligible=each.ineligible and ineligible(reason)) for each in hcas
+    )
+    inventory = Inventory(with_reason, (), SYSTEM)
     found = select(inventory, resource(**selectors))
     text = console.plain(discover.discover(inventory)) + dry_run_shown(inventory, found)
     assert all(len(line) <= 100 for line in text.splitlines() if line.isascii())
@@ -83,7 +85,7 @@ def test_any_hcas_and_any_reason_fit(
 # --- discover -----------------------------------------------------------------------------------
 
 
-def test_one_line_tells_an_hca() -> None:
+def test_an_hca_has_one_line() -> None:
     header, line, *_ = discovered(hca(netdev="ens1f0np0"))
     assert header.split() == ["HCA", "PCI", "DEVICE", "NUMA", "PORTS", "NETDEVS", "SHARE"]
     assert line.split() == [
@@ -104,26 +106,26 @@ def test_each_port_stands_beside_its_netdev() -> None:
     assert second.split() == ["2:", "DOWN", "Eth", "40G", "eth1"]
 
 
-def test_ports_without_a_difference_share_a_line() -> None:
+def test_ports_that_look_the_same_share_a_line() -> None:
     ports = tuple(Port(number, "ACTIVE", None, "InfiniBand", 800.0) for number in range(1, 5))
     lines = discovered(hca(ports=ports, netdevs=()))
     assert "1-4: ACTIVE IB 800G" in lines[1]
     assert lines[2] == ""
 
 
-def test_a_netdev_of_no_known_port_is_not_lost() -> None:
+def test_a_netdev_without_a_known_port_is_shown() -> None:
     ports = (Port(1, "ACTIVE"), Port(2, "DOWN"))
     lines = discovered(hca(ports=ports, netdevs=(NetDevice("eth7"),)))
     assert lines[3].split() == ["eth7"]
 
 
-def test_hcas_with_one_reason_are_told_in_one_line() -> None:
+def test_hcas_with_the_same_reason_share_a_line() -> None:
     lines = discovered(*(hca(number, unshareable="no uverbs") for number in range(2)), hca(2))
     assert "NOT SHARED      WHY" in lines
     assert "mlx5_0, mlx5_1  no uverbs" in lines
 
 
-def test_a_function_that_tells_no_ids_has_a_dash() -> None:
+def test_a_function_without_ids_has_a_dash() -> None:
     unbound = Unused(UnusedCode.NO_DRIVER, "no driver is bound")
     broken = Unused(UnusedCode.MADE_NO_HCA, "broken", "fix it")
     nothing = UnusedFunction(PciFunction("0000:1c:00.0"), (), unbound)
@@ -134,7 +136,7 @@ def test_a_function_that_tells_no_ids_has_a_dash() -> None:
     assert any(line.strip() == "try: fix it" for line in lines)
 
 
-def test_a_soft_hca_has_dashes_where_hardware_has_an_address() -> None:
+def test_a_virtual_hca_has_dashes_for_hardware_columns() -> None:
     _, line, *_ = discovered(hca(functions=(), ports=(), netdevs=()))
     assert line.split() == ["mlx5_0", "-", "-", "-", "-", "-", "yes"]
 
@@ -150,7 +152,7 @@ def test_a_soft_hca_has_dashes_where_hardware_has_an_address() -> None:
         ({"functions": ()}, "virtual"),
     ],
 )
-def test_wide_tells_what_an_hca_sits_on(changes: dict[str, Any], shown: str) -> None:
+def test_wide_output_shows_the_function_type(changes: dict[str, Any], shown: str) -> None:
     heads, line, *_ = discovered(hca(**changes), wide=True)
     start, end = heads.index("TYPE"), heads.index("DRIVER")
     assert line[start:end].rstrip() == shown
@@ -167,7 +169,7 @@ def test_the_last_line_is_about_the_node() -> None:
 # --- dry-run ------------------------------------------------------------------------------------
 
 
-def test_what_a_container_gets_is_in_the_order_that_people_count_in() -> None:
+def test_device_nodes_and_hcas_are_in_natural_order() -> None:
     hcas = (hca(2), hca(10))
     inventory = Inventory(hcas, (), SYSTEM)
     text = dry_run_shown(inventory, select(inventory, resource()))
@@ -177,11 +179,11 @@ def test_what_a_container_gets_is_in_the_order_that_people_count_in() -> None:
 
 def test_warnings_of_the_config_come_last() -> None:
     inventory = Inventory((hca(),), (), SYSTEM)
-    text = dry_run_shown(inventory, select(inventory, resource()), warnings=("look here",))
-    assert text.splitlines()[-1] == "warning  look here"
+    text = dry_run_shown(inventory, select(inventory, resource()), warnings=("a warning",))
+    assert text.splitlines()[-1] == "warning  a warning"
 
 
-def test_resources_are_set_apart_by_an_empty_line() -> None:
+def test_an_empty_line_separates_resources() -> None:
     inventory = Inventory((hca(),), (), SYSTEM)
     one, two = (select(inventory, resource(name=name)) for name in ("one", "two"))
     lines = dry_run_shown(inventory, one, two).splitlines()
@@ -189,7 +191,7 @@ def test_resources_are_set_apart_by_an_empty_line() -> None:
     assert lines[lines.index("rdma/two  3 slots") - 1] == ""
 
 
-def test_slots_that_are_not_healthy_are_told() -> None:
+def test_slots_that_are_not_healthy_are_counted() -> None:
     inventory = Inventory((hca(state="DOWN"),), (), SYSTEM)
     text = dry_run_shown(inventory, select(inventory, resource()))
     assert text.startswith("rdma/hca  3 slots, 0 healthy\n")
@@ -209,7 +211,7 @@ def per_hca_lines(slots: int, **changes: object) -> str:
     return dry_run_shown(inventory, select(inventory, per_hca(slots, **changes)))
 
 
-def test_slots_per_hca_are_told_with_their_hca_and_node() -> None:
+def test_slots_per_hca_are_shown_with_their_hca_and_node() -> None:
     lines = per_hca_lines(3).splitlines()
     assert lines[0] == "rdma/hca  6 slots, 3 per HCA, 3 healthy"
     assert "mlx5_0  0000:00:00.0-0..2  NUMA 0" in lines[1]
@@ -221,13 +223,15 @@ def test_the_number_of_slots_is_what_fits() -> None:
     assert "60000" not in first
 
 
-def test_what_else_the_config_says_of_the_slots_is_told() -> None:
+def test_the_configs_settings_for_slots_are_shown() -> None:
     text = per_hca_lines(3, preference=Preference.PACK, topology=False, device_info=True)
-    assert "as few HCAs as possible; no NUMA node told; with device-info files" in text
+    assert "as few HCAs as possible; without NUMA node; with device-info files" in text
 
 
-@pytest.mark.parametrize(("node", "told"), [(0, "on NUMA node 0"), (1, "no NUMA node in common")])
-def test_the_node_of_a_whole_resource_is_told_if_asked_for(node: int, told: str) -> None:
+@pytest.mark.parametrize(("node", "shown"), [(0, "on NUMA node 0"), (1, "no NUMA node in common")])
+def test_the_common_node_of_slots_per_resource_is_shown_if_configured(
+    node: int, shown: str
+) -> None:
     inventory = Inventory((hca(0, numa=0), hca(1, numa=node)), (), SYSTEM)
     wanted = resource(3).model_copy(update={"topology": True})
-    assert told in dry_run_shown(inventory, select(inventory, wanted))
+    assert shown in dry_run_shown(inventory, select(inventory, wanted))

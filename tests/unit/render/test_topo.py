@@ -1,4 +1,4 @@
-"""The node drawn: as a tree with its matrix, as a picture, and as a document."""
+"""The node as a tree with a matrix, as a picture, and as a JSON document."""
 
 import io
 import json
@@ -68,23 +68,25 @@ def test_every_sample_fits_a_hundred_columns_and_names_every_hca(name: str, samp
 
 
 @pytest.mark.parametrize("name", sample_names())
-def test_every_sample_makes_a_picture_of_its_own(name: str, sample: Sample) -> None:
+def test_every_sample_gives_a_complete_picture(name: str, sample: Sample) -> None:
     view = look(sample(name))
     drawing = picture(view)
     assert ElementTree.fromstring(drawing).tag == "{http://www.w3.org/2000/svg}svg"
     assert drawing == picture(look(sample(name)))
-    assert "http" not in drawing.replace("http://www.w3.org/2000/svg", "")  # nothing from outside
+    assert "http" not in drawing.replace(
+        "http://www.w3.org/2000/svg", ""
+    )  # refers to no other file
     assert all(hca.name in drawing for hca in view.inventory.hcas)
 
 
-def test_an_hca_is_marked_with_its_resources(sample: Sample) -> None:
+def test_an_hca_is_shown_with_its_resources(sample: Sample) -> None:
     view = replace(look(sample("hgx")), chosen={"mlx5_3": ("rdma/a", "rdma/b")})
     (line,) = (line for line in plain(view).splitlines() if "─ mlx5_3" in line)
     assert line.endswith("rdma/a  rdma/b")
     assert ">rdma/a rdma/b<" in picture(view)
 
 
-def test_a_name_has_its_colour_and_the_lines_before_it_theirs(sample: Sample) -> None:
+def test_names_and_tree_lines_have_different_colours(sample: Sample) -> None:
     buffer = io.StringIO()
     terminal = Console(file=buffer, force_terminal=True, color_system="standard", width=100)
     terminal.print(drawing.drawing(look(sample("hgx"))))
@@ -93,7 +95,7 @@ def test_a_name_has_its_colour_and_the_lines_before_it_theirs(sample: Sample) ->
 
 
 @pytest.mark.parametrize("vfs", [False, True])
-def test_512_hcas_can_still_be_read(vfs: bool, fresh: Fresh) -> None:
+def test_512_hcas_give_a_short_drawing(vfs: bool, fresh: Fresh) -> None:
     view = look(fresh(generate(512, vfs=vfs)).root)
     gpus = tuple(
         Gpu(f"GPU{n}", PciFunction(""), Place("", f"pciffff:{n}0", ("x",), n)) for n in range(2)
@@ -119,14 +121,14 @@ def test_sixteen_gpus_take_two_blocks() -> None:
     ]
 
 
-# --- whatever a kernel and an administrator call things -------------------------------------------
+# --- any name from the kernel or an administrator -----------------------------------------------
 
 _texts = st.text(max_size=40) | st.sampled_from(("<&>\"'", "[red]eth", "\x00\x1b\ud800", "]]>"))
 
 
 @settings(max_examples=60)
 @given(_texts, _texts, _texts, st.none() | st.integers(0, 9))
-def test_any_names_make_a_well_formed_picture(
+def test_any_names_give_a_well_formed_picture(
     name: str, netdev: str, model: str, numa: int | None
 ) -> None:
     gpu = Gpu("GPU0", PciFunction(name, "10de"), Place(name, netdev, (model,), numa), model)

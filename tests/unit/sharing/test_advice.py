@@ -18,7 +18,7 @@ from rdma_dp.sharing.selection import select
 from tests.makers import RDMA_CM, SYSTEM, hca, resource, selection
 
 
-def idle(
+def unused(
     reason: str, remedy: str | None = None, netdevs: tuple[str, ...] = (), number: int = 0
 ) -> UnusedFunction:
     function = PciFunction(f"0000:05:00.{number}", "15b3", "1021", driver="mlx5_core", numa_node=1)
@@ -26,7 +26,7 @@ def idle(
 
 
 def unbound(number: int, vf: int | None = None) -> UnusedFunction:
-    """A function without a driver: a VF of 0000:05:00.0, or one by itself."""
+    """A function without a driver: a VF of 0000:05:00.0 if `vf` is given."""
     address = f"0000:05:00.{number}"
     physfn = None if vf is None else "0000:05:00.0"
     function = PciFunction(address, "15b3", "101e", physfn=physfn, vf=vf)
@@ -57,7 +57,7 @@ def test_the_nearest_hca_misses_the_fewest_selectors() -> None:
     assert step.startswith("the nearest is mlx5_1: deviceIDs wants 1021; it has 101b.")
 
 
-def test_among_equals_the_nearest_is_what_looks_like_a_slip_of_the_pen() -> None:
+def test_among_equals_the_nearest_is_the_most_similar_name() -> None:
     (step,) = steps(
         resource(ifNames=["ens1f0np0"]), hca(0, netdev="ibp24s0"), hca(1, netdev="ens1f1np1")
     )
@@ -65,7 +65,7 @@ def test_among_equals_the_nearest_is_what_looks_like_a_slip_of_the_pen() -> None
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found", "told"),
+    ("wanted", "found", "shown"),
     [
         ("ens1f0np0", "ens1f1np1", "ens1f1np1 is, by its name on the same card."),
         ("enp41s0f0np0", "enp41s0f1np1", "enp41s0f1np1 is, by its name on the same card."),
@@ -74,21 +74,21 @@ def test_among_equals_the_nearest_is_what_looks_like_a_slip_of_the_pen() -> None
         ("eth0", "eth1", "eth1 is."),
     ],
 )
-def test_a_netdev_that_is_not_on_the_node_is_named_with_what_is(
-    wanted: str, found: str, told: str
+def test_a_netdev_that_is_not_on_the_node_is_named_with_the_most_similar_one(
+    wanted: str, found: str, shown: str
 ) -> None:
     (step,) = steps(resource(ifNames=[wanted]), hca(netdev=found))
-    assert f" {wanted} is not here; {told} Change the selectors" in step
+    assert f" {wanted} is not on this node; {shown} If you mean this HCA, change" in step
 
 
-def test_a_netdev_that_is_on_the_node_or_is_a_pattern_is_not_called_absent() -> None:
+def test_a_netdev_on_the_node_or_a_pattern_is_not_reported_as_absent() -> None:
     here = resource(ifNames=["eth1"], deviceIDs=["1021"])
     for wanted in (here, resource(ifNames=["ens[12]*"])):
         (step,) = steps(wanted, hca(0), hca(1))
-        assert "not here" not in step
+        assert "not on this node" not in step
 
 
-def test_an_hca_that_matches_but_cannot_be_shared_is_the_point() -> None:
+def test_an_hca_that_matches_but_cannot_be_shared_is_reported_with_the_reason() -> None:
     (step,) = steps(
         resource(ifNames=["eth0", "eth1"]),
         hca(0, unshareable="no uverbs"), hca(1, unshareable="no uverbs"), hca(2),
@@ -96,19 +96,19 @@ def test_an_hca_that_matches_but_cannot_be_shared_is_the_point() -> None:
     assert step == "mlx5_0, mlx5_1 would match, but cannot be shared: no uverbs"
 
 
-def test_a_function_that_the_selectors_mean_is_named_with_what_it_lacks() -> None:
+def test_a_matching_function_without_an_hca_is_reported_with_the_reason() -> None:
     (step,) = steps(
         resource(ifNames=["ens1f0np0"], linkTypes=["ether"]),
         hca(netdev="eth9"),
-        others=(idle("mlx5_ib is not loaded", "modprobe mlx5_ib", ("ens1f0np0",)),),
+        others=(unused("mlx5_ib is not loaded", "modprobe mlx5_ib", ("ens1f0np0",)),),
     )
     assert step == (
         "0000:05:00.0 may match, but has no HCA: mlx5_ib is not loaded: try `modprobe mlx5_ib`"
     )
 
 
-def test_link_types_alone_mean_no_function() -> None:
-    (step,) = steps(resource(linkTypes=["infiniband"]), hca(), others=(idle("broken"),))
+def test_link_types_alone_match_no_function() -> None:
+    (step,) = steps(resource(linkTypes=["infiniband"]), hca(), others=(unused("broken"),))
     assert step.startswith("the nearest is mlx5_0: linkTypes wants infiniband; it has ether.")
 
 
@@ -122,8 +122,10 @@ def test_link_types_alone_mean_no_function() -> None:
         {"vendors": ["15b3"], "exclude": {"pfNames": ["ens2*"], "functionTypes": ["vf"]}},
     ],
 )
-def test_a_function_is_meant_by_what_can_be_known_of_it(selectors: dict[str, Any]) -> None:
-    (step,) = steps(resource(**selectors), others=(idle("broken", netdevs=("ens1f0np0",)),))
+def test_a_function_matches_by_the_traits_that_it_has_without_an_hca(
+    selectors: dict[str, Any],
+) -> None:
+    (step,) = steps(resource(**selectors), others=(unused("broken", netdevs=("ens1f0np0",)),))
     assert step == "0000:05:00.0 would match, but has no HCA: broken"
 
 
@@ -136,21 +138,21 @@ def test_a_function_is_meant_by_what_can_be_known_of_it(selectors: dict[str, Any
         {"exclude": {"linkTypes": ["ether"], "functionTypes": ["vf"]}},
     ],
 )
-def test_what_only_an_hca_shows_is_not_known_of_a_function(selectors: dict[str, Any]) -> None:
-    others = (idle("no mlx5_ib", "modprobe mlx5_ib"), unbound(1))
+def test_selectors_that_need_an_hca_may_match_a_function(selectors: dict[str, Any]) -> None:
+    others = (unused("no mlx5_ib", "modprobe mlx5_ib"), unbound(1))
     assert steps(resource(vendors=["15b3"], **selectors), others=others) == (
         "0000:05:00.0 may match, but has no HCA: no mlx5_ib: try `modprobe mlx5_ib`",
         "0000:05:00.1 may match, but has no HCA: no driver is bound",
     )
 
 
-def test_a_bind_command_is_given_for_what_would_match() -> None:
+def test_a_bind_command_is_shown_for_a_function_that_would_match() -> None:
     (step,) = steps(resource(vendors=["15b3"]), others=(unbound(1),))
     assert step.endswith("no driver is bound: try `echo 0000:05:00.1 > bind`")
 
 
 @pytest.mark.parametrize(
-    ("numbers", "meant"),
+    ("numbers", "matching"),
     [
         ("#3", ["0000:05:00.5"]),
         ("#0-9", ["0000:05:00.5", "0000:05:00.6"]),
@@ -159,23 +161,26 @@ def test_a_bind_command_is_given_for_what_would_match() -> None:
     ],
 )
 @pytest.mark.parametrize("pf_has_an_hca", [True, False])
-def test_a_vf_is_known_by_its_pf_and_its_number(
-    numbers: str, meant: list[str], pf_has_an_hca: bool
+def test_a_vf_matches_by_its_pf_and_its_number(
+    numbers: str, matching: list[str], pf_has_an_hca: bool
 ) -> None:
     vfs = (unbound(5, vf=3), unbound(6, vf=4))
     wanted = resource(vendors=["15b3"], functionTypes=["vf"], pfNames=[f"ens1f0np0{numbers}"])
-    pf = idle("broken", netdevs=("ens1f0np0",))
+    pf = unused("broken", netdevs=("ens1f0np0",))
     if pf_has_an_hca:
         found = steps(wanted, hca(functions=(pf.function,), pf_names=pf.netdevs), others=vfs)
     else:
         found = steps(wanted, others=(pf, *vfs))
-    told = [step.partition(" ")[0].rstrip(",") for step in found if "would match" in step]
-    assert told == meant
+    named = [step.partition(" ")[0].rstrip(",") for step in found if "would match" in step]
+    assert named == matching
     assert steps(resource(pfNames=["ens9"]), others=vfs)[0].startswith("no driver is bound")
 
 
-def test_a_vf_on_one_pf_of_a_bond_is_not_known_by_the_other() -> None:
-    first, second = idle("", netdevs=("ens1f0np0",)), idle("x", netdevs=("ens1f1np1",), number=1)
+def test_a_vf_on_one_pf_of_a_bond_does_not_match_by_the_other() -> None:
+    first, second = (
+        unused("", netdevs=("ens1f0np0",)),
+        unused("x", netdevs=("ens1f1np1",), number=1),
+    )
     bond = hca(functions=(first.function, second.function), pf_names=("ens1f0np0", "ens1f1np1"))
     others = (second, unbound(5, vf=3))
     (step,) = steps(resource(functionTypes=["vf"], pfNames=["ens1f0np0"]), bond, others=others)
@@ -198,21 +203,26 @@ def test_a_vf_on_one_pf_of_a_bond_is_not_known_by_the_other() -> None:
         {"vendors": ["15b3"], "exclude": {"pfNames": ["ens1f0np0"]}},
     ],
 )
-def test_other_functions_are_not_meant(selectors: dict[str, Any]) -> None:
-    (step,) = steps(resource(**selectors), others=(idle("broken", netdevs=("ens1f0np0",)),))
+def test_other_functions_do_not_match(selectors: dict[str, Any]) -> None:
+    (step,) = steps(resource(**selectors), others=(unused("broken", netdevs=("ens1f0np0",)),))
     assert " match" not in step
 
 
-def test_functions_that_lack_the_same_are_told_together() -> None:
-    others = (idle("a", "x"), idle("b", number=1), idle("a", "x", number=2), idle("a", number=3))
+def test_functions_with_the_same_reason_are_reported_together() -> None:
+    others = (
+        unused("a", "x"),
+        unused("b", number=1),
+        unused("a", "x", number=2),
+        unused("a", number=3),
+    )
     assert steps(resource(vendors=["15b3"]), others=others) == (
-        "0000:05:00.0, 0000:05:00.2 would match, but has no HCA: a: try `x`",
+        "0000:05:00.0, 0000:05:00.2 would match, but have no HCA: a: try `x`",
         "0000:05:00.1 would match, but has no HCA: b",
         "0000:05:00.3 would match, but has no HCA: a",
     )
 
 
-def test_what_is_left_out_on_purpose_looks_less_like_a_slip_than_a_similar_name() -> None:
+def test_an_excluded_hca_is_less_near_than_one_with_a_similar_name() -> None:
     (step,) = steps(
         resource(ifNames=["eth[01]", "ens1f0np0"], exclude={"ifNames": ["eth0"]}),
         hca(0),
@@ -221,7 +231,7 @@ def test_what_is_left_out_on_purpose_looks_less_like_a_slip_than_a_similar_name(
     assert step.startswith("the nearest is mlx5_5: ifNames wants eth[01] or ens1f0np0; it has ")
 
 
-def test_of_very_many_values_the_first_twenty_are_compared() -> None:
+def test_of_many_values_the_first_twenty_are_compared() -> None:
     for others, nearest in ((19, "mlx5_1"), (20, "mlx5_0")):
         names = [*(f"q{number}" for number in range(others)), "ens1fxnpx"]
         (step,) = steps(
@@ -230,33 +240,33 @@ def test_of_very_many_values_the_first_twenty_are_compared() -> None:
         assert step.startswith(f"the nearest is {nearest}: ")
 
 
-def test_a_node_without_hcas_is_told_where_they_could_come_from() -> None:
-    others = tuple(idle("mlx5_ib is not loaded", "modprobe mlx5_ib", number=n) for n in range(2))
+def test_a_node_without_hcas_gets_the_commands_that_create_them() -> None:
+    others = tuple(unused("mlx5_ib is not loaded", "modprobe mlx5_ib", number=n) for n in range(2))
     found = steps(resource(vendors=["8086"]), others=others)
     assert found == ("mlx5_ib is not loaded: try `modprobe mlx5_ib`",)
 
 
-def test_a_node_without_rdma_hardware_is_told_so() -> None:
-    (step,) = steps(resource(vendors=["8086"]), others=(idle("driver e1000e has no RDMA"),))
-    assert step == "no network function of this node does RDMA; `rdma-dp discover` lists them"
+def test_a_node_without_rdma_hardware_is_reported() -> None:
+    (step,) = steps(resource(vendors=["8086"]), others=(unused("driver e1000e has no RDMA"),))
+    assert step == "no network function of this node supports RDMA; `rdma-dp discover` lists them"
 
 
-def test_a_tree_without_any_hardware_is_probably_the_wrong_one() -> None:
+def test_without_any_hardware_the_step_asks_for_the_right_sys() -> None:
     assert "is /sys the host's?" in steps(resource(vendors=["15b3"]))[0]
 
 
 # --- warnings -----------------------------------------------------------------------------------
 
 
-def test_a_good_resource_has_no_warning() -> None:
+def test_a_resource_without_faults_has_no_warning() -> None:
     assert resource_warnings(selection(hca()), modules(ib_umad=True)) == ()
 
 
-def test_a_resource_without_hcas_is_not_warned_about_details() -> None:
+def test_a_resource_without_hcas_has_no_warning() -> None:
     assert resource_warnings(selection(), System()) == ()
 
 
-def test_missing_modules_are_named_with_what_will_fail() -> None:
+def test_missing_modules_are_named_with_the_programs_that_fail() -> None:
     warnings = resource_warnings(
         selection(hca()), System("shared", None, MappingProxyType({"ib_umad": False}))
     )
@@ -265,7 +275,7 @@ def test_missing_modules_are_named_with_what_will_fail() -> None:
     assert "`modprobe ib_umad`" in warnings[1]
 
 
-def test_a_node_that_containers_do_not_get_is_named() -> None:
+def test_a_faulty_device_node_is_named() -> None:
     umad = CharDevice("umad0", None, checked=True, fault="/dev/infiniband/umad0 is missing")
     (warning,) = resource_warnings(selection(hca(umads=(umad,))), SYSTEM)
     assert warning == "/dev/infiniband/umad0 is missing; containers do not get it"
@@ -278,7 +288,7 @@ def test_an_hca_without_an_active_port_is_named() -> None:
     assert "port 1 is DOWN" in warning
 
 
-def test_an_hca_in_two_resources_is_said_once() -> None:
+def test_an_hca_in_two_resources_is_reported_once() -> None:
     inventory = Inventory((hca(0), hca(1)), (), SYSTEM)
     one = select(inventory, resource(name="one", ifNames=["eth0"]))
     two = select(inventory, resource(name="two", vendors=["15b3"]))
@@ -288,7 +298,7 @@ def test_an_hca_in_two_resources_is_said_once() -> None:
     assert node_warnings(inventory, [one]) == ()
 
 
-def test_hcas_of_the_same_resources_are_told_together() -> None:
+def test_hcas_of_the_same_resources_are_reported_together() -> None:
     hcas = tuple(hca(number, functions=()) for number in range(258))
     inventory = Inventory(hcas, (), SYSTEM)
     taking: list[tuple[str, dict[str, Any]]] = [
@@ -304,7 +314,7 @@ def test_hcas_of_the_same_resources_are_told_together() -> None:
     )
 
 
-def test_of_very_many_resources_six_are_told() -> None:
+def test_of_many_resources_six_are_shown() -> None:
     inventory = Inventory((hca(0),), (), SYSTEM)
     selections = [select(inventory, resource(name=f"r{number}")) for number in range(100)]
     (warning,) = node_warnings(inventory, selections)

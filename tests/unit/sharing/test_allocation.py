@@ -1,4 +1,4 @@
-"""What a container gets: nodes and variables."""
+"""What a container gets: device nodes and environment variables."""
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,7 @@ def names(of: Pool, *ids: str) -> list[str]:
     return [each.name for each in allocate(of, ids).hcas]
 
 
-# --- slots of a whole resource ------------------------------------------------------------------
+# --- slots per resource -------------------------------------------------------------------------
 
 
 def test_a_container_gets_the_nodes_of_every_hca_and_rdma_cm_once() -> None:
@@ -40,12 +40,12 @@ def test_a_container_gets_the_nodes_of_every_hca_and_rdma_cm_once() -> None:
     assert PERMISSIONS == "rwm"
 
 
-def test_a_grant_is_the_same_whatever_slots_are_asked_for() -> None:
+def test_every_slot_gives_the_same_grant() -> None:
     full = pool(hca(0), hca(1))
     assert allocate(full, ["0"]) == allocate(full, ["2", "1"]) == grant(full) == example(full)
 
 
-def test_umad_and_issm_come_along_where_they_exist() -> None:
+def test_umad_and_issm_are_granted_if_they_exist() -> None:
     alone = hca(umads=(), issms=(CharDevice("issm0", None),))
     assert grant(pool(alone)).devices == (
         "/dev/infiniband/issm0",
@@ -54,7 +54,7 @@ def test_umad_and_issm_come_along_where_they_exist() -> None:
     )
 
 
-def test_a_node_that_is_not_what_the_kernel_says_is_left_out() -> None:
+def test_a_faulty_device_node_is_not_granted() -> None:
     broken = CharDevice("umad0", None, checked=True, fault="/dev/infiniband/umad0 is missing")
     assert "/dev/infiniband/umad0" not in grant(pool(hca(umads=(broken,)))).devices
 
@@ -62,12 +62,12 @@ def test_a_node_that_is_not_what_the_kernel_says_is_left_out() -> None:
 @pytest.mark.parametrize(
     "rdma_cm", [None, CharDevice("rdma_cm", None, checked=True, fault="it is missing")]
 )
-def test_without_a_usable_rdma_cm_the_rest_is_given(rdma_cm: CharDevice | None) -> None:
+def test_without_a_usable_rdma_cm_the_other_nodes_are_granted(rdma_cm: CharDevice | None) -> None:
     without = make_pool(selection(hca()), System("shared", rdma_cm))
     assert grant(without).devices == ("/dev/infiniband/umad0", "/dev/infiniband/uverbs0")
 
 
-def test_an_empty_pool_gives_nothing() -> None:
+def test_an_empty_pool_grants_nothing() -> None:
     nothing = grant(pool())
     assert nothing.devices == ()
     assert nothing.envs == {}
@@ -75,7 +75,7 @@ def test_an_empty_pool_gives_nothing() -> None:
 
 
 @given(hca_lists())
-def test_devices_are_sorted_without_doubles_and_with_one_rdma_cm(hcas: tuple[Hca, ...]) -> None:
+def test_devices_are_sorted_and_unique_with_one_rdma_cm(hcas: tuple[Hca, ...]) -> None:
     devices = grant(pool(*hcas)).devices
     assert list(devices) == sorted(set(devices))
     shareable = [each for each in hcas if each.shareable]
@@ -85,7 +85,7 @@ def test_devices_are_sorted_without_doubles_and_with_one_rdma_cm(hcas: tuple[Hca
     assert len(devices) == 2 * len(shareable) + bool(shareable)
 
 
-# --- slots of an HCA ----------------------------------------------------------------------------
+# --- slots per HCA ------------------------------------------------------------------------------
 
 
 def test_a_container_gets_exactly_the_hca_of_its_slot_and_rdma_cm() -> None:
@@ -107,12 +107,12 @@ def test_several_slots_give_each_of_their_hcas_once_in_the_order_of_names() -> N
     ]
 
 
-def test_a_slot_that_is_unhealthy_is_served_while_its_hca_is_there() -> None:
-    """kubelet may have decided a moment before it heard of it."""
+def test_an_unhealthy_slot_is_granted_while_its_hca_exists() -> None:
+    """kubelet may choose the slot just before it receives the new list."""
     assert names(pool(hca(0, state="DOWN"), of=per_hca(1)), "0000:00:00.0-0") == ["mlx5_0"]
 
 
-def test_a_slot_whose_hca_is_gone_is_refused_by_name() -> None:
+def test_a_slot_whose_hca_is_gone_is_refused_and_named() -> None:
     before = pool(hca(0), hca(1), of=per_hca(1))
     now = pool(hca(0), of=per_hca(1), before=before)
     with pytest.raises(NoHcaError) as refusal:
@@ -122,7 +122,7 @@ def test_a_slot_whose_hca_is_gone_is_refused_by_name() -> None:
     assert "delete the pod" in str(refusal.value)
 
 
-def test_an_example_is_one_slot_of_an_hca_that_is_healthy() -> None:
+def test_the_example_is_a_slot_of_a_healthy_hca() -> None:
     board = pool(hca(0, state="DOWN"), hca(1), hca(2), of=per_hca(1))
     assert [each.name for each in example(board).hcas] == ["mlx5_1"]
 
@@ -147,7 +147,7 @@ def test_the_environment_variable_carries_the_resources_name() -> None:
     assert dict(grant(named).envs) == {"RDMA_DP_RDMA_SHARED_DEVICE_A_HCAS": "mlx5_0"}
 
 
-def test_variables_of_the_users_choice_have_the_form_that_their_reader_wants() -> None:
+def test_variables_from_the_config_have_the_configured_form() -> None:
     env = {"NCCL_IB_HCA": EnvForm.HCAS, "UCX_NET_DEVICES": EnvForm.PORTS}
     two_ports = hca(1, ports=(Port(1, "ACTIVE"), Port(2, "ACTIVE")))
     envs = grant(pool(hca(0), two_ports, of=per_hca(1, env=env))).envs
@@ -158,8 +158,8 @@ def test_variables_of_the_users_choice_have_the_form_that_their_reader_wants() -
     }
 
 
-def test_a_variable_with_nothing_to_say_is_left_out() -> None:
-    """UCX_NET_DEVICES= would allow nothing, where its absence allows everything."""
+def test_a_variable_with_an_empty_value_is_left_out() -> None:
+    """UCX uses no device if UCX_NET_DEVICES is empty, and any device if it is not set."""
     env = {"UCX_NET_DEVICES": EnvForm.PORTS}
     envs = grant(pool(hca(0, ports=()), of=per_hca(1, env=env))).envs
     assert set(envs) == {"RDMA_DP_HCA_HCAS"}
@@ -169,7 +169,7 @@ def test_a_variable_with_nothing_to_say_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("wanted", ["3", "-1", "", "00", "+1", "1.0", "mlx5_0", "¹", "9" * 30])
-def test_an_id_that_was_never_listed_is_refused_by_name(wanted: str) -> None:
+def test_an_id_that_was_never_listed_is_refused_and_named(wanted: str) -> None:
     with pytest.raises(UnknownSlotError) as refusal:
         allocate(pool(hca()), ["0", wanted])
     assert repr(wanted) in refusal.value.message
@@ -178,19 +178,19 @@ def test_an_id_that_was_never_listed_is_refused_by_name(wanted: str) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["0", "0000:00:00.0", "0000:00:00.0-3", "0000:09:00.0-0"])
-def test_so_is_one_of_another_hca_or_of_the_whole_resource(wanted: str) -> None:
+def test_an_id_of_another_hca_or_of_the_resource_is_refused(wanted: str) -> None:
     with pytest.raises(UnknownSlotError, match=wanted):
         allocate(pool(hca(0), of=per_hca(3)), [wanted])
 
 
-def test_a_slot_from_before_slots_belonged_to_hcas_is_refused_as_reconfigured() -> None:
+def test_a_slot_from_before_slots_per_hca_is_refused_as_reconfigured() -> None:
     before = pool(hca(0), of=resource(3))
     now = pool(hca(0), of=per_hca(3), before=before)
     with pytest.raises(UnknownSlotError, match="reconfigured"):
         allocate(now, ["0"])
 
 
-def test_an_empty_pool_says_why_and_whom_to_ask() -> None:
+def test_an_empty_pool_names_the_reason_and_the_administrator() -> None:
     lost = pool(hca(unshareable="no uverbs"), before=pool(hca()))
     with pytest.raises(NoHcaError) as refusal:
         allocate(lost, ["0"])
@@ -199,7 +199,7 @@ def test_an_empty_pool_says_why_and_whom_to_ask() -> None:
 
 
 @given(st.text(max_size=12))
-def test_an_id_is_accepted_exactly_when_it_was_listed(wanted: str) -> None:
+def test_an_id_is_accepted_only_if_it_was_listed(wanted: str) -> None:
     full = pool(hca(), of=resource(12))
     if wanted in [slot.id for slot in full.slots]:
         assert allocate(full, [wanted]).devices

@@ -1,7 +1,6 @@
 """The slots of a whole resource, and what is said of a pool whatever its shares."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -86,16 +85,16 @@ def test_asked_for_it_a_whole_resource_tells_the_node_that_its_hcas_share(
     assert {slot.numa_node for slot in pool(*hcas, of=of).slots} == {told}
 
 
-def test_a_pool_in_trouble_keeps_its_slots_and_says_why_none_is_healthy() -> None:
-    stuck = replace(pool(hca(0), hca(1), of=per_hca(2)), trouble="no space left")
+def test_a_withheld_pool_keeps_its_slots_and_says_why_none_is_healthy() -> None:
+    stuck = pool(hca(0), hca(1), of=per_hca(2)).withheld("no space left")
     assert (stuck.listed, stuck.healthy, stuck.reasons) == (4, 0, ("no space left",))
     assert not any(slot.healthy for slot in stuck.slots)
     assert stuck.listing != pool(hca(0), hca(1), of=per_hca(2)).listing
     assert pool(hca(0), hca(1), of=per_hca(2), before=stuck).healthy == 4
 
 
-def test_trouble_does_not_take_the_grace_away_that_a_port_has() -> None:
-    stuck = replace(pool(hca(0), of=per_hca(2)), trouble="no space left")
+def test_withholding_does_not_shorten_the_down_delay_of_a_port() -> None:
+    stuck = pool(hca(0), of=per_hca(2)).withheld("no space left")
     flapping = pool(hca(0, state="DOWN"), of=per_hca(2), before=stuck)
     assert flapping.healthy == 2
     assert flapping.overdue_at is not None
@@ -114,7 +113,7 @@ def test_an_hca_more_on_a_full_list_takes_nothing_from_the_others() -> None:
 
 def test_more_slots_than_one_message_holds_are_cut_for_all_hcas_alike_and_said() -> None:
     full = pool(hca(0), hca(1), hca(2), of=per_hca(60_000))
-    sizes = {share.size for share in full.slot_groups.values()}
+    sizes = {share.active for share in full.slot_groups.values()}
     assert len(sizes) == 1
     (size,) = sizes
     (warning,) = full.warnings
@@ -136,7 +135,7 @@ def test_what_is_listed_stays_when_there_is_no_room_for_more() -> None:
     now = pool(hca(0), hca(1), of=per_hca(60_000), before=before)
     assert set(ids(before)) <= set(ids(now))
     total = sum(
-        list_bytes(share.listed, len(share.key or ""), topology=True)
+        list_bytes(share.ever_listed, len(share.key or ""), topology=True)
         for share in now.slot_groups.values()
     )
     assert total <= MESSAGE_LIMIT

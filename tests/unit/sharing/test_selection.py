@@ -24,7 +24,7 @@ def the_rejected(found: Selection) -> HcaVerdict:
     return verdict
 
 
-def test_one_of_the_values_of_a_selector_is_enough() -> None:
+def test_a_selector_matches_by_one_of_its_values() -> None:
     found = verdicts(hca(0), hca(1), hca(2), ifNames=["eth0", "eth2"])
     assert [taken.name for taken in found.chosen] == ["mlx5_0", "mlx5_2"]
 
@@ -38,7 +38,7 @@ def test_a_resource_without_selectors_would_take_every_hca() -> None:
     assert len(verdicts(hca(0), hca(1)).chosen) == 2
 
 
-def test_a_reason_says_what_was_wanted_and_what_was_found() -> None:
+def test_a_reason_has_the_wanted_and_the_found_values() -> None:
     found = verdicts(hca(1), ifNames=["eth8", "eth9"], deviceIDs=["1021"])
     assert the_rejected(found).reasons == (
         "deviceIDs wants 1021; it has 101b",
@@ -46,24 +46,24 @@ def test_a_reason_says_what_was_wanted_and_what_was_found() -> None:
     )
 
 
-def test_an_hca_without_the_attribute_has_none() -> None:
+def test_an_hca_without_the_trait_has_none() -> None:
     found = verdicts(hca(functions=()), vendors=["15b3"])
     assert the_rejected(found).reasons == ("vendors wants 15b3; it has none",)
 
 
-def test_an_hca_that_cannot_be_shared_is_rejected_though_it_matches() -> None:
+def test_an_hca_that_cannot_be_shared_is_rejected_although_it_matches() -> None:
     found = verdicts(hca(unshareable="no uverbs"), ifNames=["eth0"])
     assert not found.chosen
     assert the_rejected(found).reasons == ("no uverbs",)
 
 
-def test_a_link_type_is_the_link_layer_where_no_netdev_tells_it() -> None:
+def test_the_link_layer_is_the_link_type_of_an_hca_without_netdevs() -> None:
     infiniband = hca(netdevs=(), ports=(Port(1, link_layer="InfiniBand"),))
     assert infiniband.link_types == ("infiniband",)
     assert verdicts(infiniband, linkTypes=["infiniband"]).chosen
 
 
-def test_a_netdev_knows_the_link_type_better_than_the_link_layer() -> None:
+def test_the_link_type_of_a_netdev_goes_before_the_link_layer() -> None:
     opa = hca(
         netdevs=(NetDevice("ib0", "ether"),),
         ports=(Port(1, None, None, "InfiniBand", None, ("ib0",)),),
@@ -79,33 +79,33 @@ def test_an_hca_with_two_kinds_of_ports_has_two_link_types() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "told"), [(1, "a0"), (3, "a0, a1, a2"), (5, "a0, a1, a2 and 2 more")]
+    ("count", "shown"), [(1, "a0"), (3, "a0, a1, a2"), (5, "a0, a1, a2 and 2 more")]
 )
-def test_long_lists_of_names_are_cut(count: int, told: str) -> None:
-    assert some(tuple(f"a{number}" for number in range(count)), 3) == told
+def test_long_lists_of_names_are_cut(count: int, shown: str) -> None:
+    assert some(tuple(f"a{number}" for number in range(count)), 3) == shown
 
 
-def test_of_many_values_six_are_told() -> None:
+def test_of_many_wanted_values_six_are_shown() -> None:
     globs = [f"nothing{number}*" for number in range(19_000)]
-    (told,) = the_rejected(verdicts(hca(0), ifNames=globs)).reasons
+    (shown,) = the_rejected(verdicts(hca(0), ifNames=globs)).reasons
     six = " or ".join(globs[:6])
-    assert told == f"ifNames wants {six} and 18994 more; it has eth0"
+    assert shown == f"ifNames wants {six} and 18994 more; it has eth0"
 
 
-def test_of_many_things_found_six_are_told() -> None:
+def test_of_many_found_values_six_are_shown() -> None:
     functions = tuple(PciFunction(f"0000:3b:{n >> 3:02x}.{n & 7}") for n in range(200))
     found = verdicts(hca(functions=functions), pciAddresses=["0000:18:00.0"])
-    (told,) = the_rejected(found).reasons
-    assert told.endswith("0000:3b:00.4, 0000:3b:00.5 and 194 more")
-    assert told.count("0000:3b:") == 6
+    (shown,) = the_rejected(found).reasons
+    assert shown.endswith("0000:3b:00.4, 0000:3b:00.5 and 194 more")
+    assert shown.count("0000:3b:") == 6
 
 
-def test_a_value_without_end_is_cut() -> None:
-    (told,) = the_rejected(verdicts(hca(0), ifNames=["x" * 100_000])).reasons
-    assert told == f"ifNames wants {'x' * 80}...; it has eth0"
+def test_a_very_long_value_is_cut() -> None:
+    (shown,) = the_rejected(verdicts(hca(0), ifNames=["x" * 100_000])).reasons
+    assert shown == f"ifNames wants {'x' * 80}...; it has eth0"
 
 
-def test_hcas_with_the_same_reasons_are_told_together() -> None:
+def test_hcas_with_the_same_reasons_are_grouped() -> None:
     found = verdicts(hca(0), hca(1, device="1021"), hca(2), deviceIDs=["101d"])
     assert found.rejections == (
         (("mlx5_0", "mlx5_2"), ("deviceIDs wants 101d; it has 101b",)),
@@ -122,12 +122,12 @@ def test_each_hca_is_either_chosen_or_rejected_with_a_reason(
     assert len(found.chosen) + len(found.rejected) == len(hcas)
     assert all(verdict.reasons for verdict in found.rejected)
     assert all(not verdict.reasons for verdict in found.verdicts if verdict.chosen)
-    told = [name for names, _ in found.rejections for name in names]
-    assert sorted(told) == sorted(verdict.hca.name for verdict in found.rejected)
+    shown = [name for names, _ in found.rejections for name in names]
+    assert sorted(shown) == sorted(verdict.hca.name for verdict in found.rejected)
 
 
 @given(hca_lists(), all_selectors, all_selectors)
-def test_a_further_value_never_loses_an_hca(
+def test_another_value_never_removes_an_hca(
     hcas: tuple[Hca, ...], selectors: Selectors, further: Selectors
 ) -> None:
     wider = {name: values and values + further[name] for name, values in selectors.items()}
@@ -135,7 +135,7 @@ def test_a_further_value_never_loses_an_hca(
 
 
 @given(hca_lists(), all_selectors, all_selectors)
-def test_exclude_leaves_out_what_any_of_its_selectors_matches(
+def test_exclude_removes_every_hca_that_one_of_its_selectors_matches(
     hcas: tuple[Hca, ...], selectors: Selectors, excluded: Selectors
 ) -> None:
     matching = set().union(
@@ -145,7 +145,7 @@ def test_exclude_leaves_out_what_any_of_its_selectors_matches(
 
 
 @given(hca_lists(), all_selectors, all_selectors)
-def test_a_further_selector_never_gains_an_hca(
+def test_another_selector_never_adds_an_hca(
     hcas: tuple[Hca, ...], selectors: Selectors, further: Selectors
 ) -> None:
     both = {name: selectors[name] or further[name] for name in selectors}

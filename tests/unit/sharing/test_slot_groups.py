@@ -42,7 +42,7 @@ def test_subfunctions_of_one_function_are_told_apart_by_their_sfnum() -> None:
 def test_hcas_on_one_function_have_their_slots_in_common() -> None:
     twins = (hca(0), hca(1, functions=hca(0).functions))
     (share,) = pool(*twins, of=per_hca(2)).slot_groups.values()
-    assert (share.hcas, share.listed) == (twins, 2)
+    assert (share.hcas, share.ever_listed) == (twins, 2)
 
 
 def test_ids_stay_when_the_hca_gets_another_name() -> None:

@@ -1,4 +1,4 @@
-"""The demo as a process: it runs to its end on any host, and leaves nothing behind."""
+"""The demo as a process: it completes on any host, and leaves no files."""
 
 import asyncio
 import shutil
@@ -18,7 +18,7 @@ DEADLINE = 120.0  # seconds; only a failure waits that long
 
 
 async def shown(*arguments: str) -> tuple[int, list[str]]:
-    """Exit code and output of the demo; it does not outlive the call."""
+    """The exit code and output of the demo."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "simulator", "demo", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
@@ -36,11 +36,11 @@ async def shown(*arguments: str) -> tuple[int, list[str]]:
     return process.returncode, output.decode().splitlines()
 
 
-async def test_it_shows_everything_from_registration_to_the_end() -> None:
+async def test_it_shows_everything_from_registration_to_exit() -> None:
     code, lines = await shown()
-    text = " ".join(" ".join(lines).split())  # as it was before it was wrapped
+    text = " ".join(" ".join(lines).split())  # without the wrapping
     assert code == 0
-    for scene in (
+    for step in (
         "kubelet has registered rdma/rdma_shared_device_a: 63 allocatable",
         "a container asks for rdma/rdma_shared_device_a: 1 and gets slot 0",
         "lost mlx5_11",
@@ -49,12 +49,12 @@ async def test_it_shows_everything_from_registration_to_the_end() -> None:
         "kubelet counts 63 of 63 healthy",
         "exit code 0",
     ):
-        assert scene in text
+        assert step in text
     assert max(map(len, lines)) <= 100
     assert "Traceback" not in text
 
 
-async def test_with_a_config_of_ones_own() -> None:
+async def test_with_another_config() -> None:
     code, lines = await shown("--config", str(CONFIGS / "seed-ifnames.json"), "--host", "seed")
     text = "\n".join(lines)
     assert code == 0
@@ -64,7 +64,7 @@ async def test_with_a_config_of_ones_own() -> None:
 
 
 async def test_on_a_captured_host() -> None:
-    """Which is copied, and stays as it is."""
+    """The demo copies the host and does not change it."""
     captured = Path(tempfile.mkdtemp(prefix="captured-"))
     try:
         simulated_host.build(simulated_host.load("seed"), captured / "host")
@@ -79,7 +79,7 @@ async def test_on_a_captured_host() -> None:
         shutil.rmtree(captured)
 
 
-async def test_on_a_host_without_an_hca_it_says_so_and_ends_well() -> None:
+async def test_on_a_host_without_an_hca_it_shows_that_and_exits_with_0() -> None:
     code, lines = await shown("--host", "empty")
     assert code == 0
     assert "kubelet has registered rdma/rdma_shared_device_a: 0 allocatable" in "\n".join(lines)
@@ -94,7 +94,7 @@ async def test_a_wrong_host_is_one_line_and_code_1(arguments: tuple[str, str]) -
 
 
 @pytest.mark.parametrize("host", ["seed", "no-such-sample"])
-async def test_it_leaves_nothing_behind(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_leaves_no_files(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Path(tempfile.mkdtemp(prefix="demo-"))
     monkeypatch.setattr(scratch, "_MEMORY", str(place))
     try:
@@ -107,7 +107,7 @@ async def test_it_leaves_nothing_behind(host: str, monkeypatch: pytest.MonkeyPat
         shutil.rmtree(place)
 
 
-async def test_a_bad_config_is_told_with_code_1(tmp_path: Path) -> None:
+async def test_an_invalid_config_is_reported_with_code_1(tmp_path: Path) -> None:
     bad = tmp_path / "config.json"
     bad.write_text('{"configList": [{"resourceName": "a", "rdmaHcaMax": -1}]}')
     code, lines = await shown("--config", str(bad))
@@ -125,7 +125,7 @@ def _files(directory: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("name", ["per-hca.yaml", "all-mellanox.yaml", "cdi.yaml"])
-async def test_the_daemon_of_the_demo_has_nothing_against_a_good_config(name: str) -> None:
+async def test_the_daemon_reports_no_problem_of_a_valid_config(name: str) -> None:
     code, lines = await shown("--config", str(CONFIGS / name))
     assert code == 0
     assert not [line for line in lines if "configList" in line]
@@ -140,8 +140,8 @@ async def test_slots_per_hca() -> None:
     assert "441 of 504 slots healthy" in text
 
 
-async def test_a_host_that_can_be_no_name_is_said_in_one_line() -> None:
+async def test_an_invalid_name_of_a_host_is_one_line() -> None:
     code, (line,) = await shown("--host", "a" * 300)
     assert code == 1
-    assert line.startswith("simulator: cannot look at aaa")
+    assert line.startswith("simulator: cannot read aaa")
     assert "File name too long" in line

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rdma_dp.config import CdiMode, Resource
+from rdma_dp.config import CdiMode, EnvForm, Resource
 from rdma_dp.config.values.kubernetes import (
     LONGEST_NAME,
     LONGEST_PREFIX,
@@ -29,6 +29,7 @@ VIRTUAL_NAMES = st.text(min_size=1, max_size=63).filter(lambda name: "/" not in 
 
 
 def named(full_name: str) -> Resource:
+    """A resource with this full name."""
     prefix, _, name = full_name.rpartition("/")
     return resource(name=name).model_copy(update={"resource_prefix": prefix or "rdma"})
 
@@ -56,7 +57,7 @@ def texts(*pools: Pool) -> list[str]:
 
 
 def resources() -> st.SearchStrategy[Resource]:
-    """With every name that the config takes."""
+    """Resources with every name that the config allows."""
     prefixes = st.just("rdma") | st.from_regex(PREFIX_PATTERN, fullmatch=True).filter(
         lambda prefix: len(prefix) <= LONGEST_PREFIX
     )
@@ -70,9 +71,15 @@ def resources() -> st.SearchStrategy[Resource]:
 
 
 def test_a_resource_has_a_kind_and_a_file_of_its_own() -> None:
-    usual = named("rdma/rdma_shared_device_a")
-    assert cdi.kind(usual) == "rdma-dp/rdma_rdma_shared_device_a"
-    assert cdi.file_name(usual) == "rdma-dp-rdma_rdma_shared_device_a.json"
+    assert cdi.kind("rdma/rdma_shared_device_a") == "rdma-dp/rdma_rdma_shared_device_a"
+    assert cdi.file_name("rdma/a") == "rdma-dp-rdma_a.json"
+
+
+def test_a_grant_needs_names_and_no_resource_of_the_config() -> None:
+    """DRA grants HCAs for a claim, which no resource of the config describes."""
+    claimed = Grant("rdma/claim", "claim", {"NCCL_IB_HCA": EnvForm.HCAS}, (hca(),), RDMA_CM)
+    assert cdi.names(claimed) == ("rdma-dp/rdma_claim=0000:00:00.0", "rdma-dp/rdma_claim=rdma_cm")
+    assert claimed.envs == {"RDMA_DP_CLAIM_HCAS": "mlx5_0", "NCCL_IB_HCA": "=mlx5_0"}
 
 
 @pytest.mark.parametrize(
@@ -87,24 +94,25 @@ def test_a_resource_has_a_kind_and_a_file_of_its_own() -> None:
         ("rdma/a-0123456789", "rdma_a-0123456789-"),
     ],
 )
-def test_what_cdi_does_not_allow_is_replaced_and_told_apart_by_a_digest(
+def test_characters_that_cdi_does_not_allow_are_replaced_and_a_digest_keeps_names_apart(
     full_name: str, class_name: str
 ) -> None:
-    found = cdi.kind(named(full_name)).removeprefix("rdma-dp/")
+    found = cdi.kind(full_name).removeprefix("rdma-dp/")
     begin, digest = (found, "") if not class_name.endswith("-") else (found[:-10], found[-10:])
     assert begin == class_name
     assert all(digit in "0123456789abcdef" for digit in digest)
 
 
 @given(resources(), resources())
-def test_any_name_that_the_config_takes_gives_a_valid_kind_and_no_two_the_same(
+def test_every_name_that_the_config_allows_gives_a_valid_kind_of_its_own(
     one: Resource, other: Resource
 ) -> None:
     for each in (one, other):
         spec_of(pool(hca(), of=each))
-        assert cdi.is_our_name(cdi.file_name(each))
-    assert (cdi.kind(one) == cdi.kind(other)) == (one.full_name == other.full_name)
-    assert (cdi.file_name(one) == cdi.file_name(other)) == (one.full_name == other.full_name)
+        assert cdi.is_our_name(cdi.file_name(each.full_name))
+    first, second = one.full_name, other.full_name
+    assert (cdi.kind(first) == cdi.kind(second)) == (first == second)
+    assert (cdi.file_name(first) == cdi.file_name(second)) == (first == second)
 
 
 @pytest.mark.parametrize(
@@ -116,13 +124,13 @@ def test_any_name_that_the_config_takes_gives_a_valid_kind_and_no_two_the_same(
         ("rdma/" + "a" * 62 + "b", "rdma/" + "a" * 62 + "c"),
     ],
 )
-def test_names_that_look_alike_have_different_kinds(one: str, other: str) -> None:
-    assert cdi.kind(named(one)) != cdi.kind(named(other))
+def test_similar_names_have_different_kinds(one: str, other: str) -> None:
+    assert cdi.kind(one) != cdi.kind(other)
 
 
 def test_a_resource_cannot_take_the_kind_of_another_by_its_digest() -> None:
-    taken = cdi.kind(named("rdma/a.b")).removeprefix("rdma-dp/rdma_")
-    assert cdi.kind(named(f"rdma/{taken}")) != cdi.kind(named("rdma/a.b"))
+    taken = cdi.kind("rdma/a.b").removeprefix("rdma-dp/rdma_")
+    assert cdi.kind(f"rdma/{taken}") != cdi.kind("rdma/a.b")
 
 
 def test_a_container_gets_a_name_per_hca_and_rdma_cm() -> None:
@@ -158,7 +166,7 @@ def test_a_container_gets_no_name_that_has_no_nodes() -> None:
 @pytest.mark.parametrize(
     "name", ["a", "7", "ü", "rxe 0", "-rxe", "rxe-", "rdma_cm", "a\n", "x" * 63]
 )
-def test_a_virtual_hca_can_be_called_anything(name: str) -> None:
+def test_a_virtual_hca_can_have_any_name(name: str) -> None:
     one = pool(virtual(name), virtual("rxe0", 1))
     assert len(devices(one)) == 3
     assert cdi_model.resolved(cdi.names(grant(one)), texts(one)) == set(grant(one).devices)
@@ -182,7 +190,7 @@ def test_the_annotation_has_a_key_per_resource() -> None:
 
 
 @given(resources(), resources())
-def test_annotations_are_valid_and_those_of_two_resources_get_along(
+def test_annotations_are_valid_and_two_resources_have_different_keys(
     one: Resource, other: Resource
 ) -> None:
     merged = [grant(pool(hca(), of=each)) for each in (one, other)]
@@ -197,8 +205,8 @@ def test_annotations_are_valid_and_those_of_two_resources_get_along(
 
 
 def test_without_cdi_a_container_gets_device_nodes() -> None:
-    what = grant(pool(hca()))
-    assert cdi.delivered(what, CdiMode.OFF) == cdi.Delivery(devices=what.devices)
+    granted = grant(pool(hca()))
+    assert cdi.delivered(granted, CdiMode.OFF) == cdi.Delivery(devices=granted.devices)
 
 
 @pytest.mark.parametrize(
@@ -212,22 +220,22 @@ def test_without_cdi_a_container_gets_device_nodes() -> None:
 def test_with_cdi_a_container_gets_names_and_no_nodes(
     mode: CdiMode, by_field: bool, by_annotation: bool
 ) -> None:
-    what = grant(pool(hca()))
-    assert cdi.delivered(what, mode) == cdi.Delivery(
-        cdi_devices=cdi.names(what) if by_field else (),
-        annotations=cdi.annotations(what) if by_annotation else {},
+    granted = grant(pool(hca()))
+    assert cdi.delivered(granted, mode) == cdi.Delivery(
+        cdi_devices=cdi.names(granted) if by_field else (),
+        annotations=cdi.annotations(granted) if by_annotation else {},
     )
 
 
 @pytest.mark.parametrize("mode", CdiMode)
-def test_nothing_granted_is_nothing_delivered(mode: CdiMode) -> None:
+def test_an_empty_grant_delivers_nothing(mode: CdiMode) -> None:
     assert cdi.delivered(grant(pool()), mode) == cdi.Delivery()
 
 
 # --- specs --------------------------------------------------------------------------------------
 
 
-def test_a_spec_reads_like_this() -> None:
+def test_a_spec_has_these_fields() -> None:
     document = cdi.spec(pool(hca(3)))
     assert document == {
         "cdiVersion": "0.5.0",
@@ -259,7 +267,7 @@ def test_a_pool_without_an_hca_has_no_spec() -> None:
     assert cdi.spec(pool(before=pool(hca()))) is None
 
 
-def test_an_hca_that_is_gone_is_gone_from_the_spec() -> None:
+def test_an_hca_that_is_gone_is_not_in_the_spec() -> None:
     before = pool(hca(0), hca(1), of=per_hca())
     handed_out = cdi.names(allocate(before, ["0000:01:00.0-0"]))
     after = pool(hca(0), of=per_hca(), before=before)
@@ -275,7 +283,7 @@ def test_a_spec_without_a_usable_rdma_cm_has_no_such_device() -> None:
 
 @pytest.mark.parametrize("of", [resource(), per_hca()])
 @given(found=hca_lists())
-def test_names_stand_for_just_the_nodes_that_were_granted(
+def test_names_resolve_to_exactly_the_nodes_of_the_grant(
     of: Resource, found: tuple[Hca, ...]
 ) -> None:
     full = pool(*found, of=of)
@@ -297,7 +305,7 @@ def test_a_spec_does_not_depend_on_the_order_of_discovery(
 def test_names_from_before_a_reboot_find_the_same_functions_under_new_numbers(
     of: Resource, order: tuple[int, ...]
 ) -> None:
-    """Functions 1, 2 and 3; after the reboot other drivers load first, so all is renumbered."""
+    """Three functions whose drivers load in another order after the reboot, so numbers change."""
     before = pool(*(on_function(place, place) for place in range(3)), of=of)
     after = pool(*(on_function(place, number) for place, number in enumerate(order)), of=of)
     for slot in before.slots:
@@ -316,8 +324,8 @@ def on_function(place: int, number: int) -> Hca:
     return hca(number, functions=(PciFunction(f"0000:0{place}:00.0", "15b3", "101b"),))
 
 
-def places(what: Grant) -> list[int]:
-    return [int(each.stable_key[6]) for each in what.hcas]
+def places(granted: Grant) -> list[int]:
+    return [int(each.stable_key[6]) for each in granted.hcas]
 
 
 def test_every_sample_host_has_a_valid_spec(look: Look) -> None:
@@ -329,15 +337,15 @@ def test_every_sample_host_has_a_valid_spec(look: Look) -> None:
             assert cdi_model.resolved(cdi.names(grant(full)), texts(full)) == {*grant(full).devices}
 
 
-# --- whose files --------------------------------------------------------------------------------
+# --- which files are ours -----------------------------------------------------------------------
 
 OURS = '{"cdiVersion": "0.5.0", "kind": "rdma-dp/rdma_a", "devices": []}'
 
 
 @given(resources())
-def test_what_we_write_is_ours(of: Resource) -> None:
+def test_a_file_that_we_write_is_ours(of: Resource) -> None:
     (text,) = texts(pool(hca(), of=of))
-    assert cdi.is_ours(cdi.file_name(of), text.encode())
+    assert cdi.is_ours(cdi.file_name(of.full_name), text.encode())
 
 
 @pytest.mark.parametrize(
@@ -356,17 +364,17 @@ def test_what_we_write_is_ours(of: Resource) -> None:
         ("rdma-dp-rdma_a.json", '{"kind": ["rdma-dp/rdma_a"]}'),
     ],
 )
-def test_what_others_wrote_is_not_ours(name: str, content: str) -> None:
+def test_a_file_of_another_program_is_not_ours(name: str, content: str) -> None:
     assert not cdi.is_ours(name, content.encode())
 
 
 @given(st.text(max_size=20), st.binary(max_size=40))
-def test_no_content_whatever_makes_a_file_ours(name: str, content: bytes) -> None:
+def test_random_content_does_not_make_a_file_ours(name: str, content: bytes) -> None:
     assert not cdi.is_ours(name, content)
     assert not cdi.is_ours("rdma-dp-rdma_a.json", content)
 
 
-# --- the model itself can refuse ----------------------------------------------------------------
+# --- the model rejects broken specs -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -379,6 +387,6 @@ def test_no_content_whatever_makes_a_file_ours(name: str, content: bytes) -> Non
         OURS.replace("[]", '[{"name": "ab", "containerEdits": {"deviceNodes": [{"path": "x"}]}}]'),
     ],
 )
-def test_the_model_refuses_what_is_no_spec(broken: str) -> None:
+def test_the_model_rejects_an_invalid_spec(broken: str) -> None:
     with pytest.raises(ValidationError):
         cdi_model.parsed(broken)

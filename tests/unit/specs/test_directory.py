@@ -28,7 +28,7 @@ def files(directory: Path) -> OwnFiles:
 
 @pytest.fixture
 def fail(monkeypatch: pytest.MonkeyPatch) -> Fail:
-    """Makes a function of `os` fail from now on."""
+    """Makes a function of `os` fail from this call on."""
 
     return lambda name, code: monkeypatch.setattr(os, name, _raises(code))
 
@@ -54,15 +54,15 @@ def states(directory: Path) -> dict[str, tuple[int, int]]:
     return {name: (status.st_ino, status.st_mtime_ns) for name, status in found.items()}
 
 
-# --- what is wanted -----------------------------------------------------------------------------
+# --- wanted files -------------------------------------------------------------------------------
 
 
-def test_the_directory_is_made_and_holds_what_is_wanted(files: OwnFiles, directory: Path) -> None:
+def test_the_directory_is_created_with_the_wanted_files(files: OwnFiles, directory: Path) -> None:
     assert keep(files, a="1", b="2") == {}
     assert texts(directory) == {"our-a.json": "our 1", "our-b.json": "our 2"}
 
 
-def test_everybody_can_read_the_files_and_we_alone_write_them(
+def test_everyone_can_read_the_files_and_only_the_owner_can_write_them(
     files: OwnFiles, directory: Path
 ) -> None:
     before = os.umask(0o077)
@@ -73,7 +73,7 @@ def test_everybody_can_read_the_files_and_we_alone_write_them(
     assert stat.S_IMODE((directory / "our-a.json").stat().st_mode) == 0o644
 
 
-def test_a_file_that_is_right_is_left_alone(files: OwnFiles, directory: Path) -> None:
+def test_an_unchanged_file_is_not_written_again(files: OwnFiles, directory: Path) -> None:
     keep(files, a="1", b="2")
     before = states(directory)
     keep(files, a="1", b="3")
@@ -82,23 +82,21 @@ def test_a_file_that_is_right_is_left_alone(files: OwnFiles, directory: Path) ->
     assert after["our-b.json"] != before["our-b.json"]
 
 
-def test_a_file_that_is_right_is_left_alone_by_the_next_process_too(directory: Path) -> None:
+def test_the_next_process_does_not_write_an_unchanged_file_again(directory: Path) -> None:
     keep(OwnFiles(directory), a="1")
     before = states(directory)
     keep(OwnFiles(directory), a="1")
     assert states(directory) == before
 
 
-def test_what_is_known_is_not_read_again(files: OwnFiles, fail: Fail) -> None:
+def test_a_file_with_a_known_state_is_not_read_again(files: OwnFiles, fail: Fail) -> None:
     keep(files, a="1")
     fail("fdopen", errno.EIO)
     assert keep(files, a="1") == {}
 
 
 @pytest.mark.parametrize("text", ["our 2", "our longer text"])
-def test_a_file_that_somebody_changed_is_put_right(
-    files: OwnFiles, directory: Path, text: str
-) -> None:
+def test_a_file_that_was_changed_is_restored(files: OwnFiles, directory: Path, text: str) -> None:
     keep(files, a="1")
     (directory / "our-a.json").write_text(text)
     os.utime(directory / "our-a.json", ns=(1, 1))
@@ -106,14 +104,14 @@ def test_a_file_that_somebody_changed_is_put_right(
     assert texts(directory) == {"our-a.json": "our 1"}
 
 
-def test_a_file_that_somebody_removed_is_there_again(files: OwnFiles, directory: Path) -> None:
+def test_a_file_that_was_removed_is_restored(files: OwnFiles, directory: Path) -> None:
     keep(files, a="1")
     (directory / "our-a.json").unlink()
     keep(files, a="1")
     assert texts(directory) == {"our-a.json": "our 1"}
 
 
-def test_a_directory_that_somebody_removed_is_there_again(files: OwnFiles, directory: Path) -> None:
+def test_a_directory_that_was_removed_is_restored(files: OwnFiles, directory: Path) -> None:
     keep(files, a="1")
     (directory / "our-a.json").unlink()
     directory.rmdir()
@@ -121,10 +119,10 @@ def test_a_directory_that_somebody_removed_is_there_again(files: OwnFiles, direc
     assert texts(directory) == {"our-a.json": "our 1"}
 
 
-# --- what is not wanted any more ----------------------------------------------------------------
+# --- files that are not wanted ------------------------------------------------------------------
 
 
-def test_our_files_that_nobody_wants_go(files: OwnFiles, directory: Path) -> None:
+def test_our_files_that_are_not_wanted_are_removed(files: OwnFiles, directory: Path) -> None:
     keep(files, a="1", b="2")
     keep(files, b="2")
     assert texts(directory) == {"our-b.json": "our 2"}
@@ -132,12 +130,12 @@ def test_our_files_that_nobody_wants_go(files: OwnFiles, directory: Path) -> Non
     assert texts(directory) == {}
 
 
-def test_no_directory_is_made_for_nothing(files: OwnFiles, directory: Path) -> None:
+def test_the_directory_is_not_created_without_files(files: OwnFiles, directory: Path) -> None:
     assert keep(files) == {}
     assert not directory.exists()
 
 
-def test_what_a_killed_process_left_goes_and_what_another_writes_stays(
+def test_old_temporary_files_are_removed_and_new_ones_stay(
     files: OwnFiles, directory: Path
 ) -> None:
     directory.mkdir(parents=True)
@@ -149,7 +147,7 @@ def test_what_a_killed_process_left_goes_and_what_another_writes_stays(
     assert texts(directory) == {"our-a.json": "our 1", fresh.name: "our ha"}
 
 
-def test_a_file_of_somebody_else_that_vanishes_while_we_look_does_no_harm(
+def test_a_foreign_file_that_disappears_during_the_scan_causes_no_error(
     files: OwnFiles, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(files, a="1")
@@ -166,7 +164,7 @@ def test_a_file_of_somebody_else_that_vanishes_while_we_look_does_no_harm(
     assert texts(directory) == {"our-a.json": "our 2"}
 
 
-def test_one_sees_whether_somebody_touched_the_files(files: OwnFiles, directory: Path) -> None:
+def test_intact_detects_a_changed_and_a_removed_file(files: OwnFiles, directory: Path) -> None:
     keep(files, a="1")
     assert files.intact()
     (directory / "our-a.json").write_text("our 2")
@@ -177,7 +175,7 @@ def test_one_sees_whether_somebody_touched_the_files(files: OwnFiles, directory:
     assert not files.intact()
 
 
-def test_files_that_are_only_kept_right_are_not_made(files: OwnFiles, directory: Path) -> None:
+def test_files_in_if_there_are_updated_and_not_created(files: OwnFiles, directory: Path) -> None:
     assert files.write({"our-a.json": "our 1"}, is_ours, if_there={"our-a.json"}) == {}
     assert not directory.exists()
     keep(files, a="1", b="1")
@@ -187,14 +185,14 @@ def test_files_that_are_only_kept_right_are_not_made(files: OwnFiles, directory:
     assert texts(directory) == {"our-a.json": "our 2"}
 
 
-# --- what others have there ---------------------------------------------------------------------
+# --- files of other programs --------------------------------------------------------------------
 
 
-def test_foreign_files_are_never_touched(files: OwnFiles, directory: Path) -> None:
+def test_foreign_files_are_never_changed(files: OwnFiles, directory: Path) -> None:
     directory.mkdir(parents=True)
     (directory / "nvidia.com-gpu.yaml").write_text("kind: nvidia.com/gpu")
-    (directory / "our-x.json").write_text("another's, under a name like ours")
-    (directory / "another-x.json").write_text("our content under another's name")
+    (directory / "our-x.json").write_text("foreign content under a name like ours")
+    (directory / "another-x.json").write_text("our content under a foreign name")
     (directory / ".rdma-dp-notes").write_text("mine")
     (directory / "our-directory.json").mkdir()
     (directory / "our-link.json").symlink_to("another-x.json")
@@ -210,13 +208,13 @@ def test_a_foreign_file_under_our_name_is_not_overwritten(files: OwnFiles, direc
     failures = keep(files, a="1", b="2")
     assert texts(directory) == {"our-a.json": "another's", "our-b.json": "our 2"}
     assert str(failures["our-a.json"]) == (
-        f"cannot write {directory}/our-a.json: it holds something that is not rdma-dp's (remove it)"
+        f"cannot write {directory}/our-a.json: its content is not rdma-dp's (remove it)"
     )
     (directory / "our-a.json").unlink()
     assert keep(files, a="1", b="2") == {}
 
 
-def test_a_link_in_our_place_is_replaced_and_its_target_left(
+def test_a_link_with_our_name_is_replaced_and_its_target_stays(
     files: OwnFiles, directory: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "precious"
@@ -229,17 +227,17 @@ def test_a_link_in_our_place_is_replaced_and_its_target_left(
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
-def test_what_is_no_file_in_our_place_is_told(
+def test_a_directory_or_fifo_with_our_name_is_reported(
     files: OwnFiles, directory: Path, make: Callable[[Path], None]
 ) -> None:
     directory.mkdir(parents=True)
     make(directory / "our-a.json")
     failures = keep(files, a="1", b="2")
-    assert "our-a.json: it is no file (remove it)" in str(failures["our-a.json"])
+    assert "our-a.json: it is not a regular file (remove it)" in str(failures["our-a.json"])
     assert texts(directory) == {"our-b.json": "our 2"}
 
 
-# --- what goes wrong ----------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -251,7 +249,7 @@ def test_what_is_no_file_in_our_place_is_told(
         ("fchmod", errno.EPERM),
     ],
 )
-def test_an_outdated_file_that_cannot_be_written_goes_since_what_it_says_is_wrong(
+def test_an_outdated_file_that_cannot_be_written_is_removed(
     files: OwnFiles, directory: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int
 ) -> None:
     keep(files, a="1")
@@ -265,7 +263,7 @@ def test_an_outdated_file_that_cannot_be_written_goes_since_what_it_says_is_wron
 
 
 @pytest.mark.parametrize("call", ["rename", "fsync"])
-def test_an_end_in_the_middle_leaves_the_old_file_whole_and_nothing_beside_it(
+def test_a_process_that_is_interrupted_leaves_the_old_file_and_no_other(
     files: OwnFiles, directory: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     def end(*_: Any, **__: Any) -> None:
@@ -279,14 +277,14 @@ def test_an_end_in_the_middle_leaves_the_old_file_whole_and_nothing_beside_it(
     assert texts(directory) == {"our-a.json": "our 1"}
 
 
-def test_one_file_that_fails_does_not_keep_the_others(files: OwnFiles, directory: Path) -> None:
+def test_an_error_of_one_file_does_not_stop_the_others(files: OwnFiles, directory: Path) -> None:
     failures = keep(files, a="1", **{"x" * 300: "2"}, z="3")
     assert texts(directory) == {"our-a.json": "our 1", "our-z.json": "our 3"}
     (failure,) = failures.values()
     assert failure.hint == "choose a shorter resourceName or resourcePrefix"
 
 
-def test_a_full_disk_is_told_with_what_to_do(files: OwnFiles, directory: Path, fail: Fail) -> None:
+def test_a_full_disk_is_reported_with_a_hint(files: OwnFiles, directory: Path, fail: Fail) -> None:
     fail("fsync", errno.ENOSPC)
     assert str(keep(files, a="1")["our-a.json"]) == (
         f"cannot write {directory}/our-a.json: No space left on device"
@@ -294,7 +292,7 @@ def test_a_full_disk_is_told_with_what_to_do(files: OwnFiles, directory: Path, f
     )
 
 
-def test_a_read_only_mount_is_told_with_what_to_do(
+def test_a_read_only_mount_is_reported_with_a_hint(
     files: OwnFiles, directory: Path, fail: Fail
 ) -> None:
     fail("mkdir", errno.EROFS)
@@ -302,16 +300,16 @@ def test_a_read_only_mount_is_told_with_what_to_do(
         keep(files, a="1")
 
 
-def test_a_file_in_the_directorys_place_is_told(files: OwnFiles, directory: Path) -> None:
+def test_a_file_with_the_directorys_name_is_reported(files: OwnFiles, directory: Path) -> None:
     directory.parent.mkdir()
     directory.write_text("")
     for wanted in ({}, {"a": "1"}):
-        with pytest.raises(FileError, match="something else stands where the directory belongs"):
+        with pytest.raises(FileError, match="something in this path is not a directory"):
             keep(files, **wanted)
     assert directory.read_text() == ""
 
 
-def test_a_directory_that_cannot_be_synced_is_told(
+def test_a_directory_that_cannot_be_synced_is_reported(
     files: OwnFiles, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = os.fsync

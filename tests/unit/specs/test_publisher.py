@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from rdma_dp.config import CdiMode, Resource
+from rdma_dp.config import CdiMode, Config, Resource
 from rdma_dp.inventory.hardware import CharDevice, Hca
 from rdma_dp.sharing.allocation import grant
 from rdma_dp.sharing.pool import Pool, make_pool
@@ -57,7 +57,7 @@ def pool(
     mode: CdiMode = CdiMode.CRI,
 ) -> Pool:
     wanted = (of or resource(1)).model_copy(update={"resource_name": name})
-    return make_pool(selection(*hcas, of=wanted), SYSTEM, before, cdi=mode)
+    return make_pool(selection(*hcas, of=wanted), SYSTEM, before, config=Config(cdi=mode))
 
 
 def told(*hcas: Hca, name: str = "a", **changes: Any) -> Pool:
@@ -176,7 +176,7 @@ def test_a_directory_that_cannot_be_used_is_told_for_each_resource(
     (tmp_path / "cdi").write_text("")
     troubles = node.follow(pool(hca()), pool(hca(), name="b"), pool(name="c"))
     assert troubles.keys() == {"rdma/a", "rdma/b"}
-    assert all("something else stands" in trouble for trouble in troubles.values())
+    assert all("is not a directory" in trouble for trouble in troubles.values())
 
 
 def test_what_cannot_be_removed_is_told_once_and_as_such(

@@ -2,7 +2,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* The name of every object: the release's, unless that says rdma-dp already. */}}
+{{/* The name of every object: the release and the chart, or only the release if it contains the chart's name. */}}
 {{- define "rdma-dp.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
@@ -29,14 +29,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- .Values.existingConfigMap | default (include "rdma-dp.fullname" .) -}}
 {{- end -}}
 
-{{/* "true" where CDI specs are written: by the flag, or by the config. */}}
+{{/* "true" if the flag or the config makes the daemon write CDI specs. */}}
 {{- define "rdma-dp.writesCdi" -}}
 {{- $wanted := "" -}}
 {{- if not .Values.existingConfigMap -}}{{- $wanted = .Values.config.cdi | default "" -}}{{- end -}}
 {{- if or .Values.cdi.enabled (has $wanted (list "cri" "annotations" "both")) -}}true{{- end -}}
 {{- end -}}
 
-{{/* "true" where device-info files are written. */}}
+{{/* "true" if the daemon writes device-info files. */}}
 {{- define "rdma-dp.writesDeviceInfo" -}}
 {{- $wanted := .Values.deviceInfo.mount -}}
 {{- if not .Values.existingConfigMap -}}
@@ -45,12 +45,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if $wanted -}}true{{- end -}}
 {{- end -}}
 
-{{/* "true" where the pod may set links up: by the flag, or by the config. */}}
+{{/* "true" if the flag or the config makes the daemon set links up. */}}
 {{- define "rdma-dp.setsLinksUp" -}}
 {{- if or .Values.setLinksUp (and (not .Values.existingConfigMap) .Values.config.setLinksUp) -}}true{{- end -}}
 {{- end -}}
 
-{{/* Root, because kubelet's directories belong to root; no privilege beyond that. */}}
+{{/* Root, because kubelet's directories belong to root. No other privilege. */}}
 {{- define "rdma-dp.securityContext" -}}
 runAsUser: 0
 privileged: {{ .Values.privileged }}
@@ -71,7 +71,7 @@ seLinuxOptions:
 {{- end }}
 {{- end -}}
 
-{{/* container-selinux has a type for device plugins; it may not write to CDI's or Multus' directory. */}}
+{{/* The type for device plugins in container-selinux may not write to the directories of CDI and Multus. */}}
 {{- define "rdma-dp.seLinuxType" -}}
 {{- if .Values.seLinuxType -}}
 {{- .Values.seLinuxType -}}

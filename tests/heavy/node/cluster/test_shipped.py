@@ -46,7 +46,7 @@ def test_a_changed_config_map_is_followed(base: Cluster) -> None:
     base.configure(json.dumps(config))
     base.counts(100, "the ConfigMap changed")
     base.configure("{no config")
-    base.says("the last good config goes on")
+    base.says("the last good config stays in force")
     assert base.allocatable() == "100"
     assert [each["metadata"]["uid"] for each in base.daemon_pods()] == [daemon["metadata"]["uid"]]
     assert pod.identity == before

@@ -70,7 +70,7 @@ async def test_every_update_reaches_kubelet_and_a_wrong_one_does_not() -> None:
             await node.lists("rdma/grown", healthy=5)
 
             mounted.update('{"configList": [')
-            await node.daemon.says("the last good config goes on")
+            await node.daemon.says("the last good config stays in force")
 
             mounted.update(config(KEPT, resource("grown", 3, FABRIC_B.netdev)))
             await node.lists("rdma/grown", healthy=3, unhealthy=2)

@@ -1,10 +1,10 @@
-"""Addresses and names of a made-up site, for hypothesis, in every form in which files hold them."""
+"""Hypothesis strategies: addresses and names of a made-up site, and every form that files use."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from hypothesis import strategies as st
 
-LINK_LOCAL = 0xFE80_0000_0000_0000  # a prefix that means nobody
+LINK_LOCAL = 0xFE80_0000_0000_0000  # a prefix that names no host
 
 
 def is_mask(address: int) -> bool:
@@ -16,8 +16,8 @@ def guid_of(mac: int, middle: int) -> int:
     return mac >> 24 << 40 | middle << 24 | mac & 0xFFFFFF
 
 
-# None of the range that stand-ins are from (RFC 9542): a site's MAC that is the end of some other
-# thing's stand-in is a matter of chance, and hypothesis tries the constants that our code has.
+# Without the range of the pseudonyms (RFC 9542). hypothesis tries the constants in our code, and a
+# site's MAC could then equal the end of another pseudonym by chance.
 macs = st.integers(1 << 24, (1 << 48) - 2).filter(lambda mac: "5e0" not in f"{mac:012x}")
 guids = st.one_of(
     st.integers(1 << 40, (1 << 64) - 2).filter(lambda guid: guid != LINK_LOCAL),
@@ -34,7 +34,7 @@ labels = st.from_regex(r"\A[a-z]{2}[a-z0-9]{2,8}-[0-9]{2,4}\Z").filter(
 
 
 def eui64(mac: int) -> int:
-    """Of an IPv6 address (RFC 4291, appendix A)."""
+    """The interface identifier of an IPv6 address (RFC 4291, appendix A)."""
     return guid_of(mac ^ 1 << 41, 0xFFFE)
 
 

@@ -1,4 +1,4 @@
-"""What the verbs show of a root, as the documents that `-o json` prints."""
+"""What the verbs show of a node, as the documents that `-o json` prints."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,7 @@ from typing import Any
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.discovery.pcie_topology import read_topology
 from rdma_dp.doctor.examination import examine_node
-from rdma_dp.host.files import Host
-from rdma_dp.node.answers import Answers
-from rdma_dp.node.capture import take
+from rdma_dp.node.capture import KubeletPlaces, take
 from rdma_dp.node.snapshot.archive_writing import write
 from rdma_dp.node.source import NodeSource
 from rdma_dp.render import doctor, json_documents
@@ -20,10 +18,10 @@ CAPTURES = REPO.parent / "shared/captures"
 
 
 def shown(root: NodeSource, config: FoundConfig) -> dict[str, Any]:
-    """Of discover, topo, dry-run and doctor."""
+    """The documents of discover, topo, dry-run and doctor."""
     inventory = root.scan()
     loaded = config.load()
-    pools = make_pools(loaded.config, inventory, loaded.config.cdi_mode(use_cdi=False))
+    pools = make_pools(loaded.config, inventory)
     warnings = [warning.in_file(config.file.name) for warning in loaded.warnings]
     topology = read_topology(root.host, inventory)
     return {
@@ -34,12 +32,8 @@ def shown(root: NodeSource, config: FoundConfig) -> dict[str, Any]:
     }
 
 
-def nobody(host: Host) -> Answers:
-    """Stands for asking this machine: another host's tree has its answers, if they are none."""
-    raise AssertionError("nobody is to be asked")
-
-
 def snapshot_of(root: NodeSource, config: FoundConfig, file: Path, *, raw: bool) -> Path:
-    """A snapshot, in a file."""
-    write(take(root, config, nobody, [examine_node], raw=raw).packed, file, replace=True)
+    """Write a snapshot to a file, and return the file."""
+    nowhere = KubeletPlaces(Path("/nowhere"))
+    write(take(root, config, nowhere, [examine_node], raw=raw).packed, file, replace=True)
     return file

@@ -1,4 +1,4 @@
-"""Archives: what was packed comes back, and what means harm is refused in one sentence."""
+"""Archives: a snapshot is read as it was written, and harmful files are refused in one sentence."""
 
 import gzip
 import io
@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rdma_dp.config.loading import FoundConfig
+from rdma_dp.discovery.char_devices import char_device
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.files import HostError
 from rdma_dp.node.snapshot import archive_reading, archive_writing, limits
@@ -73,7 +74,7 @@ SYS = member("sys", type=tarfile.DIRTYPE)
 
 @pytest.fixture
 def refusal(tmp_path: Path) -> Callable[[bytes], str]:
-    """What is said when a file with these bytes is opened."""
+    """The message when a file with these bytes is opened."""
 
     def said(content: bytes) -> str:
         file = tmp_path / "node.tar.gz"
@@ -90,7 +91,7 @@ def refusal(tmp_path: Path) -> Callable[[bytes], str]:
 Refusal = Callable[[bytes], str]
 
 
-def test_a_snapshot_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_snapshot_is_read_as_it_was_written(tmp_path: Path) -> None:
     file = tmp_path / "node.tar.gz"
     archive_writing.write(pack(SNAPSHOT), file, replace=False)
     assert archive_reading.read(file) == SNAPSHOT
@@ -110,7 +111,7 @@ kinds = st.one_of(
 
 
 @given(st.dictionaries(names, kinds, max_size=5), st.dictionaries(names, kinds, max_size=5))
-def test_whatever_is_packed_comes_back(
+def test_any_contents_are_read_as_they_were_written(
     tmp_path_factory: pytest.TempPathFactory, top: dict[str, Entry], below: dict[str, Entry]
 ) -> None:
     entries = {f"sys/{name}": entry for name, entry in top.items()}
@@ -122,7 +123,7 @@ def test_whatever_is_packed_comes_back(
     assert archive_reading.read(file) == snapshot
 
 
-def test_what_could_not_be_read_again_is_not_written() -> None:
+def test_what_the_reader_would_refuse_is_not_written() -> None:
     entries = with_parents({"sys/class/net/a\x1b[1m": File(b"")}, Directory())
     with pytest.raises(RdmaDpError, match=r"'sys/class/net/a\\x1b\[1m' has a control character"):
         pack(Snapshot(Contents(entries)))
@@ -133,7 +134,7 @@ def test_the_same_snapshot_makes_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("top", ["", "./", "node17/", "./node17/"])
-def test_a_tree_that_was_packed_by_hand_can_be_looked_at(top: str, tmp_path: Path) -> None:
+def test_a_tree_packed_by_hand_can_be_read(top: str, tmp_path: Path) -> None:
     file = tmp_path / "node.tar.gz"
     file.write_bytes(
         archive(
@@ -153,7 +154,7 @@ def test_a_tree_that_was_packed_by_hand_can_be_looked_at(top: str, tmp_path: Pat
     [
         (
             [SYS, member("/etc/passwd")],
-            "/etc/passwd is an absolute path (tar makes none",
+            "/etc/passwd is an absolute path (tar stores one only",
         ),
         ([SYS, member("sys/../../x")], "sys/../../x leads out of the archive"),
         ([SYS, member("sys/x", type=tarfile.LNKTYPE, linkname="sys")], "sys/x is neither a file"),
@@ -170,13 +171,16 @@ def test_a_tree_that_was_packed_by_hand_can_be_looked_at(top: str, tmp_path: Pat
         ([SYS, member("sys/\x1b[31m")], r"sys/\x1b[31m has a control character in its name"),
         (
             [SYS, member("sys/x", type=tarfile.CHRTYPE, devmajor=1 << 20)],
-            "sys/x is a device with numbers that none has: (1048576, 0)",
+            "sys/x is a device with invalid numbers: (1048576, 0)",
         ),
         ([SYS, member("sys/x"), member("./sys//x")], "sys/x is in it twice"),
-        ([SYS, member("sys/x"), member("sys/x/y")], "sys/x/y is in something that is no directory"),
+        (
+            [SYS, member("sys/x"), member("sys/x/y")],
+            "sys/x/y is not below a directory",
+        ),
         (
             [SYS, member("sys/l", type=tarfile.SYMTYPE, linkname="."), member("sys/l/y")],
-            "sys/l/y is in something that is no directory",
+            "sys/l/y is not below a directory",
         ),
         ([SYS, member("sys/" + "a/" * 80)], "is too long or too deep a path"),
         ([SYS, member("sys/" + "a" * 5000)], "is too long or too deep a path"),
@@ -189,7 +193,7 @@ def test_a_tree_that_was_packed_by_hand_can_be_looked_at(top: str, tmp_path: Pat
         ([SYS, member("snapshot.json", b'{"format": 1}')], "snapshot.json: raw: Field required"),
     ],
 )
-def test_what_is_no_part_of_a_hosts_tree_is_refused(
+def test_members_that_are_not_part_of_a_hosts_tree_are_refused(
     members: Iterable[tuple[tarfile.TarInfo, bytes]], why: str, refusal: Refusal
 ) -> None:
     assert why in refusal(archive(*members))
@@ -204,29 +208,29 @@ def test_a_sparse_file_is_refused(refusal: Refusal) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "FILE is damaged, or no tar.gz archive: "),
+        (b"", "FILE is damaged, or not a tar.gz archive: "),
         (b"hello", "FILE is not a tar.gz archive: Not a gzipped file"),
-        (gzip.compress(b"hello"), "FILE is damaged, or no tar.gz archive: "),
-        (archive(SYS)[:-5], "FILE is damaged, or no tar.gz archive: "),
+        (gzip.compress(b"hello"), "FILE is damaged, or not a tar.gz archive: "),
+        (archive(SYS)[:-5], "FILE is damaged, or not a tar.gz archive: "),
         (
             archive(SYS, member("sys/x", bytes(9999)))[:60],
-            "FILE is damaged, or no tar.gz archive: ",
+            "FILE is damaged, or not a tar.gz archive: ",
         ),
     ],
     ids=["empty", "no-gzip", "no-tar", "without-its-end", "cut-off"],
 )
-def test_what_is_no_archive_is_refused(content: bytes, why: str, refusal: Refusal) -> None:
+def test_a_file_that_is_no_archive_is_refused(content: bytes, why: str, refusal: Refusal) -> None:
     assert refusal(content).startswith(why)
 
 
-def test_a_part_of_a_snapshot_is_refused(refusal: Refusal) -> None:
+def test_an_incomplete_snapshot_is_refused(refusal: Refusal) -> None:
     whole = gzip.decompress(pack(SNAPSHOT))
     with tarfile.open(fileobj=io.BytesIO(whole)) as found:
         cut = found.getmembers()[-1].offset
     assert "a part is missing" in refusal(gzip.compress(whole[:cut] + bytes(1024)))
 
 
-def test_a_bomb_is_refused_before_it_has_gone_off(
+def test_an_archive_that_unpacks_to_too_much_is_refused(
     refusal: Refusal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bomb = archive(SYS, member("sys/x", bytes(64 << 20)))
@@ -239,7 +243,7 @@ def test_a_bomb_is_refused_before_it_has_gone_off(
     assert "unpacks to more than 32 MiB" in refusal(many)
 
 
-def test_endless_zeros_behind_the_end_are_a_bomb_too(refusal: Refusal) -> None:
+def test_zeros_after_the_end_count_too(refusal: Refusal) -> None:
     assert "times its size" in refusal(archive(SYS) + gzip.compress(bytes(64 << 20)))
 
 
@@ -248,7 +252,7 @@ def test_too_many_members_are_refused(refusal: Refusal, monkeypatch: pytest.Monk
     assert "more than 10 members" in refusal(archive(*(member(f"sys/{n}") for n in range(11))))
 
 
-def test_headers_about_headers_without_end_are_refused(refusal: Refusal) -> None:
+def test_endless_nested_headers_are_refused(refusal: Refusal) -> None:
     longname = tarfile.TarInfo("././@LongLink")
     longname.type, longname.size = tarfile.GNUTYPE_LONGNAME, 10
     one = longname.tobuf(tarfile.GNU_FORMAT) + b"x".ljust(512, b"\0")
@@ -258,23 +262,23 @@ def test_headers_about_headers_without_end_are_refused(refusal: Refusal) -> None
 NAMES = ("a", "b", "c", "d", "n", "s")
 
 
-def about(kind: bytes, content: bytes) -> bytes:
-    """A header about the next ones."""
+def extended(kind: bytes, content: bytes) -> bytes:
+    """An extended header."""
     info, _ = member("about", content, type=kind)
     return info.tobuf() + content + bytes(-len(content) % tarfile.BLOCKSIZE)
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
-def test_a_header_that_fills_the_memory_is_refused(kind: bytes, refusal: Refusal) -> None:
+def test_a_huge_header_is_refused(kind: bytes, refusal: Refusal) -> None:
     content = b"11 a=bcdef\n" * 10_000
-    packed = gzip.compress(about(kind, content) + gzip.decompress(archive(SYS)))
+    packed = gzip.compress(extended(kind, content) + gzip.decompress(archive(SYS)))
     assert "a header in it is larger than 65536 bytes" in refusal(packed)
 
 
-def test_headers_that_take_their_time_with_each_member_are_refused(refusal: Refusal) -> None:
+def test_headers_that_slow_down_every_member_are_refused(refusal: Refusal) -> None:
     content = b"".join(b"11 a%04d=b\n" % number for number in range(5000))
-    packed = about(tarfile.XGLTYPE, content) + gzip.decompress(archive(SYS))
-    assert "it has headers about all members" in refusal(gzip.compress(packed))
+    packed = extended(tarfile.XGLTYPE, content) + gzip.decompress(archive(SYS))
+    assert "it has more global headers" in refusal(gzip.compress(packed))
 
 
 DOCUMENT = {"format": 1, "raw": True, "members": 2, "versions": {}, "answers": {}}
@@ -284,21 +288,19 @@ HOST_SYS = member("host/sys", type=tarfile.DIRTYPE)
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ({"unread": {"sys": ["a%00b"]}}, "'a%00b' is no name that a file can have"),
-        ({"magicLinks": {"proc/1/exe": "/a" * 3000}}, "is no name that a file"),
-        ({"magicLinks": {"sys/x": "y"}}, "'sys/x' is no link that a kernel makes"),
+        ({"unread": {"sys": ["a%00b"]}}, "'a%00b' is not a valid file name"),
+        ({"magicLinks": {"proc/1/exe": "/a" * 3000}}, "is not a valid file name"),
+        ({"magicLinks": {"sys/x": "y"}}, "'sys/x' is not a link that the kernel makes"),
     ],
 )
-def test_names_that_nothing_can_have_are_refused(
-    more: dict[str, object], why: str, refusal: Refusal
-) -> None:
+def test_invalid_names_are_refused(more: dict[str, object], why: str, refusal: Refusal) -> None:
     text = json.dumps(DOCUMENT | more).encode()
     assert why in refusal(archive(member("snapshot.json", text), HOST_SYS))
 
 
 @pytest.mark.parametrize("links", [1, 39])
-def test_links_that_lead_deeper_than_any_tree_end(links: int, tmp_path: Path) -> None:
-    """They took minutes, or the stack."""
+def test_links_that_lead_deeper_than_any_tree_are_an_error(links: int, tmp_path: Path) -> None:
+    """Without a limit, they take minutes or exhaust the stack."""
     chain = [
         member(f"l{n}", type=tarfile.SYMTYPE, linkname=f"/l{n + 1}" + "/a" * 2000)
         for n in range(links)
@@ -320,7 +322,7 @@ def open_anyway(directory: Path, content: bytes) -> None:
             root.host.entries(path)
             root.host.is_directory(path)
             root.host.follow(path)
-            root.host.char_device("uverbs0", path)
+            char_device(root.host, "uverbs0", path)
     except RdmaDpError:
         pass
 
@@ -381,7 +383,7 @@ def test_no_members_make_a_traceback(
 ) -> None:
     try:
         packed = archive(SYS, *members)
-    except (ValueError, UnicodeError):  # what tar itself cannot say
+    except (ValueError, UnicodeError):  # tar itself cannot store it
         return
     open_anyway(tmp_path, packed)
 
@@ -411,7 +413,7 @@ def test_no_document_makes_a_traceback(tmp_path: Path, document: dict[str, objec
     open_anyway(tmp_path, archive(member("snapshot.json", text), host))
 
 
-def test_a_file_that_is_there_is_not_replaced_unless_told(tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_only_with_replace(tmp_path: Path) -> None:
     file = tmp_path / "node.tar.gz"
     file.write_bytes(b"mine")
     with pytest.raises(RdmaDpError, match="is there already"):
@@ -423,7 +425,7 @@ def test_a_file_that_is_there_is_not_replaced_unless_told(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["node.tar.gz"]
 
 
-def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(RdmaDpError, match="there is no directory"):
         archive_writing.check_place(tmp_path / "none/node.tar.gz", replace=True)
     with pytest.raises(RdmaDpError, match="it is a directory"):

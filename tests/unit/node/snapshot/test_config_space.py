@@ -8,7 +8,7 @@ SERIAL = bytes.fromhex("000000feff4d2c0a")  # an EUI-64, as PCI_EXT_CAP_ID_DSN h
 
 
 def space(*capabilities: tuple[int, bytes]) -> bytes:
-    """A function's 4096 bytes with these extended capabilities, each 0x40 behind the last."""
+    """A function's 4096 bytes with these extended capabilities, each 0x40 after the last."""
     config = bytearray(4096)
     config[0:4] = bytes.fromhex("b3152110")
     for index, (kind, body) in enumerate(capabilities):
@@ -19,7 +19,7 @@ def space(*capabilities: tuple[int, bytes]) -> bytes:
     return bytes(config)
 
 
-def test_the_serial_number_goes_and_what_discovery_reads_stays() -> None:
+def test_the_serial_number_is_removed_and_what_discovery_reads_is_kept() -> None:
     config = space((0x0003, SERIAL), (0x000D, bytes.fromhex("00005d00")), (0x000B, SERIAL))
     masked = config_space_without_serials(config)
     assert SERIAL not in masked
@@ -39,7 +39,7 @@ def test_any_bytes_keep_their_length_and_their_acs(config: bytes) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 0x30), st.binary(max_size=0x3C)), max_size=20))
-def test_no_capability_but_acs_keeps_its_body(capabilities: list[tuple[int, bytes]]) -> None:
+def test_only_acs_keeps_its_body(capabilities: list[tuple[int, bytes]]) -> None:
     masked = config_space_without_serials(space(*capabilities))
     for index, (kind, _) in enumerate(capabilities):
         if kind != 0x000D:

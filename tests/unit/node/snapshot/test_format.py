@@ -1,6 +1,6 @@
-"""Snapshots that version 0.1.0 made, which every later version shows as that one did.
+"""Snapshots that version 0.1.0 made. Every later version shows the same for them.
 
-They are never made anew: whoever changes the format keeps reading this one.
+They are never made again: a version with another format still has to read this one.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What is recorded answers as the tree did, failures and links included."""
+"""A recorded tree answers as the tree did, with its failures and links."""
 
 import errno
 import itertools
@@ -81,7 +81,7 @@ def answer(tree: Tree, ask: Ask) -> object:
 
 
 def replayed(recording: RecordingTree, directory: Path) -> RecordedTree:
-    """By way of a file."""
+    """The recorded tree, after it was written to a file and read."""
     file = directory / "it.tar.gz"
     packed = archive_writing.pack(Snapshot(recording.contents()))
     archive_writing.write(packed, file, replace=True)
@@ -93,9 +93,7 @@ asks = st.lists(st.tuples(st.sampled_from(sorted(ASKED)), st.sampled_from(PATHS)
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asks=asks)
-def test_whatever_was_asked_has_the_same_answer(
-    asks: list[Ask], disk: Path, tmp_path: Path
-) -> None:
+def test_every_question_has_the_same_answer(asks: list[Ask], disk: Path, tmp_path: Path) -> None:
     recording = RecordingTree(DiskTree(disk))
     wanted = [answer(recording, ask) for ask in asks]
     again = replayed(recording, tmp_path)
@@ -155,7 +153,7 @@ def test_a_failure_is_replayed(
     assert answer(replayed(recording, tmp_path), ask) == code
 
 
-def test_what_a_user_may_not_read_is_said_as_it_was(disk: Path, tmp_path: Path) -> None:
+def test_a_permission_error_is_replayed_with_its_hint(disk: Path, tmp_path: Path) -> None:
     bad = "sys/devices/pci0/vendor"
     recording = RecordingTree(Broken(disk, bad, errno.EACCES))
     wanted = "cannot read /sys/devices/pci0/vendor: Permission denied (run as root)"
@@ -167,20 +165,20 @@ def test_what_a_user_may_not_read_is_said_as_it_was(disk: Path, tmp_path: Path) 
     assert str(error.value) == wanted
 
 
-def test_what_was_seen_but_not_read_is_neither_there_nor_absent(disk: Path, tmp_path: Path) -> None:
+def test_a_listed_file_that_was_not_read_is_an_error(disk: Path, tmp_path: Path) -> None:
     recording = RecordingTree(DiskTree(disk))
     recording.names("sys/devices/pci0")
     host = Host(replayed(recording, tmp_path))
     assert host.entries("sys/devices/pci0") == ("infiniband", "vendor")
-    for look in (host.entries, host.read):
+    for read in (host.entries, host.read):
         with pytest.raises(HostError, match="the snapshot does not hold it"):
-            look("sys/devices/pci0/infiniband/mlx5_0")
+            read("sys/devices/pci0/infiniband/mlx5_0")
     with pytest.raises(HostError, match="the snapshot does not hold it"):
         host.entries("sys")
     assert host.read("sys/devices/pci0/none") is None
 
 
-def test_a_second_look_sees_what_the_first_one_saw(disk: Path, tmp_path: Path) -> None:
+def test_a_second_read_returns_what_the_first_returned(disk: Path, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("4: ACTIVE\n")
     recording = RecordingTree(DiskTree(tmp_path))
     before = recording.read("state", 4096)
@@ -189,7 +187,7 @@ def test_a_second_look_sees_what_the_first_one_saw(disk: Path, tmp_path: Path) -
     assert recording.read("state", 2) == b"4:"
 
 
-def test_a_longer_look_sees_more(disk: Path, tmp_path: Path) -> None:
+def test_a_longer_read_returns_more(disk: Path, tmp_path: Path) -> None:
     path = "sys/devices/pci0/infiniband/mlx5_0/long"
     recording = RecordingTree(DiskTree(disk))
     assert len(recording.read(path, 10)) == 10
@@ -200,7 +198,7 @@ def test_a_longer_look_sees_more(disk: Path, tmp_path: Path) -> None:
 def test_a_link_that_leads_out_of_the_root_is_refused(tmp_path: Path) -> None:
     (tmp_path / "sys").mkdir()
     (tmp_path / "sys/out").symlink_to("../../secret")
-    (tmp_path.parent / "secret").write_text("of somebody else")
+    (tmp_path.parent / "secret").write_text("of another user")
     recording = RecordingTree(DiskTree(tmp_path))
     with pytest.raises(OSError, match="No such file"):
         recording.read("sys/out", 100)
@@ -208,7 +206,7 @@ def test_a_link_that_leads_out_of_the_root_is_refused(tmp_path: Path) -> None:
         recording.contents()
 
 
-def test_it_ends_when_it_has_taken_too_long(disk: Path) -> None:
+def test_recording_stops_after_its_deadline(disk: Path) -> None:
     times = itertools.chain([0.0, limits.SECONDS - 1], itertools.repeat(limits.SECONDS + 1))
     recording = RecordingTree(DiskTree(disk), clock=lambda: next(times))
     recording.names("")
@@ -219,7 +217,7 @@ def test_it_ends_when_it_has_taken_too_long(disk: Path) -> None:
 @pytest.mark.parametrize(
     ("limit", "value"), [("MEMBERS", 3), ("BYTES", 6), ("FILE_BYTES", 3)], ids=str
 )
-def test_it_ends_when_it_becomes_too_large(
+def test_recording_stops_at_its_size_limits(
     limit: str, value: int, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, limit, value)
@@ -234,9 +232,7 @@ def test_it_ends_when_it_becomes_too_large(
 
 
 @given(st.text(max_size=30), st.sampled_from(sorted(ASKED)))
-def test_no_path_makes_another_error_than_the_systems(
-    disk: Path, path: str, operation: str
-) -> None:
+def test_any_path_has_an_answer_or_an_oserror(disk: Path, path: str, operation: str) -> None:
     try:
         answer(RecordingTree(DiskTree(disk)), (operation, path))
     except ValueError:  # as DiskTree: no file has such a name

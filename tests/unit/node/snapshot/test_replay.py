@@ -1,4 +1,7 @@
-"""A snapshot shows what its node showed, to every verb."""
+"""Every verb shows the same of a snapshot as of its node.
+
+A verb that reads something that a snapshot does not record makes these tests fail.
+"""
 
 import tarfile
 from dataclasses import replace
@@ -25,7 +28,7 @@ def recorded(root: NodeSource) -> FoundConfig:
 
 
 def named_alone(config: FoundConfig) -> FoundConfig:
-    """Without its directory, which no anonymous snapshot tells."""
+    """Without its directory, which an anonymous snapshot does not hold."""
     return replace(config, file=Path(config.file.name))
 
 
@@ -42,7 +45,7 @@ def test_every_sample_host_is_replayed(
 
 @every_capture
 @pytest.mark.parametrize("raw", [True, False])
-def test_every_capture_is_replayed_and_can_be_looked_at_without_unpacking(
+def test_every_capture_is_replayed_and_can_be_read_packed(
     capture: Path, raw: bool, tmp_path: Path
 ) -> None:
     config = named_alone(find_config(CONFIGS / "all-mellanox.yaml"))

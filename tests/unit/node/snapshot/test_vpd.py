@@ -23,7 +23,7 @@ PIECES = st.one_of(
 )
 
 
-def test_what_tells_one_card_from_another_is_blank() -> None:
+def test_what_differs_between_cards_is_blank() -> None:
     masked = without_serials(encode(CARD))
     assert b"Nvidia ConnectX-7 HHHL Adapter card" in masked
     assert b"PN\x10MCX75310AAS-NEAT" in masked
@@ -32,21 +32,21 @@ def test_what_tells_one_card_from_another_is_blank() -> None:
     assert CARD["V3"].encode() not in masked
 
 
-def test_the_checksum_is_right_again() -> None:
+def test_the_checksum_is_correct() -> None:
     masked = without_serials(encode(CARD))
     assert sum(masked[: masked.index(b"RV\x01") + 4]) % 256 == 0
     assert len(masked) == len(encode(CARD))
 
 
 @given(st.lists(PIECES).map(b"".join))
-def test_what_it_is_stays_whatever_it_holds(vpd: bytes) -> None:
+def test_any_bytes_keep_their_length_and_their_verdict(vpd: bytes) -> None:
     masked = without_serials(vpd)
     assert len(masked) == len(vpd)
     assert is_switch_management(masked) == is_switch_management(vpd)
 
 
 @given(st.text(alphabet="ABCDEFGHJKMNPRSTUVWYZ0123456789", min_size=10, max_size=20))
-def test_no_serial_number_survives_a_cut(serial: str) -> None:
+def test_no_serial_number_is_left_in_a_truncated_file(serial: str) -> None:
     vpd = encode({"name": "card", "VB": f"MLX:SN={serial}", "SN": serial})
     for end in range(len(vpd)):
         assert serial.encode() not in without_serials(vpd[:end])

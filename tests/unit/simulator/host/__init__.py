@@ -1,1 +1,1 @@
-"""Stand-in hosts: what the samples look like, and what can happen to them."""
+"""Simulated hosts: the trees of the samples, and their changes."""

@@ -1,4 +1,4 @@
-"""Where the trees of these tests go."""
+"""A directory for the trees of these tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +10,6 @@ from simulator.scratch import scratch
 
 @pytest.fixture
 def root() -> Iterator[Path]:
-    """A directory to build in."""
+    """A path to build a host at; it does not exist yet."""
     with scratch("simulated-") as directory:
         yield Path(directory) / "host"

@@ -14,7 +14,7 @@ def names(root: Path, below: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", host.sample_names())
-def test_an_hca_that_comes_back_leaves_no_trace_of_its_absence(name: str, root: Path) -> None:
+def test_an_hca_that_comes_back_restores_the_tree(name: str, root: Path) -> None:
     simulated = host.build(host.load(name), root)
     before = snapshot(root)
     for hca in [hca for holder in simulated.manifest.holders() for hca in holder.hcas]:
@@ -25,7 +25,7 @@ def test_an_hca_that_comes_back_leaves_no_trace_of_its_absence(name: str, root: 
 
 
 @pytest.mark.parametrize("name", host.sample_names())
-def test_without_an_hca_the_tree_is_still_sound(name: str, root: Path) -> None:
+def test_without_an_hca_no_link_dangles(name: str, root: Path) -> None:
     simulated = host.build(host.load(name), root)
     written = set(simulated.manifest.links)
     for hca in [hca for holder in simulated.manifest.holders() for hca in holder.hcas]:
@@ -33,7 +33,7 @@ def test_without_an_hca_the_tree_is_still_sound(name: str, root: Path) -> None:
         assert dangling(root) <= written
 
 
-def test_an_unplugged_hca_takes_its_netdev_and_character_devices_along(root: Path) -> None:
+def test_an_unplugged_hca_loses_its_netdev_and_character_devices(root: Path) -> None:
     simulated = host.build(host.load("dgx-h100"), root)
     simulated.unplug("mlx5_3")
     function = root / "sys/bus/pci/devices/0000:40:00.0"
@@ -45,7 +45,7 @@ def test_an_unplugged_hca_takes_its_netdev_and_character_devices_along(root: Pat
     assert {"umad3", "issm3"} & names(root, "infiniband_mad") == set()
 
 
-def test_a_pf_takes_its_vfs_along(root: Path) -> None:
+def test_an_unplugged_pf_loses_its_vfs(root: Path) -> None:
     simulated = host.build(host.load("sriov"), root)
     simulated.unplug("mlx5_0")
     assert names(root, "infiniband") == set()
@@ -54,7 +54,7 @@ def test_a_pf_takes_its_vfs_along(root: Path) -> None:
     ]
 
 
-def test_the_last_hca_unloads_no_module(root: Path) -> None:
+def test_unplugging_the_last_hca_unloads_no_module(root: Path) -> None:
     simulated = host.build(host.load("ipoib"), root)
     for hca in ("mlx5_0", "mlx5_1", "mlx5_2"):
         simulated.unplug(hca)
@@ -62,13 +62,13 @@ def test_the_last_hca_unloads_no_module(root: Path) -> None:
     assert (root / "sys/module/ib_ipoib").is_dir()
 
 
-def test_a_subfunction_goes_without_its_pf(root: Path) -> None:
+def test_a_subfunction_is_unplugged_without_its_pf(root: Path) -> None:
     simulated = host.build(host.load("subfunctions"), root)
     simulated.unplug("mlx5_2")
     assert names(root, "infiniband") == {"mlx5_0", "mlx5_1", "mlx5_3", "rocep3s0f0S99"}
 
 
-def test_a_software_hca_leaves_its_netdev(root: Path) -> None:
+def test_an_unplugged_software_hca_keeps_its_netdev(root: Path) -> None:
     simulated = host.build(host.load("soft"), root)
     simulated.unplug("rxe0")
     assert names(root, "infiniband") == {"siw0"}
@@ -102,7 +102,7 @@ def test_a_host_turns_into_another(root: Path, tmp_path: Path) -> None:
         assert snapshot(root) == snapshot(built.root)
 
 
-def test_what_does_not_exist_is_refused_by_name(root: Path) -> None:
+def test_an_unknown_hca_port_or_state_is_refused(root: Path) -> None:
     simulated = host.build(host.load("seed"), root)
     with pytest.raises(RdmaDpError, match=r"no HCA mlx5_7.*its HCAs: mlx5_0, mlx5_1"):
         simulated.unplug("mlx5_7")
@@ -114,7 +114,7 @@ def test_what_does_not_exist_is_refused_by_name(root: Path) -> None:
         simulated.set_port("mlx5_0", 1, state="ACTIVE", phys_state="Up")
 
 
-def test_nothing_is_built_over_something_else(root: Path) -> None:
+def test_a_host_is_not_built_in_a_directory_with_files(root: Path) -> None:
     root.mkdir()
     (root / "mine").write_text("")
     with pytest.raises(RdmaDpError, match="is not empty"):
@@ -135,7 +135,7 @@ def may_make_nodes(directory: Path) -> bool:
     return True
 
 
-def test_device_nodes_are_right_or_refused_with_the_reason(root: Path, tmp_path: Path) -> None:
+def test_device_nodes_are_made_or_refused_with_the_reason(root: Path, tmp_path: Path) -> None:
     manifest = host.load("seed")
     if not may_make_nodes(tmp_path):
         with pytest.raises(RdmaDpError, match="CAP_MKNOD"):

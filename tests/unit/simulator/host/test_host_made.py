@@ -29,7 +29,7 @@ def test_a_made_host_spreads_over_domains_and_numa_nodes(root: Path) -> None:
 
 
 @pytest.mark.parametrize("vfs", [False, True])
-def test_a_made_host_of_512_is_sound(vfs: bool, root: Path) -> None:
+def test_a_made_host_of_512_has_no_dangling_links(vfs: bool, root: Path) -> None:
     host.build(host.generate(512, vfs=vfs), root)
     assert len(links(root, "sys/class/infiniband")) == 512
     assert dangling(root) == set()

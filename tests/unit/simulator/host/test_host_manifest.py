@@ -10,7 +10,7 @@ from rdma_dp.errors import RdmaDpError
 from simulator import host
 
 
-def test_scalars_stay_the_text_that_they_are() -> None:
+def test_scalars_are_kept_as_text() -> None:
     manifest = host.parse(
         """
         title: x
@@ -69,21 +69,21 @@ def test_lists_of_names_are_short_for_mappings() -> None:
         ),
     ],
 )
-def test_a_wrong_manifest_is_refused_with_what_and_where(text: str, message: str) -> None:
+def test_an_invalid_manifest_is_refused_with_the_place(text: str, message: str) -> None:
     with pytest.raises(RdmaDpError) as caught:
         host.parse(text, "here")
     assert message in str(caught.value)
     assert caught.value.hint
 
 
-def test_all_problems_come_at_once() -> None:
+def test_all_problems_are_in_one_message() -> None:
     with pytest.raises(RdmaDpError) as caught:
         host.parse("{functions: {0000:18:00.0: {id: x}}, netns: both}", "here")
     for part in ("title", "functions.0000:18:00.0.id", "netns"):
         assert part in str(caught.value)
 
 
-def test_an_unknown_sample_is_answered_with_the_names_of_all() -> None:
+def test_an_unknown_sample_is_refused_with_all_names() -> None:
     with pytest.raises(RdmaDpError, match="no sample host 'dgx'") as caught:
         host.load("dgx")
     assert caught.value.hint is not None
@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
 
 
 def parses_or_explains(text: str) -> None:
-    """Anything but RdmaDpError gets through and fails the test."""
+    """Any other exception than RdmaDpError fails the test."""
     try:
         manifest = host.parse(text, "here")
     except RdmaDpError as error:

@@ -21,12 +21,12 @@ def built(name: str, root: Path) -> Path:
 
 
 def live(root: Path, below: str) -> Iterator[Path]:
-    """The entries of a class that lead somewhere."""
+    """The entries of a class that do not dangle."""
     return (link for link in links(root, below) if link.exists())
 
 
 @every_sample
-def test_a_sample_says_what_it_shows_and_what_to_expect(name: str) -> None:
+def test_a_sample_has_a_comment_and_expectations(name: str) -> None:
     comment = (SAMPLES / f"{name}.yaml").read_text()
     assert comment.startswith("# ")
     assert "# Expected: " in comment
@@ -59,7 +59,7 @@ def test_character_devices_name_an_hca_that_is_there(name: str, root: Path) -> N
 
 
 @every_sample
-def test_no_device_number_is_there_twice(name: str, root: Path) -> None:
+def test_device_numbers_are_unique(name: str, root: Path) -> None:
     built(name, root)
     numbers = [text(link / "dev") for below in CHAR_CLASSES for link in live(root, below)]
     assert len(numbers) == len(set(numbers))
@@ -86,7 +86,7 @@ def test_drivers_and_devices_point_at_each_other(name: str, root: Path) -> None:
 
 
 @every_sample
-def test_an_hca_sits_beside_its_character_devices(name: str, root: Path) -> None:
+def test_an_hca_and_its_character_devices_have_one_parent(name: str, root: Path) -> None:
     built(name, root)
     for below in CHAR_CLASSES:
         for link in live(root, below):
@@ -102,7 +102,7 @@ def test_every_hca_of_the_manifest_is_in_the_class(name: str, root: Path) -> Non
     assert {link.name for link in live(root, "sys/class/infiniband")} == written
 
 
-def test_the_demo_host_has_its_hcas_where_a_dgx_h100_has_them(root: Path) -> None:
+def test_the_demo_host_has_the_addresses_of_a_dgx_h100(root: Path) -> None:
     built("dgx-h100", root)
     found = {
         link.name: link.resolve().parents[1].name.removeprefix("0000:")
@@ -123,7 +123,7 @@ def test_the_seed_host_fits_both_examples_of_the_go_plugin(root: Path) -> None:
     assert [path.name for path in (function / "infiniband").iterdir()] == ["mlx5_0"]
 
 
-def test_a_switch_management_function_says_so_in_wellformed_vpd(root: Path) -> None:
+def test_the_vpd_of_a_switch_management_function_is_well_formed(root: Path) -> None:
     built("dgx-b200", root)
     for address in ("05", "06", "07", "08"):
         vpd = (root / f"sys/bus/pci/devices/0000:{address}:00.0/vpd").read_bytes()
@@ -135,7 +135,7 @@ def test_a_switch_management_function_says_so_in_wellformed_vpd(root: Path) -> N
 
 
 def vpd_fields(vpd: bytes) -> dict[str, bytes]:
-    """Identifier, read-only fields, end tag: anything else fails here."""
+    """The read-only fields. Fails unless they are between an identifier and the end tag."""
     assert vpd[0] == 0x82
     start = 3 + int.from_bytes(vpd[1:3], "little")
     assert vpd[start] == 0x90
@@ -151,7 +151,7 @@ def vpd_fields(vpd: bytes) -> dict[str, bytes]:
     return fields
 
 
-def test_a_multi_plane_hca_leaves_issm_to_its_companion(root: Path) -> None:
+def test_the_companion_of_a_multi_plane_hca_has_the_issm(root: Path) -> None:
     built("gb300", root)
     function = root / "sys/bus/pci/devices/0000:03:00.0"
     assert {p.name for p in (function / "infiniband").iterdir()} == {"mlx5_0", "smi0"}
@@ -182,7 +182,7 @@ def test_physical_and_virtual_functions_point_at_each_other(root: Path) -> None:
     assert not (vfs[3] / "driver").exists()
 
 
-def test_vfs_count_by_address_around_those_that_have_numbers_of_their_own(root: Path) -> None:
+def test_vfs_are_numbered_by_address_around_explicit_numbers(root: Path) -> None:
     written = """
         title: VFs
         functions:
@@ -264,12 +264,12 @@ def test_numbers_beyond_the_fixed_minors_have_a_dynamic_major(root: Path) -> Non
         ("seed", {"infiniband", "infiniband_mad", "infiniband_verbs", "misc"}),
     ],
 )
-def test_a_class_is_there_only_with_its_module(name: str, there: set[str], root: Path) -> None:
+def test_a_class_exists_only_with_its_module(name: str, there: set[str], root: Path) -> None:
     built(name, root)
     assert {path.name for path in (root / "sys/class").iterdir()} - {"net"} == there
 
 
-def test_a_driver_without_rdma_module_still_offers_the_rdma_half(root: Path) -> None:
+def test_without_the_rdma_module_the_auxiliary_device_has_no_driver(root: Path) -> None:
     built("no-modules", root)
     offered = root / "sys/bus/auxiliary/devices/mlx5_core.rdma.0"
     assert offered.exists()
@@ -291,7 +291,7 @@ def test_software_hcas_have_no_device(root: Path) -> None:
     assert text(rxe / "parent") == "enp0s31f6"
 
 
-def test_damage_is_exactly_as_written(root: Path) -> None:
+def test_the_damaged_host_is_as_in_its_manifest(root: Path) -> None:
     built("damaged", root)
     hcas = root / "sys/class/infiniband"
     assert (hcas / "mlx5_1/ports/1/state").read_bytes() == b"4: ACTIVE"

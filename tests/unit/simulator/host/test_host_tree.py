@@ -74,5 +74,5 @@ def test_what_did_not_change_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_an_impossible_tree_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(RdmaDpError, match="cannot write the stand-in host"):
+    with pytest.raises(RdmaDpError, match="cannot write the simulated host"):
         update(tmp_path, Tree(), Tree({"a": b"a file", "a/b": b"below it"}))

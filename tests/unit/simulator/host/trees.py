@@ -1,11 +1,11 @@
-"""Reading a tree on disk."""
+"""Reads a tree on disk."""
 
 import os
 from pathlib import Path
 
 
 def snapshot(root: Path) -> dict[str, bytes | str | None]:
-    """Everything below: a file's content, a link's target ("-> ..."), None for a directory."""
+    """What is below `root`: a file's content, a link's target ("-> ..."), None for a directory."""
     found: dict[str, bytes | str | None] = {}
     for directory, names, files in os.walk(root):
         for name in [*names, *files]:
@@ -19,13 +19,13 @@ def snapshot(root: Path) -> dict[str, bytes | str | None]:
 
 
 def links(root: Path, below: str) -> list[Path]:
-    """The links in a directory; none if there is no such directory."""
+    """The links in a directory; [] if it does not exist."""
     directory = root / below
     return sorted(p for p in directory.iterdir() if p.is_symlink()) if directory.is_dir() else []
 
 
 def dangling(root: Path) -> set[str]:
-    """Every link below that leads nowhere."""
+    """Every dangling link below `root`."""
     everything = (Path(d, n) for d, names, files in os.walk(root) for n in [*names, *files])
     return {str(p.relative_to(root)) for p in everything if p.is_symlink() and not p.exists()}
 

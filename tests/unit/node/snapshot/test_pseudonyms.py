@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdma_dp.node.snapshot.pseudonym_tables import reversed_bytes
-from rdma_dp.node.snapshot.pseudonyms import StandIns
+from rdma_dp.node.snapshot.pseudonyms import Pseudonyms
 from tests.unit.node.snapshot.identifiers import (
     by_bytes,
     eui64,
@@ -25,8 +25,8 @@ GUID = guid_of(MAC, 0x0300)
 
 
 def replaced(*texts: str, hosts: tuple[str, ...] = ()) -> list[str]:
-    stand_ins = StandIns(texts, hosts)
-    return [stand_ins.text(text) for text in texts]
+    pseudonyms = Pseudonyms(texts, hosts)
+    return [pseudonyms.text(text) for text in texts]
 
 
 def number(text: str) -> int:
@@ -34,12 +34,12 @@ def number(text: str) -> int:
 
 
 @given(st.lists(macs, min_size=1, unique=True))
-def test_macs_have_stand_ins_of_their_own_for_documentation(found: list[int]) -> None:
+def test_each_mac_has_a_pseudonym_from_the_range_for_documentation(found: list[int]) -> None:
     texts = [by_bytes(mac, 6) for mac in found]
-    stand_ins = replaced(*texts)
-    assert len(set(stand_ins)) == len(set(texts))
-    assert not set(stand_ins) & set(texts)
-    assert {number(text) & ~(3 << 40) for text in stand_ins} <= set(range(0x5E005300, 0x5E006300))
+    pseudonyms = replaced(*texts)
+    assert len(set(pseudonyms)) == len(set(texts))
+    assert not set(pseudonyms) & set(texts)
+    assert {number(text) & ~(3 << 40) for text in pseudonyms} <= set(range(0x5E005300, 0x5E006300))
 
 
 @given(macs)
@@ -48,7 +48,7 @@ def test_a_local_mac_stays_local_and_a_group_stays_a_group(mac: int) -> None:
     assert number(text) >> 40 & 3 == mac >> 40 & 3
 
 
-def test_what_means_nobody_stays() -> None:
+def test_what_names_no_hardware_is_kept() -> None:
     texts = [
         "00:00:00:00:00:00",
         "ff:ff:ff:ff:ff:ff",
@@ -68,7 +68,7 @@ def test_what_means_nobody_stays() -> None:
     assert replaced(*texts) == texts
 
 
-def test_one_piece_of_hardware_is_one_piece_of_hardware_in_every_form() -> None:
+def test_all_forms_of_one_mac_have_pseudonyms_of_one_mac() -> None:
     mac, guid, gid, ipoib, link_local, name, plain, number_, backwards = replaced(
         by_bytes(MAC, 6),
         in_fours(GUID, 16),
@@ -80,27 +80,27 @@ def test_one_piece_of_hardware_is_one_piece_of_hardware_in_every_form() -> None:
         f"0x{GUID:X}",
         f"{reversed_bytes(GUID):016x}",
     )
-    stand_in = number(mac)
-    made = guid_of(stand_in, 0x0300)
-    assert stand_in != MAC
+    pseudonym = number(mac)
+    made = guid_of(pseudonym, 0x0300)
+    assert pseudonym != MAC
     assert guid == in_fours(made, 16)
     assert gid == in_fours(0xFE80 << 112 | made, 32)
     assert ipoib == by_bytes(0x0010_29FE80 << 120 | 0xFE80 << 112 | made, 20)
-    assert link_local == ipv6(0xFE80 << 112 | eui64(stand_in))
-    assert name == f"enx{stand_in:012x}"
+    assert link_local == ipv6(0xFE80 << 112 | eui64(pseudonym))
+    assert name == f"enx{pseudonym:012x}"
     assert plain == f"{made:016x}"
     assert int(number_, 16) == made
     assert backwards == f"{reversed_bytes(made):016x}"
 
 
-def test_a_roce_gid_names_the_stand_in_of_the_address() -> None:
+def test_a_roce_gid_names_the_pseudonym_of_the_address() -> None:
     address, gid, short = replaced(
         "10.1.2.3/24", "0000:0000:0000:0000:0000:ffff:0a01:0203", "::ffff:10.1.2.3"
     )
-    stand_in = IPv4Address(address.removesuffix("/24"))
-    assert stand_in in ip_network("198.18.0.0/15")
-    assert gid == in_fours(0xFFFF << 32 | int(stand_in), 32)
-    assert short == f"::ffff:{stand_in}"
+    pseudonym = IPv4Address(address.removesuffix("/24"))
+    assert pseudonym in ip_network("198.18.0.0/15")
+    assert gid == in_fours(0xFFFF << 32 | int(pseudonym), 32)
+    assert short == f"::ffff:{pseudonym}"
 
 
 def test_the_gid_of_an_iwarp_device_is_its_mac() -> None:
@@ -109,26 +109,26 @@ def test_the_gid_of_an_iwarp_device_is_its_mac() -> None:
 
 
 @given(st.lists(ipv6s, min_size=1, unique=True))
-def test_ipv6_addresses_are_those_for_documentation(found: list[int]) -> None:
-    stand_ins = [IPv6Address(text) for text in replaced(*map(ipv6, found))]
-    assert len(set(stand_ins)) == len(found)
-    assert all(each in ip_network("2001:db8::/32") for each in stand_ins)
-    prefixes = {(old >> 64, int(new) >> 64) for old, new in zip(found, stand_ins, strict=True)}
+def test_ipv6_pseudonyms_are_addresses_for_documentation(found: list[int]) -> None:
+    pseudonyms = [IPv6Address(text) for text in replaced(*map(ipv6, found))]
+    assert len(set(pseudonyms)) == len(found)
+    assert all(each in ip_network("2001:db8::/32") for each in pseudonyms)
+    prefixes = {(old >> 64, int(new) >> 64) for old, new in zip(found, pseudonyms, strict=True)}
     assert len(prefixes) == len({old >> 64 for old in found})
 
 
 @given(st.lists(ipv4s, min_size=1, unique=True))
-def test_ipv4_addresses_are_those_for_benchmarks(found: list[int]) -> None:
-    stand_ins = replaced(*map(ipv4, found))
-    assert len(set(stand_ins)) == len(found)
-    assert not set(stand_ins) & set(map(ipv4, found))
-    assert all(IPv4Address(text) in ip_network("198.18.0.0/15") for text in stand_ins)
+def test_ipv4_pseudonyms_are_addresses_for_benchmarks(found: list[int]) -> None:
+    pseudonyms = replaced(*map(ipv4, found))
+    assert len(set(pseudonyms)) == len(found)
+    assert not set(pseudonyms) & set(map(ipv4, found))
+    assert all(IPv4Address(text) in ip_network("198.18.0.0/15") for text in pseudonyms)
 
 
 @given(st.lists(guids, min_size=1, unique=True))
-def test_guids_that_differ_differ(found: list[int]) -> None:
-    stand_ins = replaced(*(in_fours(guid, 16) for guid in found))
-    assert len(set(stand_ins)) == len(found)
+def test_different_guids_have_different_pseudonyms(found: list[int]) -> None:
+    pseudonyms = replaced(*(in_fours(guid, 16) for guid in found))
+    assert len(set(pseudonyms)) == len(found)
 
 
 @pytest.mark.parametrize(
@@ -146,46 +146,46 @@ def test_the_name_of_the_host_is_replaced_as_a_word(text: str, wanted: str) -> N
 
 
 @given(st.lists(labels, min_size=1, unique=True))
-def test_hosts_that_differ_differ(names: list[str]) -> None:
-    stand_ins = replaced(*names, hosts=tuple(names))
-    assert len(set(stand_ins)) == len(names)
-    assert not set(stand_ins) & set(names)
+def test_different_hosts_have_different_pseudonyms(names: list[str]) -> None:
+    pseudonyms = replaced(*names, hosts=tuple(names))
+    assert len(set(pseudonyms)) == len(names)
+    assert not set(pseudonyms) & set(names)
 
 
 @given(st.text(), st.lists(st.text(max_size=20), max_size=3))
-def test_no_text_and_no_name_makes_it_fail(text: str, hosts: list[str]) -> None:
-    StandIns([text], hosts).text(text)
+def test_any_text_and_any_host_name_can_be_replaced(text: str, hosts: list[str]) -> None:
+    Pseudonyms([text], hosts).text(text)
 
 
 @given(st.text(alphabet="0123456789abcdefABCDEF:.-x/ ", max_size=100))
-def test_nothing_that_looks_like_an_address_makes_it_fail(text: str) -> None:
-    assert isinstance(StandIns([text], ()).text(text), str)
+def test_any_text_like_an_address_can_be_replaced(text: str) -> None:
+    assert isinstance(Pseudonyms([text], ()).text(text), str)
 
 
 @given(st.text(alphabet="0123456789abcdef", min_size=8, max_size=20))
-def test_ids_of_switches_stay_equal_or_differ(digits: str) -> None:
-    stand_ins = StandIns([], ())
-    found = stand_ins.switch_id(f"{digits}\n")
-    assert found == stand_ins.switch_id(f"{digits}\n")
+def test_equal_switch_ids_have_equal_pseudonyms(digits: str) -> None:
+    pseudonyms = Pseudonyms([], ())
+    found = pseudonyms.switch_id(f"{digits}\n")
+    assert found == pseudonyms.switch_id(f"{digits}\n")
     assert len(found) == len(digits) + 1
 
 
 def test_the_id_of_a_switch_is_replaced() -> None:
-    stand_ins = StandIns([in_fours(GUID, 16)], ())
-    backwards = stand_ins.switch_id(f"{reversed_bytes(GUID):016x}")
-    assert in_fours(reversed_bytes(int(backwards, 16)), 16) == stand_ins.text(in_fours(GUID, 16))
-    assert stand_ins.switch_id("1122334455667788\n") != "1122334455667788\n"
+    pseudonyms = Pseudonyms([in_fours(GUID, 16)], ())
+    backwards = pseudonyms.switch_id(f"{reversed_bytes(GUID):016x}")
+    assert in_fours(reversed_bytes(int(backwards, 16)), 16) == pseudonyms.text(in_fours(GUID, 16))
+    assert pseudonyms.switch_id("1122334455667788\n") != "1122334455667788\n"
 
 
 @given(ipv6s)
-def test_the_address_of_a_pod_is_replaced_that_is_no_gid(address: int) -> None:
+def test_an_address_in_if_inet6_is_replaced(address: int) -> None:
     line = f"{address:032x} 02 40 00 80     eth0"
     [made, written] = replaced(line, ipv6(address))
     assert f"{address:032x}" not in made
     assert made == f"{int(IPv6Address(written)):032x} 02 40 00 80     eth0"
 
 
-def test_the_uuid_of_a_gpu_is_replaced_wherever_it_stands() -> None:
+def test_the_uuid_of_a_gpu_is_replaced_everywhere() -> None:
     uuid = "5a3f1c2d-1234-5678-9abc-def012345678"
     made = "00000000-0000-0000-0000-000000000001"
     assert replaced(f"GPU UUID: \t GPU-{uuid}", f"GPU-{uuid.upper()}", f"pod{uuid}") == [
@@ -196,5 +196,5 @@ def test_the_uuid_of_a_gpu_is_replaced_wherever_it_stands() -> None:
 
 
 @pytest.mark.parametrize("behind", [":", ": up", ":data", ":1", "-eth0", "-ab1", "."])
-def test_a_mac_is_found_whatever_stands_behind_it(behind: str) -> None:
+def test_a_mac_is_found_whatever_follows_it(behind: str) -> None:
     assert replaced(f"98:03:9b:aa:bb:cc{behind}") == [f"00:00:5e:00:53:00{behind}"]

@@ -11,6 +11,7 @@ import pytest
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.kubelet import sockets
 from rdma_dp.kubelet.registration import peers
+from rdma_dp.kubelet.registration.lost import Loss
 from rdma_dp.kubelet.registration.peers import Peers
 from rdma_dp.kubelet.sockets import SocketServer, socket_name
 from tests.unit.kubelet.nodes import DEADLINE
@@ -21,13 +22,13 @@ UNRELATED = socket_name("rdma/b", "bbbbbb")
 
 
 @asynccontextmanager
-async def looking(directory: Path) -> AsyncIterator[asyncio.Task[str]]:
+async def looking(directory: Path) -> AsyncIterator[asyncio.Task[Loss]]:
     """A look at the peers of OWN that has begun."""
     watch = DirectoryWatch(directory)
     watching = asyncio.create_task(watch.run())
     async with asyncio.timeout(DEADLINE):
         await watch.changes.until(bool)
-    task = asyncio.create_task(Peers(directory / OWN, watch).gone(0))
+    task = asyncio.create_task(Peers(directory / OWN, [watch]).gone(0))
     await asyncio.sleep(0)
     yield task
     for each in (task, watching):
@@ -45,14 +46,14 @@ async def serving(path: Path) -> AsyncIterator[SocketServer]:
         await server.stop()
 
 
-async def test_a_sibling_that_ends_is_noticed(directory: Path) -> None:
+async def test_a_peer_that_ends_is_noticed(directory: Path) -> None:
     async with serving(directory / OTHER) as other, looking(directory) as task:
         await other.stop()
         async with asyncio.timeout(DEADLINE):
             await task
 
 
-async def test_a_sibling_that_came_later_is_noticed_when_it_ends(
+async def test_a_peer_that_came_later_is_noticed_when_it_ends(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = asyncio.Event()
@@ -71,7 +72,7 @@ async def test_a_sibling_that_came_later_is_noticed_when_it_ends(
 @asynccontextmanager
 async def pausing(
     directory: Path, meanwhile: Callable[[DirectoryWatch], Awaitable[None]]
-) -> AsyncIterator[tuple[asyncio.Task[str], DirectoryWatch]]:
+) -> AsyncIterator[tuple[asyncio.Task[Loss], DirectoryWatch]]:
     """A look by a watch that the test rings; `meanwhile` is what happens in its first pause."""
     watch, paused = DirectoryWatch(directory), asyncio.Event()
 
@@ -86,7 +87,7 @@ async def pausing(
                 paused.set()
             await asyncio.sleep(0)
 
-    task = asyncio.create_task(Paused(directory / OWN, watch).gone(PAUSE))
+    task = asyncio.create_task(Paused(directory / OWN, [watch]).gone(PAUSE))
     await asyncio.sleep(0)
     yield task, watch
     async with asyncio.timeout(DEADLINE):
@@ -95,7 +96,7 @@ async def pausing(
     await asyncio.wait([task])
 
 
-async def test_a_sibling_that_is_back_after_the_pause_is_left_alone(directory: Path) -> None:
+async def test_a_peer_that_is_back_after_the_pause_is_left_alone(directory: Path) -> None:
     """It registers again, as it must: to answer that would make both do so for ever."""
     async with serving(directory / OTHER) as other:
 
@@ -145,26 +146,27 @@ async def noticed(directory: Path, meanwhile: Callable[[DirectoryWatch], Awaitab
                 await task
 
 
-async def test_neither_its_own_socket_nor_another_resources_is_a_sibling(directory: Path) -> None:
+async def test_neither_its_own_socket_nor_another_resources_is_a_peer(directory: Path) -> None:
     async with (
         serving(directory / OWN) as own,
         serving(directory / UNRELATED) as unrelated,
         serving(directory / OTHER) as other,
     ):
-        beside = Peers(directory / OWN, DirectoryWatch(directory))
-        assert beside.present() == {directory / OTHER}
-        beside.meet(beside.present())
+        beside = Peers(directory / OWN, [DirectoryWatch(directory)])
+        assert beside.present() == {OTHER: directory / OTHER}
+        beside.begin()
+        beside.registered()
         await own.stop()
         await unrelated.stop()
-        assert not beside.look()[1]
+        assert not beside.scan()[1]
         await other.stop()
-        assert beside.look() == (frozenset(), frozenset({directory / OTHER}))
+        assert beside.scan() == ({}, frozenset({OTHER}))
 
 
-async def test_a_socket_that_nobody_serves_is_no_sibling(directory: Path) -> None:
+async def test_a_socket_that_nobody_serves_is_no_peer(directory: Path) -> None:
     async with serving(directory / "x") as served:
         os.link(directory / "x", directory / OTHER)
         await served.stop()
     async with serving(directory / THIRD):
-        beside = Peers(directory / OWN, DirectoryWatch(directory))
-        assert beside.present() == {directory / THIRD}
+        beside = Peers(directory / OWN, [DirectoryWatch(directory)])
+        assert beside.present() == {THIRD: directory / THIRD}

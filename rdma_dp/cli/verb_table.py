@@ -1,0 +1,154 @@
+"""The verbs of `rdma-dp`, one row each, and the parsers of both programs.
+
+To add a verb, write its function in verbs.py and add a row here. Help, completion and the man page
+are made from the rows. Rows of one group stand together.
+"""
+
+import argparse
+from functools import partial
+
+from rdma_dp.cli import arguments, verbs
+from rdma_dp.cli.output import NOT_LOOKED
+from rdma_dp.cli.parsing import Parser, Verb, epilog, verbs_parser
+
+NODE, CONFIG, DAEMON, OTHER = "on a node", "config", "daemon", "other"
+
+RUN = Verb(
+    "run",
+    DAEMON,
+    verbs.run,
+    [partial(arguments.add_daemon_arguments, set_links_up=False)],
+    [
+        "rdma-dp run --config-file config.json",
+        "rdma-dp run --config-file config.json --log-level debug --log-format json",
+        "rdma-dp run --config-file config.json --use-cdi",
+    ],
+)
+
+VERBS = [
+    Verb(
+        "discover",
+        NODE,
+        verbs.discover,
+        [arguments.add_output, arguments.add_root],
+        [
+            "rdma-dp discover",
+            "rdma-dp discover --output wide",
+            "rdma-dp discover --root node.tar.gz --output json",
+        ],
+    ),
+    Verb(
+        "dry-run",
+        NODE,
+        verbs.dry_run,
+        [
+            arguments.add_config,
+            partial(arguments.add_output, more=("explain",)),
+            arguments.add_use_cdi,
+            arguments.add_root,
+        ],
+        [
+            "rdma-dp dry-run --config config.json",
+            "rdma-dp dry-run --config config.json --output explain",
+            "rdma-dp dry-run --config config.json --root node.tar.gz",
+        ],
+    ),
+    Verb(
+        "doctor",
+        NODE,
+        verbs.doctor,
+        [
+            arguments.add_config,
+            arguments.add_doctor_arguments,
+            arguments.add_use_cdi,
+            arguments.add_kubelet_directories,
+            arguments.add_root,
+        ],
+        [
+            "rdma-dp doctor --config config.json",
+            "rdma-dp doctor --only hca-ports,hca-rate --counters 1",
+            "rdma-dp doctor --list",
+        ],
+        failed=NOT_LOOKED,
+    ),
+    Verb(
+        "topo",
+        NODE,
+        verbs.topo,
+        [arguments.add_topo_arguments, arguments.add_root],
+        [
+            "rdma-dp topo",
+            "rdma-dp topo --config config.json",
+            "rdma-dp topo --output svg > node.svg",
+        ],
+    ),
+    Verb(
+        "cdi",
+        NODE,
+        verbs.cdi,
+        [arguments.add_config, arguments.add_root],
+        [
+            "rdma-dp cdi --config config.json",
+            "rdma-dp cdi --config config.json --root node.tar.gz",
+        ],
+    ),
+    Verb(
+        "snapshot",
+        NODE,
+        verbs.snapshot,
+        [
+            arguments.add_snapshot_arguments,
+            arguments.add_config,
+            arguments.add_kubelet_directories,
+            arguments.add_root,
+        ],
+        [
+            "rdma-dp snapshot node.tar.gz",
+            "rdma-dp snapshot node.tar.gz --force --hide my-cluster",
+        ],
+    ),
+    Verb(
+        "check-config",
+        CONFIG,
+        verbs.check_config,
+        [arguments.add_config_to_check],
+        ["rdma-dp check-config config.json"],
+    ),
+    Verb("schema", CONFIG, verbs.schema, [], ["rdma-dp schema > schema.json"]),
+    RUN,
+    Verb(
+        "completion",
+        OTHER,
+        verbs.completion,
+        [arguments.add_shell],
+        [
+            "rdma-dp completion bash > /etc/bash_completion.d/rdma-dp",
+            "rdma-dp completion zsh > /usr/local/share/zsh/site-functions/_rdma-dp",
+            "rdma-dp completion fish > ~/.config/fish/completions/rdma-dp.fish",
+        ],
+    ),
+]
+
+COMPAT_EXAMPLES = ["k8s-rdma-shared-dp", "k8s-rdma-shared-dp --use-cdi --log-level debug"]
+
+
+def parser() -> Parser:
+    """The parser of `rdma-dp`."""
+    made = verbs_parser("rdma-dp", "An RDMA shared device plugin for Kubernetes.", VERBS)
+    arguments.add_version(made)
+    return made
+
+
+def compat_parser() -> Parser:
+    """The parser of `k8s-rdma-shared-dp`: the daemon, with the Go plugin's flags and defaults."""
+    made = Parser(
+        prog="k8s-rdma-shared-dp",
+        description=RUN.description,
+        epilog=epilog(COMPAT_EXAMPLES),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    arguments.add_version(made)
+    arguments.add_daemon_arguments(made, set_links_up=True)
+    made.set_defaults(verb=RUN.run, failed=RUN.failed, parser=made)
+    return made

@@ -1,0 +1,121 @@
+"""From a NodeState to what kubelet and containers may see of it.
+
+The spec files come first: kubelet may start a container the moment that it hears of a slot, and the
+container runtime must know the slot's CDI names by then. A resource whose files cannot be written
+is offered without a healthy slot, and the files are tried again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rdma_dp.aio.backoff import Backoff
+from rdma_dp.aio.directory_watch import DirectoryWatch
+from rdma_dp.aio.latest import Latest, Observable, first_of
+from rdma_dp.aio.tasks import start
+from rdma_dp.aio.threads import in_thread
+from rdma_dp.config import CdiMode
+from rdma_dp.daemon import state_log
+from rdma_dp.sharing.state import NodeState
+from rdma_dp.specs.publisher import SpecFiles
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A state whose files were tried, and what the log reports of it."""
+
+    state: NodeState
+    failures: Mapping[str, str]
+    lines: tuple[state_log.Line, ...]
+    warnings: frozenset[str]
+
+
+class Publication:
+    """Observes states, writes their files, and offers each state to kubelet's streams.
+
+    `offered` is the newest state whose files were tried. `applied` is the number of its scan; it
+    changes when nothing is left to do for that scan. `served` are the full names of the resources
+    that kubelet may still ask for: their files stay.
+    """
+
+    def __init__(
+        self,
+        states: Observable[NodeState],
+        served: Observable[frozenset[str]],
+        files: SpecFiles,
+        cdi_watch: DirectoryWatch,
+        applied: Latest[int],
+    ) -> None:
+        first = states.value
+        self._states = states
+        self._served = served
+        self._files = files
+        self._cdi_watch = cdi_watch
+        self._cdi_changes = cdi_watch.changes.value
+        self._applied = applied
+        self._backoff = Backoff()
+        self._warnings: frozenset[str] = frozenset()
+        self._reported: NodeState | None = None
+        # Nothing is offered before its files are there.
+        self.offered = Latest(NodeState(first.config, first.inventory, first.moment, scan=0))
+
+    async def run(self) -> None:
+        """Runs until it is cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            watched = False
+            while True:
+                state, served = self._states.value, self._served.value
+                if state.config.cdi is not CdiMode.OFF and not watched:
+                    # Only from here on: the watch of a missing directory checks twice a second.
+                    watched = True
+                    start(tasks, "watch of the CDI directory", self._cdi_watch.run())
+                failed = await self._publish(state)
+                await in_thread(self._files.tidy, served)
+                self._applied.set(state.scan)
+                await self._until_due(state, served, failed=failed)
+
+    async def _publish(self, state: NodeState) -> bool:
+        """Writes the files and offers the state. Returns whether some file failed."""
+        prepared = await in_thread(self._prepare, state)
+        self._reported, self._warnings = prepared.state, prepared.warnings
+        for level, line in prepared.lines:
+            logger.log(level, "%s", line)
+        self.offered.set(prepared.state)
+        return bool(prepared.failures)
+
+    def _prepare(self, state: NodeState) -> _Prepared:
+        """All that takes longer with more slots, for the thread."""
+        failures = self._files.follow(tuple(state.pools.values()))
+        offered = state.withholding(failures)
+        warnings = state_log.warnings(offered)
+        lines = (
+            *state_log.changes(self._reported, offered),
+            *state_log.news(self._warnings, warnings),
+        )
+        return _Prepared(offered, failures, lines, warnings)
+
+    async def _until_due(self, state: NodeState, served: frozenset[str], *, failed: bool) -> None:
+        """A new state, a resource that is no longer served, a changed file, or another try."""
+        waits: list[Coroutine[Any, Any, object]] = [
+            self._states.until(lambda newest: newest is not state),
+            self._served.until(lambda newest: newest != served),
+            self._files_touched(),
+        ]
+        if failed:
+            waits.append(asyncio.sleep(self._backoff.delay()))
+        else:
+            self._backoff.reset()
+        await first_of(*waits)
+
+    async def _files_touched(self) -> None:
+        """Until another process changed our specs, as another rdma-dp in an update may."""
+        while True:
+            changes = self._cdi_watch.changes
+            await changes.until(lambda count: count != self._cdi_changes)
+            self._cdi_changes = changes.value
+            if not await in_thread(self._files.intact):
+                return

@@ -1,0 +1,86 @@
+"""Sockets of other plugins, whose end may cost this process its registration.
+
+Step 5 of the protocol in `handover` says why. `peers` are other rdma-dp processes, `rivals` are
+plugins of others.
+"""
+
+import asyncio
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rdma_dp.aio.directory_watch import DirectoryWatch
+from rdma_dp.aio.latest import changes
+from rdma_dp.kubelet.registration.lost import Loss, Lost
+
+
+class Neighbours(ABC):
+    """The sockets of one kind in directories that are watched, each under a key of its own."""
+
+    lost: Lost
+
+    def __init__(self, watches: Sequence[DirectoryWatch]) -> None:
+        self._watches = tuple(watches)
+        self._last: Mapping[str, Path] = {}
+        self._since_begin: frozenset[str] = frozenset()
+        self._seen: frozenset[str] = frozenset()
+
+    @abstractmethod
+    def _found(self) -> dict[str, Path]:
+        """Those on which a process listens now. Raises OSError."""
+
+    def present(self) -> Mapping[str, Path]:
+        """The paths of those that are served now, by their keys.
+
+        A directory that cannot be listed (no descriptor is left) holds what it held before.
+        """
+        with contextlib.suppress(OSError):
+            self._last = self._found()
+        return self._last
+
+    def begin(self) -> None:
+        """A registration begins: a socket that ended before this moment does not matter to it."""
+        self._since_begin = frozenset(self.present())
+
+    def registered(self) -> None:
+        """That registration has succeeded: the end of those present since `begin` matters.
+
+        Until then those of before are remembered, for the registration may never succeed.
+        """
+        self._seen = self._since_begin
+
+    def scan(self) -> tuple[Mapping[str, Path], frozenset[str]]:
+        """Those that are present, and the keys of those that are gone since `begin`."""
+        present = self.present()
+        self._seen |= present.keys()
+        self._since_begin |= present.keys()
+        return present, self._seen - present.keys()
+
+    async def gone(self, pause: float) -> Loss:
+        """Waits until one of them ends and has not come back after `pause` seconds.
+
+        One that only registers again is back by then: two that answered that would go on for ever.
+        """
+        async for _ in changes(*(watch.changes for watch in self._watches)):
+            self.scan()  # first: one may end while it is observed
+            await self._observe()
+            while gone := self.scan()[1]:
+                await self._pause(pause)
+                if still := gone & self.scan()[1]:
+                    return Loss(self.lost, self._detail(still))
+        raise AssertionError("changes() never ends")
+
+    async def _observe(self) -> None:  # noqa: B027 - there may be nothing to do
+        """Called at each change, to find out more of those that are present."""
+
+    def _detail(self, gone: frozenset[str]) -> str:
+        """The text of the loss, where there is more to report than its kind."""
+        return ""
+
+    async def _pause(self, seconds: float) -> None:
+        """Meanwhile another may come and go."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                async for _ in changes(*(watch.changes for watch in self._watches)):
+                    self.scan()
