@@ -1,5 +1,5 @@
 """Checks of a node, each with a stable id, a verdict, its evidence and a remedy.
 
-`node.py` is what they look at, `check.py` what they are, `catalogue.py` all of them; each other
-file is a family of checks. `examination.py` lets them look.
+`check.py` defines a check, `catalogue.py` lists all checks, `examination.py` runs them on a node.
+checks/ has one file for each family of checks. facts/ has what several families need.
 """

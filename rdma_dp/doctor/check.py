@@ -1,20 +1,20 @@
-"""What a check is, and what it finds. Pure.
+"""Checks and their findings. Pure.
 
-A check looks at a NodeView and yields findings; the worst of them is its verdict. Its id is stable:
-people put it into scripts and tickets. Its docstring is its entry in docs/troubleshooting.md.
+A check inspects a NodeView and yields findings. Its verdict is the worst verdict of the findings.
+Its id is stable, because scripts use it. Its docstring is its entry in docs/troubleshooting.md.
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from inspect import getdoc
 
 from rdma_dp.inventory.verdicts import Code
 from rdma_dp.node.view import NodeView
 
 
 class Verdict(StrEnum):
-    """From the best to the worst. UNKNOWN is an honest "could not be seen"."""
+    """From the best to the worst. UNKNOWN: the node does not show it."""
 
     OK = "ok"
     UNKNOWN = "unknown"
@@ -26,16 +26,17 @@ _SEVERITY = tuple(Verdict)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of them; OK of none."""
+    """The worst verdict; OK if there is none."""
     return max(verdicts, key=_SEVERITY.index, default=Verdict.OK)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a check saw.
+    """One result of a check.
 
-    `evidence` is one line: what was read where. `remedy` is what to type, a command or a step per
-    item. Findings that differ in `subject` (an HCA, a pod, a resource) alone are shown as one.
+    `evidence` is one line: what was read, and where. `remedy` has a command or a step per item.
+    Findings with the same evidence are shown as one, with all their subjects (HCAs, pods,
+    resources).
     `code` is that of the verdict that the evidence quotes.
     """
 
@@ -47,26 +48,26 @@ class Finding:
 
 
 def ok(evidence: str) -> Finding:
-    """All is well, and by what one sees that."""
+    """No problem; `evidence` is what shows that."""
     return Finding(Verdict.OK, evidence)
 
 
 def unknown(evidence: str, *remedy: str, subject: str = "", code: Code | None = None) -> Finding:
-    """It could not be seen, and why."""
+    """The node does not show it; `evidence` is why."""
     return Finding(Verdict.UNKNOWN, evidence, remedy, subject, code)
 
 
 def warn(evidence: str, *remedy: str, subject: str = "", code: Code | None = None) -> Finding:
-    """Something that may hurt, or hurts somebody."""
+    """A possible problem, or a problem of a part of the pods."""
     return Finding(Verdict.WARN, evidence, remedy, subject, code)
 
 
 def fail(evidence: str, *remedy: str, subject: str = "", code: Code | None = None) -> Finding:
-    """Something that keeps RDMA from working."""
+    """A problem that prevents RDMA from working."""
     return Finding(Verdict.FAIL, evidence, remedy, subject, code)
 
 
-Look = Callable[[NodeView], Iterator[Finding]]
+Inspection = Callable[[NodeView], Iterator[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class Check:
     """One entry of the catalogue.
 
     `reads` names the files and interfaces that it reads, `remedies` the commands that it may
-    propose, with placeholders in capitals.
+    suggest, with placeholders in capitals.
     """
 
     id: str
@@ -82,24 +83,24 @@ class Check:
     title: str
     reads: str
     remedies: tuple[str, ...]
-    look: Look
+    inspect: Inspection
 
     @property
     def meaning(self) -> str:
-        """What it means when this is not well: the docstring of its function."""
-        return inspect.getdoc(self.look) or ""
+        """What a problem means: the docstring of its function."""
+        return getdoc(self.inspect) or ""
 
 
 def check(
-    id: str,  # noqa: A002 (that is what it is called everywhere)
+    id: str,  # noqa: A002 (the name of the field)
     title: str,
     *,
     reads: str,
     remedies: tuple[str, ...] = (),
-) -> Callable[[Look], Check]:
-    """Makes a check of a function. Its family is what stands before the first dash of its id."""
+) -> Callable[[Inspection], Check]:
+    """Makes a check of a function. Its family is the part of its id before the first dash."""
 
-    def made(look: Look) -> Check:
-        return Check(id, id.partition("-")[0], title, reads, remedies, look)
+    def made(inspect: Inspection) -> Check:
+        return Check(id, id.partition("-")[0], title, reads, remedies, inspect)
 
     return made

@@ -1,4 +1,4 @@
-"""Lets checks look at a node, and puts what they found together."""
+"""Runs checks on a node and collects their findings."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,25 +13,25 @@ from rdma_dp.node.view import NodeView, view_node
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one check found. `findings` are those that matter: the good ones only if all are."""
+    """The result of one check. `findings` has OK findings only if all findings are OK."""
 
     check: Check
     findings: tuple[Finding, ...]
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of what was found."""
+        """The worst verdict of the findings."""
         return worst(finding.verdict for finding in self.findings)
 
     @property
     def remedy(self) -> tuple[str, ...]:
-        """What to type, each command once."""
+        """The remedies of all findings, each once."""
         return tuple(dict.fromkeys(step for each in self.findings for step in each.remedy))
 
 
 def examine(node: NodeView, checks: Iterable[Check]) -> tuple[Result, ...]:
     """The results in the order of the checks."""
-    return tuple(Result(check, _looked(check, node)) for check in checks)
+    return tuple(Result(check, _inspected(check, node)) for check in checks)
 
 
 def examine_node(root: NodeSource, config: FoundConfig) -> tuple[Result, ...]:
@@ -40,15 +40,15 @@ def examine_node(root: NodeSource, config: FoundConfig) -> tuple[Result, ...]:
 
 
 def _on_one_line(finding: Finding) -> Finding:
-    """Whatever a file of the node held that is quoted in it."""
+    """The finding without line breaks, which quoted files may contain."""
     return replace(finding, evidence=" ".join(finding.evidence.split()))
 
 
-def _looked(check: Check, node: NodeView) -> tuple[Finding, ...]:
+def _inspected(check: Check, node: NodeView) -> tuple[Finding, ...]:
     findings: list[Finding] = []
     try:
-        findings.extend(map(_on_one_line, check.look(node)))
-    except HostError as error:  # what was seen before it counts all the same
+        findings.extend(map(_on_one_line, check.inspect(node)))
+    except HostError as error:  # the findings before it stay
         findings.append(unknown(error.message, *([error.hint] if error.hint else [])))
-    troubles = tuple(finding for finding in findings if finding.verdict is not Verdict.OK)
-    return troubles or tuple(findings) or (ok("nothing here that it concerns"),)
+    problems = tuple(finding for finding in findings if finding.verdict is not Verdict.OK)
+    return problems or tuple(findings) or (ok("does not apply to this node"),)

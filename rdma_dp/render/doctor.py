@@ -1,4 +1,4 @@
-"""What the doctor found: for people, and as JSON with stable field names."""
+"""The results of the doctor, as a table and as JSON with stable field names."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,11 +18,11 @@ _COLOURS = {
     Verdict.WARN: "yellow",
     Verdict.FAIL: "bold red",
 }
-_SUBJECTS = 4  # of a finding that several have in common; the JSON has them all
+_SUBJECTS = 4  # shown for findings with the same evidence; the JSON has all
 
 
 def table(results: Sequence[Result]) -> RenderableType:
-    """A line per check that is well; what was seen and what to type for each other one."""
+    """One line for each check without a problem; findings and remedies for the others."""
     rows = _grid(2)
     for result in results:
         rows.add_row(
@@ -43,7 +43,7 @@ def catalogue(checks: Iterable[Check]) -> RenderableType:
 
 
 def document(results: Sequence[Result]) -> dict[str, Any]:
-    """All that was found, for programs."""
+    """All results, for programs."""
     return {
         "verdict": worst(result.verdict for result in results).value,
         "checks": [
@@ -88,7 +88,7 @@ def catalogue_document(checks: Iterable[Check]) -> dict[str, Any]:
 
 
 def _grid(names: int) -> Table:
-    """Columns for names, which are never cut, and one for what is said of them."""
+    """Columns for names, which are never cut, and one for text."""
     rows = Table.grid(padding=(0, 2, 0, 0))
     for _ in range(names):
         rows.add_column(no_wrap=True)
@@ -107,12 +107,12 @@ def _findings(result: Result) -> Iterator[Text]:
 
 
 def _steps(remedies: Iterable[tuple[str, ...]]) -> Iterator[Text]:
-    """What to type, as far as anybody reads: each step once."""
+    """The first steps of the remedies, each once."""
     steps = list(dict.fromkeys(step for remedy in remedies for step in remedy))
     for step in steps[:_SUBJECTS]:
         yield Text(f"  {step}", "bold")
     if len(steps) > _SUBJECTS:
-        yield Text(f"  and {len(steps) - _SUBJECTS} more: `-o json` has them all", "dim")
+        yield Text(f"  and {len(steps) - _SUBJECTS} more: `-o json` shows all", "dim")
 
 
 def _summary(results: Sequence[Result]) -> Text:

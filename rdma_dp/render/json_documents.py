@@ -1,7 +1,7 @@
 """JSON documents of `discover`, `topo` and `dry-run`. Their field names are stable. Pure.
 
-Absent is null, never a missing key. Times, addresses of this process and paths below another root
-have no place here.
+An absent value is null, never a missing key. Beside each text of a verdict is its `code`, which is
+stable (docs/codes.md). The documents have no times, and no paths below another root.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _NO_FUNCTION = PciFunction(address="")
 
 
 def discover(inventory: Inventory) -> Document:
-    """Everything that the node has."""
+    """The HCAs of the node, the functions without an HCA, and facts about the node."""
     return {
         "hcas": [_hca(hca) for hca in inventory.hcas],
         "others": [_other(other) for other in inventory.unused_functions],
@@ -34,7 +34,7 @@ def discover(inventory: Inventory) -> Document:
 def dry_run(
     inventory: Inventory, pools: Sequence[Pool], config_warnings: Sequence[str]
 ) -> Document:
-    """What the daemon would tell kubelet, and what a container would get."""
+    """The slots that the daemon would list, and the devices that a container would get."""
     selections = [pool.selection for pool in pools]
     return {
         "resources": [_resource(pool, inventory.system) for pool in pools],
@@ -43,7 +43,7 @@ def dry_run(
 
 
 def topo(view: View) -> Document:
-    """Where GPUs and HCAs are, and the distance of each from each."""
+    """The places of GPUs and HCAs, and the distance of each GPU to each HCA."""
     topology, inventory = view.topology, view.inventory
     return {
         "gpus": [_gpu(gpu, view) for gpu in topology.gpus],
@@ -83,7 +83,7 @@ def _gpu(gpu: Gpu, view: View) -> Document:
 
 
 def _distance(distance: Distance | None) -> str | None:
-    """None where it cannot be known."""
+    """The distance; None where it is not known."""
     return None if distance in (None, Distance.UNKNOWN) else distance
 
 
@@ -180,7 +180,7 @@ def _resource(pool: Pool, system: System) -> Document:
 
 
 def _share(pool: Pool, share: SlotGroup) -> Document:
-    """The slots that hand out the same HCAs; `key` is what their ids begin with."""
+    """A group of slots with the same HCAs; their ids begin with `key`."""
     return {
         "key": share.key,
         "hcas": [hca.name for hca in share.hcas],
@@ -194,7 +194,7 @@ def _share(pool: Pool, share: SlotGroup) -> Document:
 
 
 def _answer(pool: Pool, grant: Grant) -> Document:
-    """What a container with one slot gets."""
+    """What a container with one slot gets from Allocate."""
     delivery = delivered(grant, pool.cdi)
     return {
         "devices": [

@@ -1,1 +1,1 @@
-"""The families of checks, one file each."""
+"""The families of checks."""

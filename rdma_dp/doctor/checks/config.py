@@ -1,4 +1,4 @@
-"""The config, and what it makes of this node."""
+"""The config, and the resources that it defines on this node."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from rdma_dp.sharing.selection import HcaVerdict
 from rdma_dp.text import counted, some
 
 _SHOWN = 4  # names in a line of evidence
-_NO_CONFIG = "there is no config to judge by"
+_NO_CONFIG = "there is no config"
 
 
 @check(
@@ -24,17 +24,18 @@ _NO_CONFIG = "there is no config to judge by"
     remedies=("rdma-dp check-config FILE", "rdma-dp doctor --config FILE"),
 )
 def file(node: NodeView) -> Iterator[Finding]:
-    """Every problem of the config, each with its place. With one the daemon does not start, or goes
-    on with the last good config. Without a file it waits, and nothing can be said of resources.
+    """Every problem of the config with its place. With a problem the daemon does not start, or
+    keeps the last valid config. Without a file the daemon waits, and the checks of resources are
+    unknown.
     """
     seen = node.config
-    to_check = f"rdma-dp check-config {seen.file}"
+    command = f"rdma-dp check-config {seen.file}"
     if seen.missing:
         yield unknown(f"there is no config {seen.file}", "rdma-dp doctor --config FILE")
     for problem in seen.errors:
-        yield fail(str(problem), to_check)
+        yield fail(str(problem), command)
     for problem in seen.warnings:
-        yield warn(str(problem), to_check)
+        yield warn(str(problem), command)
     if seen.config is not None:
         yield ok(f"{seen.file}: {counted(len(seen.config.config_list), 'resource')}")
 
@@ -46,13 +47,13 @@ def file(node: NodeView) -> Iterator[Finding]:
     remedies=("rdma-dp dry-run --config FILE", "modprobe MODULE"),
 )
 def resources(node: NodeView) -> Iterator[Finding]:
-    """A resource that takes no HCA of this node, with what comes nearest: the selector that does
-    not fit and the value that would, or the function that would fit if it had an HCA.
+    """A resource without an HCA on this node, with the nearest candidate: the selector that does
+    not match and a value that would, or the function that would match if it had an HCA.
 
-    It fails when no resource has an HCA and is a warning beside one that has: a config for many
-    kinds of nodes names resources that some of them lack.
+    The check fails when no resource has an HCA. It warns when another resource has one, because a
+    config for several types of nodes has resources that some nodes lack.
     """
-    unseen = _not_to_be_seen(node)
+    unseen = _unseen(node)
     judge = warn if any(pool.hcas for pool in node.pools) else fail
     for pool in node.pools:
         for step in steps(pool.selection, node.inventory):
@@ -72,45 +73,45 @@ def _taken(pool: Pool) -> str:
     return f"{pool.resource.full_name} has {some(tuple(h.name for h in pool.hcas), _SHOWN)}"
 
 
-def _not_to_be_seen(node: NodeView) -> str | None:
-    """What a tree that is only a part of a host's lacks, so that nobody knows what it would have.
+def _unseen(node: NodeView) -> str | None:
+    """What the tree of a host lacks, so that the result would be a guess; None if it lacks nothing.
 
-    Without HCAs the class itself counts, with them the class that makes them usable.
+    Without HCAs that is the class of HCAs, with HCAs the class of their uverbs devices.
     """
-    made_by = CLASS_VERBS if node.inventory.hcas else CLASS_INFINIBAND
-    if any(map(node.host.is_directory, (made_by, MODULES))):
+    directory = CLASS_VERBS if node.inventory.hcas else CLASS_INFINIBAND
+    if any(map(node.host.is_directory, (directory, MODULES))):
         return None
-    return f"neither /{made_by} nor /{MODULES} is there to look at"
+    return f"there is neither /{directory} nor /{MODULES}"
 
 
 @check(
     "config-unused",
-    "HCAs in no resource, though their like are in one",
+    "HCAs in no resource, though similar HCAs are in one",
     reads="the config's selectors, the HCAs",
     remedies=("rdma-dp dry-run --config FILE",),
 )
-def unused(node: NodeView) -> Iterator[Finding]:
-    """An HCA that could be shared, has an ACTIVE port and is in no resource, although one of the
-    same kind (PCI id, kind of function, link type) is: perhaps forgotten, as a second port is by
-    its name. It is not told of HCAs of another kind, nor of those that `exclude` leaves out: that
-    is somebody's will.
+def not_taken(node: NodeView) -> Iterator[Finding]:
+    """An HCA that can be shared, has an ACTIVE port and is in no resource, although an HCA of the
+    same kind (PCI id, function type, link type) is in one. It may have been forgotten, such as a
+    second port that `ifNames` does not list. HCAs of other kinds and HCAs that `exclude` matches
+    are not reported.
     """
     taken = {hca.name for pool in node.pools for hca in pool.hcas}
     kinds = {_kind(hca): pool for pool in node.pools for hca in pool.hcas}
     excluded = _excluded(node)
-    left = [hca for hca in node.inventory.hcas if hca.shareable and hca.name not in taken]
-    for hca in left:
+    unused = [hca for hca in node.inventory.hcas if hca.shareable and hca.name not in taken]
+    for hca in unused:
         pool = kinds.get(_kind(hca))
         if pool is not None and hca.name not in excluded and has_active_port(hca):
             yield warn(
                 f"is in no resource, though {pool.resource.full_name} has others of its kind:"
-                " select it too, or say below exclude that it is left out on purpose",
+                " select it too, or exclude it if that is on purpose",
                 f"rdma-dp dry-run --config {node.config.file}",
                 subject=hca.name,
             )
     if node.pools:
-        others = f": {some(tuple(hca.name for hca in left), _SHOWN)}" if left else ""
-        yield ok(f"{counted(len(taken), 'HCA')} in resources, {len(left)} not{others}")
+        others = f": {some(tuple(hca.name for hca in unused), _SHOWN)}" if unused else ""
+        yield ok(f"{counted(len(taken), 'HCA')} in resources, {len(unused)} not{others}")
     else:
         yield unknown(_NO_CONFIG)
 
@@ -122,13 +123,13 @@ def _kind(hca: Hca) -> tuple[object, ...]:
 
 
 def _excluded(node: NodeView) -> set[str]:
-    """The HCAs that a resource leaves out by `exclude`, and not by what it wants."""
+    """The HCAs that a resource does not take because of `exclude`."""
 
-    def left_out(verdict: HcaVerdict) -> bool:
+    def is_excluded(verdict: HcaVerdict) -> bool:
         return any(mismatch.excludes for mismatch in verdict.mismatches)
 
     verdicts = (verdict for pool in node.pools for verdict in pool.selection.rejected)
-    return {verdict.hca.name for verdict in verdicts if left_out(verdict)}
+    return {verdict.hca.name for verdict in verdicts if is_excluded(verdict)}
 
 
 @check(
@@ -138,8 +139,8 @@ def _excluded(node: NodeView) -> set[str]:
     remedies=("rdma-dp dry-run --config FILE",),
 )
 def shared(node: NodeView) -> Iterator[Finding]:
-    """An HCA in several resources is shared by more containers than each rdmaHcaMax says, and
-    neither resource knows of the other. It works, and is seldom meant.
+    """An HCA in several resources is shared by more containers than rdmaHcaMax of each resource
+    allows. RDMA works, but this is rarely intended.
     """
     found = takers(node.inventory, [pool.selection for pool in node.pools])
     for hca, names in found.items():
@@ -154,18 +155,19 @@ def shared(node: NodeView) -> Iterator[Finding]:
 
 @check(
     "config-slots",
-    "Slots that the hardware has room for",
+    "The hardware has room for all slots",
     reads="rdmaHcaMax; /sys/class/infiniband/HCA/ports/N/gids",
     remedies=("rdma-dp dry-run --config FILE",),
 )
 def slots(node: NodeView) -> Iterator[Finding]:
-    """With RoCE the interface of each pod (macvlan, ipvlan, VLAN) puts its addresses into the GID
-    table of the port below: each address twice, as RoCE v1 and v2, and a pod has two addresses, the
-    link-local one and its own. mlx5's table of 256 slots is full after 63 pods beside the host's
-    own four: the next pod gets an interface, but no GID. With rdmaHcaMax above 63 the size of the
-    node's tables decides. InfiniBand has no GIDs per pod, and needs no limit.
+    """With RoCE the interface of each pod (macvlan, ipvlan, VLAN) adds its addresses to the GID
+    table of the port below. Each address takes two slots, RoCE v1 and v2, and a pod has two
+    addresses, a link-local one and its own. The table of mlx5 has 256 slots. Four belong to the
+    host, so it is full after 63 pods: the next pod gets an interface, but no GID. If rdmaHcaMax is
+    above 63, the check compares it with the tables of this node. InfiniBand has no GIDs per pod and
+    needs no limit.
 
-    It is also a warning when the slots do not fit into one message to kubelet.
+    The check also warns when the slots do not fit into one message to kubelet.
     """
     for pool in node.pools:
         yield from _too_many(node, pool)
@@ -178,7 +180,7 @@ def slots(node: NodeView) -> Iterator[Finding]:
 
 
 _GIDS_OF_A_POD = 4  # two addresses, each as RoCE v1 and v2
-_ALWAYS_FIT = 63  # what mlx5's 256 slots have room for
+_ALWAYS_FIT = 63  # fit into the 256 slots of mlx5
 
 
 def _slots(pool: Pool) -> str:
@@ -209,4 +211,4 @@ def _too_many(node: NodeView, pool: Pool) -> Iterator[Finding]:
                 )
 
 
-CHECKS = (file, resources, unused, shared, slots)
+CHECKS = (file, resources, not_taken, shared, slots)

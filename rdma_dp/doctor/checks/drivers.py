@@ -1,4 +1,4 @@
-"""What must be loaded and bound before there is an HCA at all: modules, drivers, firmware."""
+"""What an HCA needs before it exists: modules, drivers, firmware."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,14 +14,14 @@ from rdma_dp.text import counted, some
 
 _SHOWN = 4  # names in a line of evidence
 
-# A module that is built into the kernel may have no directory in /sys/module: what it makes tells.
+# A module that is built into the kernel may have no directory in /sys/module, but makes these.
 _MADE_BY = {
     "ib_core": CLASS_INFINIBAND,
     "ib_uverbs": CLASS_VERBS,
     "ib_umad": CLASS_MAD,
     "rdma_ucm": RDMA_CM,
 }
-_LINK_LAYERS = (None, "InfiniBand", "Ethernet")  # None: not told
+_LINK_LAYERS = (None, "InfiniBand", "Ethernet")  # None: not shown
 _NEEDED_FOR = {
     "ib_umad": "is not loaded: management tools such as ibstat and perfquery will fail",
     "rdma_ucm": "is not loaded: programs that connect through rdma_cm will fail",
@@ -31,23 +31,23 @@ _NEEDED_FOR = {
 @check(
     "hca-modules",
     "RDMA kernel modules",
-    reads="/sys/module, and what the modules make below /sys/class",
+    reads="/sys/module, and the directories that the modules make below /sys/class",
     remedies=("modprobe MODULE",),
 )
 def modules(node: NodeView) -> Iterator[Finding]:
-    """Without ib_uverbs no program can use an HCA; without the vendor's module (mlx5_ib for
-    mlx5_core) there is none. ib_umad is for management tools, rdma_ucm for programs that connect
-    through rdma_cm: pods work without them, if they use neither. AWS's EFA has no use for them.
+    """Without ib_uverbs no program can use an HCA. Without the module of the vendor (mlx5_ib for
+    mlx5_core) there is no HCA. Management tools need ib_umad, programs that connect through rdma_cm
+    need rdma_ucm; other pods work without these two. AWS's EFA does not use them.
 
-    A driver without its RDMA module fails the check when no HCA of the node can be shared. Beside
-    HCAs that work it is a warning: servers have Ethernet ports whose RDMA nobody wants.
+    If the RDMA module of a driver is not loaded, the check fails when no HCA of the node can be
+    shared. Otherwise it warns, because servers have Ethernet ports that are not used for RDMA.
     """
     if not node.host.is_directory(MODULES):
-        yield unknown("there is no /sys/module to look at")
+        yield unknown("there is no /sys/module")
         return
-    lacking = list(_drivers_without_module(node))
+    without_module = list(_drivers_without_module(node))
     works = any(hca.shareable for hca in node.inventory.hcas)
-    for driver, module in dict.fromkeys(lacking):
+    for driver, module in dict.fromkeys(without_module):
         addresses = tuple(
             a for a, of in _by_driver(node.inventory.unused_functions) if of == driver
         )
@@ -55,30 +55,30 @@ def modules(node: NodeView) -> Iterator[Finding]:
         judge = warn if works else fail
         yield judge(text, f"modprobe {module}", subject=module, code=UnusedCode.MODULE_NOT_LOADED)
     if not node.inventory.hcas:
-        if not lacking:
-            yield ok("the node has no HCA that would need them")
+        if not without_module:
+            yield ok("the node has no HCA that needs them")
         return
     found = node.inventory.system.modules
-    missing = [name for name in found if not _there(node, name) and _of_use(node, name)]
+    missing = [n for n in found if not _is_loaded(node, n) and _is_useful(node, n)]
     for name in missing:
         judge = warn if name in _NEEDED_FOR else fail
         yield judge(_NEEDED_FOR.get(name, "is not loaded"), f"modprobe {name}", subject=name)
-    yield ok(f"loaded: {', '.join(name for name in found if _there(node, name))}")
+    yield ok(f"loaded: {', '.join(name for name in found if _is_loaded(node, name))}")
 
 
-def _of_use(node: NodeView, module: str) -> bool:
-    """Management and rdma_cm know ports of InfiniBand and Ethernet (include/rdma/ib_verbs.h,
-    rdma_cap_ib_mad, rdma_cap_ib_cm, rdma_cap_iw_cm); EFA's are neither.
+def _is_useful(node: NodeView, module: str) -> bool:
+    """Management and rdma_cm support InfiniBand and Ethernet ports (kernel include/rdma/ib_verbs.h,
+    rdma_cap_ib_mad, rdma_cap_ib_cm, rdma_cap_iw_cm). Ports of EFA are neither.
     """
     ports = (port for hca in node.inventory.hcas for port in hca.ports)
     return module not in _NEEDED_FOR or any(p.link_layer in _LINK_LAYERS for p in ports)
 
 
-def _there(node: NodeView, module: str) -> bool:
+def _is_loaded(node: NodeView, module: str) -> bool:
     if node.inventory.system.modules.get(module) or node.host.is_directory(f"{MODULES}/{module}"):
         return True
     made = _MADE_BY.get(module)
-    if made is None:  # a vendor's: it has made the HCA that asks for it
+    if made is None:  # the module of a vendor, which makes HCAs
         return any(
             RDMA_MODULE_OF_DRIVER.get(function.driver or "") == module
             for hca in node.inventory.hcas
@@ -87,14 +87,14 @@ def _there(node: NodeView, module: str) -> bool:
     return node.host.is_directory(made)
 
 
-def _by_driver(others: Sequence[UnusedFunction]) -> list[tuple[str, str | None]]:
-    return [(idle.function.address, idle.function.driver) for idle in others]
+def _by_driver(functions: Sequence[UnusedFunction]) -> list[tuple[str, str | None]]:
+    return [(each.function.address, each.function.driver) for each in functions]
 
 
 def _drivers_without_module(node: NodeView) -> Iterator[tuple[str, str]]:
     for _, driver in _by_driver(node.inventory.unused_functions):
         module = RDMA_MODULE_OF_DRIVER.get(driver or "")
-        if driver and module and not _there(node, module):
+        if driver and module and not _is_loaded(node, module):
             yield driver, module
 
 
@@ -105,67 +105,67 @@ def _drivers_without_module(node: NodeView) -> Iterator[tuple[str, str]]:
     remedies=("modprobe DRIVER", "echo ADDRESS > /sys/bus/pci/drivers/DRIVER/bind", KERNEL_LOG),
 )
 def drivers(node: NodeView) -> Iterator[Finding]:
-    """A function of an RDMA adapter without a driver, or whose driver and module are there and yet
-    made no HCA. One without a driver counts where a resource's selectors mean it, and where there
-    is no config that would tell: VFs may wait for a virtual machine.
+    """A function of an RDMA adapter without a driver, or with driver and module but without an HCA.
+    A function without a driver is reported if a resource's selectors match it, or if there is no
+    config. VFs may be reserved for a virtual machine.
 
-    It fails when the node has no HCA at all and is a warning beside those that work. What a
-    missing module keeps from having an HCA is told by hca-modules.
+    The check fails when the node has no HCA that can be shared, and warns otherwise. For functions
+    that lack a module see hca-modules.
     """
     judge = warn if any(hca.shareable for hca in node.inventory.hcas) else fail
-    others, meant = node.inventory.unused_functions, _meant(node)
-    for idle in others:
-        address = idle.function.address
-        remedy = idle.reason.remedy
-        if remedy is None or idle.reason.code is UnusedCode.MODULE_NOT_LOADED:
+    others, selected = node.inventory.unused_functions, _selected(node)
+    for each in others:
+        address = each.function.address
+        remedy = each.reason.remedy
+        if remedy is None or each.reason.code is UnusedCode.MODULE_NOT_LOADED:
             continue
-        if idle.function.driver is None and meant is not None and address not in meant:
+        if each.function.driver is None and selected is not None and address not in selected:
             continue
-        yield judge(idle.reason.text, remedy, subject=address, code=idle.reason.code)
+        yield judge(each.reason.text, remedy, subject=address, code=each.reason.code)
     functions = counted(len(others), "network function")
     yield ok(f"{counted(len(node.inventory.hcas), 'HCA')}; {functions} without one")
 
 
 @check(
     "hca-vfio",
-    "Functions in the hands of a virtual machine or of user space",
+    "Functions that are passed to virtual machines or user space",
     reads="/sys/bus/pci/devices/ADDRESS/driver",
     remedies=("driverctl unset-override ADDRESS", "dpdk-devbind.py --bind=DRIVER ADDRESS"),
 )
 def vfio(node: NodeView) -> Iterator[Finding]:
-    """A function on vfio-pci, or on another driver that hands it on, has no HCA for pods. That is
-    a warning where a resource's selectors mean it, and where there is no config that would tell:
-    on a node with virtual machines it is the purpose.
+    """A function on vfio-pci, or on a similar driver, has no HCA for pods. The check warns if a
+    resource's selectors match the function, or if there is no config. On a node for virtual
+    machines this is intended.
     """
-    handed_on = [
-        idle
-        for idle in node.inventory.unused_functions
-        if idle.reason.code is UnusedCode.PASSED_THROUGH
+    passed = [
+        each
+        for each in node.inventory.unused_functions
+        if each.reason.code is UnusedCode.PASSED_THROUGH
     ]
-    meant = _meant(node)
-    for idle in handed_on:
-        if meant is None or idle.function.address in meant:
-            address = idle.function.address
+    selected = _selected(node)
+    for each in passed:
+        if selected is None or each.function.address in selected:
+            address = each.function.address
             yield warn(
-                idle.reason.text,
+                each.reason.text,
                 f"driverctl unset-override {address}",
                 subject=address,
-                code=idle.reason.code,
+                code=each.reason.code,
             )
-    if handed_on:
-        yield ok(f"handed on: {counted(len(handed_on), 'function')}, none that a resource means")
+    if passed:
+        yield ok(f"passed on: {counted(len(passed), 'function')}, none that a resource selects")
     else:
-        yield ok("no network function is handed on")
+        yield ok("no network function is passed on")
 
 
-def _meant(node: NodeView) -> set[str] | None:
-    """The addresses of functions without an HCA that a resource would take; None: no config."""
+def _selected(node: NodeView) -> set[str] | None:
+    """The addresses of functions without an HCA that a resource selects; None without a config."""
     if node.config.config is None:
         return None
     return {
-        idle.function.address
+        each.function.address
         for pool in node.pools
-        for idle in matching_functions(pool.resource.selectors, node.inventory)
+        for each in matching_functions(pool.resource.selectors, node.inventory)
     }
 
 
@@ -176,9 +176,9 @@ def _meant(node: NodeView) -> set[str] | None:
     remedies=("devlink dev info pci/ADDRESS", "mlxfwmanager --query", "dmesg | grep -i firmware"),
 )
 def firmware(node: NodeView) -> Iterator[Finding]:
-    """A driver that finds its adapter's firmware too old says so in the kernel log only: `dmesg |
-    grep -i firmware`. What /sys shows is the version, so cards of one kind (PCI id and board) are
-    compared, and those that are behind the newest of the node are a warning.
+    """A driver reports firmware that is too old only in the kernel log: `dmesg | grep -i firmware`.
+    /sys shows the version. So the check compares cards of one kind (PCI id and board), and warns
+    for those with older firmware than the newest on the node.
     """
     versions = {hca.name: _version(node, hca) for hca in node.inventory.hcas}
     kinds: dict[tuple[str, ...], list[Hca]] = defaultdict(list)
@@ -189,11 +189,11 @@ def firmware(node: NodeView) -> Iterator[Finding]:
     for (vendor, device, _), hcas in kinds.items():
         yield from _behind(f"{vendor}:{device}", hcas, versions)
     if node.inventory.hcas and not kinds:
-        yield unknown("no HCA on a PCI function tells its firmware", "dmesg | grep -i firmware")
+        yield unknown("no HCA on a PCI function shows its firmware", "dmesg | grep -i firmware")
     elif kinds:
         yield ok(
-            f"{some(_distinct(versions), _SHOWN)}: one version for each kind of card; what a"
-            " driver wants stands in dmesg only"
+            f"{some(_distinct(versions), _SHOWN)}: one version for each kind of card; only"
+            " dmesg shows the version that a driver needs"
         )
 
 
@@ -202,7 +202,7 @@ def _distinct(versions: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _version(node: NodeView, hca: Hca) -> str:
-    """As the kernel tells it; "" for the zeros of drivers that have none."""
+    """The version from the kernel; "" for the zeros of drivers without one."""
     text = node.host.read_or_none(f"{CLASS_INFINIBAND}/{hca.name}/fw_ver") or ""
     return text[:64].rstrip() if text.strip("0. ") else ""
 

@@ -1,4 +1,4 @@
-"""The fabric as the node sees it: MTUs and GID tables of RoCE ports."""
+"""MTUs and GID tables of RoCE ports."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -21,9 +21,9 @@ from rdma_dp.text import counted, some
 
 _SHOWN = 4  # names in a line of evidence
 
-# What is over a netdev and sends nothing itself: the datapath of Open vSwitch, which all its ports
-# have as master, at 1500 whatever theirs is (net/openvswitch/vport-netdev.c), and a VRF, which
-# has 65575 (drivers/net/vrf.c, IP6_MAX_MTU).
+# Interfaces over a netdev that send nothing themselves. The datapath of Open vSwitch is the master
+# of all its ports and has 1500 with any MTU of the ports (kernel net/openvswitch/vport-netdev.c).
+# A VRF has 65575 (kernel drivers/net/vrf.c, IP6_MAX_MTU).
 _OVS = "ovs-system"
 _LARGEST_PACKET = 65535
 
@@ -31,18 +31,18 @@ _LARGEST_PACKET = 65535
 @check(
     "fabric-mtu",
     "One MTU from the port to the pods",
-    reads="/sys/class/net/NETDEV/mtu, of each RoCE port and of what runs over it (upper_*)",
+    reads="/sys/class/net/NETDEV/mtu, of each RoCE port and of the interfaces over it (upper_*)",
     remedies=("ip link set NETDEV mtu MTU",),
 )
 def mtu(node: NodeView) -> Iterator[Finding]:
-    """RoCE sends packets of 256 to 4096 bytes, the largest that fits into the netdev's MTU with 96
-    bytes of headers: 1500 gives 1024, 4192 and more give 4096. Programs that connect through
-    rdma_cm go by the MTU of their own interface, others by the port's.
+    """RoCE has packets of 256, 512, 1024, 2048 or 4096 bytes: the largest that fits into the MTU of
+    the netdev with 96 bytes of headers. 1500 gives 1024; 4192 and more give 4096. Programs that
+    connect through rdma_cm use the MTU of their own interface, other programs that of the port.
 
-    A warning: an interface over the port (VLAN, macvlan, ipvlan, bond) whose MTU gives RoCE
-    another, HCAs of one resource with different ones, an MTU too small for RoCE. A small MTU that
-    is the same everywhere works: it is told and not warned of, for the switches, which nobody sees
-    from here, may know no other. Interfaces in the pods' own namespaces do not show either.
+    The check warns about an interface over the port (VLAN, macvlan, ipvlan, bond) whose MTU gives
+    another RoCE MTU, about different MTUs in one resource, and about an MTU that is too small for
+    RoCE. A small MTU that is the same everywhere is shown without a warning, because the switches
+    may need it. Neither the switches nor interfaces in pods' namespaces can be inspected.
     """
     found = _mtus(node)
     for name, (own, uppers) in found.items():
@@ -57,7 +57,7 @@ def mtu(node: NodeView) -> Iterator[Finding]:
     if found:
         yield ok("; ".join(_by_size({name: own for name, (own, _) in found.items()})))
     elif any(_roce(node)):
-        yield unknown("no netdev of a RoCE port is there, or tells its MTU")
+        yield unknown("no netdev of a RoCE port shows an MTU")
 
 
 def _mismatch(name: str, own: int, upper: str, over: int) -> Finding:
@@ -80,7 +80,7 @@ def _roce(node: NodeView) -> Iterator[tuple[Hca, Port]]:
 
 
 def _mtus(node: NodeView) -> dict[str, tuple[int, dict[str, int]]]:
-    """The MTU of each netdev of a RoCE port, and those of what runs over it."""
+    """The MTU of each netdev of a RoCE port, and the MTUs of the interfaces over it."""
     found = {}
     for _, port in _roce(node):
         for name in port.netdevs:
@@ -95,7 +95,7 @@ def _mtu(node: NodeView, name: str) -> int | None:
 
 
 def _uppers(node: NodeView, name: str) -> Iterator[tuple[str, int]]:
-    """What runs over a netdev in this network namespace (kernel net/core/dev.c makes the links)."""
+    """The interfaces over a netdev in this network namespace (links of kernel net/core/dev.c)."""
     for entry in node.host.entries(f"{CLASS_NET}/{name}"):
         kind, _, upper = entry.partition("_")
         over = _mtu(node, upper) if kind == "upper" and upper else None
@@ -129,7 +129,7 @@ def _by_size(sizes: Mapping[str, int]) -> Iterator[str]:
 
 @check(
     "fabric-gids",
-    "RoCE v2 in the GID tables, and room for more",
+    "RoCE v2 GIDs, and free slots in the GID tables",
     reads="/sys/class/infiniband/HCA/ports/N/gids, gid_attrs/types;"
     " /sys/kernel/config/rdma_cm/HCA/ports/N/default_roce_mode",
     remedies=(
@@ -140,14 +140,14 @@ def _by_size(sizes: Mapping[str, int]) -> Iterator[str]:
     ),
 )
 def gids(node: NodeView) -> Iterator[Finding]:
-    """A RoCE port speaks for the addresses in its GID table: without a RoCE v2 entry there is
-    nothing that a router or another subnet would answer to, and without a free slot the interface
-    of the next pod gets none. Addresses come from the port's netdev and what runs over it.
+    """A RoCE port sends from the addresses in its GID table. They are those of the port's netdev
+    and of the interfaces over it. Without a RoCE v2 entry there is no traffic through routers, and
+    without a free slot the interface of the next pod gets no GID.
 
-    Only ports with a netdev in the host's namespace count, since a VF whose netdev is a pod's has
+    Only ports with a netdev in the host's namespace are checked. A VF whose netdev is in a pod has
     its addresses there.
     """
-    seen = []
+    tables = []
     for hca, port in _roce(node):
         if not port.netdevs or port.state not in (None, "ACTIVE"):
             continue
@@ -155,12 +155,12 @@ def gids(node: NodeView) -> Iterator[Finding]:
         if table is None or not table.size:
             yield unknown(f"port {port.number} shows no GID table", subject=hca.name)
             continue
-        seen.append(table)
+        tables.append(table)
         yield from _judged(table, hca, port)
         yield from _mode(node, hca, port)
-    if seen:
-        free = min(table.free for table in seen)
-        ports = counted(len(seen), "RoCE port")
+    if tables:
+        free = min(table.free for table in tables)
+        ports = counted(len(tables), "RoCE port")
         yield ok(f"{ports} with RoCE v2 GIDs and at least {counted(free, 'free slot')}")
 
 
@@ -176,7 +176,7 @@ def _judged(table: GidTable, hca: Hca, port: Port) -> Iterator[Finding]:
             subject=hca.name,
         )
     elif V2 not in types and None in types:
-        yield unknown(f"{of} tells no type of {len(table.used)} GIDs", subject=hca.name)
+        yield unknown(f"{of} does not show the type of {len(table.used)} GIDs", subject=hca.name)
     elif V2 not in types:
         yield warn(
             f"{of} has {len(table.used)} GIDs, none of them RoCE v2: no routed traffic",
@@ -192,11 +192,11 @@ def _judged(table: GidTable, hca: Hca, port: Port) -> Iterator[Finding]:
 
 
 def _mode(node: NodeView, hca: Hca, port: Port) -> Iterator[Finding]:
-    """What rdma_cm takes by itself. configfs has it only for HCAs that somebody asked it about."""
+    """The default of rdma_cm. configfs has it only for HCAs whose directory has been made there."""
     path = f"{RDMA_CM_SETTINGS}/{hca.name}/ports/{port.number}/default_roce_mode"
     if node.host.read_or_none(path) == V1:
         yield warn(
-            f"rdma_cm connects port {port.number} by RoCE v1 unless it is told otherwise",
+            f"rdma_cm connects port {port.number} by RoCE v1 by default",
             f"cma_roce_mode -d {hca.name} -p {port.number} -m 2",
             subject=hca.name,
         )

@@ -1,4 +1,4 @@
-"""GPUDirect RDMA: can an HCA reach GPU memory, and by a short way? Silent where there is no GPU."""
+"""GPUDirect RDMA: can HCAs reach GPU memory, and is the path short? Needs a GPU on the node."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -22,11 +22,11 @@ from rdma_dp.inventory.topology import DIRECT, Distance, Gpu, bridges_between
 from rdma_dp.node.view import NodeView
 from rdma_dp.text import some
 
-# RDMA takes DMA-BUF memory from 5.12 on (kernel drivers/infiniband/core/umem_dmabuf.c).
+# RDMA supports DMA-BUF memory from Linux 5.12 on (kernel drivers/infiniband/core/umem_dmabuf.c).
 _FIRST_WITH_DMABUF = (5, 12)
 _NAMED = 4  # HCAs or GPUs that one line of evidence names
-_VIRTUAL_MACHINES = "vfio-pci"  # the driver of a GPU that is one's
-_NEOVERSE_V2, _OF_NVIDIA = (0x41, 0xD4F), 0x4E  # as an Arm core names itself
+_VFIO = "vfio-pci"  # the driver of a GPU that is passed to a virtual machine
+_NEOVERSE_V2, _OF_NVIDIA = (0x41, 0xD4F), 0x4E  # the ids of an Arm core (MIDR_EL1)
 _OPEN_MODULE = "Open Kernel Module"  # in NVIDIA_VERSION
 
 
@@ -43,11 +43,11 @@ _OPEN_MODULE = "Open Kernel Module"  # in NVIDIA_VERSION
 )
 def peer_memory(node: NodeView) -> Iterator[Finding]:
     """An HCA reaches GPU memory through DMA-BUF (NVIDIA's open kernel module on Linux 5.12 or
-    newer) or through nvidia_peermem. Without either all traffic is copied through the host's
-    memory: NCCL says "GDR 0" and is several times slower.
+    newer) or through nvidia_peermem. Without both, all traffic is copied through host memory: NCCL
+    logs "GDR 0" and is several times slower.
     """
     gpus = _gpus(node)
-    vendors = {gpu.function.vendor for gpu in gpus if gpu.function.driver != _VIRTUAL_MACHINES}
+    vendors = {gpu.function.vendor for gpu in gpus if gpu.function.driver != _VFIO}
     if NVIDIA in vendors:
         yield _nvidia(node.host)
     if AMD in vendors:
@@ -59,14 +59,16 @@ def _nvidia(host: Host) -> Finding:
         if host.is_directory(f"{MODULES}/{module}"):
             return ok(f"{module} is loaded")
     if not host.is_directory(MODULES):
-        return unknown("there is no /sys/module to look at")
+        return unknown("there is no /sys/module")
     if not host.is_directory(f"{MODULES}/nvidia"):
         return warn("the GPUs have no driver: nvidia is not loaded", "modprobe nvidia")
     version, release = host.read(NVIDIA_VERSION), host.read(KERNEL_RELEASE)
     newer = _has_dmabuf(release)
     if version is None or newer is None:
         missing = NVIDIA_VERSION if version is None else KERNEL_RELEASE
-        return unknown(f"nvidia_peermem is not loaded, and DMA-BUF cannot be judged: no /{missing}")
+        return unknown(
+            f"nvidia_peermem is not loaded, and DMA-BUF support is not known: no /{missing}"
+        )
     if _OPEN_MODULE in version and newer:
         return ok(f"DMA-BUF: open kernel module, Linux {release}")
     lack = f"Linux {release} has none" if not newer else "the kernel module is the proprietary one"
@@ -79,9 +81,9 @@ def _amd(host: Host) -> Finding:
     release = host.read(KERNEL_RELEASE)
     newer = _has_dmabuf(release)
     if newer is False:
-        return warn(f"no peer memory of amdgpu's, and Linux {release} has no DMA-BUF for RDMA")
+        return warn(f"amdgpu has no peer memory, and Linux {release} has no DMA-BUF for RDMA")
     return unknown(
-        "DMA-BUF depends on how the kernel was built, which no file in /sys tells",
+        "DMA-BUF depends on the kernel's build options, which /sys does not show",
         "grep -E 'CONFIG_(PCI_P2PDMA|DMABUF_MOVE_NOTIFY|HSA_AMD_P2P)=' /boot/config-$(uname -r)",
     )
 
@@ -99,22 +101,22 @@ def _has_dmabuf(release: str | None) -> bool | None:
 )
 def affinity(node: NodeView) -> Iterator[Finding]:
     """NCCL lets an HCA reach a GPU directly over PCIe switches (PIX, PXB). A GPU whose nearest HCA
-    is behind another host bridge (NODE) or NUMA node (SYS) pays for it in bandwidth. It looks at
-    the HCAs of the config's resources; without a config, at all. On a Grace NODE is right: its own
-    links, and a ConnectX-8's Data Direct function, join what the PCIe tree shows far apart.
+    is behind another host bridge (NODE) or NUMA node (SYS) has less bandwidth. The check uses the
+    HCAs of the config's resources, or all HCAs without a config. On a Grace NODE is normal: its own
+    links and the Data Direct function of a ConnectX-8 connect what is distant in the PCIe tree.
     """
     gpus = _gpus(node)
     if gpus and _is_virtual(node):
-        yield unknown("a virtual machine: its PCIe tree is not that of the hardware")
+        yield unknown("a virtual machine, whose PCIe tree is not that of the hardware")
         return
     hcas = _hcas(node)
     near = [node.topology.nearest(gpu, hcas) for gpu in gpus]
-    far_as_built = frozenset({Distance.NODE} if _is_grace(node.host) else ())
+    normal_distance = frozenset({Distance.NODE} if _is_grace(node.host) else ())
     for gpu, (distance, nearest) in zip(gpus, near, strict=True):
         if distance is Distance.UNKNOWN:
-            told = "behind another host bridge than every HCA, and no NUMA node is told"
-            yield unknown(told, subject=gpu.name)
-        elif distance is not None and distance not in DIRECT | {Distance.PHB} | far_as_built:
+            evidence = "behind another host bridge than every HCA, and no NUMA node is reported"
+            yield unknown(evidence, subject=gpu.name)
+        elif distance is not None and distance not in DIRECT | {Distance.PHB} | normal_distance:
             names = some(tuple(hca.name for hca in nearest), _NAMED)
             yield warn(
                 f"no HCA is nearer than {distance}: {names}", "rdma-dp topo", subject=gpu.name
@@ -129,16 +131,15 @@ def _counted(distances: Sequence[Distance | None]) -> str:
 
 @check(
     "gpu-acs",
-    "No detour between GPU and HCA (ACS)",
+    "No redirection through the CPU between GPU and HCA (ACS)",
     reads="/sys/bus/pci/devices/BRIDGE/config, as root",
     remedies=("setpci -s BRIDGE ECAP_ACS+6.w=0000",),
 )
 def acs(node: NodeView) -> Iterator[Finding]:
-    """With Access Control Services on, a PCIe switch sends what an HCA and a GPU below it have to
-    say to each other up to the CPU and back: slow, or broken. The BIOS is the lasting place to
-    switch it off; setpci lasts until the next boot. Virtual machines with passed-through devices
-    need it. A Grace is left alone: a ConnectX-8 beside it wants settings of its own, which NVIDIA's
-    rdma_topo knows.
+    """With Access Control Services (ACS) a PCIe switch redirects the traffic between an HCA and a
+    GPU below it to the CPU: that is slow, or does not work. Disable ACS in the BIOS; the effect of
+    setpci ends with the next boot. Virtual machines with passed-through devices need ACS. The
+    check does not warn on a Grace, where a ConnectX-8 needs other settings: see NVIDIA's rdma_topo.
     """
     bridges = _bridges(node)
     if _gpus(node) and not bridges:
@@ -162,29 +163,29 @@ def acs(node: NodeView) -> Iterator[Finding]:
 def _redirects(host: Host, bridge: str, found: Acs) -> Finding:
     word = f"{found.control:#06x}"
     if _is_grace(host):
-        return ok(f"{bridge} has control {word}; a Grace has settings of its own")
+        return ok(f"{bridge} has control {word}; a Grace needs other settings")
     return warn(
         f"redirects peers' traffic to the CPU (control {word})",
         f"setpci -s {bridge} ECAP_ACS+6.w=0000",
-        "and switch ACS off in the BIOS, or it is back after the next boot",
+        "and disable ACS in the BIOS: the next boot enables it again",
         subject=bridge,
     )
 
 
 @check(
     "gpu-iommu",
-    "The IOMMU lets GPUs and HCAs pass",
+    "The IOMMU does not translate for GPUs and HCAs",
     reads="/sys/bus/pci/devices/ADDRESS/iommu_group, /sys/kernel/iommu_groups/N/type",
     remedies=("iommu=pt", "iommu.passthrough=1"),
 )
 def iommu(node: NodeView) -> Iterator[Finding]:
-    """GPUDirect RDMA wants the same addresses on both sides: an IOMMU that translates (DMA,
-    DMA-FQ) makes it slow or impossible; in passthrough mode (identity) it does not. A Grace is
-    left alone.
+    """GPUDirect RDMA needs the same addresses on both sides. An IOMMU that translates addresses
+    (DMA, DMA-FQ) makes it slow or impossible; passthrough mode (identity) does not. The check does
+    not warn on a Grace.
     """
     addresses = tuple(_addresses(node))
     if addresses and not node.host.is_directory(IOMMU_GROUPS):
-        yield unknown(f"there is no /{IOMMU_GROUPS} to look at")
+        yield unknown(f"there is no /{IOMMU_GROUPS}")
         return
     types = {address: read_iommu(node.host, address) for address in addresses}
     translated = tuple(address for address in addresses if types[address] in ("DMA", "DMA-FQ"))
@@ -201,26 +202,26 @@ def iommu(node: NodeView) -> Iterator[Finding]:
         yield ok(f"GPUs and HCAs: {', '.join(kinds)}")
 
 
-# Of the kernel (Documentation/admin-guide/kernel-parameters.txt), on x86 and on Arm.
+# For x86 and for Arm (kernel Documentation/admin-guide/kernel-parameters.txt).
 _PASSTHROUGH, _ARM_PASSTHROUGH = "iommu=pt", "iommu.passthrough=1"
 
 
-# --- what several of them look at ----------------------------------------------------------------
+# --- shared by several checks --------------------------------------------------------------------
 
 
 def _hcas(node: NodeView) -> tuple[Hca, ...]:
-    """The HCAs that pods get; without a config those that they could get."""
+    """The HCAs of the config's resources; without a config all HCAs on PCI."""
     pooled = {hca.name: hca for pool in node.pools for hca in pool.hcas}
     return node.topology.measured(pooled.values() or node.inventory.hcas)
 
 
 def _gpus(node: NodeView) -> tuple[Gpu, ...]:
-    """The GPUs, if there is an HCA to reach them."""
+    """The GPUs of a node that has an HCA."""
     return node.topology.gpus if _hcas(node) else ()
 
 
 def _addresses(node: NodeView) -> Iterator[str]:
-    """Those of the GPUs and HCAs, where there are both."""
+    """The addresses of the GPUs and HCAs of a node that has both."""
     gpus = _gpus(node)
     yield from (gpu.place.address for gpu in gpus)
     for hca in _hcas(node) if gpus else ():
@@ -228,7 +229,7 @@ def _addresses(node: NodeView) -> Iterator[str]:
 
 
 def _bridges(node: NodeView) -> tuple[str, ...]:
-    """Those that could turn the traffic between a GPU and its nearest HCAs around, each once."""
+    """The bridges that could redirect traffic between a GPU and its nearest HCAs, each once."""
     hcas = _hcas(node)
     found: dict[str, None] = {}
     for gpu in node.topology.gpus:
@@ -241,7 +242,7 @@ def _bridges(node: NodeView) -> tuple[str, ...]:
 
 
 def _is_grace(host: Host) -> bool:
-    """Whether the cores are Arm's Neoverse V2, or NVIDIA's own after them."""
+    """Whether the cores are Arm's Neoverse V2, or NVIDIA's own cores."""
     core = host.read_int_or_none(ARM_CPU, 16)
     if core is None:
         return False
@@ -250,7 +251,7 @@ def _is_grace(host: Host) -> bool:
 
 
 def _is_virtual(node: NodeView) -> bool:
-    """Whether a hypervisor made up the PCIe tree: a GPU without a port above it is not hardware."""
+    """Whether the PCIe tree is a hypervisor's: real GPUs have a port above them."""
     bare = any(not gpu.place.bridges for gpu in node.topology.gpus)
     flags = re.search(r"^flags\s*:(.*)$", node.host.read_or_none(CPUS) or "", re.MULTILINE)
     return bare or (flags is not None and "hypervisor" in flags[1].split())

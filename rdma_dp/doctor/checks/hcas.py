@@ -1,4 +1,4 @@
-"""The HCAs themselves: can a pod be given one, and is it one to give?"""
+"""The HCAs: can pods get them?"""
 
 from collections.abc import Iterator
 
@@ -27,9 +27,9 @@ _MAKE_NODES = "udevadm trigger --action=add --subsystem-match=infiniband_verbs"
     remedies=(_MAKE_NODES, "modprobe ib_uverbs"),
 )
 def nodes(node: NodeView) -> Iterator[Finding]:
-    """A program opens /dev/infiniband/uverbsN; a node that is missing, or that has the numbers of
-    a device that was there before, keeps it from its HCA. umad, issm and rdma_cm are needed by
-    fewer programs: for them it is a warning.
+    """A program opens /dev/infiniband/uverbsN to use an HCA. It fails if the node is missing, or
+    has the device numbers of an earlier device. For umad, issm and rdma_cm, which fewer programs
+    need, the check warns.
     """
     hcas = node.inventory.hcas
     for hca in hcas:
@@ -45,7 +45,7 @@ def nodes(node: NodeView) -> Iterator[Finding]:
         yield from _faulty(rdma_cm, "")
     uverbs = [hca.uverbs for hca in hcas if hca.uverbs is not None]
     if uverbs and not any(device.checked for device in uverbs):
-        yield unknown("there is no /dev to look at")
+        yield unknown("there is no /dev")
     elif uverbs:
         yield ok(f"{counted(len(uverbs), 'uverbs node')} with the kernel's numbers")
 
@@ -68,9 +68,7 @@ def _without_uverbs(node: NodeView, hca: Hca) -> Iterator[Finding]:
     elif node.host.is_directory(CLASS_VERBS):
         yield fail(reason, subject=hca.name, code=code)
     else:
-        yield unknown(
-            "neither /sys/class/infiniband_verbs nor /sys/module is there to look at", code=code
-        )
+        yield unknown("there is neither /sys/class/infiniband_verbs nor /sys/module", code=code)
 
 
 @check(
@@ -83,9 +81,9 @@ def _without_uverbs(node: NodeView, hca: Hca) -> Iterator[Finding]:
     ),
 )
 def netns(node: NodeView) -> Iterator[Finding]:
-    """In exclusive mode an HCA belongs to one network namespace, and a pod with one of its own sees
-    none of the host's. The mode can be changed at once only while there are no other namespaces;
-    once pods run (EBUSY) it takes the module's option and a reboot.
+    """In exclusive mode an HCA belongs to one network namespace, so a pod with its own namespace
+    cannot use the HCAs of the host. `rdma system set netns shared` works only while there are no
+    other network namespaces. Once pods run it fails (EBUSY): set the option of ib_core and reboot.
     """
     mode = node.inventory.system.netns_mode
     if mode == "exclusive":
@@ -98,7 +96,7 @@ def netns(node: NodeView) -> Iterator[Finding]:
     elif mode is not None:
         yield ok(f"the mode is {mode}")
     elif node.inventory.hcas:
-        yield unknown("neither netlink nor /sys/module/ib_core tells the mode", "rdma system")
+        yield unknown("neither netlink nor /sys/module/ib_core shows the mode", "rdma system")
 
 
 @check(
@@ -108,27 +106,27 @@ def netns(node: NodeView) -> Iterator[Finding]:
     remedies=("devlink dev eswitch set pci/ADDRESS mode legacy",),
 )
 def switchdev(node: NodeView) -> Iterator[Finding]:
-    """The HCA of a PF in switchdev mode moves raw Ethernet for the embedded switch and has no GIDs;
-    its VFs and SFs have the HCAs for pods. It is a warning where a resource's selectors take such
-    an HCA and none of its VFs or SFs: either the mode or the selectors are not what was wanted.
+    """The HCA of a PF in switchdev mode is for raw Ethernet of the embedded switch and has no GIDs.
+    The HCAs for pods are on its VFs and SFs. The check warns if a resource's selectors match such
+    an HCA and none of its VFs or SFs: then the mode or the selectors are wrong.
     """
     raw = [hca for hca in node.inventory.hcas if _has(hca, IneligibleCode.SWITCHDEV)]
-    useless = {hca.name for pool in node.pools for hca in _without_heirs(pool)}
+    alone = {hca.name for pool in node.pools for hca in _without_vfs(pool)}
     for hca in raw:
-        if hca.name in useless and hca.function is not None:
+        if hca.name in alone and hca.function is not None:
             yield warn(
-                "a resource takes it and none of its VFs or SFs, but its function is in switchdev"
+                "a resource selects it and none of its VFs or SFs, but its function is in switchdev"
                 " mode: no RDMA of its own",
                 f"devlink dev eswitch set pci/{hca.function.address} mode legacy",
                 subject=hca.name,
                 code=IneligibleCode.SWITCHDEV,
             )
-    left_out = f"left out of every resource: {some(tuple(hca.name for hca in raw), _SHOWN)}"
+    left_out = f"not in any resource: {some(tuple(hca.name for hca in raw), _SHOWN)}"
     yield ok(left_out if raw else "no HCA is in switchdev mode")
 
 
-def _without_heirs(pool: Pool) -> Iterator[Hca]:
-    """The raw HCAs that the selectors take, without those whose VFs or SFs they take as well."""
+def _without_vfs(pool: Pool) -> Iterator[Hca]:
+    """The raw HCAs that the selectors match, without those whose VFs or SFs they match too."""
     served = {f.physfn or f.address for hca in pool.hcas for f in hca.functions}
     taken = (verdict.hca for verdict in pool.selection.verdicts if not verdict.mismatches)
     for hca in taken:
@@ -145,9 +143,9 @@ def _without_heirs(pool: Pool) -> Iterator[Hca]:
 )
 def management(node: NodeView) -> Iterator[Finding]:
     """On HGX and DGX boards from B200 on, four ConnectX-7 functions belong to the NVLink switches.
-    Their VPD says SMDL=SW_MNG, and rdma-dp leaves them out of every resource, so there is nothing
-    to do about those. Where the VPD cannot be read, a resource may hold one: a warning. The cure is
-    `exclude: {pciAddresses: [...]}` below the resource's selectors.
+    Their VPD has SMDL=SW_MNG. rdma-dp puts them into no resource, so there is nothing to do. If the
+    VPD cannot be read, a resource may have such a function, and the check warns. Then add
+    `exclude: {pciAddresses: [...]}` to the resource's selectors.
     """
     certain = tuple(
         h.name for h in node.inventory.hcas if _has(h, IneligibleCode.NVLINK_SWITCH_MANAGEMENT)
@@ -161,7 +159,7 @@ def management(node: NodeView) -> Iterator[Finding]:
                 subject=hca.name,
                 code=hca.suspicion.code,
             )
-    left_out = f"left out of every resource: {some(certain, _SHOWN)}"
+    left_out = f"not in any resource: {some(certain, _SHOWN)}"
     yield ok(left_out if certain else "none is known")
 
 

@@ -1,4 +1,4 @@
-"""kubelet: whether it is there, whether it knows the plugin, and whether they count alike."""
+"""kubelet: does it run, has it registered the plugin, and do both count the same slots?"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _DRY_RUN = "rdma-dp dry-run"
 _FIND = "kubectl get pods -A -o wide --field-selector spec.nodeName=NODE"
 _ELSEWHERE = "rdma-dp doctor --kubelet-root-dir DIR"
 _MOVE = "helm upgrade rdma-dp deploy/helm/rdma-dp --reuse-values --set kubelet.rootDirectory=DIR"
-_NOT_ASKED = "kubelet could not be asked: see kubelet-socket"
+_NOT_ASKED = "kubelet was not queried: see kubelet-socket"
 
 
 @check(
@@ -29,12 +29,12 @@ _NOT_ASKED = "kubelet could not be asked: see kubelet-socket"
     remedies=(*_KUBELET, _ELSEWHERE, _AS_ROOT),
 )
 def socket(node: NodeView) -> Iterator[Finding]:
-    """Without kubelet no pod starts on the node. Its socket stays behind when it ends, so only
-    connecting to it tells; nothing is sent.
+    """Without kubelet no pod starts on the node. Its socket file remains when it exits, so the
+    check connects to it. It sends nothing.
     """
     view = node.answers.kubelet
     if view is None:
-        yield unknown("a tree of files does not tell how kubelet is: ask on the node itself")
+        yield unknown("a captured tree does not show the state of kubelet: run it on the node")
         return
     path = f"{view.device_plugins}/kubelet.sock"
     if view.device_plugins in view.unreadable:
@@ -42,11 +42,11 @@ def socket(node: NodeView) -> Iterator[Finding]:
     elif view.kubelet is None:
         yield fail(f"there is no {path}", *_KUBELET)
     elif view.kubelet is SocketState.STALE:
-        yield fail(f"{path} is there, but nobody listens: kubelet has ended", *_KUBELET)
+        yield fail(f"{path} exists, but no process listens: kubelet has exited", *_KUBELET)
     elif view.kubelet is SocketState.SILENT:
-        yield fail(f"{path} takes no more connections: kubelet hangs", *_KUBELET)
+        yield fail(f"{path} accepts no connections: kubelet hangs", *_KUBELET)
     elif view.kubelet is SocketState.REFUSED:
-        yield unknown(f"we may not connect to {path}", _AS_ROOT)
+        yield unknown(f"no permission to connect to {path}", _AS_ROOT)
     else:
         yield ok(f"{path} answers")
 
@@ -64,30 +64,30 @@ def _not_listed(view: KubeletView) -> str:
 
 @check(
     "kubelet-directory",
-    "kubelet's directory is where we look",
-    reads="--root-dir of the process kubelet, and where k0s, k3s, rke2 and microk8s keep it",
+    "rdma-dp uses kubelet's directory",
+    reads="--root-dir of the process kubelet; the directories of k0s, k3s, rke2 and microk8s",
     remedies=(_MOVE, _ELSEWHERE),
 )
 def directory(node: NodeView) -> Iterator[Finding]:
-    """Some distributions keep kubelet's root elsewhere. A plugin that looks in the wrong place
-    waits for ever, and the node has no such resource.
+    """Some distributions have another root directory of kubelet. With a wrong directory the plugin
+    waits for kubelet forever, and the node has no such resource.
     """
     view = node.answers.kubelet
     if view is None:
         yield unknown(_NOT_ASKED)
         return
-    here = view.kubelet is SocketState.ANSWERS
+    answers = view.kubelet is SocketState.ANSWERS
     for place in view.elsewhere:
-        yield (warn if here else fail)(
-            f"{'another' if here else 'a'} kubelet answers below {place}"
-            f"{'' if here else f', not below {view.root}'}",
+        yield (warn if answers else fail)(
+            f"{'another' if answers else 'a'} kubelet answers below {place}"
+            f"{'' if answers else f', not below {view.root}'}",
             _MOVE.replace("DIR", place),
             _ELSEWHERE.replace("DIR", place),
         )
-    if here:
-        yield ok(f"{view.root} has a kubelet, and no other place that is known")
+    if answers:
+        yield ok(f"a kubelet answers below {view.root}, and none below other known directories")
     else:
-        yield unknown(f"no kubelet answers below {view.root}, nor in any other place that is known")
+        yield unknown(f"no kubelet answers below {view.root} or below other known directories")
 
 
 @check(
@@ -97,7 +97,7 @@ def directory(node: NodeView) -> Iterator[Finding]:
     remedies=(_FIND, _LOGS, _RESTART, _AS_ROOT),
 )
 def plugin(node: NodeView) -> Iterator[Finding]:
-    """A resource that no plugin serves is not in the node's status; pods that ask for it stay
+    """A resource that no plugin serves is not in the node's status. Pods that request it stay
     Pending.
     """
     view = node.answers.kubelet
@@ -108,7 +108,7 @@ def plugin(node: NodeView) -> Iterator[Finding]:
         yield unknown(_not_listed(view))
         return
     ours = [each for each in view.sockets if each.ours]
-    yield from _ill(ours)
+    yield from _problems(ours)
     served = {each.resource for each in view.statuses}
     if not any(_may_serve(each) for each in ours):
         for name in _configured(node) - served:
@@ -121,23 +121,23 @@ def plugin(node: NodeView) -> Iterator[Finding]:
     if served:
         yield ok(f"served: {', '.join(sorted(filter(None, served)))}")
     elif not ours and not _configured(node):
-        yield unknown("no socket of an rdma-dp, and no config that says what to serve", _FIND)
+        yield unknown("there is no socket of rdma-dp, and no config with resources", _FIND)
 
 
-def _ill(ours: list[PluginSocket]) -> Iterator[Finding]:
+def _problems(ours: list[PluginSocket]) -> Iterator[Finding]:
     for each in ours:
         if each.state is SocketState.STALE:
-            yield warn("was left behind by an rdma-dp that was killed", _FIND, subject=each.path)
+            yield warn("remains of an rdma-dp that was killed", _FIND, subject=each.path)
         elif each.state is SocketState.SILENT:
             yield fail("does not answer: its rdma-dp hangs", _RESTART, subject=each.path)
         elif each.state is SocketState.REFUSED:
-            yield unknown("we may not connect", _AS_ROOT, subject=each.path)
+            yield unknown("no permission to connect", _AS_ROOT, subject=each.path)
         elif each.status is None:
-            yield unknown("is of an rdma-dp that tells no status (an older one)", subject=each.path)
+            yield unknown("belongs to an older rdma-dp, which reports no status", subject=each.path)
 
 
 def _may_serve(each: PluginSocket) -> bool:
-    """Whether it may serve a resource of which we do not know."""
+    """Whether it may serve a resource that it does not report."""
     return each.status is None and each.state is not SocketState.STALE
 
 
@@ -148,25 +148,27 @@ def _configured(node: NodeView) -> set[str]:
 @check(
     "kubelet-registered",
     "kubelet has registered every resource",
-    reads="what rdma-dp tells on its sockets: the open ListAndWatch streams",
+    reads="what rdma-dp reports on its sockets: the open ListAndWatch streams",
     remedies=(_LOGS,),
 )
 def registered(node: NodeView) -> Iterator[Finding]:
-    """kubelet keeps one ListAndWatch stream to a plugin that it has registered. Without it all
-    slots count as unhealthy at once, and after five minutes the resource is gone. Of two rdma-dp
-    in a rolling update one has it, which is enough.
+    """kubelet has one open ListAndWatch stream to each registered plugin. Without the stream all
+    slots are unhealthy at once, and kubelet drops the resource after five minutes. During a rolling
+    update one of two rdma-dp has the stream, which is enough.
     """
     view = node.answers.kubelet
     if view is None or not view.statuses:
-        yield unknown(_NOT_ASKED if view is None else "no rdma-dp tells: see kubelet-plugin")
+        yield unknown(
+            _NOT_ASKED if view is None else "no rdma-dp reports its status: see kubelet-plugin"
+        )
         return
     connected = {status.resource for status in view.statuses if status.streams}
     for status in view.statuses:
         if status.resource not in connected:
             why = status.trouble or "kubelet has opened no ListAndWatch yet"
             yield fail(f"is not registered by {status.way}: {why}", _LOGS, subject=status.resource)
-    good = (f"{each.resource} by {each.way}" for each in view.statuses if each.streams)
-    yield ok(f"registered: {', '.join(sorted(good))}")
+    served = (f"{each.resource} by {each.way}" for each in view.statuses if each.streams)
+    yield ok(f"registered: {', '.join(sorted(served))}")
 
 
 @check(
@@ -176,23 +178,25 @@ def registered(node: NodeView) -> Iterator[Finding]:
     remedies=(_RESTART, _DRY_RUN, "mount KUBELET_ROOT/pod-resources", _AS_ROOT),
 )
 def counts(node: NodeView) -> Iterator[Finding]:
-    """kubelet's own count of healthy slots decides where pods can run. It differs from ours when it
-    listens to another plugin of that name, or lost ours.
+    """Pods are scheduled by kubelet's count of healthy slots. It differs from the count of rdma-dp
+    when kubelet uses another plugin for the resource, or has lost rdma-dp.
     """
     view = node.answers.kubelet
     if view is None or not view.statuses:
-        yield unknown(_NOT_ASKED if view is None else "no rdma-dp tells: see kubelet-plugin")
+        yield unknown(
+            _NOT_ASKED if view is None else "no rdma-dp reports its status: see kubelet-plugin"
+        )
         return
     if view.pod_resources is None:
-        yield _no_book(view)
+        yield _no_pod_resources(view)
         return
     for status in view.statuses:
         yield from _compared(status, view.pod_resources.allocatable.get(status.resource, 0))
 
 
-def _no_book(view: KubeletView) -> Finding:
+def _no_pod_resources(view: KubeletView) -> Finding:
     return unknown(
-        f"kubelet's own count cannot be had: {view.why_no_pod_resources}",
+        f"kubelet's count cannot be read: {view.why_no_pod_resources}",
         f"mount {view.root}/pod-resources from the node (a hostPath)",
         _AS_ROOT,
     )
@@ -206,7 +210,7 @@ def _compared(status: PluginStatus, allocatable: int) -> Iterator[Finding]:
             _RESTART,
             subject=name,
         )
-    elif not status.listed:  # of HCAs that it had, the slots would be listed as unhealthy
+    elif not status.listed:  # slots of HCAs that are gone would be listed as unhealthy
         yield warn("rdma-dp lists no slot: no HCA of this node is in it", _DRY_RUN, subject=name)
     elif not allocatable:
         why = "; ".join(status.reasons) or "it has no HCA"
@@ -222,8 +226,8 @@ def _compared(status: PluginStatus, allocatable: int) -> Iterator[Finding]:
     remedies=(_FIND, "kubectl -n NAMESPACE delete daemonset NAME"),
 )
 def rivals(node: NodeView) -> Iterator[Finding]:
-    """kubelet knows plugins by their resource alone. When one of two goes, it drops the resource,
-    and the count jumps between what the one and the other list.
+    """kubelet identifies plugins by their resource only. When one of two plugins exits, kubelet
+    drops the resource, and its count changes between the lists of the two.
     """
     view = node.answers.kubelet
     if view is None:
@@ -232,20 +236,24 @@ def rivals(node: NodeView) -> Iterator[Finding]:
     if view.unreadable and not view.sockets:
         yield unknown(_not_listed(view))
         return
-    told = Counter(status.resource for status in view.statuses)
-    for name in (name for name, times in told.items() if times > 1):
+    serving = Counter(status.resource for status in view.statuses)
+    for name in (name for name, times in serving.items() if times > 1):
         yield warn(
-            f"{told[name]} rdma-dp serve it; in a rolling update that passes", _FIND, subject=name
+            f"{serving[name]} rdma-dp serve it, which is normal during a rolling update",
+            _FIND,
+            subject=name,
         )
-    names = {*told, *_configured(node)}
+    names = {*serving, *_configured(node)}
     others = [each for each in view.sockets if not each.ours]
     for each in others:
         yield from _rival(each, names)
-    mute = [PurePath(each.path).name for each in others if each.resource is None]
-    cannot_tell = f"; these do not tell what they serve: {', '.join(mute)}" if mute else ""
+    silent = [PurePath(each.path).name for each in others if each.resource is None]
+    without_resource = (
+        f"; these do not report their resource: {', '.join(silent)}" if silent else ""
+    )
     if view.unreadable:
         yield unknown(_not_listed(view))
-    yield ok(f"{len(others)} sockets of other plugins{cannot_tell}")
+    yield ok(f"{len(others)} sockets of other plugins{without_resource}")
 
 
 def _rival(each: PluginSocket, names: set[str]) -> Iterator[Finding]:
@@ -259,7 +267,9 @@ def _rival(each: PluginSocket, names: set[str]) -> Iterator[Finding]:
         ]
         for name in alike:
             yield warn(
-                f"{each.path} may serve it: the Go plugin's is so named", *remedy, subject=name
+                f"{each.path} may serve it: the socket of the Go plugin has this name",
+                *remedy,
+                subject=name,
             )
 
 

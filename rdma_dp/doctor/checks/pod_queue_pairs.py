@@ -12,7 +12,9 @@ from rdma_dp.text import counted
 # Seconds. A younger container may still load data or wait for other ranks.
 STARTING = 300
 
-_NCCL = "NCCL_DEBUG=INFO NCCL_DEBUG_SUBSYS=INIT,NET in the pod's env; look for NET/IB or NET/Socket"
+_NCCL = (
+    "NCCL_DEBUG=INFO NCCL_DEBUG_SUBSYS=INIT,NET in the pod's env; its log has NET/IB or NET/Socket"
+)
 
 
 @check(

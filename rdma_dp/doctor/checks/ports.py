@@ -1,4 +1,4 @@
-"""The ports of the HCAs: can they carry traffic, and as fast as those beside them?"""
+"""The ports of the HCAs: are they ACTIVE, and at the same rate as similar ports?"""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from rdma_dp.sharing.pool import Pool
 from rdma_dp.text import counted, some
 
 _SHOWN = 4  # names in a line of evidence
-_SUBNET_MANAGER = "no subnet manager answers, though the cable is good"
+_SUBNET_MANAGER = "the cable is good, but no subnet manager answers"
 _START_ONE = "systemctl status opensm  # on the machine that runs the subnet manager"
 
 
@@ -26,10 +26,10 @@ def ports(node: NodeView) -> Iterator[Finding]:
     """An HCA without an ACTIVE port sends nothing: the cable, the switch, the subnet manager or the
     netdev is down.
 
-    It fails when a resource has no other HCA that could, and is a warning when it has, since a pod
-    may get the one that is down. Without a config every HCA counts as one to use. An HCA in no
-    resource may be dark on purpose, as a spare port for storage is: not a word of it, unless its
-    port is INIT, for a cable that nobody manages is no purpose.
+    The check fails if no HCA of a resource has an ACTIVE port. It warns if another HCA of the
+    resource has one, because a pod may get the HCA that is down. Without a config it checks all
+    HCAs. An HCA in no resource may be down on purpose, such as a spare port for storage. It is
+    reported only if its port is INIT, which means a missing subnet manager.
     """
     concerned = node.concerned
     alone = _alone(node)
@@ -62,7 +62,7 @@ def _inactive(hca: Hca, judge: Callable[..., Finding]) -> Iterator[Finding]:
     if any(port.state == "ACTIVE" for port in hca.ports):
         return
     if all(port.state is None for port in hca.ports):
-        text = "no port tells its state" if hca.ports else "it shows no port"
+        text = "no port shows its state" if hca.ports else "it has no port"
         yield unknown(text, subject=hca.name)
         return
     for port in hca.ports:
@@ -77,16 +77,16 @@ def _inactive(hca: Hca, judge: Callable[..., Finding]) -> Iterator[Finding]:
 
 def _condition(port: Port) -> str:
     physical = f", phys state {port.phys_state}" if port.phys_state else ""
-    why = f": {_SUBNET_MANAGER}" if _waits_for_a_manager(port) else ""
+    why = f": {_SUBNET_MANAGER}" if _lacks_subnet_manager(port) else ""
     return f"port {port.number} is {port.state}{physical}{why}"
 
 
-def _waits_for_a_manager(port: Port) -> bool:
+def _lacks_subnet_manager(port: Port) -> bool:
     return port.link_layer == "InfiniBand" and port.state == "INIT"
 
 
 def _remedies(hca: Hca, port: Port) -> tuple[str, ...]:
-    if _waits_for_a_manager(port):
+    if _lacks_subnet_manager(port):
         return (_START_ONE,)
     if port.link_layer == "InfiniBand":
         return (f"mlxlink -d {hca.name}",) if hca.name.startswith("mlx") else ()
@@ -98,14 +98,14 @@ def _remedies(hca: Hca, port: Port) -> tuple[str, ...]:
 
 @check(
     "hca-rate",
-    "Ports at the rate of those beside them",
+    "Ports at the same rate as similar ports",
     reads="/sys/class/infiniband/HCA/ports/N/rate",
     remedies=("mlxlink -d HCA", "ethtool NETDEV"),
 )
 def rate(node: NodeView) -> Iterator[Finding]:
-    """An ACTIVE port that is slower than the others of the same card, or than those of the same
-    kind of card in one resource: a worn cable, a lane that is lost, a switch port set to less.
-    Cards in different resources may well be meant to differ.
+    """An ACTIVE port that is slower than the other ports of its card, or than ports of the same
+    kind of card in one resource. Causes are a damaged cable, a lost lane or a slower switch port.
+    Cards in different resources are not compared.
     """
     found: dict[str, Finding] = {}
     groups = [*_cards(node), *(kind for pool in node.pools for kind in _kinds(pool))]
@@ -148,11 +148,11 @@ def _slower(hcas: Sequence[Hca]) -> Iterator[Finding]:
         for port in _active(hca):
             if port.rate is not None and port.rate < best[port.link_layer]:
                 text = f"port {port.number} runs at {port.rate:g} Gb/s"
-                others = f"its like on this node at {best[port.link_layer]:g} Gb/s"
-                yield warn(f"{text}, {others}", *_look_closer(hca, port), subject=hca.name)
+                others = f"similar ports at {best[port.link_layer]:g} Gb/s"
+                yield warn(f"{text}, {others}", *_closer_inspection(hca, port), subject=hca.name)
 
 
-def _look_closer(hca: Hca, port: Port) -> tuple[str, ...]:
+def _closer_inspection(hca: Hca, port: Port) -> tuple[str, ...]:
     if hca.name.startswith("mlx"):
         return (f"mlxlink -d {hca.name}",)
     return tuple(f"ethtool {name}" for name in port.netdevs[:1])

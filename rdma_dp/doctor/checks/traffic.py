@@ -1,4 +1,4 @@
-"""How RoCE traffic is paced (PFC, ECN), and the counters that tell whether it suffers."""
+"""Flow control of RoCE traffic (PFC, ECN), and counters of errors and congestion."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _PRIORITIES = range(8)  # IEEE 802.1Q
 
 @check(
     "fabric-qos",
-    "PFC and ECN alike on all ports of a resource",
+    "The same PFC and ECN on all ports of a resource",
     reads="MLNX_OFED's /sys/class/net/NETDEV/qos and ecn, /sys/class/infiniband/HCA/tc;"
     " /sys/kernel/config/rdma_cm",
     remedies=(
@@ -29,12 +29,13 @@ _PRIORITIES = range(8)  # IEEE 802.1Q
     ),
 )
 def qos(node: NodeView) -> Iterator[Finding]:
-    """RoCE wants a fabric that loses little: priority flow control (PFC), or congestion control by
-    ECN marks, set alike on each port and on the switches. What is right only the fabric knows, so
-    it is a warning where ports of one resource differ, or where ECN is off on every priority.
+    """RoCE needs a fabric that loses few packets. That takes priority flow control (PFC), or
+    congestion control by ECN marks, with the same settings on each port and on the switches. The
+    right settings depend on the fabric. So the check warns if ports of one resource differ, or if
+    ECN is off on every priority.
 
-    The kernel shows these settings through netlink alone; MLNX_OFED shows them in /sys as well.
-    Where it does not, they are unknown, and the commands ask for them.
+    The kernel shows these settings only through netlink. MLNX_OFED shows them in /sys too. Without
+    it they are unknown; the suggested commands show them.
     """
     found = {name: each for hca in node.concerned for name, each in _settings(node.host, hca)}
     netdevs = _roce_netdevs(node)
@@ -58,7 +59,7 @@ def qos(node: NodeView) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """What /sys shows for one netdev, each by the name of its file."""
+    """The settings of one netdev in /sys, each with the name of its file."""
 
     values: tuple[tuple[str, str], ...]
 
@@ -67,7 +68,7 @@ class _Settings:
 
     @property
     def without_ecn(self) -> tuple[str, ...]:
-        """The ends (np answers marks, rp slows down) with ECN off on each priority."""
+        """The roles with ECN off on each priority: np reports marks, rp slows down."""
         return tuple(name for name, value in self.values if value and not value.strip("0"))
 
 
@@ -138,22 +139,22 @@ def _differing(node: NodeView, found: Mapping[str, _Settings]) -> Iterator[Findi
     remedies=("rdma-dp doctor --counters 10", "mlxlink -d HCA -c", "perfquery -x"),
 )
 def counters(node: NodeView) -> Iterator[Finding]:
-    """Counters of errors, drops and repeated packets that grow while one looks: a bad cable, a
-    fabric that loses packets, a peer that is not ready. Growing counters of congestion (marks,
-    waiting) are told and not warned of: they say that the pacing is at work.
+    """Counters of errors, drops and retransmitted packets that grow between two readings: a damaged
+    cable, a fabric that loses packets, or a peer that is not ready. Growing counters of congestion
+    (marks, waiting) are shown without a warning: they mean that congestion control works.
 
-    Each reading is a command to the adapter's firmware, so they are read only with --counters,
-    which takes the seconds between the two readings; without it they are unknown.
+    Each reading is a command to the adapter's firmware, so the counters are read only with
+    --counters, whose value is the seconds between the two readings. Without it they are unknown.
     """
     growth = node.growth
     if not node.concerned:
         return
     if growth is None:
-        yield unknown("not read: nobody asked", "rdma-dp doctor --counters 10")
+        yield unknown("not read without --counters", "rdma-dp doctor --counters 10")
     elif not growth.live:
-        yield unknown("a captured host does not count: run it on the node")
+        yield unknown("the counters of a captured host do not change: run it on the node")
     elif not growth.readable:
-        yield unknown("no counter can be read; some adapters have none, some only for root")
+        yield unknown("no counter can be read: some adapters have none, others need root")
     else:
         yield from _grown(growth.by, growth.seconds)
         congestion = _listed({c: by for c, by in growth.by.items() if c[2] in CONGESTION})

@@ -1,1 +1,1 @@
-"""What several checks know of RDMA."""
+"""Facts about RDMA and containers that several checks need."""

@@ -1,6 +1,6 @@
-"""The containers that run on a node, found in /proc by files alone.
+"""The running containers of a node, found in /proc.
 
-Of a process nothing is read that is its own: no environment, no command line, no file's content.
+Reads no private data of a process: no environment, no command line and no content of its files.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,12 +13,12 @@ from rdma_dp.host.processes import CONTAINER_LOG, Membership
 _LOGS = "proc/1/root/var/log/containers"
 
 _LARGE = 1 << 20  # bytes; a table of a net namespace with thousands of addresses
-_TICKS = 100  # USER_HZ, which proc(5) counts in: 100 on every architecture that has HCAs
+_TICKS = 100  # USER_HZ, the unit of times in proc(5): 100 on all architectures with HCAs
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What Kubernetes calls a container."""
+    """The name of a container in Kubernetes."""
 
     namespace: str
     pod: str
@@ -30,7 +30,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container's processes: `main` is process 1 of its PID namespace, else the oldest."""
+    """The processes of a container. `main` is process 1 of its PID namespace, else the oldest."""
 
     of: Membership
     main: int
@@ -38,15 +38,15 @@ class Container:
 
 
 def sees_all_processes(host: Host) -> bool:
-    """Whether /proc is that of the node: process 2 is then the kernel's (init/main.c), and kernel
-    threads are in no other PID namespace.
+    """Whether /proc is that of the node. Process 2 is then a kernel thread (kernel init/main.c),
+    and kernel threads are only in the initial PID namespace.
     """
     second = processes.stat(host.read_or_none("proc/2/stat") or "")
     return second is not None and second.kernel_thread
 
 
 def running(host: Host) -> tuple[Container, ...]:
-    """All containers of pods that have a process just now."""
+    """All containers of pods that have a process."""
     found: dict[Membership, list[int]] = {}
     for pid in host.entries("proc"):
         if pid.isdecimal() and (of := membership(host, int(pid))):
@@ -55,7 +55,7 @@ def running(host: Host) -> tuple[Container, ...]:
 
 
 def membership(host: Host, pid: int) -> Membership | None:
-    """Which container a process or a thread belongs to."""
+    """The container that a process or a thread belongs to."""
     return processes.membership(host.read_or_none(f"proc/{pid}/cgroup") or "")
 
 
@@ -70,31 +70,31 @@ def _started(host: Host, pid: int) -> int:
 
 
 def names(host: Host) -> Mapping[str, Name]:
-    """Containers' names by their ids, from the names of their logs. Raises HostError."""
+    """The names of containers by their ids, from the names of their logs. Raises HostError."""
     logs = filter(None, map(CONTAINER_LOG.fullmatch, host.entries(_LOGS)))
     return {log[4]: Name(log[2], log[1], log[3]) for log in logs}
 
 
 def age(host: Host, pid: int) -> float | None:
-    """For how many seconds a process has been running."""
+    """For how many seconds a process has been running; None if /proc does not show it."""
     found = processes.stat(host.read_or_none(f"proc/{pid}/stat") or "")
     now = processes.uptime(host.read_or_none("proc/uptime") or "")
     return None if found is None or now is None else now - found.started / _TICKS
 
 
 def status(host: Host, pid: int) -> str:
-    """proc/PID/status."""
+    """The content of proc/PID/status."""
     return host.read_or_none(f"proc/{pid}/status") or ""
 
 
 def large(host: Host, path: str) -> str | None:
-    """A table of any length. Raises HostError."""
+    """A file of at most 1 MiB. Raises HostError."""
     data = host.read_bytes(path, _LARGE)
     return None if data is None else data.decode("utf-8", "replace")
 
 
 def uverbs(host: Host, pid: int) -> Iterator[str]:
-    """The names of the uverbs nodes that a process has. Raises HostError."""
+    """The names of the uverbs nodes in the /dev of a process. Raises HostError."""
     entries = host.entries(f"proc/{pid}/root/dev/infiniband")
     return (name for name in entries if name.startswith("uverbs"))
 

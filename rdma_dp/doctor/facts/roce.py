@@ -1,4 +1,4 @@
-"""RoCE as /sys shows it: which ports speak it, their GID tables, what an MTU gives."""
+"""RoCE in /sys: the ports that use it, their GID tables, and the RoCE MTU of a netdev MTU."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from rdma_dp.inventory.hardware import Hca, Port
 
 _IWARP = "4"  # node_type "4: RNIC" (kernel include/rdma/ib_verbs.h, enum rdma_node_type)
 
-# What RoCE v2 puts around the data: GRH 40, UDP 8, BTH 12, XRC 4, atomics 28, ICRC 4 bytes
+# The headers of RoCE v2: GRH 40, UDP 8, BTH 12, XRC 4, atomics 28, ICRC 4 bytes
 # (kernel include/rdma/ib_addr.h, iboe_get_mtu).
 _HEADERS = 96
 _IB_MTUS = (4096, 2048, 1024, 512, 256)
@@ -20,12 +20,12 @@ V1, V2 = "IB/RoCE v1", "RoCE v2"  # ports/N/gid_attrs/types/K (drivers/infiniban
 
 
 def roce_mtu(netdev_mtu: int) -> int | None:
-    """The largest MTU of InfiniBand that fits into a netdev's; None when none does."""
+    """The largest InfiniBand MTU that fits into the MTU of a netdev; None if none fits."""
     return next((mtu for mtu in _IB_MTUS if mtu + _HEADERS <= netdev_mtu), None)
 
 
 def roce_ports(host: Host, hca: Hca) -> tuple[Port, ...]:
-    """The Ethernet ports of an HCA that does not speak iWARP."""
+    """The Ethernet ports of an HCA; none for an iWARP HCA."""
     ports = tuple(port for port in hca.ports if port.link_layer == "Ethernet")
     if not ports or hca.protocol == "iw":
         return ()
@@ -35,9 +35,9 @@ def roce_ports(host: Host, hca: Hca) -> tuple[Port, ...]:
 
 @dataclass(frozen=True, slots=True)
 class GidTable:
-    """One port's table: how many slots it has, and the type of each that is in use.
+    """The GID table of a port: the number of its slots, and the type of each used slot.
 
-    A type is None where the node does not tell it.
+    A type is None where the node does not show it.
     """
 
     port: int
@@ -46,12 +46,12 @@ class GidTable:
 
     @property
     def free(self) -> int:
-        """How many slots are left."""
+        """The number of free slots."""
         return self.size - len(self.used)
 
 
 def gid_table(host: Host, hca: Hca, port: Port) -> GidTable | None:
-    """The table of a port; None when the tree does not show it."""
+    """The table of a port; None if the tree does not have it."""
     directory = f"{CLASS_INFINIBAND}/{hca.name}/ports/{port.number}"
     if not host.is_directory(f"{directory}/gids"):
         return None
@@ -61,7 +61,7 @@ def gid_table(host: Host, hca: Hca, port: Port) -> GidTable | None:
 
 
 def _used(host: Host, directory: str, slots: list[str]) -> Iterator[tuple[str, str | None]]:
-    """The slots that hold something: an empty one reads as zeros, and has no type (EINVAL)."""
+    """The used slots. A free slot reads as zeros, and reading its type fails with EINVAL."""
     for slot in slots:
         gid = host.read_or_none(f"{directory}/gids/{slot}")
         if gid and gid.strip("0:"):

@@ -47,7 +47,7 @@ def test_a_port_whose_rdma_nobody_loaded_is_a_warning_beside_hcas_that_work(fres
 
 def test_a_node_without_rdma_hardware_misses_no_module(fresh: Fresh, sample: Sample) -> None:
     result = seen("hca-modules", sample("empty"))
-    assert told(result) == ["ok : the node has no HCA that would need them"]
+    assert told(result) == ["ok : the node has no HCA that needs them"]
 
 
 def test_a_module_that_is_built_in_is_there_by_what_it_makes(fresh: Fresh) -> None:

@@ -162,7 +162,7 @@ def test_iwarp_and_infiniband_have_no_roce_gids(sample: Sample) -> None:
     everything = CONFIGS / "none.yaml"
     for name in ("ipoib", "efa", "hfi1-opa"):
         assert told(seen("fabric-gids", sample(name), everything)) == [
-            "ok : nothing here that it concerns"
+            "ok : does not apply to this node"
         ]
 
 

@@ -55,7 +55,7 @@ def test_an_hca_without_uverbs_fails_with_the_module(sample: Sample) -> None:
 
 def test_a_companion_for_subnet_management_needs_no_uverbs(sample: Sample) -> None:
     assert seen("hca-nodes", sample("gb300")).verdict is Verdict.UNKNOWN  # for want of /dev alone
-    assert told(seen("hca-nodes", sample("gb300"))) == ["unknown : there is no /dev to look at"]
+    assert told(seen("hca-nodes", sample("gb300"))) == ["unknown : there is no /dev"]
 
 
 def test_an_hca_whose_class_is_not_in_the_tree_is_unknown(fresh: Fresh) -> None:
@@ -92,9 +92,7 @@ def test_a_pf_in_switchdev_mode_that_a_resource_takes_alone_is_a_warning(
 
 
 def test_a_pf_in_switchdev_mode_beside_its_vfs_is_as_it_should_be(sample: Sample) -> None:
-    assert told(seen("hca-switchdev", sample("switchdev"))) == [
-        "ok : left out of every resource: mlx5_0"
-    ]
+    assert told(seen("hca-switchdev", sample("switchdev"))) == ["ok : not in any resource: mlx5_0"]
 
 
 def test_what_may_be_a_management_function_is_a_warning(sample: Sample) -> None:
@@ -105,5 +103,5 @@ def test_what_may_be_a_management_function_is_a_warning(sample: Sample) -> None:
     assert result.remedy == ("lspci -vv -s 0000:05:00.0 | grep SMDL",)
     tree.mend()
     assert told(seen_through("hca-management", tree)) == [
-        "ok : left out of every resource: mlx5_0, mlx5_1, mlx5_2, mlx5_3"
+        "ok : not in any resource: mlx5_0, mlx5_1, mlx5_2, mlx5_3"
     ]

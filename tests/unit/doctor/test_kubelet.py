@@ -72,9 +72,15 @@ def test_where_nobody_could_be_asked_nothing_is_known(check: Check) -> None:
 
 ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
     "no kubelet": (kubelet.socket, {"kubelet": None}, Verdict.FAIL, "there is no", "systemctl"),
-    "kubelet ended": (kubelet.socket, {"kubelet": STALE}, Verdict.FAIL, "nobody", "journalctl"),
+    "kubelet ended": (
+        kubelet.socket,
+        {"kubelet": STALE},
+        Verdict.FAIL,
+        "no process listens",
+        "journalctl",
+    ),
     "kubelet hangs": (kubelet.socket, {"kubelet": SILENT}, Verdict.FAIL, "hangs", "systemctl"),
-    "not root": (kubelet.socket, {"kubelet": REFUSED}, Verdict.UNKNOWN, "may not", "sudo"),
+    "not root": (kubelet.socket, {"kubelet": REFUSED}, Verdict.UNKNOWN, "no permission", "sudo"),
     "not mounted": (
         kubelet.socket,
         {"kubelet": None, "unreadable": {DP: "No such file or directory"}},
@@ -136,7 +142,7 @@ ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
         kubelet.plugin,
         {"sockets": (OURS, replace(OURS, state=STALE, status=None))},
         Verdict.WARN,
-        "left behind",
+        "was killed",
         "kubectl",
     ),
     "a plugin that hangs": (
@@ -256,7 +262,7 @@ def test_a_strangers_socket_is_no_rival_and_said_to_be_mute() -> None:
     sockets = (OURS, other(f"{DP}/nvidia-gpu.sock"), other(f"{PR}/csi.sock", "csi.example.com"))
     result = seen(kubelet.rivals, replace(WELL, sockets=sockets))
     assert result.verdict is Verdict.OK
-    assert "do not tell what they serve: nvidia-gpu.sock" in result.findings[0].evidence
+    assert "do not report their resource: nvidia-gpu.sock" in result.findings[0].evidence
 
 
 def test_every_remedy_that_is_given_is_in_the_catalogue() -> None:

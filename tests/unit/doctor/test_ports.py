@@ -45,7 +45,9 @@ def test_init_means_that_no_subnet_manager_answers(fresh: Fresh) -> None:
     patch = "functions: {0000:18:00.0: {hcas: {mlx5_0: {ports: {1: {state: INIT}}}}}}"
     result = ill(fresh, "hca-ports", "dgx-h100", patch)
     (line,) = told(result)
-    assert line.startswith("warn mlx5_0: port 1 is INIT, phys state LinkUp: no subnet manager")
+    assert line.startswith(
+        "warn mlx5_0: port 1 is INIT, phys state LinkUp: the cable is good, but no subnet manager"
+    )
     assert result.remedy == (
         "systemctl status opensm  # on the machine that runs the subnet manager",
     )
@@ -70,15 +72,13 @@ def test_one_active_port_of_two_is_enough(fresh: Fresh) -> None:
 def test_a_port_without_a_state_is_unknown(fresh: Fresh) -> None:
     gone = "hcas: {mlx5_1: {remove: [ports/1/state]}}"
     host = fresh(ailing("seed", f"functions: {{0000:3b:00.1: {{{gone}}}}}"))
-    assert told(seen("hca-ports", host.root)) == ["unknown mlx5_1: no port tells its state"]
+    assert told(seen("hca-ports", host.root)) == ["unknown mlx5_1: no port shows its state"]
 
 
 def test_a_port_slower_than_its_like_is_a_warning(fresh: Fresh) -> None:
     slow = "hcas: {mlx5_4: {ports: {1: {rate: '200 Gb/sec (2X NDR)'}}}}"
     result = ill(fresh, "hca-rate", "dgx-h100", f"functions: {{0000:4f:00.0: {{{slow}}}}}")
-    assert told(result) == [
-        "warn mlx5_4: port 1 runs at 200 Gb/s, its like on this node at 400 Gb/s"
-    ]
+    assert told(result) == ["warn mlx5_4: port 1 runs at 200 Gb/s, similar ports at 400 Gb/s"]
     assert result.remedy == ("mlxlink -d mlx5_4",)
 
 

@@ -79,9 +79,9 @@ def judged(root: Path, found: Growth | None) -> Result:
     return result
 
 
-def test_nobody_asked(sample: Sample) -> None:
+def test_counters_are_read_only_on_request(sample: Sample) -> None:
     result = judged(sample("seed"), None)
-    assert told(result) == ["unknown : not read: nobody asked"]
+    assert told(result) == ["unknown : not read without --counters"]
     assert result.remedy == ("rdma-dp doctor --counters 10",)
 
 
