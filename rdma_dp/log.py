@@ -1,4 +1,4 @@
-"""The daemon's log on stderr: one line per change that matters, for people or for programs."""
+"""The daemon's log on stderr: one line for each change that matters, as text or as JSON."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ def configure(level: str, form: str) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Not that a call was cancelled: gRPC tells so of streams that end because the daemon does."""
+    """False for cancelled calls: gRPC logs those of streams that end because the daemon ends."""
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 

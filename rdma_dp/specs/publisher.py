@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from rdma_dp.config import CdiMode, Resource
+from rdma_dp.log import Notice
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.specs import cdi, device_info
 from rdma_dp.specs.directory import FileError, IsOurs, OwnFiles
@@ -97,7 +98,7 @@ class _Files:
         self._makes = makes
         self._wanted: Mapping[str, str] = {}
         self._ever: set[str] = set()  # written once: they come back with their HCA
-        self._said: str | None = None
+        self._left_over = Notice(logger.warning)
 
     def write(self, pools: Sequence[Pool]) -> Mapping[str, str]:
         """Returns, by the full name of a resource, why not all of its files are current."""
@@ -126,9 +127,7 @@ class _Files:
             failure = _in_one_line(self._files.clear(self._wanted, is_left_over))
         except FileError:
             return  # `write` has reported it for each resource that wants files there
-        if failure is not None and failure != self._said:
-            logger.warning("%s", failure)
-        self._said = failure
+        self._left_over.set(failure)
 
     def intact(self) -> bool:
         """Whether the files are as they were written."""

@@ -35,13 +35,13 @@ def _topology(node: int | None) -> pb.TopologyInfo | None:
     return None if node is None else pb.TopologyInfo(nodes=[pb.NUMANode(ID=node)])
 
 
-def allocate_response(grants: Iterable[Grant], cdi: CdiMode) -> pb.AllocateResponse:
+def allocate_response(grants: Iterable[Grant], mode: CdiMode) -> pb.AllocateResponse:
     """One container response per grant."""
-    return pb.AllocateResponse(container_responses=[_container(grant, cdi) for grant in grants])
+    return pb.AllocateResponse(container_responses=[_container(grant, mode) for grant in grants])
 
 
-def _container(grant: Grant, cdi: CdiMode) -> pb.ContainerAllocateResponse:
-    delivery = delivered(grant, cdi)
+def _container(grant: Grant, mode: CdiMode) -> pb.ContainerAllocateResponse:
+    delivery = delivered(grant, mode)
     return pb.ContainerAllocateResponse(
         envs=dict(grant.envs),
         annotations=dict(delivery.annotations),
