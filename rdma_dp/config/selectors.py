@@ -123,17 +123,6 @@ class Selectors(Traits):
         examples=[{"ifNames": ["eth0"]}],
     )
 
-    @cached_property
-    def matchers(self) -> Mapping[str, Matcher[Any]]:
-        """The matchers of the selectors that are given, compiled at the first use."""
-        return compiled(self)
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy, without the matchers of this one: an updated copy has other values."""
-        copied = super().model_copy(update=update, deep=deep)
-        copied.__dict__.pop("matchers", None)
-        return copied
-
     def joined(self, other: Self) -> Self:
         """These selectors, with those of `other` that are absent here, and `exclude` joined too."""
         exclude = self.exclude.joined(other.exclude)

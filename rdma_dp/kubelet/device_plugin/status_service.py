@@ -1,4 +1,4 @@
-"""The PluginStatus service: what the daemon tells of one resource, beside DevicePlugin."""
+"""The Status service: the state of one resource, served beside DevicePlugin."""
 
 import os
 import time
