@@ -190,7 +190,7 @@ def doctor(options: argparse.Namespace) -> int:
     if options.output == "json":
         print_json(doctor.document(results))
     else:
-        console.show(doctor.table(results))
+        console.show(doctor.table(results, every=options.all or bool(options.only)))
     verdict = worst(result.verdict for result in results)
     return {Verdict.WARN: 1, Verdict.FAIL: 2}.get(verdict, OK)
 

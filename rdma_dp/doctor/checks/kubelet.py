@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
+from rdma_dp.doctor.check import Finding, check, fail, not_checked, ok, unknown, warn
 from rdma_dp.kubelet.views import KubeletView, PluginSocket, PluginStatus, SocketState
 from rdma_dp.node.view import NodeView
 
@@ -19,7 +19,8 @@ _DRY_RUN = "rdma-dp dry-run"
 _FIND = "kubectl get pods -A -o wide --field-selector spec.nodeName=NODE"
 _ELSEWHERE = "rdma-dp doctor --kubelet-root-dir DIR"
 _MOVE = "helm upgrade rdma-dp deploy/helm/rdma-dp --reuse-values --set kubelet.rootDirectory=DIR"
-_NOT_ASKED = "kubelet was not queried: see kubelet-socket"
+_NOT_QUERIED = not_checked("kubelet was not queried", because="kubelet-socket")
+_NO_STATUS = not_checked("no rdma-dp reports its status", because="kubelet-plugin")
 
 
 @check(
@@ -74,7 +75,7 @@ def directory(node: NodeView) -> Iterator[Finding]:
     """
     view = node.answers.kubelet
     if view is None:
-        yield unknown(_NOT_ASKED)
+        yield _NOT_QUERIED
         return
     answers = view.kubelet is SocketState.ANSWERS
     for place in view.elsewhere:
@@ -102,7 +103,7 @@ def plugin(node: NodeView) -> Iterator[Finding]:
     """
     view = node.answers.kubelet
     if view is None:
-        yield unknown(_NOT_ASKED)
+        yield _NOT_QUERIED
         return
     if view.unreadable and not any(each.ours for each in view.sockets):
         yield unknown(_not_listed(view))
@@ -158,9 +159,7 @@ def registered(node: NodeView) -> Iterator[Finding]:
     """
     view = node.answers.kubelet
     if view is None or not view.statuses:
-        yield unknown(
-            _NOT_ASKED if view is None else "no rdma-dp reports its status: see kubelet-plugin"
-        )
+        yield _NOT_QUERIED if view is None else _NO_STATUS
         return
     connected = {status.resource for status in view.statuses if status.streams}
     for status in view.statuses:
@@ -183,9 +182,7 @@ def counts(node: NodeView) -> Iterator[Finding]:
     """
     view = node.answers.kubelet
     if view is None or not view.statuses:
-        yield unknown(
-            _NOT_ASKED if view is None else "no rdma-dp reports its status: see kubelet-plugin"
-        )
+        yield _NOT_QUERIED if view is None else _NO_STATUS
         return
     if view.pod_resources is None:
         yield _no_pod_resources(view)
@@ -231,7 +228,7 @@ def rivals(node: NodeView) -> Iterator[Finding]:
     """
     view = node.answers.kubelet
     if view is None:
-        yield unknown(_NOT_ASKED)
+        yield _NOT_QUERIED
         return
     if view.unreadable and not view.sockets:
         yield unknown(_not_listed(view))
