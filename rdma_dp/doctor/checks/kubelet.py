@@ -19,6 +19,12 @@ _DRY_RUN = "rdma-dp dry-run"
 _FIND = "kubectl get pods -A -o wide --field-selector spec.nodeName=NODE"
 _ELSEWHERE = "rdma-dp doctor --kubelet-root-dir DIR"
 _MOVE = "helm upgrade rdma-dp deploy/helm/rdma-dp --reuse-values --set kubelet.rootDirectory=DIR"
+_REMOVE_RIVAL = (
+    _FIND,
+    "kubectl -n NAMESPACE delete daemonset NAME  # of the other plugin; leave rdma-dp running",
+    "rdma-dp doctor --only kubelet-registered,kubelet-counts  # once its pod has ended",
+    f"{_RESTART}  # of rdma-dp, only if the counts still differ",
+)
 _NOT_QUERIED = not_checked("kubelet was not queried", because="kubelet-socket")
 _NO_STATUS = not_checked("no rdma-dp reports its status", because="kubelet-plugin")
 
@@ -220,11 +226,13 @@ def _compared(status: PluginStatus, allocatable: int) -> Iterator[Finding]:
     "kubelet-rivals",
     "No other plugin serves the same resource",
     reads="the sockets in KUBELET_ROOT/device-plugins and plugins_registry, and their GetInfo",
-    remedies=(_FIND, "kubectl -n NAMESPACE delete daemonset NAME"),
+    remedies=_REMOVE_RIVAL,
 )
 def rivals(node: NodeView) -> Iterator[Finding]:
-    """kubelet identifies plugins by their resource only. When one of two plugins exits, kubelet
-    drops the resource, and its count changes between the lists of the two.
+    """kubelet identifies plugins by their resource only. The plugin that registered last is the one
+    that kubelet uses. When it exits, kubelet drops the resource, even if the other plugin runs on.
+    rdma-dp registers again within seconds then. Pods on the node that request the resource in
+    between are refused, so remove the other plugin first and restart rdma-dp last, if at all.
     """
     view = node.answers.kubelet
     if view is None:
@@ -254,9 +262,8 @@ def rivals(node: NodeView) -> Iterator[Finding]:
 
 
 def _rival(each: PluginSocket, names: set[str]) -> Iterator[Finding]:
-    remedy = (_FIND, "kubectl -n NAMESPACE delete daemonset NAME")
     if each.kind == "DevicePlugin" and each.resource in names:
-        yield fail(f"{each.path} serves it too", *remedy, subject=each.resource or "")
+        yield fail(f"{each.path} serves it too", *_REMOVE_RIVAL, subject=each.resource or "")
     elif each.resource is None and each.state is not SocketState.STALE:
         # The Go plugin's socket has the name of its resource, without the prefix.
         alike = [
@@ -265,7 +272,7 @@ def _rival(each: PluginSocket, names: set[str]) -> Iterator[Finding]:
         for name in alike:
             yield warn(
                 f"{each.path} may serve it: the socket of the Go plugin has this name",
-                *remedy,
+                *_REMOVE_RIVAL,
                 subject=name,
             )
 
