@@ -11,6 +11,7 @@ from rich.text import Text
 from rdma_dp.config import Preference
 from rdma_dp.formats.slot_ids import slot_id
 from rdma_dp.inventory.hardware import CHAR_DEVICE_DIRECTORY, Inventory, natural_key
+from rdma_dp.inventory.verdicts import Ineligible
 from rdma_dp.render.console import labelled_rows
 from rdma_dp.render.discover import NAMES_WIDTH
 from rdma_dp.sharing.advice import node_warnings, pool_warnings, steps
@@ -18,6 +19,7 @@ from rdma_dp.sharing.allocation import example
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.selection import Selection
 from rdma_dp.specs.cdi import delivered
+from rdma_dp.text import grouped
 
 
 def dry_run(
@@ -26,9 +28,9 @@ def dry_run(
     """What the daemon would do with this config on this node, with warnings and next steps."""
     of_all = _reason_of_all(inventory)
     parts: list[RenderableType] = []
-    if of_all:
+    if of_all is not None:
         rows = labelled_rows()
-        rows.add_row(Text(_ALL, "red"), of_all)
+        rows.add_row(Text("all HCAs", "red"), of_all.text)
         parts.append(rows)
     for pool in pools:
         parts += [*([Text()] if parts else []), *_resource(pool, inventory, of_all)]
@@ -42,13 +44,15 @@ def dry_run(
     return Group(*parts)
 
 
-def _reason_of_all(inventory: Inventory) -> str:
-    """The reason for which no HCA of the node can be shared; "" if there is no common one."""
+def _reason_of_all(inventory: Inventory) -> Ineligible | None:
+    """The reason for which no HCA of the node can be shared; None if there is no common one."""
     (reason, *others) = {hca.ineligible for hca in inventory.hcas} or {None}
-    return reason.text if reason is not None and not others else ""
+    return None if others else reason
 
 
-def _resource(pool: Pool, inventory: Inventory, of_all: str) -> Iterator[RenderableType]:
+def _resource(
+    pool: Pool, inventory: Inventory, of_all: Ineligible | None
+) -> Iterator[RenderableType]:
     yield heading(pool)
     rows = labelled_rows()
     if pool.hcas:
@@ -61,7 +65,7 @@ def _resource(pool: Pool, inventory: Inventory, of_all: str) -> Iterator[Rendera
     for warning in pool_warnings(pool, inventory.system):
         rows.add_row(Text("warning", "yellow"), warning)
     for step in steps(pool.selection, inventory):
-        shown = replace(step, reason="see above") if of_all and step.reason == of_all else step
+        shown = replace(step, reason="see above") if of_all and step.code == of_all.code else step
         rows.add_row(Text("next", "bold"), Text(str(shown), "bold"))
     yield Padding(rows, (0, 0, 0, 2))
 
@@ -81,7 +85,6 @@ def _slots(pool: Pool) -> str:
     return text
 
 
-_ALL = "all HCAs"
 _NO_OTHER = "no other reason"
 
 _PREFERRED = {
@@ -140,16 +143,21 @@ def _granted(pool: Pool) -> str:
     return "\n".join([*lines, *(f"{key}={value}" for key, value in grant.envs.items())])
 
 
-def _rejections(selection: Selection, of_all: str) -> Table:
-    """The HCAs that were not chosen, and why; a reason that all of them share stands once."""
+def _rejections(selection: Selection, of_all: Ineligible | None) -> Table:
+    """The HCAs that were not chosen, and why; what all of them have in common stands once."""
     table = labelled_rows()
     table.columns[0].no_wrap = False
     table.columns[0].max_width = NAMES_WIDTH
-    groups = selection.rejections
-    shared = [r for r in groups[0][1] if len(groups) > 1 and all(r in own for _, own in groups)]
-    if lines := [reason for reason in shared if reason != of_all]:
-        table.add_row("all of these", "\n".join(lines))
+    groups = grouped(
+        (each.hca.name, each.reasons if of_all is None else tuple(map(str, each.mismatches)))
+        for each in selection.rejected
+    )
+    common = set[str]()
+    if len(groups) > 1:
+        common = set.intersection(*(set(reasons) for _, reasons in groups))
+    if common:
+        table.add_row("all of these", "\n".join(line for line in groups[0][1] if line in common))
     for names, reasons in groups:
-        own = [reason for reason in reasons if reason not in (*shared, of_all)]
+        own = [line for line in reasons if line not in common]
         table.add_row(", ".join(names), "\n".join(own) or _NO_OTHER)
     return table

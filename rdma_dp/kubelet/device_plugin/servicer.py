@@ -11,6 +11,7 @@ import grpc
 
 from rdma_dp.aio.latest import Latest, Observable, changes
 from rdma_dp.aio.threads import in_thread
+from rdma_dp.inventory.verdicts import Unhealthy, UnhealthyCode
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.device_plugin import messages
@@ -22,7 +23,7 @@ from rdma_dp.sharing.pool import Pool
 logger = logging.getLogger(__name__)
 
 # Why no slot is healthy while a resource is handed over.
-_HANDED_OVER = "this process ends"
+_HANDED_OVER = Unhealthy(UnhealthyCode.HANDED_OVER, "this process ends")
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
