@@ -30,8 +30,11 @@ from rdma_dp.daemon.scanner import EAGER_INTERVAL, QUIET_INTERVAL, Scanner
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.host import events
 from rdma_dp.host.files import Host
+from rdma_dp.inventory.changes import changed_hcas, changed_ports
+from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.kubelet.registration.choice import Kubelet
 from rdma_dp.kubelet.sockets import remove_stale
+from rdma_dp.metrics import Metrics
 from rdma_dp.sharing.state import NodeState, next_state
 from rdma_dp.specs.publisher import SpecFiles
 
@@ -56,14 +59,17 @@ class Daemon:
             plugins_registry_watch=DirectoryWatch(directories.plugins_registry),
         )
         self._config_watch = DirectoryWatch(settings.config_file.parent)
-        self.config_file = ConfigFile(settings.config_file, self._config_watch, settings.defaults)
+        self.metrics = Metrics()
+        self.config_file = ConfigFile(
+            settings.config_file, self._config_watch, settings.defaults, facts=self.metrics.config
+        )
         self.scan_again = Debounce()
         self.begun = 0
         self.applied = Latest(0)
-        self._scanner = Scanner(self._host)
+        self._scanner = Scanner(self._host, self.metrics)
         self._files = SpecFiles(settings.cdi_directory, settings.device_info_directory)
         self._cdi_watch = DirectoryWatch(settings.cdi_directory)
-        self._registrations = Registrations(self._kubelet)
+        self._registrations = Registrations(self._kubelet, metrics=self.metrics)
 
     async def run(self) -> None:
         """Runs until it is cancelled, or until something fails that no retry can mend."""
@@ -94,7 +100,9 @@ class Daemon:
         start(tasks, "publication", publication.run())
         start(tasks, "registrations", self._registrations.run(offered))
         if self._host.live:
-            start(tasks, "links", links_up.follow(offered, self.scan_again.wake))
+            start(
+                tasks, "links", links_up.follow(offered, self.scan_again.wake, metrics=self.metrics)
+            )
 
     async def _follow_config(self, configs: Latest[Config]) -> None:
         while True:
@@ -114,7 +122,18 @@ class Daemon:
         if self._scanner.inventory is None:
             return None
         now = asyncio.get_running_loop().time()
-        return await in_thread(next_state, config, self._scanner.inventory, now, previous)
+        state = await in_thread(next_state, config, self._scanner.inventory, now, previous)
+        if previous is not None:
+            self._count_changes(previous.inventory, state.inventory)
+        return state
+
+    def _count_changes(self, before: Inventory, after: Inventory) -> None:
+        if before is after:
+            return
+        for change, hcas in changed_hcas(before, after).items():
+            self.metrics.hca_changes.add(change, by=len(hcas))
+        for device, number in changed_ports(before, after):
+            self.metrics.port_changes.add(device, str(number))
 
     async def _until_next_scan(self, state: NodeState | None) -> None:
         """An event, the timer, a change without an event, or a port that was down for too long."""
