@@ -50,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
         defaults=Defaults(options.use_cdi, options.set_links_up),
         cdi_directory=options.cdi_dir,
         device_info_directory=options.device_info_dir,
+        metrics=options.metrics,
+        probe_socket=options.probe_socket,
     )
     try:
         asyncio.run(run_daemon(settings))

@@ -24,6 +24,7 @@ from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import Config
 from rdma_dp.daemon import links_up
 from rdma_dp.daemon.config_file import ConfigFile
+from rdma_dp.daemon.monitors import start_monitors
 from rdma_dp.daemon.publication import Publication
 from rdma_dp.daemon.registrations import Registrations
 from rdma_dp.daemon.scanner import EAGER_INTERVAL, QUIET_INTERVAL, Scanner
@@ -35,6 +36,7 @@ from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.kubelet.registration.choice import Kubelet
 from rdma_dp.kubelet.sockets import remove_stale
 from rdma_dp.metrics import Metrics
+from rdma_dp.monitoring.observed import Observed
 from rdma_dp.sharing.state import NodeState, next_state
 from rdma_dp.specs.publisher import SpecFiles
 
@@ -50,6 +52,7 @@ class Daemon:
 
     def __init__(self, settings: Settings) -> None:
         directories = settings.directories
+        self._settings = settings
         self._host = Host(settings.root)
         self._kubelet = Kubelet(
             directories=directories,
@@ -69,7 +72,11 @@ class Daemon:
         self._scanner = Scanner(self._host, self.metrics)
         self._files = SpecFiles(settings.cdi_directory, settings.device_info_directory)
         self._cdi_watch = DirectoryWatch(settings.cdi_directory)
+        self._offered: Latest[NodeState] | None = None
         self._registrations = Registrations(self._kubelet, metrics=self.metrics)
+        self._observed = Observed(
+            self.metrics, self._newest_offered, lambda: self._registrations.plugins
+        )
 
     async def run(self) -> None:
         """Runs until it is cancelled, or until something fails that no retry can mend."""
@@ -83,6 +90,8 @@ class Daemon:
                 start(tasks, "watch of kubelet's directory", watch.run())
             if self._host.live:
                 start(tasks, "kernel events", events.follow(self.scan_again.wake))
+            # From the start on: before the first scan, a probe says what the daemon waits for.
+            start_monitors(tasks, self._settings, self._observed)
             configs = Latest(await self.config_file.first())
             start(tasks, "config", self._follow_config(configs))
             states = Latest(await self._first_state(configs))
@@ -92,11 +101,17 @@ class Daemon:
                 if (state := await self._scan(configs.value, states.value)) is not None:
                     states.set(state)
 
+    def _newest_offered(self) -> NodeState | None:
+        """The newest offered state; None before the first scan."""
+        if self._offered is None or not self._offered.value.scan:
+            return None
+        return self._offered.value
+
     def _start_observers(self, states: Latest[NodeState], tasks: asyncio.TaskGroup) -> None:
         publication = Publication(
             states, self._registrations.served, self._files, self._cdi_watch, self.applied
         )
-        offered = publication.offered
+        self._offered = offered = publication.offered
         start(tasks, "publication", publication.run())
         start(tasks, "registrations", self._registrations.run(offered))
         if self._host.live:
