@@ -5,8 +5,8 @@ from unittest.mock import Mock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from rdma_dp.config import EMPTY_CONFIG
@@ -32,7 +32,7 @@ def page(hcas: tuple[Hca, ...], accept: str = "", metrics: Metrics | None = None
 
 
 def families(text: str) -> list[Metric]:
-    return [*text_string_to_metric_families(text)]  # type: ignore[no-untyped-call]
+    return [*text_string_to_metric_families(text)]
 
 
 @settings(suppress_health_check=list(HealthCheck), deadline=None)
@@ -46,7 +46,7 @@ def test_any_hcas_make_a_page_that_both_parsers_read(hcas: tuple[Hca, ...]) -> N
     ]
     assert [each for each, times in Counter(samples).items() if times > 1] == []
     assert all(family.documentation for family in found)
-    assert list(openmetrics.text_string_to_metric_families(page(hcas, OPENMETRICS)))
+    assert list(openmetrics.text_string_to_metric_families(page(hcas, OPENMETRICS)))  # type: ignore[no-untyped-call]
     shown = [labels for name, labels in samples if name == "rdma_dp_hca_info"]
     assert len(shown) == len(hcas)
 
