@@ -20,6 +20,11 @@ def test_an_address_with_a_port(text: str, address: Address) -> None:
     assert str(address) == text
 
 
+def test_an_ipv6_address_needs_no_brackets() -> None:
+    """As status.hostIP gives it."""
+    assert Address.parse("2001:db8::7:8765") == Address("2001:db8::7", 8765)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -29,7 +34,8 @@ def test_an_address_with_a_port(text: str, address: Address) -> None:
         ("192.0.2.7:65536", "no port"),
         ("192.0.2.7:-1", "no port"),
         ("192.0.2.7:٣", "no port"),
-        ("2001:db8::7:8765", "needs brackets"),
+        ("2001:db8::7:8765:x", "no port"),
+        ("2001:db8::7:8:7:6:5:4:3:2", "no IP address"),
         ("node-1:8765", "no IP address"),
         ("[192.0.2.7:8765", "no IP address"),
         ("", "no port"),
