@@ -11,6 +11,7 @@ from rdma_dp.doctor.checks import (
     hcas,
     kubelet,
     pcie_links,
+    pod_nccl,
     pod_networks,
     pod_queue_pairs,
     pods,
@@ -32,6 +33,7 @@ CATALOGUE: tuple[Check, ...] = (
     *pods.CHECKS,
     *pod_networks.CHECKS,
     *pod_queue_pairs.CHECKS,
+    *pod_nccl.CHECKS,
 )
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from rdma_dp.config.loading import FoundConfig
+from rdma_dp.host.environments import is_environment, without_secrets
 from rdma_dp.host.processes import CONTAINER_LOG
 from rdma_dp.node.snapshot import pci_serials
 from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Symlink
@@ -96,6 +97,8 @@ def _content(path: str, content: bytes, pseudonyms: Pseudonyms) -> bytes:
     name = path.rpartition("/")[2]
     if name in _OF_A_CARD:
         return _OF_A_CARD[name](content)
+    if is_environment(path):
+        content = without_secrets(content)
     if name in _SWITCH_IDS:
         return pseudonyms.switch_id(_decoded(content)).encode("utf-8", "surrogateescape")
     keep = _KEPT_IN.get(name, frozenset())
@@ -155,7 +158,7 @@ def _is_binary(path: str, entry: Entry) -> bool:
     """Whether a file is not text. A text may be padded with NULs, as node_desc is."""
     if not isinstance(entry, File) or entry.content is None:
         return False
-    if path.rpartition("/")[2] in (*_OF_A_CARD, "node_desc"):
+    if path.rpartition("/")[2] in (*_OF_A_CARD, "node_desc") or is_environment(path):
         return False
     return b"\0" in entry.content.rstrip(b"\0\n")
 
