@@ -16,6 +16,7 @@ from rdma_dp.doctor.checks import (
     pod_queue_pairs,
     pods,
     ports,
+    subnets,
     traffic,
 )
 from rdma_dp.errors import RdmaDpError
@@ -29,6 +30,7 @@ CATALOGUE: tuple[Check, ...] = (
     *kubelet.CHECKS,
     *gpudirect.CHECKS,
     *fabric.CHECKS,
+    *subnets.CHECKS,
     *traffic.CHECKS,
     *pods.CHECKS,
     *pod_networks.CHECKS,
