@@ -1,6 +1,6 @@
 """RoCE ports with addresses in one subnet: which port answers, and which one sends?"""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import combinations
 
 from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
@@ -45,14 +45,16 @@ def subnets(node: NodeView) -> Iterator[Finding]:
     IPv4.
     """
     ports = _interfaces(node)
-    if len(frozenset().union(*ports.values())) < 2:
+    concerned = {hca.name for hca in node.concerned}
+    every = frozenset().union(*ports.values())
+    if len(every) < 2 or not any(hca in concerned for hca, _ in every):
         return
     routes = containers.large(node.host, ROUTES)
     if routes is None:
         yield unknown(f"there is no /{ROUTES}")
         return
     tables = tuple(further_tables(containers.large(node.host, FIB_TRIE) or ""))
-    shared = _shared(node, ports, connected(routes))
+    shared = _shared(ports, concerned, connected(routes))
     for subnet, names in shared.items():
         if not _is_source_routed(subnet, names, tables):
             yield from _judged(node.host, subnet, names)
@@ -83,10 +85,11 @@ def _with_uppers(host: Host, netdev: str) -> Iterator[str]:
 
 
 def _shared(
-    node: NodeView, ports: Mapping[str, Ports], by_subnet: Mapping[Subnet, Sequence[str]]
+    ports: Mapping[str, Ports],
+    concerned: Set[str],
+    by_subnet: Mapping[Subnet, Sequence[str]],
 ) -> Mapping[Subnet, Sequence[str]]:
     """The subnets of several ports, with their interfaces. One of the ports is in a resource."""
-    concerned = {hca.name for hca in node.concerned}
     found = {}
     for subnet, names in by_subnet.items():
         own = [name for name in names if name in ports]

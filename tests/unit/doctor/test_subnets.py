@@ -163,6 +163,21 @@ def test_an_anonymous_snapshot_says_the_same_without_an_address(
         assert told(seen(CHECK, file)) == told(seen(CHECK, directory))
 
 
+def test_a_live_nodes_proc_net_is_that_of_the_reading_process(fresh: Fresh, tmp_path: Path) -> None:
+    """/proc/net leads to self/net, and self to a process (kernel fs/proc/proc_net.c)."""
+    directory = fresh(BASE).root
+    (directory / "proc/4000").mkdir()
+    (directory / "proc/net").rename(directory / "proc/4000/net")
+    (directory / "proc/net").symlink_to("self/net")
+    (directory / "proc/self").symlink_to("4000")
+    file = snapshot_of(
+        open_source(directory), find_config(ALL_MELLANOX), tmp_path / "it.tar.gz", raw=False
+    )
+    assert told(seen(CHECK, file)) == told(seen(CHECK, directory))
+    assert seen(CHECK, file).verdict is Verdict.WARN
+    assert "0005A8C0" not in (open_source(file).host.read("proc/net/route") or "")
+
+
 # --- the kernel's texts --------------------------------------------------------------------------
 
 REAL = """\
