@@ -6,6 +6,7 @@ from dataclasses import replace
 from rdma_dp.discovery.pcie_links import Link, read_links
 from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
 from rdma_dp.doctor.facts.virtual import is_virtual
+from rdma_dp.inventory.hardware import FunctionType
 from rdma_dp.inventory.topology import Place
 from rdma_dp.node.view import NodeView
 from rdma_dp.text import counted, some
@@ -47,9 +48,8 @@ def links(node: NodeView) -> Iterator[Finding]:
 
 def _functions(node: NodeView) -> dict[str, tuple[str, Place]]:
     """The PFs of the HCAs by their addresses, each with a name for it and its place."""
-    names = {
-        h.function.address: h.name for h in node.inventory.hcas if h.function and h.index is None
-    }
+    pfs = (hca for hca in node.inventory.hcas if hca.function_type is FunctionType.PF)
+    names = {hca.function.address: hca.name for hca in pfs if hca.function}
     found: dict[str, tuple[str, Place]] = {}
     for hca in node.concerned:
         physical = {each.address: each.physfn or each.address for each in hca.functions}
