@@ -4,7 +4,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
-from rdma_dp.inventory.hardware import Hca, Port
+from rdma_dp.host.files import Host
+from rdma_dp.host.paths import CLASS_INFINIBAND, PCI_DEVICES
+from rdma_dp.inventory.hardware import Hca, PciFunction, Port
 from rdma_dp.inventory.verdicts import UnhealthyCode
 from rdma_dp.node.view import NodeView
 from rdma_dp.sharing.health import has_active_port, links_down
@@ -99,16 +101,18 @@ def _remedies(hca: Hca, port: Port) -> tuple[str, ...]:
 @check(
     "hca-rate",
     "Ports at the same rate as similar ports",
-    reads="/sys/class/infiniband/HCA/ports/N/rate",
+    reads="/sys/class/infiniband/HCA/ports/N/rate, board_id; /sys/bus/pci/devices/ADDRESS/"
+    "{vendor,device,subsystem_vendor,subsystem_device}",
     remedies=("mlxlink -d HCA", "ethtool NETDEV"),
 )
 def rate(node: NodeView) -> Iterator[Finding]:
     """An ACTIVE port that is slower than the other ports of its card, or than ports of the same
-    kind of card in one resource. Causes are a damaged cable, a lost lane or a slower switch port.
-    Cards in different resources are not compared.
+    board in one resource. Causes are a damaged cable, a lost lane or a slower switch port.
+    Different boards are not compared, even with the same chip: a BlueField-3 DPU for storage may
+    be slower than a SuperNIC. Nor are cards in different resources.
     """
     found: dict[str, Finding] = {}
-    groups = [*_cards(node), *(kind for pool in node.pools for kind in _kinds(pool))]
+    groups = [*_cards(node), *(alike for pool in node.pools for alike in _boards(node, pool))]
     for hcas in groups:
         for finding in _slower(hcas):
             found.setdefault(finding.subject, finding)
@@ -127,12 +131,20 @@ def _cards(node: NodeView) -> Iterable[Sequence[Hca]]:
     return cards.values()
 
 
-def _kinds(pool: Pool) -> Iterable[Sequence[Hca]]:
-    kinds: dict[tuple[str | None, str | None], list[Hca]] = defaultdict(list)
+def _boards(node: NodeView, pool: Pool) -> Iterable[Sequence[Hca]]:
+    """The HCAs of each kind of board: the ids of its functions, and its firmware's board_id."""
+    boards: dict[tuple[str | None, ...], list[Hca]] = defaultdict(list)
     for hca in pool.hcas:
         if hca.function is not None:
-            kinds[hca.function.vendor, hca.function.device].append(hca)
-    return kinds.values()
+            boards[_board(node.host, hca.name, hca.function)].append(hca)
+    return boards.values()
+
+
+def _board(host: Host, name: str, function: PciFunction) -> tuple[str | None, ...]:
+    path = f"{PCI_DEVICES}/{function.address}"
+    subsystem = (host.read_or_none(f"{path}/subsystem_{each}") for each in ("vendor", "device"))
+    board_id = host.read_or_none(f"{CLASS_INFINIBAND}/{name}/board_id")
+    return (function.vendor, function.device, *subsystem, board_id)
 
 
 def _active(hca: Hca) -> list[Port]:
