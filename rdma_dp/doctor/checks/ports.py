@@ -7,6 +7,7 @@ from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
 from rdma_dp.host.files import Host
 from rdma_dp.host.paths import CLASS_INFINIBAND, PCI_DEVICES
 from rdma_dp.inventory.hardware import Hca, PciFunction, Port
+from rdma_dp.inventory.topology import DIRECT
 from rdma_dp.inventory.verdicts import UnhealthyCode
 from rdma_dp.node.view import NodeView
 from rdma_dp.sharing.health import has_active_port, links_down
@@ -109,7 +110,8 @@ def rate(node: NodeView) -> Iterator[Finding]:
     """An ACTIVE port that is slower than the other ports of its card, or than ports of the same
     board in one resource. Causes are a damaged cable, a lost lane or a slower switch port.
     Different boards are not compared, even with the same chip: a BlueField-3 DPU for storage may
-    be slower than a SuperNIC. Nor are cards in different resources.
+    be slower than a SuperNIC. Nor is a card behind the PCIe switch of a GPU compared with one that
+    is not, because it has another purpose, nor are cards in different resources.
     """
     found: dict[str, Finding] = {}
     groups = [*_cards(node), *(alike for pool in node.pools for alike in _boards(node, pool))]
@@ -132,12 +134,21 @@ def _cards(node: NodeView) -> Iterable[Sequence[Hca]]:
 
 
 def _boards(node: NodeView, pool: Pool) -> Iterable[Sequence[Hca]]:
-    """The HCAs of each kind of board: the ids of its functions, and its firmware's board_id."""
-    boards: dict[tuple[str | None, ...], list[Hca]] = defaultdict(list)
+    """The HCAs of each kind of board and purpose: its ids, its board_id, and whether it is a GPU's.
+
+    Boards of one chip can have equal ids: board_id is often that of the chip (MT_00000041692).
+    """
+    boards: dict[tuple[str | bool | None, ...], list[Hca]] = defaultdict(list)
     for hca in pool.hcas:
         if hca.function is not None:
-            boards[_board(node.host, hca.name, hca.function)].append(hca)
+            ids = _board(node.host, hca.name, hca.function)
+            boards[(*ids, _serves_a_gpu(node, hca))].append(hca)
     return boards.values()
+
+
+def _serves_a_gpu(node: NodeView, hca: Hca) -> bool:
+    topology = node.topology
+    return any(topology.distance(gpu, hca) in DIRECT for gpu in topology.gpus)
 
 
 def _board(host: Host, name: str, function: PciFunction) -> tuple[str | None, ...]:
