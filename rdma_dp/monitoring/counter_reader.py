@@ -107,10 +107,10 @@ class CounterReader:
             return
         if self._due(state.config.metrics.min_interval):
             self._begin(state)
-        if self._reading is None or self._round is None or self._round.waited:
-            return
-        await asyncio.wait([self._reading], timeout=self._wait)
-        self._round.waited = True
+        current = self._round
+        if self._reading is not None and current is not None and not current.waited:
+            await asyncio.wait([self._reading], timeout=self._wait)
+            current.waited = True
 
     def _due(self, interval: float) -> bool:
         now, last = self._clock(), self._round
