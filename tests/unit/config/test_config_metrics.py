@@ -59,12 +59,15 @@ def test_another_spelling_is_a_warning(key: str, written: str, meant: Any) -> No
         ("minInterval", 86401),
         ("minInterval", 1.5),
         ("minInterval", "30"),
-        ("minInterval", None),
-        ("counters", None),
     ],
 )
 def test_a_wrong_value_is_refused_at_its_place(key: str, value: Any) -> None:
     assert f"metrics.{key}" in refused(text(ENTRY, metrics={key: value}))
+
+
+@pytest.mark.parametrize("key", ["counters", "minInterval", "pods"])
+def test_null_is_the_default(key: str) -> None:
+    assert settings(**{key: None}) == MetricsSettings()
 
 
 @pytest.mark.parametrize("value", ["all", 7, ["all"], True])
