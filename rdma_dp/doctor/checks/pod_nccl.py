@@ -4,7 +4,6 @@ import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 
 from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
-from rdma_dp.doctor.facts import containers
 from rdma_dp.doctor.facts.holders import AS_ROOT, HeldContainer, find_holders
 from rdma_dp.doctor.facts.nccl import HcaList, allows_gpudirect, hca_list, is_level, level_for
 from rdma_dp.doctor.facts.roce import V1, roce_ports
@@ -14,6 +13,7 @@ from rdma_dp.host.files import Host
 from rdma_dp.host.paths import CLASS_INFINIBAND, NVIDIA_GPUS
 from rdma_dp.inventory.hardware import Hca, Port
 from rdma_dp.inventory.topology import DIRECT, Distance, Gpu
+from rdma_dp.node import containers
 from rdma_dp.node.view import NodeView
 from rdma_dp.text import counted, some
 
