@@ -27,7 +27,7 @@ _KEPT_IN = {
 }
 _SHORTEST_HOST = 3
 
-# Files of a PCI function that are not text.
+# Files of a PCI function that are not text. Elsewhere, "config" is the kernel's.
 _OF_A_CARD: Mapping[str, Callable[[bytes], bytes]] = {
     "vpd": pci_serials.without_serials,
     "config": pci_serials.config_space_without_serials,
@@ -94,7 +94,7 @@ def _contents(contents: Contents, pseudonyms: Pseudonyms, binary: frozenset[str]
 
 def _content(path: str, content: bytes, pseudonyms: Pseudonyms) -> bytes:
     name = path.rpartition("/")[2]
-    if name in _OF_A_CARD:
+    if _is_of_a_card(path):
         return _OF_A_CARD[name](content)
     if name in _SWITCH_IDS:
         return pseudonyms.switch_id(_decoded(content)).encode("utf-8", "surrogateescape")
@@ -136,7 +136,7 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
     for path, entry in sorted(contents.entries.items()):
         yield from path.split("/")
         match entry:
-            case File(content) if content is not None and path.rpartition("/")[2] not in _OF_A_CARD:
+            case File(content) if content is not None and not _is_of_a_card(path):
                 yield _decoded(content)
             case Symlink(target):
                 yield from target.split("/")
@@ -151,11 +151,15 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
         yield _decoded(snapshot.config.content)
 
 
+def _is_of_a_card(path: str) -> bool:
+    return path.startswith("sys/") and path.rpartition("/")[2] in _OF_A_CARD
+
+
 def _is_binary(path: str, entry: Entry) -> bool:
     """Whether a file is not text. A text may be padded with NULs, as node_desc is."""
     if not isinstance(entry, File) or entry.content is None:
         return False
-    if path.rpartition("/")[2] in (*_OF_A_CARD, "node_desc"):
+    if _is_of_a_card(path) or path.endswith("/node_desc"):
         return False
     return b"\0" in entry.content.rstrip(b"\0\n")
 
