@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from rdma_dp.config.loading import FoundConfig
+from rdma_dp.host.paths import KERNEL_RELEASE
 from rdma_dp.host.processes import CONTAINER_LOG
 from rdma_dp.node.snapshot import pci_serials
 from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Symlink
@@ -69,7 +70,12 @@ def anonymous(snapshot: Snapshot, hosts: Iterable[str]) -> Anonymous:
 
 
 def _contents(contents: Contents, pseudonyms: Pseudonyms, binary: frozenset[str]) -> Contents:
-    path = pseudonyms.path
+    release = _release(contents)
+
+    def path(found: str) -> str:
+        # "config-5.10.0-60.18.0.50.oe2203": the release is no address, here as in osrelease.
+        parts = found.split("/")
+        return "/".join(p if release and release in p else pseudonyms.path(p) for p in parts)
 
     def name(found: str) -> str:
         return pseudonyms.log_name(found) if CONTAINER_LOG.fullmatch(found) else path(found)
@@ -90,6 +96,11 @@ def _contents(contents: Contents, pseudonyms: Pseudonyms, binary: frozenset[str]
         {(operation, path(where)): code for (operation, where), code in contents.failures.items()},
         {path(where): pseudonyms.text(target) for where, target in contents.magic_links.items()},
     )
+
+
+def _release(contents: Contents) -> str:
+    entry = contents.entries.get(KERNEL_RELEASE)
+    return _decoded(entry.content or b"").strip() if isinstance(entry, File) else ""
 
 
 def _content(path: str, content: bytes, pseudonyms: Pseudonyms) -> bytes:
