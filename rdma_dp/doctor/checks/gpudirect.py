@@ -72,7 +72,7 @@ def affinity(node: NodeView) -> Iterator[Finding]:
     """NCCL lets an HCA reach a GPU directly over PCIe switches (PIX, PXB). By default it does not
     across the CPU: at PHB and NODE only with `NCCL_NET_GDR_LEVEL=PHB`, which is slower; between
     NUMA nodes (SYS) it is of no use. The check uses the HCAs of the config's resources, or all HCAs
-    without a config. On a Grace all of these are normal: its own links and the Data Direct function
+    without a config. On a Grace PHB and NODE are normal: its own links and the Data Direct function
     of a ConnectX-8 connect what is distant in the PCIe tree.
     """
     gpus = _gpus(node)

@@ -37,7 +37,7 @@ def _fault_of_driver(gpu: GpuFacts, node: NodeFacts) -> Finding | None:
 
 
 def _fault_of_window(gpu: GpuFacts) -> Finding | None:
-    if gpu.window is None:
+    if gpu.window is None or gpu.is_of_grace:
         return None
     if gpu.memory is None:
         small = gpu.vendor == NVIDIA and gpu.window <= _SMALL_WINDOW

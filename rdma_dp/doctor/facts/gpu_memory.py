@@ -10,6 +10,8 @@ from rdma_dp.host.paths import CLASS_INFINIBAND, MEMORY_PEERS, MODULES, NVIDIA_V
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.inventory.topology import Gpu
 
+# Their memory is reached over NVLink-C2C too, and not through a BAR alone.
+_OF_GRACE = re.compile(r"\bG[BH][0-9]{3}\b")
 # NVIDIA's documentation of GPUDirect RDMA names Tesla and Quadro; its answer 5780 DGX Spark (GB10).
 _WITHOUT_GPUDIRECT = re.compile(r"\b(GeForce|TITAN|GB10)\b", re.IGNORECASE)
 
@@ -20,7 +22,7 @@ EFA_PEER = "efa_nv_peermem"
 
 _OPEN_MODULE = "Open Kernel Module"  # in NVIDIA_VERSION
 _FIRST_TURING = 0x1E00  # device ids of NVIDIA (pci.ids)
-_BAR1 = 1  # of NVIDIA: the window to its memory (NVIDIA's documentation of GPUDirect RDMA)
+_BARS = 6  # of a function; a 64-bit BAR takes two (kernel include/uapi/linux/pci_regs.h)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class GpuFacts:
     def is_before_turing(self) -> bool:
         """Whether NVIDIA's open kernel module does not support it."""
         return int(self.device or "ffff", 16) < _FIRST_TURING
+
+    @property
+    def is_of_grace(self) -> bool:
+        """Whether it is connected to the CPU by NVLink-C2C: GH200, GB200, GB300."""
+        return bool(_OF_GRACE.search(self.model or ""))
 
     @property
     def lacks_gpudirect(self) -> bool:
@@ -97,7 +104,7 @@ def gpu_facts(host: Host, gpu: Gpu) -> GpuFacts:
         gpu.function.driver,
         gpu.model,
         gpu.function.device,
-        _bar(host, path, _BAR1) if window is None else window,
+        _largest_bar(host, path) if window is None else window,
         host.read_int_or_none(f"{path}/mem_info_vram_total"),
     )
 
@@ -119,15 +126,14 @@ def _entries(host: Host, path: str) -> tuple[str, ...]:
         return ()
 
 
-def _bar(host: Host, path: str, number: int) -> int | None:
-    """The size of a BAR; None if it is not known. A 64-bit BAR takes two numbers.
+def _largest_bar(host: Host, path: str) -> int | None:
+    """The size of the largest BAR, which of a GPU is the window to its memory; None if not shown.
 
     A line has the first and the last address and the flags (kernel drivers/pci/pci-sysfs.c,
     resource_show).
     """
-    lines = (host.read_or_none(f"{path}/resource") or "").splitlines()
-    try:
-        first, last, _ = (int(field, 16) for field in lines[number].split())
-    except (IndexError, ValueError):
-        return None
-    return last - first + 1 if last > first else None
+    lines = (host.read_or_none(f"{path}/resource") or "").splitlines()[:_BARS]
+    found = [re.match(r"0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16}) ", line) for line in lines]
+    sizes = [int(match[2], 16) - int(match[1], 16) + 1 for match in found if match is not None]
+    largest = max(sizes, default=1)
+    return largest if largest > 1 else None

@@ -1,5 +1,6 @@
 """GPUDirect for each pair of a GPU and an HCA: one cause is planted, and one cause is found."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -227,6 +228,32 @@ def test_models_without_gpudirect(model: str) -> None:
 @pytest.mark.parametrize("model", ["NVIDIA RTX A6000", "Quadro RTX 6000", "NVIDIA L4", "Tesla T4"])
 def test_models_with_gpudirect(model: str) -> None:
     assert of(replace(H100, model=model)).startswith("ok ")
+
+
+@pytest.mark.parametrize(
+    ("model", "mib", "verdict"),
+    [
+        ("NVIDIA L40S", 256, "warn"),
+        ("NVIDIA L40S", 65536, "ok"),
+        ("NVIDIA GB200", 256, "ok"),
+    ],
+)
+def test_the_window_to_the_memory(model: str, mib: int, verdict: str) -> None:
+    assert of(replace(H100, model=model, window=mib << 20)).split()[0] == verdict
+
+
+BARS = (
+    "0x0 0x0 0x0\n0x38000000000 0x3800fffffff 0x14220c\n",
+    "0xa0000000 0xa0ffffff 0x40200\n0x38000000000 0x3800fffffff 0x14220c\n0x0 0x0 0x0\n",
+    "0x22042000000 0x22042ffffff 0x14220c\n0x0 0x0 0x0\n0x200 0x100001ff 0x14220c\n",
+)
+
+
+@pytest.mark.parametrize(("bars", "small"), [*((bars, True) for bars in BARS), ("?", False)])
+def test_the_largest_bar_is_the_window(bars: str, small: bool, fresh: Fresh) -> None:
+    files = json.dumps({"functions": {GPU_ADDRESS: {"files": {"resource": bars}}}})
+    host = fresh(ailing("dgx-b200", files))
+    assert (seen("gpu-peer-memory", host.root).verdict is Verdict.WARN) is small
 
 
 def test_a_gpu_without_an_open_module() -> None:
