@@ -18,6 +18,8 @@ from rdma_dp.node.view import NodeView
 from rdma_dp.text import some
 
 _NAMED = 4  # HCAs or GPUs that one line of evidence names
+_VIRTUAL = "a virtual machine, whose PCIe tree is not that of the hardware"
+_TOPO_FILE = "if its provider has a topology file: NCCL_TOPO_FILE=FILE in the pods"
 _NEOVERSE_V2, _OF_NVIDIA = (0x41, 0xD4F), 0x4E  # the ids of an Arm core (MIDR_EL1)
 
 
@@ -66,7 +68,11 @@ def _judged(node: NodeView, gpu: Gpu, hcas: Sequence[Hca]) -> dict[str, Finding]
     "gpu-affinity",
     "An HCA near every GPU",
     reads="the real paths below /sys/bus/pci/devices, numa_node",
-    remedies=("rdma-dp topo", "NCCL_NET_GDR_LEVEL=PHB in the pods"),
+    remedies=(
+        "rdma-dp topo",
+        "NCCL_NET_GDR_LEVEL=PHB in the pods",
+        "NCCL_TOPO_FILE=FILE in the pods",
+    ),
 )
 def affinity(node: NodeView) -> Iterator[Finding]:
     """NCCL lets an HCA reach a GPU directly over PCIe switches (PIX, PXB). By default it does not
@@ -77,7 +83,7 @@ def affinity(node: NodeView) -> Iterator[Finding]:
     """
     gpus = _gpus(node)
     if gpus and _is_virtual(node):
-        yield unknown("a virtual machine, whose PCIe tree is not that of the hardware")
+        yield unknown(_VIRTUAL, _TOPO_FILE)
         return
     hcas = _hcas(node)
     near = [node.topology.nearest(gpu, hcas) for gpu in gpus]
@@ -120,16 +126,21 @@ def _counted(distances: Sequence[Distance | None]) -> str:
     "gpu-acs",
     "No redirection through the CPU between GPU and HCA (ACS)",
     reads="/sys/bus/pci/devices/BRIDGE/config, as root",
-    remedies=("setpci -s BRIDGE ECAP_ACS+6.w=0000",),
+    remedies=("setpci -s BRIDGE ECAP_ACS+6.w=0000", "NCCL_TOPO_FILE=FILE in the pods"),
 )
 def acs(node: NodeView) -> Iterator[Finding]:
     """With Access Control Services (ACS) a PCIe switch redirects the traffic between an HCA and a
     GPU below it to the CPU: that is slow, or does not work. Disable ACS in the BIOS; the effect of
-    setpci ends with the next boot. Virtual machines with passed-through devices need ACS. The
-    check does not warn on a Grace, where a ConnectX-8 needs other settings: see NVIDIA's rdma_topo.
+    setpci ends with the next boot. A host that passes devices to virtual machines needs ACS. The
+    check does not judge the emulated bridges of a virtual machine, and does not warn on a Grace,
+    where a ConnectX-8 needs other settings: see NVIDIA's rdma_topo.
     """
+    gpus = _gpus(node)
+    if gpus and _is_virtual(node):
+        yield unknown(_VIRTUAL, _TOPO_FILE)
+        return
     bridges = _bridges(node)
-    if _gpus(node) and not bridges:
+    if gpus and not bridges:
         yield ok("no PCIe switch is between a GPU and an HCA")
     unseen = []
     for bridge in bridges:

@@ -147,6 +147,18 @@ def test_acs_that_redirects_nothing(word: str, fresh: Fresh) -> None:
     assert seen("gpu-acs", fresh(ailing("hgx", f"acs: '{word}'")).root).verdict is Verdict.OK
 
 
+@pytest.mark.parametrize("word", ["none", "001d"])
+def test_the_bridges_of_a_virtual_machine_are_not_judged(word: str, fresh: Fresh) -> None:
+    """H9: they are emulated. NCCL can read the real tree from a file."""
+    cpu = 'files: {proc/cpuinfo: "flags\\t\\t: fpu sse hypervisor\\n"}'
+    host = fresh(ailing("dgx-b200", f"acs: '{word}'\n{cpu}")).root
+    for check in ("gpu-acs", "gpu-affinity"):
+        result = seen(check, host)
+        assert result.verdict is Verdict.UNKNOWN
+        assert "virtual machine" in result.findings[0].evidence
+        assert "NCCL_TOPO_FILE" in result.remedy[0]
+
+
 def test_a_bridge_elsewhere_may_have_it(fresh: Fresh) -> None:
     elsewhere = "functions: {'0000:4e:01.0': {id: 8086:352a, class: '0604', numa: 0, acs: 001d}}"
     assert seen("gpu-acs", fresh(ailing("dgx-b200", elsewhere)).root).verdict is Verdict.OK
