@@ -26,7 +26,7 @@ _DMABUF_SINCE = {
     "efa": (5, 16),
     "irdma": (6, 3),
     "bnxt_re": (6, 6),
-    "mana_ib": (6, 16),
+    "mana_ib": (6, 15),
     "ionic_rdma": (5, 12),  # the kernel has it from 6.18 on; an older one has the vendor's
 }
 _WITHOUT_DMABUF = frozenset(
