@@ -34,6 +34,8 @@ _WITHOUT_DMABUF = frozenset(
 )
 # Those that use the peer memory interface of MLNX_OFED's RDMA core.
 _PEER_CLIENTS = frozenset({"mlx4_ib", "mlx5_ib"})
+_PEER_CORE = "install DOCA-OFED, whose RDMA core has peer memory; then modprobe nvidia-peermem"
+_NEWER_LINUX = "boot Linux 5.12 or newer"
 _NEWER_MELLANOX = "use an HCA of mlx5 (ConnectX-4 or newer)"
 
 # The build options without which a GPU's driver shares no memory with other devices by DMA-BUF
@@ -159,14 +161,16 @@ def _gpu_driver(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None
     if node.nvidia_open:
         return None
     if node.nvidia_open is None:
-        return _not_read(hca, NVIDIA_VERSION)
+        return _not_read(gpu, hca, NVIDIA_VERSION)
     # A kernel that has no DMA-BUF would need more than another module.
     if node.kernel.has_dmabuf is False:
         return _core(gpu, hca, node)
     lack = "the kernel module is the proprietary one"
-    if gpu.is_before_turing and not _is_client(hca):
-        return warn(_without(hca, f"{lack}, and the open one needs a GPU of Turing or newer"))
-    return warn(_without(hca, lack), _peermem_or(hca, "install NVIDIA's open kernel module"))
+    if gpu.is_before_turing:
+        lack = f"{lack}, and the open one needs a GPU of Turing or newer"
+        return warn(_without(gpu, hca, lack), *_remedy(gpu, hca, node))
+    open_module = "install NVIDIA's open kernel module"
+    return warn(_without(gpu, hca, lack), *_remedy(gpu, hca, node, open_module))
 
 
 def _core(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None:
@@ -174,24 +178,25 @@ def _core(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None:
     if kernel.has_dmabuf:
         return None
     if kernel.has_dmabuf is None and kernel.version is None:
-        return _not_read(hca, KERNEL_RELEASE)
+        return _not_read(gpu, hca, KERNEL_RELEASE)
     if kernel.has_dmabuf is None:
         evidence = f"whether Linux {kernel.release} has DMA-BUF for RDMA is not known"
         return unknown(evidence, "grep ib_umem_dmabuf_get /proc/kallsyms")
     if gpu.vendor != NVIDIA:
         return warn(
             f"{gpu.driver} has no peer memory, and Linux {kernel.release} has no DMA-BUF for RDMA",
-            "boot Linux 5.12 or newer",
+            _NEWER_LINUX,
         )
     lack = f"Linux {kernel.release} has none"
-    return warn(_without(hca, lack), _peermem_or(hca, "boot Linux 5.12 or newer"))
+    return warn(_without(gpu, hca, lack), *_remedy(gpu, hca, node, _NEWER_LINUX))
 
 
 def _options(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None:
     kernel = node.kernel
     if hca.module == "mlx5_ib" and kernel.options.get(ON_DEMAND_PAGING) is False:
         lack = f"CONFIG_{ON_DEMAND_PAGING} is not set in {kernel.source}"
-        return warn(_without(hca, lack), *_rebuilt(gpu, hca, ON_DEMAND_PAGING))
+        boot = f"boot a kernel that was built with CONFIG_{ON_DEMAND_PAGING}"
+        return warn(_without(gpu, hca, lack), *_remedy(gpu, hca, node, boot))
     needed = _OPTIONS.get(gpu.driver or "", ())
     unset = tuple(each for each in needed if kernel.options.get(each) is False)
     if unset:
@@ -211,11 +216,6 @@ def _unread(kernel: Kernel) -> str:
     return "no config of this kernel is in /boot, /lib/modules or /proc, and no /proc/kallsyms"
 
 
-def _rebuilt(gpu: GpuFacts, hca: HcaFacts, option: str) -> tuple[str, ...]:
-    boot = f"boot a kernel that was built with CONFIG_{option}"
-    return (_peermem_or(hca, boot),) if gpu.vendor == NVIDIA else (boot,)
-
-
 def _hca_version(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None:  # noqa: ARG001
     kernel, since = node.kernel, _DMABUF_SINCE.get(hca.module, (0, 0))
     if hca.module in kernel.dmabuf_modules or hca.is_vendors:
@@ -233,8 +233,10 @@ def _hca_version(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | Non
 # --- words --------------------------------------------------------------------------------------
 
 
-def _peer_of(hca: HcaFacts) -> str | None:
+def _peer_of(gpu: GpuFacts, hca: HcaFacts) -> str | None:
     """The module that could help an HCA without DMA-BUF."""
+    if gpu.vendor != NVIDIA:
+        return None
     return EFA_PEER if hca.module == "efa" else NVIDIA_PEERS[0] if _is_client(hca) else None
 
 
@@ -242,14 +244,21 @@ def _is_client(hca: HcaFacts) -> bool:
     return hca.module in _PEER_CLIENTS
 
 
-def _without(hca: HcaFacts, lack: str) -> str:
-    peer = _peer_of(hca)
+def _without(gpu: GpuFacts, hca: HcaFacts, lack: str) -> str:
+    peer = _peer_of(gpu, hca)
     return f"{peer} is not loaded, and no DMA-BUF: {lack}" if peer else f"no DMA-BUF: {lack}"
 
 
-def _peermem_or(hca: HcaFacts, other: str) -> str:
-    return "modprobe nvidia-peermem" if _is_client(hca) else other
+def _remedy(
+    gpu: GpuFacts, hca: HcaFacts, node: NodeFacts, other: str | None = None
+) -> tuple[str, ...]:
+    """Peer memory where that is easier, or else what gives DMA-BUF."""
+    if gpu.vendor != NVIDIA or not _is_client(hca):
+        return () if other is None else (other,)
+    if node.kernel.has_peer_memory is not False:
+        return ("modprobe nvidia-peermem",)
+    return (_PEER_CORE,) if other is None else (other, f"or {_PEER_CORE}")
 
 
-def _not_read(hca: HcaFacts, path: str) -> Finding:
-    return unknown(_without(hca, f"whether there is any is not known without /{path}"))
+def _not_read(gpu: GpuFacts, hca: HcaFacts, path: str) -> Finding:
+    return unknown(_without(gpu, hca, f"whether there is any is not known without /{path}"))

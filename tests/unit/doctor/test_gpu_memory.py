@@ -16,7 +16,13 @@ from rdma_dp.doctor.checks.gpudirect import CHECKS
 from rdma_dp.doctor.examination import Result, examine
 from rdma_dp.doctor.facts.gpu_memory import GpuFacts, HcaFacts, NodeFacts
 from rdma_dp.doctor.facts.gpu_reach import judge
-from rdma_dp.doctor.facts.kernel_config import CONFIG_FILES, MOVE_NOTIFY, P2PDMA, Kernel
+from rdma_dp.doctor.facts.kernel_config import (
+    CONFIG_FILES,
+    MOVE_NOTIFY,
+    ON_DEMAND_PAGING,
+    P2PDMA,
+    Kernel,
+)
 from rdma_dp.inventory.pci_ids import AMD, HABANA, HYGON, INTEL, NVIDIA
 from rdma_dp.node.source import open_source
 from rdma_dp.node.view import view_node
@@ -265,6 +271,24 @@ def test_a_gpu_without_an_open_module() -> None:
     assert judge(H100, HcaFacts("x", "irdma"), node).remedy == (
         "install NVIDIA's open kernel module",
     )
+
+
+def test_a_module_that_cannot_be_loaded_is_not_advised() -> None:
+    """The RDMA core of kernel.org has no interface for nvidia_peermem: modprobe fails."""
+    none = frozenset({"dma_buf_move_notify"})
+    node = replace(on("6.8.0", symbols=none), nvidia_open=False)
+    first, second = judge(H100, MLX5, node).remedy
+    assert first == "install NVIDIA's open kernel module"
+    assert second.startswith("or install DOCA-OFED")
+    peers = none | {"ib_register_peer_memory_client"}
+    there = replace(on("6.8.0", symbols=peers), nvidia_open=False)
+    assert judge(H100, MLX5, there).remedy == ("modprobe nvidia-peermem",)
+
+
+def test_nvidias_module_is_not_advised_for_other_gpus() -> None:
+    node = on("6.18.1", options={**NEW.options, ON_DEMAND_PAGING: False})
+    assert of(MI300, node=node).startswith("warn no DMA-BUF: CONFIG_INFINIBAND_ON_DEMAND_PAGING ")
+    assert "nvidia" not in " ".join(judge(MI300, MLX5, node).remedy)
 
 
 def test_peer_memory_that_an_hca_is_not_known_to_use() -> None:
