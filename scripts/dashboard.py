@@ -71,7 +71,8 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             Panel(
                 "Slots",
                 {
-                    "{{resource}} {{health}}": f"sum by (resource, health) (rdma_dp_slots{{{_WHERE}}})",
+                    "{{resource}} {{health}}": "sum by (resource, health) "
+                    f"(rdma_dp_slots{{{_WHERE}}})",
                     "{{resource}} in use": f"sum by (resource) (rdma_dp_slots_in_use{{{_WHERE}}})",
                 },
                 width=12,

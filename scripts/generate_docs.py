@@ -271,7 +271,7 @@ def _value_schema(value: Any, path: str) -> dict[str, Any]:
     return {"type": TYPES[type(value)]}
 
 
-# --- deploy/monitoring: the rules and the dashboard, where kustomize and helm can read them ---------
+# --- deploy/monitoring: the rules and the dashboard, where kustomize and helm can read them -------
 
 
 def monitoring() -> dict[Path, str]:
