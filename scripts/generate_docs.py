@@ -65,6 +65,7 @@ not matter.
 # Title, definition in the schema, and the introduction of the section.
 SECTIONS = (
     ("The file", None, ""),
+    ("`metrics`", "MetricsSettings", ""),
     ("`configList[]`", "Resource", "A resource that pods can request."),
     (
         "`configList[].selectors`",

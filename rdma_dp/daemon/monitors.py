@@ -4,6 +4,7 @@ import asyncio
 
 from rdma_dp.aio.tasks import start
 from rdma_dp.daemon.settings import Settings
+from rdma_dp.host.files import Host
 from rdma_dp.monitoring.observed import Observed
 
 
@@ -14,6 +15,7 @@ def start_monitors(tasks: asyncio.TaskGroup, settings: Settings, observed: Obser
     from rdma_dp.monitoring import listeners
 
     if settings.metrics is not None:
-        start(tasks, "metrics", listeners.serve_metrics(settings.metrics, observed))
+        host = Host(settings.root)
+        start(tasks, "metrics", listeners.serve_metrics(settings.metrics, observed, host))
     if settings.probe_socket is not None:
         start(tasks, "probes", listeners.serve_probes(settings.probe_socket, observed))

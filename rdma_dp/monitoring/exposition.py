@@ -13,9 +13,12 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from rdma_dp.inventory.hardware import Hca
+from rdma_dp.monitoring.counter_reader import CounterReader
 from rdma_dp.monitoring.daemon_metrics import daemon_families
 from rdma_dp.monitoring.hardware_metrics import hardware_families
 from rdma_dp.monitoring.observed import Observed
+from rdma_dp.monitoring.port_metrics import port_families
 from rdma_dp.monitoring.resource_metrics import kubelet_families, pool_families
 
 _GZIP = 16 + zlib.MAX_WBITS  # zlib.compressobj: with a gzip header
@@ -32,8 +35,9 @@ class Page:
 
 
 class _Families(Collector):
-    def __init__(self, observed: Observed) -> None:
+    def __init__(self, observed: Observed, reader: CounterReader) -> None:
         self._observed = observed
+        self._reader = reader
 
     def collect(self) -> Iterator[Metric]:
         """All families; those of HCAs and resources after the first scan."""
@@ -43,15 +47,20 @@ class _Families(Collector):
         state = observed.state()
         if state is not None:
             yield from pool_families(state.pools.values())
-            yield from hardware_families(state, observed.metrics)
+            yield from hardware_families(state, observed.metrics, self._made)
+            yield from port_families(state, self._reader)
+
+    def _made(self, hca: Hca) -> tuple[str, str]:
+        reading = self._reader.reading(hca)
+        return (reading.model, reading.firmware) if reading else ("", "")
 
 
 class Exposition:
     """Makes pages of metrics."""
 
-    def __init__(self, observed: Observed) -> None:
+    def __init__(self, observed: Observed, reader: CounterReader) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Families(observed))
+        self._registry.register(_Families(observed, reader))
         ProcessCollector(registry=self._registry)
 
     def page(self, accept: str = "", accept_encoding: str = "") -> Page:

@@ -1,6 +1,6 @@
-"""Metrics of HCAs and their ports, from the newest inventory: nothing is read for them."""
+"""Metrics of HCAs and their ports, from the newest inventory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client.core import Metric
 
@@ -29,10 +29,14 @@ _BYTES_OF_GIGABIT = 1e9 / 8
 _Located = tuple[tuple[str, str], Port]
 
 
-def hardware_families(state: NodeState, metrics: Metrics) -> Iterator[Metric]:
+Made = Callable[[Hca], tuple[str, str]]
+"""The model and the firmware of an HCA, "" where they are not known."""
+
+
+def hardware_families(state: NodeState, metrics: Metrics, made: Made) -> Iterator[Metric]:
     """HCAs with their facts, resources and exclusions, and the states of their ports."""
     hcas = state.inventory.hcas
-    yield from _hcas(hcas, state)
+    yield from _hcas(hcas, state, made)
     ports = [((hca.name, str(port.number)), port) for hca in hcas for port in hca.ports]
     yield from _ports(ports)
     yield counter(
@@ -43,12 +47,15 @@ def hardware_families(state: NodeState, metrics: Metrics) -> Iterator[Metric]:
     )
 
 
-def _hcas(hcas: Iterable[Hca], state: NodeState) -> Iterator[Metric]:
+def _hcas(hcas: Iterable[Hca], state: NodeState, made: Made) -> Iterator[Metric]:
     yield gauge(
         "hca_info",
         "1, with facts about the HCA as labels.",
-        ["device", "pci", "driver", "vendor", "device_id", "function", "numa_node", "netdev"],
-        ((_facts(hca), 1) for hca in hcas),
+        [
+            *("device", "pci", "driver", "vendor", "device_id", "function", "numa_node", "netdev"),
+            *("model", "firmware"),
+        ],
+        (((*_facts(hca), *made(hca)), 1) for hca in hcas),
     )
     yield gauge(
         "hca_resource",

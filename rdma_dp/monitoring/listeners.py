@@ -14,8 +14,10 @@ from http import HTTPStatus
 from pathlib import Path
 
 from rdma_dp.aio.threads import in_thread
+from rdma_dp.host.files import Host
 from rdma_dp.log import Notice
 from rdma_dp.monitoring.address import Address
+from rdma_dp.monitoring.counter_reader import CounterReader
 from rdma_dp.monitoring.exposition import Exposition
 from rdma_dp.monitoring.http_server import HEAD_LIMIT, Pages, Request, Response
 from rdma_dp.monitoring.observed import Observed
@@ -28,11 +30,13 @@ _AGAIN = 1.0  # seconds until the next try
 Open = Callable[[], Awaitable[asyncio.Server]]
 
 
-async def serve_metrics(address: Address, observed: Observed) -> None:
-    """Serves /metrics until cancelled."""
-    exposition = Exposition(observed)
+async def serve_metrics(address: Address, observed: Observed, host: Host) -> None:
+    """Serves /metrics until cancelled. `host` has the counters of the HCAs."""
+    reader = CounterReader(host, observed.state)
+    exposition = Exposition(observed, reader)
 
     async def metrics(request: Request) -> Response:
+        await reader.refreshed()
         page = await in_thread(
             exposition.page,
             request.headers.get("accept", ""),

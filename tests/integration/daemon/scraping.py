@@ -86,7 +86,7 @@ async def scrape(port: int) -> Samples:
                 await asyncio.sleep(0.05)
 
 
-async def shows(port: int, name: str, value: float, **labels: str) -> Samples:
+async def shows(port: int, name: str, value: float, /, **labels: str) -> Samples:
     """The first scrape in which the sample has this value."""
     samples = await scrape(port)
     async with asyncio.timeout(DEADLINE):

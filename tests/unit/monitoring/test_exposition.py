@@ -10,8 +10,10 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from rdma_dp.config import EMPTY_CONFIG
+from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Hca, Inventory
 from rdma_dp.metrics import BOUNDS, Durations, Metrics, Tally
+from rdma_dp.monitoring.counter_reader import CounterReader
 from rdma_dp.monitoring.exposition import Exposition
 from rdma_dp.monitoring.observed import Observed
 from rdma_dp.sharing.pool import make_pool
@@ -19,6 +21,7 @@ from rdma_dp.sharing.selection import select
 from rdma_dp.sharing.state import NodeState
 from tests.makers import SYSTEM, hca, hca_lists, resource
 
+NOWHERE = "/nowhere"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -28,7 +31,8 @@ def page(hcas: tuple[Hca, ...], accept: str = "", metrics: Metrics | None = None
     state = NodeState(EMPTY_CONFIG, inventory, 0.0, 1, {pool.resource.full_name: pool})
     plugin = Mock(resource="rdma/hca", registered=True, **{"streams.value.open": 1})
     observed = Observed(metrics or Metrics(), lambda: state, lambda: (plugin,))
-    return Exposition(observed).page(accept).body.decode()
+    reader = CounterReader(Host(NOWHERE), lambda: state)
+    return Exposition(observed, reader).page(accept).body.decode()
 
 
 def families(text: str) -> list[Metric]:
