@@ -21,7 +21,9 @@ from rdma_dp.errors import RdmaDpError
 if TYPE_CHECKING:
     from rdma_dp.config import Loaded, Problem
     from rdma_dp.config.loading import FoundConfig
+    from rdma_dp.kubelet.views import PodResources
     from rdma_dp.node.source import NodeSource
+    from rdma_dp.node.view import NodeView
 
 logger = logging.getLogger("rdma_dp")
 
@@ -36,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     from rdma_dp.daemon.run import run as run_daemon
     from rdma_dp.daemon.settings import Settings
     from rdma_dp.host.root import check_tree
-    from rdma_dp.kubelet.directories import KubeletDirectories
+    from rdma_dp.kubelet.directories import KUBELET_SOCKET, KubeletDirectories
     from rdma_dp.kubelet.registration.choice import RegistrationMode
 
     check_tree(options.root)  # report a wrong --root before anything starts
@@ -51,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
         cdi_directory=options.cdi_dir,
         device_info_directory=options.device_info_dir,
         metrics=options.metrics,
+        pod_resources=options.kubelet_root_dir / "pod-resources" / KUBELET_SOCKET,
         probe_socket=options.probe_socket,
     )
     try:
@@ -200,7 +203,7 @@ def doctor(options: argparse.Namespace) -> int:
 def pods(options: argparse.Namespace) -> int:
     """List the pods that hold slots, their HCAs, and who owns queue pairs."""
     from rdma_dp.config import Defaults
-    from rdma_dp.node.usage import usage
+    from rdma_dp.monitoring.usage import usage
     from rdma_dp.node.view import view_node
     from rdma_dp.render import console, pods
 
@@ -214,13 +217,23 @@ def pods(options: argparse.Namespace) -> int:
         kubelet_root=options.kubelet_root_dir,
         device_plugins=options.device_plugins_dir,
     )
-    found = usage(node)
+    pools = {pool.resource.full_name: pool for pool in node.pools}
+    found = usage(node.host, pools, _pod_resources(node), node.answers.queue_pairs)
     if options.output == "json":
         print_json(pods.document(found))
     else:
         wide = options.output == "wide"
         console.show(pods.table(found, wide=wide), wide=wide)
     return FAILED if found.pods is None else OK
+
+
+def _pod_resources(node: "NodeView") -> "PodResources | str":
+    """kubelet's list of pods, or why there is none."""
+    kubelet = node.answers.kubelet
+    if kubelet is None:
+        return "a captured tree does not have kubelet's list"
+    why = f"{kubelet.why_no_pod_resources}. Needs {kubelet.root}/pod-resources and root"
+    return kubelet.pod_resources or why
 
 
 def snapshot(options: argparse.Namespace) -> int:
