@@ -58,6 +58,14 @@ def only_comments(text: str) -> bool:
     return next(_significant(text), None) is None
 
 
+def line_comment(text: str) -> int:
+    """The index of the first comment that goes to the end of its line, with text below; or -1."""
+    comments = (token for token in _tokens(text) if token.kind == "comment")
+    ends = (token.at for token in comments if not token.text.startswith("/*"))
+    at = next(ends, -1)
+    return at if text[at:].partition("\n")[2].strip() else -1
+
+
 def whole_number(digits: str) -> int:
     """The number. One with more than 100 digits is cut; it stays larger than any limit."""
     return int(digits[:_MAX_DIGITS])
