@@ -14,7 +14,7 @@ _STEP = re.compile(r'\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]|([\w$-]+)')
 
 # What one character of a scalar looks like in the file. Spaces are not compared: YAML folds them.
 _ONE = {"'": re.compile(r"''|\S"), '"': re.compile(r"\\u[0-9A-Fa-f]{4}|\\(?s:.)|\S")}
-_ESCAPED_SPACE = ("\\n", "\\t", "\\r", "\\ ", "\\\n")
+_ESCAPED_SPACE = ("\\n", "\\t", "\\r", "\\ ", "\\\n", "\\\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +75,22 @@ class Embedded:
         return replace(problem, path=": ".join(steps))
 
     def _index(self, path: str) -> int:
+        place = _PLACE.fullmatch(path)
+        if self.tree is not None and place:
+            return _index_in(self.source, place)
         if self.tree is not None:
-            return _at(self.tree, path).start_mark.index
+            return int(_at(self.tree, path).start_mark.index)
         if self.index_of is None or not path:
             return self.begin
-        if place := _PLACE.fullmatch(path):
-            lines = self.text.splitlines(keepends=True)
-            before = "".join(lines[: int(place[1]) - 1])
-            return self.index_of(len(before) + int(place[2]) - 1)
+        if place:
+            return self.index_of(_index_in(self.text, place))
         return self.index_of(_at(_tree(self.text), path).start_mark.index)
+
+
+def _index_in(text: str, place: re.Match[str]) -> int:
+    """The index of "line:column" in a text."""
+    lines = text.split("\n")[: int(place[1]) - 1]
+    return sum(len(line) + 1 for line in lines) + int(place[2]) - 1
 
 
 def documents(text: str) -> list[yaml.Node]:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from rdma_dp.config import manifests, neighbours, rules, syntax
+from rdma_dp.config import foreign, manifests, rules, syntax
 from rdma_dp.config.embedded import Embedded
 from rdma_dp.config.models import NO_DEFAULTS, Config, ConfigDocument, Defaults
 from rdma_dp.config.problems import ConfigError, ConfigMissing, Problem
@@ -59,8 +59,8 @@ def parse(text: str, defaults: Defaults = NO_DEFAULTS) -> Loaded:
     `defaults` count where the config says nothing. Nothing behind this function decides that again.
     """
     reading = syntax.read(text)
-    if foreign := neighbours.recognised(reading.data):
-        raise ConfigError([foreign], reading.warnings)
+    if problem := foreign.recognised(reading.data):
+        raise ConfigError([problem], reading.warnings)
     data, respelt = tidy(reading.data, ConfigDocument)
     warnings = (*reading.warnings, *respelt, *rules.warnings(data))
     broken = list(rules.errors(data))
@@ -98,18 +98,21 @@ class _Schema(GenerateJsonSchema):
 class FoundConfig:
     """`content` is None when there was no such file, or when `failure` says why none was read.
 
-    `inside` is the place of a config in a larger file; `content` is the config alone.
+    `file` is as it was given: with `word` behind a # if that chose one of several configs. `inside`
+    is the place of a config in a larger file; `content` is the config alone.
     """
 
     file: Path
     content: bytes | None = None
     failure: str | None = None
     inside: Embedded | None = field(default=None, compare=False)
+    word: str = ""
 
     @property
     def name(self) -> str:
         """What messages call the file."""
-        return "standard input" if self.file == STANDARD_INPUT else str(self.file)
+        name = str(self.file).removesuffix(f"#{self.word}")
+        return "standard input" if name == str(STANDARD_INPUT) else name
 
     def load(self, defaults: Defaults = NO_DEFAULTS) -> Loaded:
         """What it says. Raises ConfigMissing when there was none, else ConfigError."""
@@ -130,11 +133,14 @@ def find_config(file: Path, standard_input: BinaryIO | None = None) -> FoundConf
     path, word = _chosen(file)
     try:
         content = _piped(standard_input) if path == STANDARD_INPUT else read(path)
-        return _opened(path, content, word)
+        inside = _inside(content, word, file)
     except ConfigMissing:
-        return FoundConfig(path)
+        return FoundConfig(file, word=word)
     except ConfigError as error:
-        return FoundConfig(path, failure=str(error.problems[0]))
+        return FoundConfig(file, failure=str(error.problems[0]), word=word)
+    if inside is None:
+        return FoundConfig(file, content, word=word)
+    return FoundConfig(file, inside.text.encode(errors="surrogatepass"), inside=inside, word=word)
 
 
 def _chosen(file: Path) -> tuple[Path, str]:
@@ -154,26 +160,31 @@ def _piped(stream: BinaryIO | None) -> bytes:
     return content
 
 
-def _opened(path: Path, content: bytes, word: str) -> FoundConfig:
-    """The config in the content of a file. Raises ConfigError when it is unclear which one."""
+def _inside(content: bytes, word: str, file: Path) -> Embedded | None:
+    """The config inside a larger file; None if it is a plain config, or unreadable as a whole.
+
+    Raises ConfigError when there is none, or when it is unclear which one.
+    """
     try:
         text = syntax.decode(content).removeprefix("\ufeff")
     except ConfigError:
-        return FoundConfig(path, content)  # the same error when it is loaded
+        return None  # loading it gives the same error
     found = manifests.search(text)
     configs = [each for each in found.configs if not word or word in each.words]
     if len(configs) == 1:
-        return FoundConfig(path, configs[0].text.encode(errors="surrogatepass"), inside=configs[0])
+        return configs[0]
     if found.configs:
-        raise ConfigError([manifests.unclear(found, word, path)])
+        raise ConfigError([manifests.unclear(found, word, str(file).removesuffix(f"#{word}"))])
     if found.objects:
-        raise ConfigError([neighbours.of_objects([str(each) for each in found.objects])])
+        raise ConfigError([foreign.of_objects([str(each) for each in found.objects])])
     if word:
         raise ConfigError([Problem("", "is a plain config", f"name it without #{word}")])
-    return FoundConfig(path, content)
+    return None
 
 
 def _load_inside(inside: Embedded, defaults: Defaults) -> Loaded:
+    if inside.problems and not inside.text:
+        raise ConfigError(inside.located(inside.problems))  # that there is none says enough
     try:
         loaded = parse(inside.text, defaults)
     except ConfigError as error:

@@ -137,34 +137,33 @@ class _Search:
         if owner.kind == _DOCUMENT and not keys:
             text = self.source[begin : node.end_mark.index]
             return Embedded(owner, keys, text, self.source, begin, index_of=lambda at: begin + at)
-        reading = syntax.plain(node)
-        text = json.dumps(_as_helm(reading.data))
-        problems: tuple[Problem, ...] = ()
+        found = Embedded(owner, keys, "", self.source, begin, tree=node)
+        try:
+            reading = syntax.plain(node)
+        except ConfigError as error:
+            return replace(found, problems=error.problems)
         if owner.kind in ("ConfigMap", *_POLICIES):
             message = f"{path_of(keys)} must be a string with the config, not an object"
-            problems = (Problem("", message, f"write {keys[-1]}: | and the JSON below it"),)
-        return Embedded(
-            owner,
-            keys,
-            text,
-            self.source,
-            begin,
-            tree=node,
-            problems=problems,
-            warnings=reading.warnings,
-        )
+            problem = Problem("", message, f"write {keys[-1]}: | and the JSON below it")
+            found = replace(found, problems=(problem,))
+        text = json.dumps(_as_helm(reading.data))
+        return replace(found, text=text, warnings=reading.warnings)
 
     def _from_chart(self, node: yaml.SequenceNode, keys: Location, owner: Owner) -> Embedded:
         """The config that the chart of Network Operator makes from its values."""
-        reading = syntax.plain(node)
+        begin = node.start_mark.index
+        found = Embedded(owner, keys, "", self.source, begin)
+        try:
+            reading = syntax.plain(node)
+        except ConfigError as error:
+            return replace(found, tree=node, problems=error.problems)
         warnings = list(reading.warnings)
         entries = _as_helm(reading.data)
         made = [
             _resource(entry, index, warnings) if isinstance(entry, dict) else entry
             for index, entry in enumerate(entries if isinstance(entries, list) else [])
         ]
-        text, begin = json.dumps({"configList": made}), node.start_mark.index
-        return Embedded(owner, keys, text, self.source, begin, warnings=tuple(warnings))
+        return replace(found, text=json.dumps({"configList": made}), warnings=tuple(warnings))
 
 
 def _resource(entry: dict[str, object], index: int, warnings: list[Problem]) -> dict[str, object]:
@@ -219,12 +218,12 @@ def _of_the_operator(text: str) -> Iterator[Problem]:
         yield Problem("", "is not JSON; Network Operator puts it on one line, which breaks YAML")
         return
     for at, message in (
-        (json_text.line_comment(text), "the rest of the config is in this comment then"),
-        (text.find("'"), "between apostrophes, so that it must not have one"),
+        (json_text.line_comment(text), "on one line, where this comment hides the rest"),
+        (text.find("'"), "between apostrophes, so that one inside breaks the ConfigMap"),
     ):
         if at >= 0:
-            whole = f"Network Operator puts the config on one line: {message}"
-            yield Problem(line_column(text, at), whole, "remove it")
+            place = line_column(text, at)
+            yield Problem(place, f"Network Operator puts the config {message}", "remove it")
 
 
 def _is_expected(keys: Location, owner: Owner) -> bool:

@@ -87,6 +87,9 @@ def decode(raw: bytes) -> str:
     for start, kind in _FOREIGN.items():
         if raw.startswith(start):
             _refuse("", f"is {kind}, not text in UTF-8", "a config is plain text: JSON or YAML")
+    if b"\0" in raw:
+        place = line_column(raw[: raw.index(0)].decode("utf-8", "replace"), raw.index(0))
+        _refuse(place, "is not text (a NUL byte)", "a config is plain text: JSON or YAML")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -84,6 +84,8 @@ def _hint(text: str, error: yaml.MarkedYAMLError) -> str | None:
     """A value that begins with * is an alias in YAML, but is probably intended as a glob."""
     if "alias" in f"{error.context} {error.problem}":
         return 'a glob that begins with * needs quotes: "*np0"'
+    if "{{" in text:
+        return "if this is a template, render it first"
     if _COMMENT_LINE.search(text):
         return "a comment of YAML begins with #"
     return None

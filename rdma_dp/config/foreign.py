@@ -12,19 +12,20 @@ from rdma_dp.config.problems import Problem, shown
 
 _SRIOV = "the SR-IOV network device plugin"
 
-# Key of a resource or a selector of the SR-IOV network device plugin -> what takes its place here.
-SRIOV_KEYS = MappingProxyType(
+# Key of a resource or a selector of that plugin, in small letters -> what becomes of it here.
+_SRIOV_KEYS = MappingProxyType(
     {
-        "devices": '"deviceIDs"',
-        "isrdma": "nothing, because every HCA here has RDMA",
-        "needvhostnet": "nothing, because no container gets /dev/vhost-net here",
-        "rootdevices": '"pfNames" with the interface of that PF',
-        "devicetype": '"functionTypes"',
-        "auxtypes": '"functionTypes": ["sf"]',
-        "excludetopology": '"topology": false in the resource',
-        "ddpprofiles": "nothing",
-        "pkeys": "nothing",
-        "acpiindexes": '"pciAddresses"',
+        "devices": 'becomes "deviceIDs"',
+        "isrdma": "is not needed, because every HCA here has RDMA",
+        "needvhostnet": "has no counterpart, because no container gets /dev/vhost-net",
+        "rootdevices": 'becomes "pfNames", with the interface of that PF',
+        "devicetype": "is not needed, because every HCA here is a network device",
+        "auxtypes": 'becomes "functionTypes": ["sf"]',
+        "excludetopology": 'becomes "topology": false in the resource',
+        "ddpprofiles": "has no counterpart",
+        "pkeys": "has no counterpart",
+        "acpiindexes": 'becomes "pciAddresses"',
+        "additionalinfo": "has no counterpart",
     }
 )
 
@@ -39,9 +40,11 @@ _KINDS = MappingProxyType(
         "SriovNetwork": "gives a pod an interface of the SR-IOV plugin's resource",
     }
 )
-WHERE = "a config is the key config.json of a ConfigMap, or the string in {spec.}config".replace(
-    "{spec.}config", "spec.rdmaSharedDevicePlugin.config of a NicClusterPolicy or NicNodePolicy"
+_WHERE = (
+    "a config is the key config.json of a ConfigMap, or spec.rdmaSharedDevicePlugin.config of a "
+    "NicClusterPolicy or NicNodePolicy"
 )
+_RESOURCE = '"configList": [{"resourceName": ..., "rdmaHcaMax": ..., "selectors": {...}}]'
 
 
 def recognised(data: object) -> Problem | None:
@@ -57,7 +60,7 @@ def recognised(data: object) -> Problem | None:
     if "configlist" in keys:
         return None
     if "apiversion" in keys and "kind" in keys:
-        return of_objects([f"{keys['kind']}"])
+        return _of_an_object(str(keys["kind"]))
     if "resourcelist" in keys:
         return _of(_SRIOV, '"resourceList"', _sriov_hint(keys["resourcelist"]))
     if "mode" in keys or "pfnetdevices" in keys:
@@ -72,21 +75,23 @@ def recognised(data: object) -> Problem | None:
 
 
 def of_objects(objects: list[str]) -> Problem:
-    """The problem of Kubernetes objects where a config is expected."""
+    """The problem of Kubernetes objects ("ConfigMap kube-system/a") without a config in them."""
     listed = ", ".join(objects[:4]) + (f" and {len(objects) - 4} more" if objects[4:] else "")
-    kinds = (each.partition(" ")[0] for each in objects)
-    purposes = [f"a {kind} {_KINDS[kind]}" for kind in dict.fromkeys(kinds) if kind in _KINDS]
-    hint = "; ".join([*purposes, WHERE])
-    return Problem("", f"is no config, but Kubernetes' {listed}", hint)
+    kinds = dict.fromkeys(each.partition(" ")[0] for each in objects)
+    purposes = [f"{kind} {_KINDS[kind]}" for kind in kinds if kind in _KINDS]
+    return Problem("", f"holds no config, only {listed}", "; ".join([*purposes, _WHERE]))
 
 
-def hint_for(key: str) -> str | None:
-    """What to write here instead of a key of a selector of a neighbour; None for other keys."""
-    place = SRIOV_KEYS.get(key.casefold())
-    return f"{_SRIOV} has it; its place is taken by {place}" if place else None
+def _of_an_object(kind: str) -> Problem:
+    """The problem of a daemon whose file is a whole object."""
+    hint = "mount the key config.json of the ConfigMap as the file; check-config reads objects too"
+    return Problem("", f"is a Kubernetes object ({shown(kind)}), not the config in it", hint)
 
 
-_RESOURCE = '"configList": [{"resourceName": ..., "rdmaHcaMax": ..., "selectors": {...}}]'
+def hints_for(key: str) -> Iterator[str]:
+    """What becomes of a key that the selectors of another plugin have."""
+    if becomes := _SRIOV_KEYS.get(key.casefold()):
+        yield f'"{key}" of {_SRIOV} {becomes}'
 
 
 def _of(whose: str, by: str, hint: str) -> Problem:
@@ -94,17 +99,11 @@ def _of(whose: str, by: str, hint: str) -> Problem:
 
 
 def _sriov_hint(listed: object) -> str:
-    used = list(dict.fromkeys(_keys_in(listed)))
-    places = [
-        f'for "{key}" {SRIOV_KEYS[key.casefold()]}' for key in used if key.casefold() in SRIOV_KEYS
-    ]
-    return ", ".join(
-        [
-            'write "configList" for "resourceList"',
-            'add "rdmaHcaMax" to each entry, with "slotsPer": "hca" to count per HCA or VF',
-            *places,
-        ]
-    )
+    used = [key for key in dict.fromkeys(_keys_in(listed)) if key.casefold() in _SRIOV_KEYS]
+    steps = [f'"{key}" {_SRIOV_KEYS[key.casefold()]}' for key in used]
+    slots = '"rdmaHcaMax": 1 and "slotsPer": "hca" give each HCA or VF to one pod, as there'
+    needed = f'each entry needs "rdmaHcaMax" ({slots})'
+    return "; ".join(['"resourceList" becomes "configList"', needed, *steps])
 
 
 def _old_hint(keys: Mapping[str, object]) -> str:

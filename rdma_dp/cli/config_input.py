@@ -1,0 +1,44 @@
+"""The config that a verb reads: from a file or standard input, with its problems printed."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rdma_dp.cli.output import complain, say
+
+if TYPE_CHECKING:
+    from rdma_dp.config import Loaded, Problem
+    from rdma_dp.config.loading import FoundConfig
+
+
+def found_config(file: Path, *, quiet: bool = False) -> "FoundConfig":
+    """The config in a file; the file "-" is standard input.
+
+    Prints on stderr which Kubernetes object or Helm values it was in, unless `quiet`.
+    """
+    from rdma_dp.config.loading import find_config  # noqa: PLC0415 - a verb loads what it needs
+
+    found = find_config(file, sys.stdin.buffer if sys.stdin is not None else None)
+    if found.inside is not None and not quiet:
+        complain(f"using the config in {found.inside} of {found.name}")
+    return found
+
+
+def loaded_config(found: "FoundConfig", *, use_cdi: bool = False) -> "Loaded | None":
+    """The config, or None after its problems were printed."""
+    from rdma_dp import config  # noqa: PLC0415
+
+    try:
+        return found.load(config.Defaults(use_cdi=use_cdi))
+    except config.ConfigError as error:
+        for problem in error.problems:
+            say(problem.in_file(found.name))
+        say_warnings(error.warnings, found)
+        return None
+
+
+def say_warnings(warnings: "Iterable[Problem]", found: "FoundConfig") -> None:
+    """Print each warning about a config, marked as one."""
+    for warning in warnings:
+        say(f"{warning.in_file(found.name)} [warning]")
