@@ -20,7 +20,7 @@ _TOKEN = re.compile(
     |(?P<string>"[^"\\\r\n]*(?:\\[^\r\n][^"\\\r\n]*)*")
     |(?P<mark>[{}\[\],:])
     |(?P<word>(?:(?!//|/\*|\#)[^\s{}\[\],:"])+)
-    |(?P<other>(?s:.))""",
+    |(?P<other>/\*(?s:.*)|"[^\r\n]*|(?s:.))""",  # without an end: the rest, so that it is read once
     re.VERBOSE,
 )
 _CLOSERS = {"{": "}", "[": "]"}
@@ -156,18 +156,22 @@ def _named(
     else:
         token = next((token for token in tokens if token.at >= error.pos), _Token("end", "", -1))
     opened = _opened(before)
-    open_string = next((each for each in before if each.text == '"'), token)
-    if open_string.text == '"':
+    open_string = next((each for each in before if _is_open_string(each)), token)
+    if _is_open_string(open_string):
         return open_string.at, 'this string has no " at its end', None
     if token.kind == "end":
         return _at_the_end(text, opened, hides)
-    if text.startswith("/*", token.at):
+    if token.text.startswith("/*"):
         return token.at, "this comment has no */ at its end", None
     if token.kind == "string" and token.at < error.pos:
         return error.pos, error.msg[0].lower() + error.msg[1:], None
     if error.msg == "Extra data":
         return token.at, "something follows behind its end", "a file holds one config"
     return token.at, *_at_a_token(token, before, opened, error.msg)
+
+
+def _is_open_string(token: _Token) -> bool:
+    return token.kind == "other" and token.text.startswith('"')
 
 
 def _at_the_end(text: str, opened: list[_Token], hides: str | None) -> tuple[int, str, str | None]:
@@ -190,10 +194,8 @@ def _at_a_token(
     if token.text.startswith("{") and before and before[-1].text == "{":
         return "two { in a row", "if this is a template, render it first"
     if token.text[0] in _QUOTES:
-        return (
-            f"{shown(token.text)} has the wrong quotes",
-            'JSON takes only straight double ones: "',
-        )
+        which = {"'": "single quotes", "`": "backquotes"}.get(token.text[0], "typographic quotes")
+        return f"a text in {which}", "JSON takes only straight double quotes"
     if token.kind in ("word", "other"):
         return _of_a_word(token.text)
     if "',' delimiter" in message and token.text not in ":,}]":

@@ -30,6 +30,9 @@ _CHART = "rdmaSharedDevicePlugin"
 _CHART_SELECTORS = ("vendors", "deviceIDs", "drivers", "ifNames", "linkTypes")
 _CHART_SLOTS = 63
 
+_LITERAL = re.compile(
+    r"[\w.-]+=(?=\s*[{\[])"
+)  # config.json={...} of a configMapGenerator of kustomize
 _LISTED = 8  # configs in a message
 
 
@@ -44,6 +47,8 @@ class Manifests:
 def search(text: str) -> Manifests:
     """The configs inside a file. None for a plain config, and for a text with a syntax error."""
     try:
+        if _is_plain_json(text):
+            return Manifests()
         roots = documents(text)
     except (ConfigError, RecursionError):
         return Manifests()
@@ -107,7 +112,7 @@ class _Search:
         if own := _owner(members, owner):
             owner, keys = own, ()
             self.objects.append(own)
-        if _is_config(node):
+        if _is_config(node) and (owner.kind or any(isinstance(key, str) for key in keys)):
             self.configs.append(self._from_nodes(node, keys, owner))
             return
         resources = _members(members.get(_CHART)).get("resources")
@@ -118,15 +123,22 @@ class _Search:
                 self.walk(member, (*keys, key), owner)
 
     def _scalar(self, node: yaml.ScalarNode, keys: Location, owner: Owner) -> None:
-        begin, text = node.start_mark.index, node.value
+        begin, index_of = node.start_mark.index, scalar_index(self.source, node)
+        name = _LITERAL.match(node.value)
+        skipped = name.end() if name else 0
         found = Embedded(
-            owner, keys, text, self.source, begin, index_of=scalar_index(self.source, node)
+            owner,
+            keys,
+            node.value[skipped:],
+            self.source,
+            begin,
+            index_of=lambda at: index_of(at + skipped),
         )
         if owner.kind == "ConfigMap" and keys[:1] == ("binaryData",):
             found = _decoded(found)
         if owner.kind in _POLICIES:
             found = replace(found, problems=tuple(_of_the_operator(found.text)))
-        if _WANTED in found.text.casefold():
+        if _WANTED in found.text.casefold() and (keys or owner.kind):
             self.configs += _in_text(found)
         elif _is_expected(keys, owner):
             self.places.append(found)
@@ -238,6 +250,12 @@ def _members(node: yaml.Node | None) -> dict[str, yaml.Node]:
         node.value if isinstance(node, yaml.MappingNode) else ()
     )
     return {key.value: value for key, value in pairs if isinstance(key, yaml.ScalarNode)}
+
+
+def _is_plain_json(text: str) -> bool:
+    """Whether a text is JSON and a config. Reading it as YAML takes much longer."""
+    tree = json_text.parse_json(text)[0] if json_text.begins_as_json(text) else None
+    return isinstance(tree, json_text.Pairs) and _WANTED in {key.casefold() for key, _ in tree}
 
 
 def _is_config(node: yaml.Node) -> bool:

@@ -134,6 +134,8 @@ def _parse(text: str) -> tuple[object, list[Problem]]:
     if len(documents) > 1:
         place = yaml_text.place_of(documents[1])
         _refuse(place, "is not YAML for a config: it holds several documents", "a file holds one")
+    if slip := yaml_text.slip_in(documents[0]):
+        raise ConfigError([slip])
     return documents[0], []
 
 

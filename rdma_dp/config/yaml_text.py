@@ -13,8 +13,8 @@ from rdma_dp.config.problems import ConfigError, Problem, line_column
 
 MAX_VALUES = 20_000  # a resource has about ten; parsing takes at most about a second
 
+_MISSING = "a comma, a quote, a - or the space behind a colon is missing"
 _COMMENT = re.compile(r"(?:^|\s)(?://|/\*)")
-_COMMENT_LINE = re.compile(r"^\s*(?://|/\*)", re.MULTILINE)
 
 
 class _Loader(yaml.SafeLoader):
@@ -51,19 +51,20 @@ def place_of(node: yaml.Node) -> str:
     return f"{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
 
-def slip_in(node: yaml.Node, parent: yaml.CollectionNode) -> Problem | None:
+def slip_in(node: yaml.Node, parent: yaml.CollectionNode | None = None) -> Problem | None:
     """What is wrong with a scalar that no config has, but a slip makes; None if it is fine."""
     if not isinstance(node, yaml.ScalarNode) or node.style in ("|", ">"):
         return None
     plain, text = node.style is None, node.value
     listed = isinstance(parent, yaml.SequenceNode)
+    in_flow = parent is not None and parent.flow_style
     several_lines = node.end_mark.line > node.start_mark.line
     if plain and _COMMENT.search(text):
         message, hint = "a comment of another language", "a comment of YAML begins with #"
-    elif several_lines and (listed or parent.flow_style):
-        message, hint = "this value goes on in the next line", "a comma, a quote or a - is missing"
-    elif plain and parent.flow_style and ('"' in text or (listed and re.search(r"\s", text))):
-        message, hint = "this value holds a quote or a space", "a comma or a quote is missing"
+    elif several_lines and (listed or in_flow):
+        message, hint = "this value goes on in the next line", _MISSING
+    elif plain and in_flow and ('"' in text or (listed and re.search(r"\s", text))):
+        message, hint = "this value holds a quote or a space", _MISSING
     else:
         return None
     return Problem(place_of(node), f"is not YAML for a config: {message}", hint)
@@ -86,6 +87,6 @@ def _hint(text: str, error: yaml.MarkedYAMLError) -> str | None:
         return 'a glob that begins with * needs quotes: "*np0"'
     if "{{" in text:
         return "if this is a template, render it first"
-    if _COMMENT_LINE.search(text):
+    if _COMMENT.search(text):
         return "a comment of YAML begins with #"
     return None

@@ -93,8 +93,8 @@ def test_a_config_with_only_comments_is_missing(config: str) -> None:
         ('{"ifNames": ["ib0", ib1]}', "ib1", 'a text needs double quotes: "ib1"'),
         ('{"deviceIDs": [101b]}', "101b", 'a text needs double quotes: "101b"'),
         ('{"deviceIDs": [0017]}', "0017", '"0017" is not a number'),
-        ("{'ifNames': ['ib0']}", "'ifNames'", "has the wrong quotes"),
-        ('{"ifNames": [\u201cib0\u201d]}', "\u201cib0", "has the wrong quotes"),
+        ("{'ifNames': ['ib0']}", "'ifNames'", "a text in single quotes"),
+        ('{"ifNames": [\u201cib0\u201d]}', "\u201cib0", "a text in typographic quotes"),
         ("{ifNames: ['ib0']}", "ifNames", '"ifNames" is not a number'),
         ('{"topology": True}', "True", "True is not a word of JSON (write true)"),
         ('{"topology": None}', "None", "None is not a word of JSON (write null)"),
@@ -117,6 +117,12 @@ def test_a_slip_is_named_with_its_place(slip: str, place: str, named: str) -> No
     assert path == f"2:{line.index(place) + 1}"
     assert message.startswith("is not JSON: ")
     assert named in message
+
+
+@pytest.mark.parametrize("slip", ["/*", '"\\', '\\"', "//\n", "#", "['", "{{", ",,"])
+def test_a_large_file_of_slips_is_refused_at_once(slip: str) -> None:
+    """The time is linear: a comment or a string without an end is read once."""
+    assert refused("{" + slip * (1_000_000 // len(slip)))
 
 
 @pytest.mark.parametrize("second", ['{"configList": []}', "x", "---\n{}", "]", "\ufeff{}"])
@@ -146,6 +152,22 @@ def test_yaml_flow_mappings_are_yaml() -> None:
     yaml = "{configList: [{resourceName: a, rdmaHcaMax: 63, selectors: {vendors: [15b3]}}]}"
     assert accepted(yaml) == accepted(text(ENTRY))
     assert accepted(f"# c\n---\n{yaml} # c") == accepted(text(ENTRY))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "// c\n{configList: [{resourceName: a}]}",
+        "{ // c\n configList: [{resourceName: a}]}",
+        "/* c */ {configList: [{resourceName: a}]}",
+        "// c\nconfigList:\n- resourceName: a\n",
+        "configList:\n// c\n- resourceName: a\n",
+    ],
+)
+def test_yaml_has_only_comments_of_its_own(config: str) -> None:
+    ((path, message),) = refused(config).items()
+    assert PLACE.fullmatch(path)
+    assert message.endswith("(a comment of YAML begins with #)")
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,14 @@ IN_OBJECTS: list[tuple[Any, str]] = [
     (policy(GOOD, "NicNodePolicy"), "NicNodePolicy a-policy, spec.rdmaSharedDevicePlugin.config"),
     (several(config_map(GOOD)), "ConfigMap kube-system/rdma-devices, key config.json"),
     ({"config": json.loads(GOOD)}, "config"),
+    (
+        {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "configMapGenerator": [{"name": "m", "literals": [f"config.json={GOOD}"]}],
+        },
+        "Kustomization, configMapGenerator[0].literals[0]",
+    ),
     ({"rdma-dp": {"config": json.loads(GOOD)}}, "rdma-dp.config"),
     (
         {"deployCR": True, "rdmaSharedDevicePlugin": {"config": GOOD}},
@@ -204,6 +212,11 @@ def test_what_is_in_config_json_is_a_config_even_if_it_does_not_look_like_one(
 ) -> None:
     ((path, _), *_) = problems(tmp_path, yaml.safe_dump(config_map(content))).items()
     assert "ConfigMap kube-system/rdma-devices, key config.json" in path
+
+
+@pytest.mark.parametrize("content", [f"[{GOOD}]", json.dumps(GOOD), f"- {GOOD}"])
+def test_a_list_or_a_string_is_no_object(content: str, tmp_path: Path) -> None:
+    assert problems(tmp_path, content)[""].startswith("must be an object, not ")
 
 
 # --- the place of a problem ---------------------------------------------------------------------
