@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rdma_dp.cli.arguments import DEFAULT_CONFIG
 from rdma_dp.cli.output import complain, say
 
 if TYPE_CHECKING:
@@ -12,13 +13,15 @@ if TYPE_CHECKING:
     from rdma_dp.config.loading import FoundConfig
 
 
-def found_config(file: Path, *, quiet: bool = False) -> "FoundConfig":
-    """The config in a file; the file "-" is standard input.
+def found_config(file: Path | None, *, quiet: bool = False) -> "FoundConfig":
+    """The config in a file; the file "-" is standard input. None is the file of the daemon.
 
     Prints on stderr which Kubernetes object or Helm values it was in, unless `quiet`.
     """
     from rdma_dp.config.loading import find_config  # noqa: PLC0415 - a verb loads what it needs
 
+    if file is None:
+        return find_config(DEFAULT_CONFIG, as_the_daemon=True)
     found = find_config(file, sys.stdin.buffer if sys.stdin is not None else None)
     if found.inside is not None and not quiet:
         complain(f"using the config in {found.inside} of {found.name}")

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdma_dp import __version__
-from rdma_dp.cli import arguments
 from rdma_dp.cli.config_input import found_config, loaded_config, say_warnings
 from rdma_dp.cli.output import EMPTY_RESOURCE, FAILED, OK, complain, print_json, say
 from rdma_dp.errors import RdmaDpError
@@ -265,7 +264,7 @@ def _open(options: argparse.Namespace) -> "tuple[NodeSource, FoundConfig]":
     if options.config is None and source.config is not None:
         complain(f"using the config {source.config.file} from {options.root}")
         return source, source.config
-    return source, found_config(options.config or arguments.DEFAULT_CONFIG)
+    return source, found_config(options.config)
 
 
 def _source(options: argparse.Namespace) -> "NodeSource":

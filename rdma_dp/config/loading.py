@@ -111,7 +111,9 @@ class FoundConfig:
     @property
     def name(self) -> str:
         """What messages call the file."""
-        name = str(self.file).removesuffix(f"#{self.word}")
+        name = str(self.file)
+        if self.word:
+            name = name.removesuffix(f"#{self.word}")
         return "standard input" if name == str(STANDARD_INPUT) else name
 
     def load(self, defaults: Defaults = NO_DEFAULTS) -> Loaded:
@@ -125,11 +127,16 @@ class FoundConfig:
         return _load_inside(self.inside, defaults)
 
 
-def find_config(file: Path, standard_input: BinaryIO | None = None) -> FoundConfig:
+def find_config(
+    file: Path, standard_input: BinaryIO | None = None, *, as_the_daemon: bool = False
+) -> FoundConfig:
     """Looks for it once, also inside Kubernetes objects and Helm values.
 
     The file "-" is `standard_input`. FILE#WORD chooses one of several configs in a file.
+    `as_the_daemon` takes only a plain config in a file, as the daemon does.
     """
+    if as_the_daemon:
+        return _found(file)
     path, word = _chosen(file)
     try:
         content = _piped(standard_input) if path == STANDARD_INPUT else read(path)
@@ -141,6 +148,15 @@ def find_config(file: Path, standard_input: BinaryIO | None = None) -> FoundConf
     if inside is None:
         return FoundConfig(file, content, word=word)
     return FoundConfig(file, inside.text.encode(errors="surrogatepass"), inside=inside, word=word)
+
+
+def _found(file: Path) -> FoundConfig:
+    try:
+        return FoundConfig(file, read(file))
+    except ConfigMissing:
+        return FoundConfig(file)
+    except ConfigError as error:
+        return FoundConfig(file, failure=str(error.problems[0]))
 
 
 def _chosen(file: Path) -> tuple[Path, str]:

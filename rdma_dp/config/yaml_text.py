@@ -1,4 +1,4 @@
-"""Parse YAML into nodes, and refuse scalars that are probably slips of somebody who meant JSON.
+"""Parse YAML into nodes, and refuse scalars that no config has, but that a slip in JSON makes.
 
 YAML reads ["ib0", // first "ib1"] without complaint, as two values. In a config, no value goes over
 several lines, and none holds a comment or a quote. So a plain scalar that does is refused.
@@ -61,6 +61,8 @@ def slip_in(node: yaml.Node, parent: yaml.CollectionNode | None = None) -> Probl
     several_lines = node.end_mark.line > node.start_mark.line
     if plain and _COMMENT.search(text):
         message, hint = "a comment of another language", "a comment of YAML begins with #"
+    elif plain and in_flow and not text:
+        message, hint = "this key has no value", _MISSING
     elif several_lines and (listed or in_flow):
         message, hint = "this value goes on in the next line", _MISSING
     elif plain and in_flow and ('"' in text or (listed and re.search(r"\s", text))):

@@ -92,5 +92,5 @@ def test_another_programs_config_is_named(data: Any, whose: str, said: str) -> N
 
 
 @pytest.mark.parametrize("data", [{}, [], [1], {"version": 1}, {"resources": []}, {"x": None}])
-def test_what_is_nobodys_config_gets_the_usual_problems(data: Any) -> None:
+def test_an_unknown_config_gets_the_usual_problems(data: Any) -> None:
     assert "is a config of" not in str(refused(json.dumps(data)))

@@ -1,5 +1,6 @@
 """C1, C2: a text that begins as JSON is read as what it says, or refused with its place."""
 
+import contextlib
 import json
 import re
 from typing import Any
@@ -177,6 +178,7 @@ def test_yaml_has_only_comments_of_its_own(config: str) -> None:
         '["ib0", "ib1" // second\n  ]',
         '["ib0", /* "ib1", */ "ib2"]',
         '["ib0", ib1"]',
+        '["ib0"], "drivers":, "x"',
         "[ib0 ib1]",
         "[ib0\n   ib1]",
         '["ib0,\n   ib1"]',
@@ -226,6 +228,9 @@ def with_comments(whole: str, listed: list[tuple[int, str]]) -> str:
 
 
 def same_or_refused(slipped: str, whole: str) -> None:
+    """As JSON, and as the YAML that JSON is behind ---."""
+    with contextlib.suppress(ConfigError):
+        assert parse(f"---\n{slipped}").config == parse(whole).config
     try:
         loaded = parse(slipped)
     except ConfigError as error:
@@ -241,7 +246,7 @@ def test_what_is_inserted_between_two_values_is_no_part_of_them(
     data: Any, where: int, new: str, listed: list[tuple[int, str]]
 ) -> None:
     """C1: a config with a slip means what it says without it, or is refused with a place."""
-    whole = json.dumps(data, indent=1)
+    whole = json.dumps(data, indent=where % 2 or None)
     ends = [0, *(token.end() for token in TOKEN.finditer(whole))]
     at = ends[where % len(ends)]
     if not new.strip("\ufeff") and at == 0:
@@ -254,7 +259,7 @@ def test_what_is_missing_between_two_values_joins_none_of_them(
     data: Any, where: int, length: int, listed: list[tuple[int, str]]
 ) -> None:
     """C1: without a quote, a comma, a colon or a bracket."""
-    whole = json.dumps(data, indent=1)
+    whole = json.dumps(data, indent=where % 2 or None)
     marks = [
         at
         for token in TOKEN.finditer(whole)
