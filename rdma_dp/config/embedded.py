@@ -125,7 +125,7 @@ def scalar_index(source: str, node: yaml.ScalarNode) -> Callable[[int], int]:
 def _tree(text: str) -> yaml.Node:
     try:
         (tree,) = documents(text)
-    except (ConfigError, ValueError):
+    except (ConfigError, ValueError, RecursionError):
         return yaml.ScalarNode("", "", yaml.Mark("", 0, 0, 0, None, 0))
     return tree
 

@@ -60,7 +60,7 @@ def recognised(data: object) -> Problem | None:
     if "configlist" in keys:
         return None
     if "apiversion" in keys and "kind" in keys:
-        return _of_an_object(str(keys["kind"]))
+        return _of_an_object(keys)
     if "resourcelist" in keys:
         return _of(_SRIOV, '"resourceList"', _sriov_hint(keys["resourcelist"]))
     if "mode" in keys or "pfnetdevices" in keys:
@@ -82,10 +82,13 @@ def of_objects(objects: list[str]) -> Problem:
     return Problem("", f"holds no config, only {listed}", "; ".join([*purposes, _WHERE]))
 
 
-def _of_an_object(kind: str) -> Problem:
+def _of_an_object(keys: Mapping[str, object]) -> Problem:
     """The problem of a daemon whose file is a whole object."""
+    metadata = keys.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    what = " ".join(str(each) for each in (keys["kind"], name) if each is not None)
     hint = "mount the key config.json of the ConfigMap as the file; check-config reads objects too"
-    return Problem("", f"is a Kubernetes object ({shown(kind)}), not the config in it", hint)
+    return Problem("", f"is the Kubernetes object {shown(what)}, not the config in it", hint)
 
 
 def hints_for(key: str) -> Iterator[str]:

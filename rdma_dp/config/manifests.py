@@ -21,6 +21,7 @@ _DEEPEST = 64  # keys; custom resource definitions go to about 40
 _WANTED = "configlist"
 _POLICIES = ("NicClusterPolicy", "NicNodePolicy")
 _POLICY_KEY = ("spec", "rdmaSharedDevicePlugin", "config")
+_USUAL = ("config.json", "config")  # the last key of a config in a ConfigMap and in a policy
 _DOCUMENT = "document"  # in place of the kind of an object
 _NOT_SEARCHED = ("metadata", "status")  # the annotation of kubectl apply holds a copy of the object
 
@@ -57,7 +58,9 @@ def search(text: str) -> Manifests:
     search = _Search(text)
     for index, root in enumerate(roots):
         search.walk(root, (), Owner() if len(roots) == 1 else Owner(_DOCUMENT, "", str(index + 1)))
-    return Manifests(tuple(search.configs or search.places), tuple(search.objects))
+    usual = [each for each in search.places if each.keys[-1] in _USUAL] or search.places
+    configs = search.configs or (usual if len(usual) == 1 else [])
+    return Manifests(tuple(configs), tuple(search.objects))
 
 
 def unclear(found: Manifests, word: str, file: object) -> Problem:
@@ -140,7 +143,7 @@ class _Search:
             found = replace(found, problems=tuple(_of_the_operator(found.text)))
         if _WANTED in found.text.casefold() and (keys or owner.kind):
             self.configs += _in_text(found)
-        elif _is_expected(keys, owner):
+        elif _is_expected(found):
             self.places.append(found)
 
     def _from_nodes(self, node: yaml.MappingNode, keys: Location, owner: Owner) -> Embedded:
@@ -201,7 +204,7 @@ def _in_text(found: Embedded) -> Iterator[Embedded]:
     """The string itself if it is a config, else the configs in it (Helm values as a string)."""
     try:
         roots = documents(found.text)
-    except ConfigError:
+    except (ConfigError, RecursionError):
         if json_text.begins_as_json(found.text) or re.search(r"(?mi)^configlist\s*:", found.text):
             yield found  # with a syntax error, which the loader reports
         return
@@ -238,11 +241,13 @@ def _of_the_operator(text: str) -> Iterator[Problem]:
             yield Problem(place, f"Network Operator puts the config {message}", "remove it")
 
 
-def _is_expected(keys: Location, owner: Owner) -> bool:
+def _is_expected(found: Embedded) -> bool:
     """Whether a config is expected here, though the string does not look like one."""
-    if owner.kind == "ConfigMap" and len(keys) == 2 and keys[0] in ("data", "binaryData"):
-        return str(keys[1]).endswith((".json", ".yaml", ".yml"))
-    return owner.kind in _POLICIES and keys == _POLICY_KEY
+    keys, kind = found.keys, found.owner.kind
+    if kind == "ConfigMap" and len(keys) == 2 and keys[0] in ("data", "binaryData"):
+        named = str(keys[1]).endswith((".json", ".yaml", ".yml"))
+        return named or json_text.begins_as_json(found.text)
+    return kind in _POLICIES and keys == _POLICY_KEY
 
 
 def _members(node: yaml.Node | None) -> dict[str, yaml.Node]:

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rdma_dp.config import ConfigError, parse
+from rdma_dp.config import ConfigError, Loaded, parse
 from rdma_dp.config.loading import FoundConfig, find_config
 from rdma_dp.config.manifests import search
 from tests.paths import REPO
@@ -40,10 +40,12 @@ def several(*objects: Any) -> Any:
     return {"apiVersion": "v1", "kind": "List", "items": list(objects)}
 
 
-def found(tmp_path: Path, content: str, word: str = "") -> FoundConfig:
+def found(
+    tmp_path: Path, content: str, word: str = "", *, as_the_daemon: bool = False
+) -> FoundConfig:
     file = tmp_path / "file.yaml"
     file.write_text(content)
-    return find_config(Path(f"{file}#{word}") if word else file)
+    return find_config(Path(f"{file}#{word}") if word else file, as_the_daemon=as_the_daemon)
 
 
 def problems(tmp_path: Path, content: str, word: str = "") -> dict[str, str]:
@@ -219,6 +221,20 @@ def test_a_list_or_a_string_is_no_object(content: str, tmp_path: Path) -> None:
     assert problems(tmp_path, content)[""].startswith("must be an object, not ")
 
 
+def test_a_config_map_of_another_plugin_is_named(tmp_path: Path) -> None:
+    """C6: the SR-IOV Network Operator has one key for each node, without .json."""
+    other = json.dumps({"resourceList": [{"resourceName": "a", "selectors": {"isRdma": True}}]})
+    ((path, message),) = problems(tmp_path, yaml.safe_dump(config_map(other, "b", "node"))).items()
+    assert path.endswith(": ConfigMap kube-system/b, key node")
+    assert message.startswith("is a config of the SR-IOV network device plugin")
+
+
+def test_several_unknown_files_in_a_config_map_are_no_configs(tmp_path: Path) -> None:
+    whole = config_map("{}", key="a.json")
+    whole["data"]["b.json"] = "{}"
+    assert problems(tmp_path, yaml.safe_dump(whole))[""].startswith("holds no config, only Config")
+
+
 # --- the place of a problem ---------------------------------------------------------------------
 
 BAD = json.dumps({"configList": [ENTRY, entry(resourceName="b", rdmaHcaMax=0)]}, indent=2)
@@ -317,10 +333,18 @@ def test_comments_that_survive_network_operator_are_warnings(tmp_path: Path) -> 
 # --- the daemon ---------------------------------------------------------------------------------
 
 
-def test_the_daemon_takes_only_the_config_itself() -> None:
-    with pytest.raises(ConfigError, match="is a Kubernetes object") as caught:
-        parse(yaml.safe_dump(config_map(GOOD)))
-    assert "mount the key config.json of the ConfigMap" in str(caught.value)
+def test_the_daemon_takes_only_the_config_itself(tmp_path: Path) -> None:
+    whole = yaml.safe_dump(config_map(GOOD))
+    read: list[Callable[[], Loaded]] = [
+        lambda: parse(whole),
+        lambda: found(tmp_path, whole, as_the_daemon=True).load(),
+    ]
+    for load in read:
+        with pytest.raises(ConfigError) as caught:
+            load()
+        (problem,) = caught.value.problems
+        assert problem.message.startswith('is the Kubernetes object "ConfigMap rdma-devices"')
+        assert "mount the key config.json of the ConfigMap" in str(problem.hint)
 
 
 # --- any text, and the files of this repository -------------------------------------------------
