@@ -1,5 +1,6 @@
-"""The config that a verb reads: from a file or standard input, with its problems printed."""
+"""The config that a verb reads, from a file or standard input, and what is said about it."""
 
+import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rdma_dp.cli.arguments import DEFAULT_CONFIG
 from rdma_dp.cli.output import complain, say
+from rdma_dp.errors import RdmaDpError
 
 if TYPE_CHECKING:
     from rdma_dp.config import Loaded, Problem
@@ -45,3 +47,14 @@ def say_warnings(warnings: "Iterable[Problem]", found: "FoundConfig") -> None:
     """Print each warning about a config, marked as one."""
     for warning in warnings:
         say(f"{warning.in_file(found.name)} [warning]")
+
+
+def log_problems(logger: logging.Logger, error: RdmaDpError, file: Path) -> None:
+    """Log an error of the daemon, each problem of its config file as a line."""
+    from rdma_dp.config import ConfigError  # noqa: PLC0415
+
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            logger.error("%s", problem.in_file(file))
+    else:
+        logger.error("%s", error)

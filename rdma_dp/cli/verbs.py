@@ -9,11 +9,10 @@ import asyncio
 import logging
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdma_dp import __version__
-from rdma_dp.cli.config_input import found_config, loaded_config, say_warnings
+from rdma_dp.cli.config_input import found_config, loaded_config, log_problems, say_warnings
 from rdma_dp.cli.output import EMPTY_RESOURCE, FAILED, OK, complain, print_json, say
 from rdma_dp.errors import RdmaDpError
 
@@ -57,19 +56,9 @@ def run(options: argparse.Namespace) -> int:
     try:
         asyncio.run(run_daemon(settings))
     except RdmaDpError as error:
-        _log_error(error, options.config_file)
+        log_problems(logger, error, options.config_file)
         return FAILED
     return OK
-
-
-def _log_error(error: RdmaDpError, config_file: Path) -> None:
-    from rdma_dp.config import ConfigError
-
-    if isinstance(error, ConfigError):
-        for problem in error.problems:
-            logger.error("%s", problem.in_file(config_file))
-    else:
-        logger.error("%s", error)
 
 
 def discover(options: argparse.Namespace) -> int:
@@ -205,7 +194,7 @@ def pods(options: argparse.Namespace) -> int:
     from rdma_dp.render import console, pods
 
     source, config = _open(options)
-    if _loaded(config, use_cdi=options.use_cdi) is None:
+    if loaded_config(config, use_cdi=options.use_cdi) is None:
         return FAILED
     node = view_node(
         source,
