@@ -52,7 +52,7 @@ def unknown_key_hint(location: Location, root: type[BaseModel]) -> str:
     *parents, key = location
     known = [name for name, _ in _fields(_model_at(parents, root))]
     home = _all_homes(root).get(str(key).casefold())
-    if hints := [f'its place is "{home}"'] * bool(home) + [*hints_for(str(key))]:
+    if hints := [*hints_for(str(key)), *[f'its place is "{home}"'] * bool(home)]:
         return "; ".join(hints)
     if near := _nearest(str(key), known):
         return f'did you mean "{near}"?'
