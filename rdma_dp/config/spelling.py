@@ -16,6 +16,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
+from rdma_dp.config.foreign import hints_for
 from rdma_dp.config.problems import InvalidValue, Location, Problem, path_of, shown
 
 _EDITOR_KEYS = ("$schema",)  # for editors; no warning
@@ -50,8 +51,9 @@ def unknown_key_hint(location: Location, root: type[BaseModel]) -> str:
     """A hint about the unknown key at the end of a location in `root`."""
     *parents, key = location
     known = [name for name, _ in _fields(_model_at(parents, root))]
-    if home := _all_homes(root).get(str(key).casefold()):
-        return f'its place is "{home}"'
+    home = _all_homes(root).get(str(key).casefold())
+    if hints := [*hints_for(str(key)), *[f'its place is "{home}"'] * bool(home)]:
+        return "; ".join(hints)
     if near := _nearest(str(key), known):
         return f'did you mean "{near}"?'
     return f"known here: {', '.join(known)}"
