@@ -18,11 +18,11 @@ from rdma_dp.config.selectors import Selectors
 from rdma_dp.config.types import (
     ConfigModel,
     Flag,
+    Interface,
     ResourceName,
     ResourcePrefix,
     Several,
     Slots,
-    Text,
     Variable,
     WholeNumber,
     at_least_one,
@@ -169,7 +169,7 @@ class Resource(ConfigModel):
         description="When the slots of the resource are Healthy.",
         examples=[{"requireActivePort": True, "downSeconds": 5}],
     )
-    devices: Several[Text] = Field(
+    devices: Several[Interface] = Field(
         default=(),
         description='The old name of "selectors.ifNames"; not together with "selectors".',
         examples=[["ens1f0np0"]],

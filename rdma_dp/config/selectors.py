@@ -10,14 +10,15 @@ from pydantic import ConfigDict, Field
 from rdma_dp.config.types import (
     ConfigModel,
     DeviceId,
+    Driver,
     FunctionTypeName,
-    GlobOfNames,
+    HcaName,
+    Interface,
     LinkType,
     NumaNode,
     PciAddresses,
     PfName,
     Several,
-    Text,
     VendorId,
 )
 from rdma_dp.config.values.globs import compile_globs
@@ -47,12 +48,12 @@ class Traits(ConfigModel):
         "Absent: any device.",
         examples=[["101b", "1021"]],
     )
-    drivers: Several[Text] = Field(
+    drivers: Several[Driver] = Field(
         default=(),
         description="Kernel drivers of the PCI function. Absent: any driver.",
         examples=[["mlx5_core"]],
     )
-    if_names: Several[Text] = Field(
+    if_names: Several[Interface] = Field(
         default=(),
         description="Network interfaces of the HCA: names, alternative names, or globs. The name "
         "of a bond or of one of its slaves selects the HCA of the bond. Absent: any, also HCAs "
@@ -64,7 +65,7 @@ class Traits(ConfigModel):
         description='"ether" (RoCE, iWARP) or "infiniband". Absent: any.',
         examples=[["infiniband"]],
     )
-    rdma_devices: Several[GlobOfNames] = Field(
+    rdma_devices: Several[HcaName] = Field(
         default=(),
         description="Names of the HCAs, or globs. The number in mlx5_N can change at a reboot. "
         "Absent: any.",

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from rdma_dp.config.problems import InvalidValue, Location, Problem, path_of, shown
 from rdma_dp.config.spelling import unknown_key_hint
 from rdma_dp.config.syntax import Unquoted
+from rdma_dp.config.values import placeholders
 
 # pydantic's error type -> message. Braces are filled from the error's context.
 _MESSAGES = MappingProxyType(
@@ -60,7 +61,7 @@ def _problem(detail: ErrorDetails, examples: Mapping[str | int, str]) -> Problem
     location = _location(detail)
     path = path_of(location)
     context = detail.get("ctx", {})
-    refused = context.get("error")
+    refused = context.get("error") or _placeholder(detail["input"])
     if isinstance(refused, InvalidValue):
         given = detail["input"]
         subject = f"{_shown(given)} " if isinstance(given, _SCALARS) else ""
@@ -73,6 +74,11 @@ def _problem(detail: ErrorDetails, examples: Mapping[str | int, str]) -> Problem
     message = template.format(**context, msg=detail["msg"], given=given, choices=choices)
     known = (examples[step] for step in reversed(location) if step in examples)
     return Problem(path, message, next(known, None))
+
+
+def _placeholder(given: object) -> InvalidValue | None:
+    """The problem of a text that stands for a number, a list or an object; None if it is none."""
+    return placeholders.left_in(given) if isinstance(given, str) else None
 
 
 def _location(detail: ErrorDetails) -> Location:

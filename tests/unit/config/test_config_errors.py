@@ -64,7 +64,8 @@ def test_the_same_full_name_twice() -> None:
     config = text(ENTRY, entry(resourceName="b"), entry(resourcePrefix="rdma"))
     assert refused(config) == {
         "configList[2].resourceName": '"rdma/a" is already the name of configList[0] '
-        "(choose another name, or another resourcePrefix)"
+        '(for HCAs that match any of several sets, keep one resource: "selectors": [{...}, {...}];'
+        " for two resources, choose another name, or another resourcePrefix)"
     }
 
 
