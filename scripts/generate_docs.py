@@ -107,6 +107,8 @@ def _kind(value: Schema) -> str:
         return "object"
     if "anyOf" in value:
         return " or ".join(_kind(each) for each in value["anyOf"] if each.get("type") != "null")
+    if "oneOf" in value:
+        return " or ".join(map(_kind, value["oneOf"]))
     if "enum" in value:
         return ", ".join(f"`{each}`" for each in value["enum"])
     if value["type"] == "array":

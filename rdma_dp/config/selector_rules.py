@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rdma_dp.config.problems import Location, Problem, path_of, shown
-from rdma_dp.config.values import forms, globs
+from rdma_dp.config.values import forms, globs, placeholders
 
 Entry = tuple[Location, dict[str, Any]]  # a place in the config, and the object there
 
@@ -116,7 +116,8 @@ def _not_plain(place: Location, texts: list[tuple[int, str]]) -> Iterator[Proble
 
 
 def _doubtful(place: Location, value: str) -> Iterator[Problem]:
-    if refused := globs.doubtful(value):
+    refused = globs.doubtful(value)
+    if refused and not placeholders.left_in(value):
         yield Problem(path_of(place), f"{shown(value)} {refused.message}", refused.hint)
 
 

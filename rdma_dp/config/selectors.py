@@ -16,6 +16,7 @@ from rdma_dp.config.types import (
     Interface,
     LinkType,
     NumaNode,
+    OneOrSeveral,
     PciAddresses,
     PfName,
     Several,
@@ -102,9 +103,10 @@ class Traits(ConfigModel):
         return compiled(self)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy, without the matchers of this one: an updated copy has other values."""
+        """A copy, without what was derived from this one: an updated copy has other values."""
         copied = super().model_copy(update=update, deep=deep)
-        copied.__dict__.pop("matchers", None)
+        for derived in ("matchers", "excluding"):
+            copied.__dict__.pop(derived, None)
         return copied
 
     def joined(self, other: Self) -> Self:
@@ -113,20 +115,32 @@ class Traits(ConfigModel):
 
 
 class Selectors(Traits):
-    """The HCAs that a resource takes: all selectors must match, each with at least one value."""
+    """One set of selectors: all of them must match an HCA, each with at least one value."""
 
     model_config = ConfigDict(extra="ignore")
 
-    exclude: Traits = Field(
+    exclude: OneOrSeveral[Traits] = Field(
         default_factory=Traits,
         description="HCAs to exclude from those that match. An HCA is excluded when at least one "
-        "of these selectors matches it. Requires another selector, which takes HCAs.",
+        "of these selectors matches it, also if they are in a list of objects. Requires another "
+        "selector, which takes HCAs.",
         examples=[{"ifNames": ["eth0"]}],
     )
 
+    @cached_property
+    def excluding(self) -> Traits:
+        """The selectors of `exclude`: those of a list together."""
+        if isinstance(self.exclude, Traits):
+            return self.exclude
+        merged: dict[str, tuple[Any, ...]] = {}
+        for one in self.exclude:
+            for name, values in _given(one).items():
+                merged[name] = tuple(dict.fromkeys((*merged.get(name, ()), *values)))
+        return Traits().model_copy(update=merged)
+
     def joined(self, other: Self) -> Self:
         """These selectors, with those of `other` that are absent here, and `exclude` joined too."""
-        exclude = self.exclude.joined(other.exclude)
+        exclude = self.excluding.joined(other.excluding)
         return super().joined(other).model_copy(update={"exclude": exclude})
 
 
@@ -145,7 +159,7 @@ def compiled(traits: Traits) -> Mapping[str, Matcher[Any]]:
     """A matcher for each selector that is given, by field name ("if_names"), in field order.
 
     Call it once per config: compiling takes longer than comparing. `exclude` is not in it; compile
-    `selectors.exclude` separately.
+    `selectors.excluding` separately.
     """
     return {
         name: _COMPILERS.get(name, EqualMatcher)(values)

@@ -13,8 +13,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     Strict,
+    Tag,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
@@ -78,6 +80,21 @@ def _pattern(pattern: str, longest: int | None = None) -> WithJsonSchema:
 def one_of(choices: type[StrEnum]) -> Spelling:
     """Marks an enum whose values are accepted in upper and lower case."""
     return Spelling(lambda text: text.lower() if text.lower() in list(choices) else text)
+
+
+# The tags of the two forms of an object that may be a list. No key of a config is like them.
+ONE_OBJECT, LIST_OF_OBJECTS = "\0object", "\0list"
+
+
+def _form(value: object) -> str:
+    return LIST_OF_OBJECTS if isinstance(value, list | tuple) else ONE_OBJECT
+
+
+# An object, or a list of such objects.
+OneOrSeveral = Annotated[
+    Annotated[_T, Tag(ONE_OBJECT)] | Annotated[tuple[_T, ...], Tag(LIST_OF_OBJECTS)],
+    Discriminator(_form),
+]
 
 
 def enum(choices: Iterable[str]) -> WithJsonSchema:

@@ -5,22 +5,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import product
-from typing import Any
 
 from rdma_dp.config import Selectors
 from rdma_dp.config.values import globs
-from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, NetDevice, System, UnusedFunction
+from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, System, UnusedFunction
 from rdma_dp.inventory.verdicts import Code
 from rdma_dp.sharing.health import describe_ports, has_active_port
 from rdma_dp.sharing.pool import Pool
-from rdma_dp.sharing.selection import Comparison, HcaVerdict, Selection, mismatches
+from rdma_dp.sharing.selection import Comparison, HcaVerdict, Selection
+from rdma_dp.sharing.without_hca import judged_functions
 from rdma_dp.text import NAMES_IN_LINE, Values, grouped, some
 
 _COMPARED = 20  # values of a selector that are compared with what was found, to spot a typing error
 _LONGEST_COMPARED = 64  # characters; the time to compare grows with the square of the length
-
-# Selectors that need an HCA. Without one, it is not known whether they would match.
-_OF_HCAS_ONLY: dict[str, Any] = {"link_types": (), "rdma_devices": ()}
 
 # The function and the port at the end of systemd's names (systemd.net-naming-scheme(7)): "f1np1" of
 # ens1f1np1, "d1" of ibp3s0d1. What stands before them names the card.
@@ -74,10 +71,10 @@ def steps(selection: Selection, inventory: Inventory) -> tuple[Step, ...]:
     """What to run or change if the resource has no HCA; () if it has one."""
     if selection.chosen:
         return ()
-    matching = [verdict.hca for verdict in selection.verdicts if not verdict.mismatches]
+    matching = [verdict.hca for verdict in selection.verdicts if verdict.matches]
     if matching:
         return _ineligible(matching)
-    without_hca = _steps_for_functions(selection.resource.selectors, inventory)
+    without_hca = _steps_for_functions(selection.resource.selector_sets, inventory)
     if without_hca:
         return without_hca
     if not selection.verdicts:
@@ -126,71 +123,27 @@ def _shared_hcas(inventory: Inventory, selections: Sequence[Selection]) -> Itera
             yield f"{some(names, 2)} {are} in several resources: {some(resources, 6)}"
 
 
-def matching_functions(selectors: Selectors, inventory: Inventory) -> tuple[UnusedFunction, ...]:
-    """PCI functions without an HCA that match the selectors, or may match them.
-
-    Empty if no selector can be checked without an HCA.
-    """
-    known = _known_without_hca(selectors)
-    if known == Selectors(exclude=known.exclude):
-        return ()
-    pf_names = _pf_names(inventory)
-    return tuple(
-        unused
-        for unused in inventory.unused_functions
-        if not mismatches(_as_hca(unused, pf_names), known)
-    )
-
-
-def _known_without_hca(selectors: Selectors) -> Selectors:
-    """The selectors without those that need an HCA."""
-    return selectors.model_copy(
-        update={**_OF_HCAS_ONLY, "exclude": selectors.exclude.model_copy(update=_OF_HCAS_ONLY)}
-    )
-
-
-def _steps_for_functions(selectors: Selectors, inventory: Inventory) -> tuple[Step, ...]:
-    sure = _known_without_hca(selectors) == selectors
+def _steps_for_functions(sets: Sequence[Selectors], inventory: Inventory) -> tuple[Step, ...]:
     matching = grouped(
-        (unused.function.address, (unused.reason.text, _command(unused, sure), unused.reason.code))
-        for unused in matching_functions(selectors, inventory)
+        (
+            unused.function.address,
+            (sure, unused.reason.text, _command(unused, sure), unused.reason.code),
+        )
+        for unused, sure in judged_functions(sets, inventory)
     )
-    verb = "would" if sure else "may"
     return tuple(
         Step(
-            f"{some(addresses, NAMES_IN_LINE)} {verb} match, but {_have(addresses)} no HCA:"
-            f" {reason}",
+            f"{some(addresses, NAMES_IN_LINE)} {'would' if sure else 'may'} match, but"
+            f" {_have(addresses)} no HCA: {reason}",
             command,
             code,
         )
-        for addresses, (reason, command, code) in matching[:NAMES_IN_LINE]
+        for addresses, (sure, reason, command, code) in matching[:NAMES_IN_LINE]
     )
 
 
 def _have(names: Values) -> str:
     return "has" if len(names) == 1 else "have"
-
-
-def _pf_names(inventory: Inventory) -> Mapping[str, Values]:
-    """The netdevs of each PF by its address; for the HCA of a bond, of its first function only."""
-    found = {unused.function.address: unused.netdevs for unused in inventory.unused_functions}
-    others = {name for names in found.values() for name in names}
-    for hca in inventory.hcas:
-        if hca.function is not None:
-            own = tuple(name for name in hca.pf_names if name not in others)
-            found[hca.function.address] = own
-    return found
-
-
-def _as_hca(unused: UnusedFunction, pf_names: Mapping[str, Values]) -> Hca:
-    """The HCA that the function would have, as far as that is known."""
-    pf = unused.function.physfn or unused.function.address
-    return Hca(
-        "",
-        (unused.function,),
-        pf_names=pf_names.get(pf, ()),
-        netdevs=tuple(map(NetDevice, unused.netdevs)),
-    )
 
 
 def _command(unused: UnusedFunction, sure: bool) -> str | None:
@@ -224,8 +177,8 @@ def _ineligible(hcas: Sequence[Hca]) -> tuple[Step, ...]:
 
 def _nearest_miss(selection: Selection, inventory: Inventory) -> str:
     nearest = min(selection.verdicts, key=_distance)
-    reasons = "; ".join(str(mismatch) for mismatch in nearest.mismatches)
-    absent = "".join(_absent(mismatch, inventory) for mismatch in nearest.mismatches)
+    reasons = "; ".join(str(mismatch) for mismatch in nearest.nearest_mismatches)
+    absent = "".join(_absent(mismatch, inventory) for mismatch in nearest.nearest_mismatches)
     return (
         f"the nearest is {nearest.hca.name}: {reasons}.{absent} If you mean this HCA, change the"
         " selectors"
@@ -234,7 +187,7 @@ def _nearest_miss(selection: Selection, inventory: Inventory) -> str:
 
 def _absent(mismatch: Comparison, inventory: Inventory) -> str:
     """A sentence that the wanted netdev is not on the node, and which one is; "" if it is there."""
-    if mismatch.selector != "ifNames":
+    if mismatch.name != "ifNames":
         return ""
     pairs = list(product(_compared(mismatch.wanted), _compared(mismatch.found)))
     if not pairs:
@@ -262,8 +215,8 @@ def _same_card(wanted: str, found: str) -> bool:
 
 def _distance(verdict: HcaVerdict) -> tuple[int, bool, float]:
     """A sort key: fewest mismatches first, then shareable HCAs, then the most similar values."""
-    likeness = sum(_likeness(mismatch) for mismatch in verdict.mismatches)
-    return len(verdict.mismatches), not verdict.hca.shareable, -likeness
+    likeness = sum(_likeness(mismatch) for mismatch in verdict.nearest_mismatches)
+    return len(verdict.nearest_mismatches), not verdict.hca.shareable, -likeness
 
 
 def _likeness(mismatch: Comparison) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from rdma_dp.config.problems import InvalidValue, shown
-from rdma_dp.config.values import globs, hca_traits, names, pci_addresses, pf_names
+from rdma_dp.config.values import globs, hca_traits, kernel_names, pci_addresses, pf_names
 
 # The kernel's own names of HCAs (drivers/infiniband/hw), and those of rdma-core's rename for RoCE.
 _HCA = re.compile(
@@ -66,10 +66,10 @@ _CHECKS: Mapping[str, Callable[[str], str]] = MappingProxyType(
     {
         "vendors": hca_traits.validated_vendor,
         "deviceIDs": hca_traits.validated_device_id,
-        "drivers": names.validated_driver,
-        "ifNames": names.validated_interface,
+        "drivers": kernel_names.validated_driver,
+        "ifNames": kernel_names.validated_interface,
         "linkTypes": hca_traits.validated_link_type,
-        "rdmaDevices": names.validated_hca,
+        "rdmaDevices": kernel_names.validated_hca,
         "pciAddresses": pci_addresses.validated,
         "pfNames": pf_names.validated,
         "functionTypes": hca_traits.validated_function_type,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rdma_dp.config.problems import InvalidValue
-from rdma_dp.config.values import globs, names
+from rdma_dp.config.values import globs, kernel_names
 from rdma_dp.config.values.matchers import Matcher, Ranges
 
 _MOST_DIGITS = 10  # an sfnum has 32 bits
@@ -111,7 +111,7 @@ def _parsed(text: str) -> _Wanted:
 
 
 def _validated_name(name: str) -> str:
-    return names.validated_interface(globs.validated_name(name))
+    return kernel_names.validated_interface(globs.validated_name(name))
 
 
 def _numbers(part: str) -> tuple[int, int]:

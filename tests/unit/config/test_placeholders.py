@@ -7,8 +7,8 @@ from tests.unit.config.texts import accepted, entry, refused, text, warned
 PLACEHOLDERS = [
     "<cx7-iface>", "<DEVICE_ID>", "mlx5_<n>", "${ROCE_MASTER}", "$(NIC)", "$NIC",
     "{{ .Values.if }}", "{{nic}}", "{ifname}", "{% nic %}", "#{nic}", "%NIC%", "@NIC@", "__NIC__",
-    "YOUR_NIC_HERE", "your-interface", "CHANGEME", "change_me", "REPLACE_WITH_NIC", "insert-name-here", "TODO",
-    "TBD", "xxx", "XXXX", "xxxx:xx:xx.x", "...",
+    "YOUR_NIC_HERE", "your-interface", "CHANGEME", "change_me", "REPLACE_WITH_NIC", "put-it-here",
+    "TODO", "TBD", "xxx", "XXXX", "xxxx:xx:xx.x", "...",
 ]  # fmt: skip
 NAMES = [
     "eth0", "todo", "yours", "setin", "enx001122334455", "xx", "there0", "atbd0", "method",
@@ -57,7 +57,7 @@ def test_a_placeholder_beside_a_good_value_matches_nothing_as_other_bad_values_d
     config = text(entry(selectors={"ifNames": ["w0", "<nic>"]}))
     message = warned(config)["configList[0].selectors.ifNames[1]"]
     assert "a placeholder was left in; it matches nothing" in message
-    assert accepted(config).config.config_list[0].selectors.if_names == ("w0",)
+    assert accepted(config).config.config_list[0].selector_sets[0].if_names == ("w0",)
 
 
 @pytest.mark.parametrize("name", NAMES)
