@@ -20,6 +20,7 @@ from rdma_dp.config import json_schema
 from rdma_dp.doctor.catalogue import CATALOGUE
 from rdma_dp.doctor.check import Check
 from rdma_dp.inventory.verdicts import (
+    AdviceCode,
     Code,
     IneligibleCode,
     MismatchCode,
@@ -190,6 +191,7 @@ CODE_TABLES: tuple[tuple[type[Code], str, str], ...] = (
         "An HCA is shared, but may be the wrong one",
         "`doctor` only.",
     ),
+    (AdviceCode, "The selectors of a resource may be wrong", "`doctor` only."),
 )
 
 

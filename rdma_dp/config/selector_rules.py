@@ -89,7 +89,7 @@ def forms_fit(entries: list[Entry]) -> Iterator[Problem]:
     """No values that a selector accepts, but whose form is that of another selector."""
     for place, one, _ in _all_sets(entries):
         for name, values in one.items():
-            if name in forms.WANTED:
+            if name in forms.CHECKS:
                 yield from _misplaced((*place, name), name, values)
     for place, entry in entries:
         yield from _misplaced((*place, "devices"), "ifNames", entry.get("devices"))

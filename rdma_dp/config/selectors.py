@@ -1,12 +1,14 @@
 """The selectors of a resource: which HCAs it takes, and which of them it excludes."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
+from rdma_dp.config.spelling import tidy
 from rdma_dp.config.types import (
     ConfigModel,
     DeviceId,
@@ -23,6 +25,7 @@ from rdma_dp.config.types import (
     VendorId,
 )
 from rdma_dp.config.values.globs import compile_globs
+from rdma_dp.config.values.hca_traits import FUNCTION_TYPES
 from rdma_dp.config.values.matchers import EqualMatcher, Matcher
 from rdma_dp.config.values.pci_addresses import compile_addresses
 from rdma_dp.config.values.pf_names import compile_pf_names
@@ -166,6 +169,36 @@ def compiled(traits: Traits) -> Mapping[str, Matcher[Any]]:
         for name, values in _given(traits).items()
         if name in Traits.model_fields
     }
+
+
+# Texts that mean such a value and nothing else. "1" could be an ID as well as a NUMA node, and
+# "iwarp" is more than a link type.
+_ID = re.compile(r"0x[0-9a-f]{1,4}|[0-9a-f]{4}", re.IGNORECASE)
+_PLAIN: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        "vendors": _ID,
+        "device_ids": _ID,
+        "link_types": re.compile(r"ether(net)?|infiniband|ib", re.IGNORECASE),
+        "function_types": re.compile("|".join(FUNCTION_TYPES), re.IGNORECASE),
+        "numa_nodes": re.compile(r"0|[1-9][0-9]{0,3}"),
+    }
+)
+
+
+def value_for(field: str, text: str) -> Any | None:
+    """A text as a value of a selector, in its usual spelling; None if it is none.
+
+    `field` is the name of the selector's field: "if_names".
+    """
+    if field in _PLAIN and not _PLAIN[field].fullmatch(text):
+        return None
+    name = Traits.model_fields[field].alias or field
+    data, _ = tidy({name: [int(text) if field == "numa_nodes" else text]}, Traits)
+    try:
+        values = getattr(Traits.model_validate(data, by_name=False), field)
+    except ValidationError:
+        return None
+    return next(iter(values), None)
 
 
 def _given(traits: Traits) -> dict[str, Any]:

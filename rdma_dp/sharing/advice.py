@@ -1,18 +1,19 @@
 """Warnings about a resource, and the next steps when it has no HCA. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
 from difflib import SequenceMatcher
 from itertools import product
 
 from rdma_dp.config import Selectors
 from rdma_dp.config.values import globs
 from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, System, UnusedFunction
-from rdma_dp.inventory.verdicts import Code
 from rdma_dp.sharing.health import describe_ports, has_active_port
+from rdma_dp.sharing.misplaced import Misplaced, misplaced
+from rdma_dp.sharing.mixed import mixed
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.selection import Comparison, HcaVerdict, Selection
+from rdma_dp.sharing.step import Step
 from rdma_dp.sharing.without_hca import judged_functions
 from rdma_dp.text import NAMES_IN_LINE, Values, grouped, some
 
@@ -22,21 +23,6 @@ _LONGEST_COMPARED = 64  # characters; the time to compare grows with the square 
 # The function and the port at the end of systemd's names (systemd.net-naming-scheme(7)): "f1np1" of
 # ens1f1np1, "d1" of ibp3s0d1. What stands before them names the card.
 _FUNCTION_AND_PORT = re.compile(r"(?<=\d)(f\d+)?(n\w+|d\d+)?$", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What is wrong, and the command that fixes it, if there is one.
-
-    `code` is the code of the verdict that the text quotes.
-    """
-
-    text: str
-    command: str | None = None
-    code: Code | None = None
-
-    def __str__(self) -> str:
-        return f"{self.text}: try `{self.command}`" if self.command else self.text
 
 
 def resource_warnings(selection: Selection, system: System) -> tuple[str, ...]:
@@ -58,8 +44,26 @@ def pool_warnings(pool: Pool, system: System) -> tuple[str, ...]:
 
 
 def node_warnings(inventory: Inventory, selections: Sequence[Selection]) -> tuple[str, ...]:
-    """Warnings that concern several resources together."""
-    return tuple(_shared_hcas(inventory, selections))
+    """Warnings about the node's resources together, and about their selectors."""
+    return (
+        *_shared_hcas(inventory, selections),
+        *(
+            f"{selection.resource.full_name}: {step}"
+            for selection in selections
+            for step in selector_warnings(selection, inventory)
+        ),
+    )
+
+
+def selector_warnings(selection: Selection, inventory: Inventory) -> tuple[Step, ...]:
+    """What may be wrong with the selectors of a resource that has HCAs; () if it has none."""
+    if not selection.chosen:
+        return ()
+    mix = mixed(selection)
+    return (
+        *(each.step for each in misplaced(selection, inventory)),
+        *(() if mix is None else (mix,)),
+    )
 
 
 def next_steps(selection: Selection, inventory: Inventory) -> tuple[str, ...]:
@@ -71,6 +75,14 @@ def steps(selection: Selection, inventory: Inventory) -> tuple[Step, ...]:
     """What to run or change if the resource has no HCA; () if it has one."""
     if selection.chosen:
         return ()
+    wrong = misplaced(selection, inventory)
+    return (*(each.step for each in wrong), *_other_steps(selection, inventory, wrong))
+
+
+def _other_steps(
+    selection: Selection, inventory: Inventory, wrong: Sequence[Misplaced]
+) -> tuple[Step, ...]:
+    """The steps besides those for values of the wrong selector."""
     matching = [verdict.hca for verdict in selection.verdicts if verdict.matches]
     if matching:
         return _ineligible(matching)
@@ -79,7 +91,8 @@ def steps(selection: Selection, inventory: Inventory) -> tuple[Step, ...]:
         return without_hca
     if not selection.verdicts:
         return _steps_without_hcas(inventory)
-    return (Step(_nearest_miss(selection, inventory)),)
+    nearest = _nearest_miss(selection, inventory, wrong)
+    return () if nearest is None else (Step(nearest),)
 
 
 def takers(inventory: Inventory, selections: Sequence[Selection]) -> Mapping[str, Values]:
@@ -175,21 +188,32 @@ def _ineligible(hcas: Sequence[Hca]) -> tuple[Step, ...]:
     )
 
 
-def _nearest_miss(selection: Selection, inventory: Inventory) -> str:
+def _nearest_miss(
+    selection: Selection, inventory: Inventory, wrong: Sequence[Misplaced]
+) -> str | None:
+    """The nearest HCA and why it does not match; None if only values in `wrong` are against it."""
     nearest = min(selection.verdicts, key=_distance)
-    reasons = "; ".join(str(mismatch) for mismatch in nearest.nearest_mismatches)
-    absent = "".join(_absent(mismatch, inventory) for mismatch in nearest.nearest_mismatches)
+    mismatches = nearest.nearest_mismatches
+    if {mismatch.selector for mismatch in mismatches} <= {each.place for each in wrong}:
+        return None
+    elsewhere = {value for each in wrong for value in each.values}
+    reasons = "; ".join(map(str, mismatches))
+    absent = "".join(_absent(mismatch, inventory, elsewhere) for mismatch in mismatches)
     return (
         f"the nearest is {nearest.hca.name}: {reasons}.{absent} If you mean this HCA, change the"
         " selectors"
     )
 
 
-def _absent(mismatch: Comparison, inventory: Inventory) -> str:
-    """A sentence that the wanted netdev is not on the node, and which one is; "" if it is there."""
+def _absent(mismatch: Comparison, inventory: Inventory, elsewhere: Set[str]) -> str:
+    """A sentence that the wanted netdev is not on the node, and which one is; "" if it is there.
+
+    Values in `elsewhere` are no netdevs.
+    """
     if mismatch.name != "ifNames":
         return ""
-    pairs = list(product(_compared(mismatch.wanted), _compared(mismatch.found)))
+    wanted_here = tuple(value for value in mismatch.wanted if value not in elsewhere)
+    pairs = list(product(_compared(wanted_here), _compared(mismatch.found)))
     if not pairs:
         return ""
     wanted, found = max(pairs, key=lambda pair: SequenceMatcher(None, *pair).ratio())

@@ -198,14 +198,14 @@ def compared(hca: Hca, selectors: Selectors, number: int | None = None) -> tuple
 def unset_selectors(sets: Sequence[Selectors]) -> Values:
     """The selectors that no set has, as the config spells them."""
     given = {field for selectors in sets for field in selectors.matchers}
-    return tuple(trait.selector for trait in _TRAITS if trait.field not in given)
+    return tuple(trait.selector for trait in TRAITS if trait.field not in given)
 
 
 # --- the traits of an HCA -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Trait:
+class Trait:
     """One selector: its field in the config, and its values on an HCA."""
 
     field: str  # in Traits
@@ -217,9 +217,9 @@ class _Trait:
         return Traits.model_fields[self.field].alias or self.field
 
 
-def _set(hca: Hca, traits: Traits) -> Iterable[tuple[_Trait, Matcher[Any], Sequence[Any]]]:
+def _set(hca: Hca, traits: Traits) -> Iterable[tuple[Trait, Matcher[Any], Sequence[Any]]]:
     """The selectors that are set, each with its compiled values and the values of the HCA."""
-    for trait in _TRAITS:
+    for trait in TRAITS:
         matcher = traits.matchers.get(trait.field)
         if matcher is not None:
             yield trait, matcher, trait.found(hca)
@@ -251,15 +251,15 @@ def _numa_nodes(hca: Hca) -> tuple[int, ...]:
     return () if hca.numa_node is None else (hca.numa_node,)
 
 
-_TRAITS = (
-    _Trait("vendors", _of_functions("vendor")),
-    _Trait("device_ids", _of_functions("device")),
-    _Trait("drivers", _of_functions("driver")),
-    _Trait("if_names", _interfaces),
-    _Trait("link_types", attrgetter("link_types")),
-    _Trait("rdma_devices", lambda hca: (hca.name,)),
-    _Trait("pci_addresses", _of_functions("address")),
-    _Trait("pf_names", _pf_functions),
-    _Trait("function_types", lambda hca: (hca.function_type,)),
-    _Trait("numa_nodes", _numa_nodes),
+TRAITS = (
+    Trait("vendors", _of_functions("vendor")),
+    Trait("device_ids", _of_functions("device")),
+    Trait("drivers", _of_functions("driver")),
+    Trait("if_names", _interfaces),
+    Trait("link_types", attrgetter("link_types")),
+    Trait("rdma_devices", lambda hca: (hca.name,)),
+    Trait("pci_addresses", _of_functions("address")),
+    Trait("pf_names", _pf_functions),
+    Trait("function_types", lambda hca: (hca.function_type,)),
+    Trait("numa_nodes", _numa_nodes),
 )

@@ -44,6 +44,7 @@ WANTED = MappingProxyType(
         "pciAddresses": "PCI addresses",
         "pfNames": "network interfaces of PFs",
         "functionTypes": "types of functions",
+        "numaNodes": "NUMA nodes",
     }
 )
 
@@ -62,7 +63,8 @@ class Form:
         return f"its place is {self.spelling or shown(self.selectors[0])}"
 
 
-_CHECKS: Mapping[str, Callable[[str], str]] = MappingProxyType(
+# The check of each selector whose values are texts.
+CHECKS: Mapping[str, Callable[[str], str]] = MappingProxyType(
     {
         "vendors": hca_traits.validated_vendor,
         "deviceIDs": hca_traits.validated_device_id,
@@ -83,7 +85,7 @@ def checked(selector: str, text: str) -> str:
     The hint names the selector for which the value would be right, if its form shows one.
     """
     try:
-        return _CHECKS[selector](text)
+        return CHECKS[selector](text)
     except InvalidValue as refused:
         form = other_form(selector, text)
         if form is None or globs.doubtful(text):
@@ -95,7 +97,7 @@ def checked(selector: str, text: str) -> str:
 def is_accepted(selector: str, text: str) -> bool:
     """Whether a selector accepts a value."""
     try:
-        _CHECKS[selector](text)
+        CHECKS[selector](text)
     except InvalidValue:
         return False
     return True

@@ -26,7 +26,7 @@ KINDS: dict[str, tuple[list[str], set[str], str]] = {
 PAIRS = [
     (selector, value, place)
     for values, takers, place in KINDS.values()
-    for selector, value in product(forms.WANTED, values)
+    for selector, value in product(forms.CHECKS, values)
     if selector not in takers
 ]
 
