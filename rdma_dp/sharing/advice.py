@@ -20,6 +20,8 @@ from rdma_dp.text import NAMES_IN_LINE, Values, grouped, some
 _COMPARED = 20  # values of a selector that are compared with what was found, to spot a typing error
 _LONGEST_COMPARED = 64  # characters; the time to compare grows with the square of the length
 
+_LONGEST_NAME = 15  # of an interface, without alternative names: linux/if.h, IFNAMSIZ
+
 # The function and the port at the end of systemd's names (systemd.net-naming-scheme(7)): "f1np1" of
 # ens1f1np1, "d1" of ibp3s0d1. What stands before them names the card.
 _FUNCTION_AND_PORT = re.compile(r"(?<=\d)(f\d+)?(n\w+|d\d+)?$", re.ASCII)
@@ -222,7 +224,16 @@ def _absent(mismatch: Comparison, inventory: Inventory, elsewhere: Set[str]) -> 
     if wanted in _netdev_names(inventory):
         return ""
     card = ", by its name on the same card" if _same_card(wanted, found) else ""
-    return f" {wanted} is not on this node; {found} is{card}."
+    length = len(wanted.encode())
+    alternative = (
+        ""
+        if length <= _LONGEST_NAME
+        else (
+            f" {wanted} has {length} characters, so it can only be an alternative name; a name has at"
+            f" most {_LONGEST_NAME}."
+        )
+    )
+    return f" {wanted} is not on this node; {found} is{card}.{alternative}"
 
 
 def _netdev_names(inventory: Inventory) -> set[str]:

@@ -55,6 +55,14 @@ class _Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class _Hit:
+    """A value as another selector spells it, and what it matches there."""
+
+    spelling: str
+    candidates: tuple[_Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Misplaced:
     """Values of a selector that match nothing here, and the other selectors that they match.
 
@@ -134,34 +142,46 @@ def _of_selector(
     place: str, own: Trait, matcher: Matcher[object], candidates: Sequence[_Candidate]
 ) -> Iterator[Misplaced]:
     matched = set(matcher.matching([found for each in candidates for found in each.found(own)]))
-    unmatched = [value for value in matcher.values if value not in matched][:_MOST_TRIED]
-    groups: dict[Values, list[tuple[str, Mapping[str, tuple[str, tuple[_Candidate, ...]]]]]] = {}
-    for value in map(str, unmatched):
-        if others := dict(_others(own, value, candidates)):
-            groups.setdefault(tuple(others), []).append((value, others))
-    for names, found in groups.items():
-        hcas = {name: _unique(c for _, o in found for c in o[name][1]) for name in names}
+    unmatched = [str(value) for value in matcher.values if value not in matched][:_MOST_TRIED]
+    # By value: the other selectors that match, in the order of the documentation.
+    others: dict[str, dict[str, _Hit]] = {}
+    for trait in TRAITS if unmatched else ():
+        for value, hit in _hits(trait, unmatched, candidates) if trait is not own else ():
+            others.setdefault(value, {})[trait.selector] = hit
+    groups: dict[Values, list[str]] = {}
+    for value in unmatched:
+        if value in others:
+            groups.setdefault(tuple(others[value]), []).append(value)
+    for names, values in groups.items():
+        hits = {name: [others[value][name] for value in values] for name in names}
+        hcas = {name: _unique(each) for name, each in hits.items()}
         yield Misplaced(
             place,
-            tuple(value for value, _ in found),
+            tuple(values),
             tuple((name, tuple(each.label for each in hcas[name])) for name in names),
-            tuple(tuple(others[name][0] for _, others in found) for name in names),
+            tuple(tuple(hit.spelling for hit in hits[name]) for name in names),
             _instead(own, hcas[names[0]]),
         )
 
 
-def _others(
-    own: Trait, value: str, candidates: Sequence[_Candidate]
-) -> Iterator[tuple[str, tuple[str, tuple[_Candidate, ...]]]]:
-    """(selector, (the value as it spells it, what it matches)) of each other selector."""
-    for trait in TRAITS:
-        wanted = None if trait is own else value_for(trait.field, value)
-        if wanted is None:
-            continue
-        matcher = compiled(Traits().model_copy(update={trait.field: (wanted,)}))[trait.field]
-        matching = tuple(c for c in candidates if any(map(matcher.matches, c.found(trait))))
-        if matching:
-            yield trait.selector, (str(wanted), matching)
+def _hits(
+    trait: Trait, values: Sequence[str], candidates: Sequence[_Candidate]
+) -> Iterator[tuple[str, _Hit]]:
+    """(value, what it matches) of the values that match as values of another selector."""
+    wanted = {value: value_for(trait.field, value) for value in values}
+    accepted = [value for value in values if wanted[value] is not None]
+    if not accepted:
+        return
+    traits = Traits().model_copy(update={trait.field: tuple(wanted[each] for each in accepted)})
+    matcher = compiled(traits)[trait.field]
+    matching: dict[int, dict[str, _Candidate]] = {}
+    for candidate in candidates:
+        for found in candidate.found(trait):
+            for position in matcher.positions(found):
+                matching.setdefault(position, {})[candidate.label] = candidate
+    for position, found_by_label in sorted(matching.items()):
+        value = accepted[position]
+        yield value, _Hit(str(wanted[value]), tuple(found_by_label.values()))
 
 
 def _instead(own: Trait, candidates: Iterable[_Candidate]) -> Values:
@@ -171,5 +191,5 @@ def _instead(own: Trait, candidates: Iterable[_Candidate]) -> Values:
     return values if len(values) <= _MOST_OFFERED else ()
 
 
-def _unique(candidates: Iterable[_Candidate]) -> tuple[_Candidate, ...]:
-    return tuple({each.label: each for each in candidates}.values())
+def _unique(hits: Iterable[_Hit]) -> tuple[_Candidate, ...]:
+    return tuple({each.label: each for hit in hits for each in hit.candidates}.values())

@@ -174,7 +174,7 @@ _DIFFERENCES = (
         AdviceCode.MIXED_DRIVERS,
         "drivers",
         _by_driver,
-        "a job rarely can use HCAs of several makers together",
+        "a job can rarely use HCAs of several drivers together",
     ),
     _Difference(
         AdviceCode.MIXED_SPEEDS,

@@ -155,7 +155,7 @@ def shared(node: NodeView) -> Iterator[Finding]:
 
 @check(
     "config-selectors",
-    "Selectors that take what they mean",
+    "Values in the right selectors, HCAs of one kind in a resource",
     reads="the config's selectors, the HCAs, the functions without an HCA",
     remedies=("rdma-dp dry-run --config FILE",),
 )
@@ -176,7 +176,7 @@ def selectors(node: NodeView) -> Iterator[Finding]:
                 code=step.code,
             )
     if node.pools:
-        yield ok("every value is right for its selector, and no resource mixes kinds of HCAs")
+        yield ok("no value belongs to another selector, and no resource mixes kinds of HCAs")
     else:
         yield unknown(_NO_CONFIG)
 

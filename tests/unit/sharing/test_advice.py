@@ -81,6 +81,15 @@ def test_a_netdev_that_is_not_on_the_node_is_named_with_the_most_similar_one(
     assert f" {wanted} is not on this node; {shown} If you mean this HCA, change" in step
 
 
+def test_a_name_that_only_an_alternative_name_can_be_is_explained() -> None:
+    """C4: ifNames takes alternative names, so check-config accepts up to 127 characters."""
+    (step,) = steps(resource(ifNames=["ens1f0np0-storage"]), hca(netdev="ens1f0np0"))
+    assert (
+        "ens1f0np0-storage has 17 characters, so it can only be an alternative name; a name has at"
+        " most 15." in step
+    )
+
+
 def test_a_netdev_on_the_node_or_a_pattern_is_not_reported_as_absent() -> None:
     here = resource(ifNames=["eth1"], deviceIDs=["1021"])
     for wanted in (here, resource(ifNames=["ens[12]*"])):

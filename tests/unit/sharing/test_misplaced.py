@@ -160,11 +160,16 @@ texts = st.sampled_from(
 selector_names = st.sampled_from([field.alias or "" for field in Traits.model_fields.values()])
 
 
+def selecting(selector: str, *values: Any) -> Resource:
+    chosen: dict[str, Any] = {selector: list(values)}
+    return resource(**chosen)
+
+
 def matching(hcas: tuple[Hca, ...], selector: str, text: str) -> list[str] | None:
     """The HCAs that match by this value alone; None if the selector refuses it."""
     value = int(text) if selector == "numaNodes" and text.isdecimal() else text
     try:
-        wanted = resource(**{selector: [value]})
+        wanted = selecting(selector, value)
     except ValidationError:
         return None
     return [each.hca.name for each in select(Inventory(hcas), wanted).verdicts if each.matches]
@@ -175,9 +180,9 @@ def test_what_matches_under_another_selector_is_named_and_nothing_else(
     hcas: tuple[Hca, ...], selector: str, values: list[str]
 ) -> None:
     values = [text for text in values if matching(hcas, selector, text) is not None]
-    given_values = [int(v) if selector == "numaNodes" else v for v in values]
+    given_values: list[Any] = [int(v) if selector == "numaNodes" else v for v in values]
     inventory = Inventory(hcas)
-    told = found(inventory, resource(**{selector: given_values}))
+    told = found(inventory, selecting(selector, *given_values))
     named = {(value, name) for each in told for value in each.values for name, _ in each.others}
     expected = {
         (text, name)
@@ -201,7 +206,7 @@ def test_the_advice_for_an_empty_resource_names_the_selector(
         return
     value = int(text) if selector == "numaNodes" else text
     inventory = Inventory(hcas)
-    said = next_steps(select(inventory, resource(**{selector: [value]})), inventory)
+    said = next_steps(select(inventory, selecting(selector, value)), inventory)
     for field in Traits.model_fields.values():
         name = field.alias or ""
         if name != selector and matching(hcas, name, text):

@@ -12,7 +12,7 @@ from rdma_dp.sharing.selection import select
 from tests.conftest import Look
 from tests.makers import hca, resource
 
-VENDOR = {"vendors": ["15b3"]}
+VENDOR: dict[str, Any] = {"vendors": ["15b3"]}
 
 
 def infiniband(number: int, state: str = "ACTIVE", **changes: Any) -> Hca:
@@ -35,9 +35,9 @@ def rated(number: int, device: str, rate: float, state: str = "ACTIVE") -> Hca:
 
 
 def code(*hcas: Hca, **selectors: Any) -> AdviceCode | None:
-    step = mixed(select(Inventory(hcas), resource(**(selectors or VENDOR))))
-    assert step is None or isinstance(step.code, AdviceCode)
-    return None if step is None else step.code
+    chosen: dict[str, Any] = selectors or VENDOR
+    step = mixed(select(Inventory(hcas), resource(**chosen)))
+    return None if step is None else AdviceCode(step.code or "")
 
 
 def test_both_groups_and_the_selector_are_named(look: Look) -> None:
@@ -113,5 +113,5 @@ def test_kinds_whose_speeds_differ_by_a_factor_are_a_mix(
 def test_a_slow_link_within_a_kind_is_no_matter_of_the_selectors() -> None:
     assert code(rated(0, "1021", 400), rated(1, "1021", 100)) is None
     assert code(rated(0, "1021", 400), rated(1, "101d", 100, "DOWN")) is None
-    ids = {"deviceIDs": ["1021", "101d"]}
+    ids: dict[str, Any] = {"deviceIDs": ["1021", "101d"]}
     assert code(rated(0, "1021", 400), rated(1, "101d", 100), **ids) is None
