@@ -224,16 +224,18 @@ def _absent(mismatch: Comparison, inventory: Inventory, elsewhere: Set[str]) -> 
     if wanted in _netdev_names(inventory):
         return ""
     card = ", by its name on the same card" if _same_card(wanted, found) else ""
-    length = len(wanted.encode())
-    alternative = (
-        ""
-        if length <= _LONGEST_NAME
-        else (
-            f" {wanted} has {length} characters, so it can only be an alternative name; a name has at"
-            f" most {_LONGEST_NAME}."
-        )
+    return f" {wanted} is not on this node; {found} is{card}.{_too_long(wanted)}"
+
+
+def _too_long(name: str) -> str:
+    """A sentence that a name can only be an alternative name; "" if it is short enough."""
+    length = len(name.encode())
+    if length <= _LONGEST_NAME:
+        return ""
+    return (
+        f" {name} has {length} characters, so it can only be an alternative name; a name has at"
+        f" most {_LONGEST_NAME}."
     )
-    return f" {wanted} is not on this node; {found} is{card}.{alternative}"
 
 
 def _netdev_names(inventory: Inventory) -> set[str]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rdma_dp.inventory.hardware import Hca, Inventory, NetDevice, PciFunction, Port
-from rdma_dp.inventory.verdicts import AdviceCode
+from rdma_dp.inventory.verdicts import AdviceCode, Code
 from rdma_dp.sharing.advice import node_warnings
 from rdma_dp.sharing.mixed import mixed
 from rdma_dp.sharing.selection import select
@@ -34,10 +34,10 @@ def rated(number: int, device: str, rate: float, state: str = "ACTIVE") -> Hca:
     return hca(number, device=device, ports=ports)
 
 
-def code(*hcas: Hca, **selectors: Any) -> AdviceCode | None:
+def code(*hcas: Hca, **selectors: Any) -> Code | None:
     chosen: dict[str, Any] = selectors or VENDOR
     step = mixed(select(Inventory(hcas), resource(**chosen)))
-    return None if step is None else AdviceCode(step.code or "")
+    return None if step is None else step.code
 
 
 def test_both_groups_and_the_selector_are_named(look: Look) -> None:
