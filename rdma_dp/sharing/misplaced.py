@@ -92,9 +92,13 @@ class Misplaced:
             remedies.append(f'"{self.selector}": [{_listed(self.instead)}]')
         text = (
             f"{self.place} wants {WANTED[self.selector]}, but {few(self.values, ', ')}"
-            f" {self._verb} {meanings}: use {' or '.join(remedies)}"
+            f" {self._verb} {meanings}: use {' or '.join(remedies)}{self._inside}"
         )
         return Step(text, code=AdviceCode.OTHER_SELECTOR)
+
+    @property
+    def _inside(self) -> str:
+        return " in exclude" if "exclude." in self.place else ""
 
     @property
     def _verb(self) -> str:

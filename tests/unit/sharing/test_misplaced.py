@@ -109,6 +109,7 @@ def test_a_value_of_exclude_that_excludes_nothing_gets_a_warning() -> None:
     selection = select(inventory, resource(vendors=["15b3"], exclude={"ifNames": ["mlx5_1"]}))
     (warning,) = node_warnings(inventory, [selection])
     assert warning.startswith("rdma/hca: exclude.ifNames wants network interfaces, but mlx5_1 is ")
+    assert warning.endswith('use "rdmaDevices": ["mlx5_1"] or "ifNames": ["eth1"] in exclude')
 
 
 def test_the_set_of_the_selector_is_named() -> None:
