@@ -21,6 +21,7 @@ from rdma_dp.config import json_schema
 from rdma_dp.doctor.catalogue import CATALOGUE
 from rdma_dp.doctor.check import Check
 from rdma_dp.inventory.verdicts import (
+    AdviceCode,
     Code,
     IneligibleCode,
     MismatchCode,
@@ -147,6 +148,8 @@ def _kind(value: Schema) -> str:
         return "object"
     if "anyOf" in value:
         return " or ".join(_kind(each) for each in value["anyOf"] if each.get("type") != "null")
+    if "oneOf" in value:
+        return " or ".join(map(_kind, value["oneOf"]))
     if "enum" in value:
         return ", ".join(f"`{each}`" for each in value["enum"])
     if value["type"] == "array":
@@ -228,6 +231,7 @@ CODE_TABLES: tuple[tuple[type[Code], str, str], ...] = (
         "An HCA is shared, but may be the wrong one",
         "`doctor` only.",
     ),
+    (AdviceCode, "The selectors of a resource may be wrong", "`doctor` only."),
 )
 
 

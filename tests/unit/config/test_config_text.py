@@ -52,14 +52,14 @@ def test_a_hex_id_in_yaml_is_taken_as_written(written: str, read_as: str | None)
     if read_as is None:
         assert written in refused(yaml)["configList[0].selectors.deviceIDs[0]"]
     else:
-        assert accepted(yaml).config.config_list[0].selectors.device_ids == (read_as,)
+        assert accepted(yaml).config.config_list[0].selector_sets[0].device_ids == (read_as,)
 
 
 @pytest.mark.parametrize("name", ["no", "on", "123", "1e5", "2026-01-01"])
 def test_a_name_in_yaml_is_taken_as_written(name: str) -> None:
     yaml = f"configList:\n- resourceName: {name}\n  rdmaHcaMax: 1\n  devices: [{name}]\n"
     (resource,) = accepted(yaml).config.config_list
-    assert (resource.resource_name, resource.selectors.if_names) == (name, (name,))
+    assert (resource.resource_name, resource.selector_sets[0].if_names) == (name, (name,))
 
 
 @pytest.mark.parametrize("number", ["0x3f", "077", "1_000", "63.0", '"63"', "1:3", "+63", "yes"])
@@ -86,7 +86,7 @@ def test_yaml_aliases_and_merge_keys_work() -> None:
         ("c", 7),
         ("d", 9),
     ]
-    assert {r.selectors.vendors for r in resources} == {("15b3",)}
+    assert {r.selector_sets[0].vendors for r in resources} == {("15b3",)}
 
 
 @pytest.mark.parametrize("empty", ["", " \n\t", "\ufeff", "# nothing yet\n"])

@@ -286,7 +286,7 @@ def test_numbers_in_helm_values_are_numbers(tmp_path: Path) -> None:
     resources = "rdmaSharedDevicePlugin:\n  resources:\n  - name: a\n    deviceIDs: [1017]\n"
     assert "not the number 1017" in str(problems(tmp_path, resources))
     quoted = found(tmp_path, resources.replace("1017", '"1017"')).load().config.config_list[0]
-    assert (quoted.rdma_hca_max, quoted.selectors.device_ids) == (63, ("1017",))
+    assert (quoted.rdma_hca_max, quoted.selector_sets[0].device_ids) == (63, ("1017",))
 
 
 def test_keys_that_the_chart_of_network_operator_ignores_are_warned_of(tmp_path: Path) -> None:
@@ -380,4 +380,4 @@ def test_the_manifests_of_this_repository_hold_a_good_config(file: str) -> None:
 @pytest.mark.parametrize("version", ["25.7", "26.7"])
 def test_the_config_map_that_network_operator_made_is_read(version: str) -> None:
     config = find_config(SHARED / f"{version}-configmap.yaml")
-    assert config.load().config.config_list[0].selectors.if_names == ("ens1f0np0",)
+    assert config.load().config.config_list[0].selector_sets[0].if_names == ("ens1f0np0",)
