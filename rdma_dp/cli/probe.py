@@ -9,7 +9,7 @@ import socket
 import sys
 
 SOCKET = "/run/rdma-dp/probe.sock"
-_DEADLINE = 4.0  # seconds; the probes in deploy/ end after 5
+DEADLINE = 4.0  # seconds; the probes in deploy/ end after 5
 _LONGEST = 65536  # bytes of an answer
 _USAGE = f"usage: rdma-dp-probe live|ready [SOCKET]  (default socket: {SOCKET})"
 
@@ -35,7 +35,7 @@ def main() -> int:
 def ask(path: str, page: str) -> tuple[str, str]:
     """The status and the body of a page. Raises OSError or ValueError without an answer."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(_DEADLINE)
+        connection.settimeout(DEADLINE)
         connection.connect(path)
         connection.sendall(f"GET /{page} HTTP/1.1\r\nHost: rdma-dp\r\n\r\n".encode())
         answer = b""

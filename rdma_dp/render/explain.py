@@ -33,7 +33,7 @@ def _resource(pool: Pool) -> Iterator[RenderableType]:
         yield Text("  no RDMA device on this node", "red")
         return
     yield Padding(_table(verdicts), (0, 0, 0, 2))
-    unset = ", ".join(unset_selectors(pool.resource.selectors))
+    unset = ", ".join(unset_selectors(pool.resource.selector_sets))
     if unset:
         yield Padding(Text(f"not set: {unset}", "dim"), (0, 0, 0, 2))
 

@@ -1,8 +1,8 @@
 """Which HCAs a resource takes, and why it does not take the others. Pure.
 
-A selector matches if one of its values matches the HCA (OR). The resource takes an HCA if every
-selector matches (AND) and no selector below `exclude` matches. A selector that is not set does not
-count.
+A selector matches if one of its values matches the HCA (OR). A set of selectors takes an HCA if
+every selector matches (AND) and no selector below `exclude` matches. A selector that is not set
+does not count. A resource takes an HCA if any of its sets takes it; most resources have one set.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,14 +22,21 @@ from rdma_dp.text import Values, few, grouped
 class Comparison:
     """One selector compared with one HCA: the wanted values, the HCA's, and whether one matches.
 
-    `excludes` is set for a selector below `exclude`.
+    `excludes` is set for a selector below `exclude`. `number` is the position of the set among
+    several sets.
     """
 
-    selector: str  # as the config spells it
+    name: str  # of the selector, as the config spells it
     wanted: Values
     found: Values
     agrees: bool = False
     excludes: bool = False
+    number: int | None = None
+
+    @property
+    def selector(self) -> str:
+        """The selector with the position of its set: "vendors", "[1].vendors"."""
+        return self.name if self.number is None else f"[{self.number}].{self.name}"
 
     @property
     def rules_out(self) -> bool:
@@ -58,20 +65,38 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class HcaVerdict:
-    """Whether a resource takes an HCA; its selectors are in the order of the documentation."""
+    """Whether a resource takes an HCA.
+
+    `sets` are the comparisons of each set of selectors, in the order of the documentation.
+    """
 
     hca: Hca
-    comparisons: tuple[Comparison, ...] = ()
+    sets: tuple[tuple[Comparison, ...], ...] = ((),)
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """The comparisons of all sets."""
+        return tuple(each for one in self.sets for each in one)
+
+    @property
+    def matches(self) -> bool:
+        """Whether a set of selectors takes the HCA, if it can be shared."""
+        return not all(map(_ruling_out, self.sets))
 
     @property
     def mismatches(self) -> tuple[Comparison, ...]:
         """The selectors because of which the resource does not take the HCA."""
-        return tuple(each for each in self.comparisons if each.rules_out)
+        return () if self.matches else _ruling_out(self.comparisons)
+
+    @property
+    def nearest_mismatches(self) -> tuple[Comparison, ...]:
+        """The mismatches of the set that has the fewest of them."""
+        return min(map(_ruling_out, self.sets), key=len)
 
     @property
     def chosen(self) -> bool:
         """Whether the resource takes this HCA."""
-        return self.hca.shareable and not any(each.rules_out for each in self.comparisons)
+        return self.hca.shareable and self.matches
 
     @property
     def reasons(self) -> Values:
@@ -84,6 +109,10 @@ class HcaVerdict:
         """The code of each of the reasons, in their order."""
         ineligible = () if self.hca.ineligible is None else (self.hca.ineligible.code,)
         return ineligible + tuple(mismatch.code for mismatch in self.mismatches)
+
+
+def _ruling_out(comparisons: Iterable[Comparison]) -> tuple[Comparison, ...]:
+    return tuple(each for each in comparisons if each.rules_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +140,15 @@ class Selection:
 
 def select(inventory: Inventory, resource: Resource) -> Selection:
     """The resource's verdict on every HCA of the node."""
-    return Selection(
-        resource,
-        tuple(HcaVerdict(hca, compared(hca, resource.selectors)) for hca in inventory.hcas),
-    )
+    verdicts = (verdict_on(hca, resource.selector_sets) for hca in inventory.hcas)
+    return Selection(resource, tuple(verdicts))
+
+
+def verdict_on(hca: Hca, sets: Sequence[Selectors]) -> HcaVerdict:
+    """The verdict of sets of selectors on an HCA."""
+    if len(sets) == 1:
+        return HcaVerdict(hca, (compared(hca, sets[0]),))
+    return HcaVerdict(hca, tuple(compared(hca, each, number) for number, each in enumerate(sets)))
 
 
 def choices(selections: Iterable[Selection]) -> dict[str, Values]:
@@ -128,14 +162,21 @@ def choices(selections: Iterable[Selection]) -> dict[str, Values]:
 
 def mismatches(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
     """The selectors that speak against the HCA, in the order of the config's documentation."""
-    return HcaVerdict(hca, compared(hca, selectors)).mismatches
+    return verdict_on(hca, [selectors]).mismatches
 
 
-def compared(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
-    """The comparison of every selector that is set; those below `exclude` come last."""
+def compared(hca: Hca, selectors: Selectors, number: int | None = None) -> tuple[Comparison, ...]:
+    """The comparison of every selector that is set; those below `exclude` come last.
+
+    `number` is the position of the set among several sets.
+    """
     wanting = (
         Comparison(
-            trait.selector, matcher.texts, _texts(found), agrees=any(map(matcher.matches, found))
+            trait.selector,
+            matcher.texts,
+            _texts(found),
+            agrees=any(map(matcher.matches, found)),
+            number=number,
         )
         for trait, matcher, found in _set(hca, selectors)
     )
@@ -146,23 +187,25 @@ def compared(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
             _texts(found),
             agrees=bool(matching),
             excludes=True,
+            number=number,
         )
-        for trait, matcher, found in _set(hca, selectors.exclude)
+        for trait, matcher, found in _set(hca, selectors.excluding)
         for matching in [matcher.matching(found)]
     )
     return (*wanting, *excluding)
 
 
-def unset_selectors(selectors: Selectors) -> Values:
-    """The selectors that are not set, as the config spells them."""
-    return tuple(trait.selector for trait in _TRAITS if not getattr(selectors, trait.field))
+def unset_selectors(sets: Sequence[Selectors]) -> Values:
+    """The selectors that no set has, as the config spells them."""
+    given = {field for selectors in sets for field in selectors.matchers}
+    return tuple(trait.selector for trait in TRAITS if trait.field not in given)
 
 
 # --- the traits of an HCA -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Trait:
+class Trait:
     """One selector: its field in the config, and its values on an HCA."""
 
     field: str  # in Traits
@@ -174,9 +217,9 @@ class _Trait:
         return Traits.model_fields[self.field].alias or self.field
 
 
-def _set(hca: Hca, traits: Traits) -> Iterable[tuple[_Trait, Matcher[Any], Sequence[Any]]]:
+def _set(hca: Hca, traits: Traits) -> Iterable[tuple[Trait, Matcher[Any], Sequence[Any]]]:
     """The selectors that are set, each with its compiled values and the values of the HCA."""
-    for trait in _TRAITS:
+    for trait in TRAITS:
         matcher = traits.matchers.get(trait.field)
         if matcher is not None:
             yield trait, matcher, trait.found(hca)
@@ -208,15 +251,15 @@ def _numa_nodes(hca: Hca) -> tuple[int, ...]:
     return () if hca.numa_node is None else (hca.numa_node,)
 
 
-_TRAITS = (
-    _Trait("vendors", _of_functions("vendor")),
-    _Trait("device_ids", _of_functions("device")),
-    _Trait("drivers", _of_functions("driver")),
-    _Trait("if_names", _interfaces),
-    _Trait("link_types", attrgetter("link_types")),
-    _Trait("rdma_devices", lambda hca: (hca.name,)),
-    _Trait("pci_addresses", _of_functions("address")),
-    _Trait("pf_names", _pf_functions),
-    _Trait("function_types", lambda hca: (hca.function_type,)),
-    _Trait("numa_nodes", _numa_nodes),
+TRAITS = (
+    Trait("vendors", _of_functions("vendor")),
+    Trait("device_ids", _of_functions("device")),
+    Trait("drivers", _of_functions("driver")),
+    Trait("if_names", _interfaces),
+    Trait("link_types", attrgetter("link_types")),
+    Trait("rdma_devices", lambda hca: (hca.name,)),
+    Trait("pci_addresses", _of_functions("address")),
+    Trait("pf_names", _pf_functions),
+    Trait("function_types", lambda hca: (hca.function_type,)),
+    Trait("numa_nodes", _numa_nodes),
 )

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import combinations
 
 from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
-from rdma_dp.doctor.facts import containers
 from rdma_dp.doctor.facts.roce import roce_ports
+from rdma_dp.host import containers
 from rdma_dp.host.files import Host
 from rdma_dp.host.paths import CLASS_NET
 from rdma_dp.host.routes import DEFAULT, FIB_TRIE, ROUTES, Subnet, connected, further_tables

@@ -49,6 +49,14 @@ def test_the_drawings(name: str, sample: Sample, golden: Golden) -> None:
     golden(f"{name}.topo.txt", plain(look(sample(name))))
 
 
+def test_a_root_port_is_no_switch(sample: Sample) -> None:
+    """H6: two functions of one card have a root port in common, and no switch."""
+    text = plain(look(sample("v100-phb")))
+    assert "root port  0000:00:02.0" in text
+    assert "switch" not in text
+    assert "switch     0000:32:08.0  PCIe switch" in plain(look(sample("dcu")))
+
+
 def test_the_picture_and_the_document(sample: Sample, golden: Golden) -> None:
     view = look(sample("hgx"))
     loaded = config.load(CONFIGS / "several-resources.yaml").config.config_list
