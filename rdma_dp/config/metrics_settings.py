@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from rdma_dp.config.types import ConfigModel, WholeNumber, enum, one_of
+from rdma_dp.config.types import ConfigModel, Flag, WholeNumber, enum, one_of
 
 
 class CountersLevel(StrEnum):
@@ -49,4 +49,11 @@ class MetricsSettings(ConfigModel):
         "each pod, from kubelet's pod-resources socket. queuePairs: also the queue pairs of each "
         "pod.",
         examples=["allocations"],
+    )
+    pauses: Flag = Field(
+        default=False,
+        description="Whether pauses of Ethernet flow control (PFC) are read for each priority, at "
+        "most every 30 seconds. They are in the statistics of the netdev: the driver reads some "
+        "hundred values for them. Not with counters: none.",
+        examples=[True],
     )

@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rdma_dp.aio.threads import in_thread
-from rdma_dp.config import CountersLevel
+from rdma_dp.config import CountersLevel, MetricsSettings
 from rdma_dp.discovery.port_counters_reading import read_port
+from rdma_dp.host import ethtool
 from rdma_dp.host.files import ExhaustedError, Host, HostError
 from rdma_dp.host.netlink.hw_counters import Ask, HwCounters
 from rdma_dp.host.paths import CLASS_INFINIBAND
 from rdma_dp.inventory.counter_meanings import has_meaning
 from rdma_dp.inventory.hardware import Hca
+from rdma_dp.inventory.pauses import Pauses, pauses_in
 from rdma_dp.inventory.port_counters import PortCounters, interpreted
 from rdma_dp.log import Notice
 from rdma_dp.metrics import Tally
@@ -32,6 +34,9 @@ _WAIT = 2.0
 # Seconds on one HCA after which a reading counts as hanging. As for scans (daemon/scanner.py).
 _PATIENCE = 10.0
 
+# Seconds between two readings of pauses, at least.
+_PAUSES_INTERVAL = 30.0
+
 _LINE = 256  # bytes of a file with one line
 
 _Key = tuple[str, str]
@@ -43,16 +48,30 @@ def _key(hca: Hca) -> _Key:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseReading:
+    """The pauses by the numbers of ports. They are read less often."""
+
+    moment: float
+    ports: Mapping[int, Pauses] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class HcaReading:
     """One reading of an HCA. `moment` is its end on the reader's clock.
 
-    `model` and `firmware` are as the driver shows them, "" where it does not.
+    `pauses` is None if the config does not want them. `model` and `firmware` are as the driver
+    shows them, "" where it does not.
     """
 
     moment: float
     ports: Mapping[int, PortCounters] = field(default_factory=dict)
+    pauses: PauseReading | None = None
     model: str = ""
     firmware: str = ""
+
+
+Statistics = Callable[[str], Mapping[str, int]]
+"""Returns the statistics of a netdev by its name."""
 
 
 @dataclass(slots=True)
@@ -66,6 +85,11 @@ class _Round:
     waited: bool = False
 
 
+def _no_statistics(_: str) -> Mapping[str, int]:
+    """For a host that is not this machine."""
+    return {}
+
+
 class CounterReader:
     """The last readings of the HCAs that resources share."""
 
@@ -77,13 +101,18 @@ class CounterReader:
         wait: float = _WAIT,
         patience: float = _PATIENCE,
         clock: Callable[[], float] = time.monotonic,
+        statistics: Statistics = ethtool.statistics,
     ) -> None:
-        """`state` returns the newest state. `wait` and `patience` are in seconds."""
+        """`state` returns the newest state. `wait` and `patience` are in seconds.
+
+        `statistics` is asked on this machine only: a captured host has none.
+        """
         self._host = host
         self._state = state
         self._wait = wait
         self._patience = patience
         self._clock = clock
+        self._statistics = statistics if host.live else _no_statistics
         self._netlink = HwCounters(live=host.live)
         self._readings: dict[_Key, HcaReading] = {}
         self._round: _Round | None = None
@@ -132,19 +161,18 @@ class CounterReader:
         shared = [hca for hca in state.hcas if hca.shareable]
         present = {_key(hca) for hca in shared}
         self._readings = {key: each for key, each in self._readings.items() if key in present}
-        everything = state.config.metrics.counters is CountersLevel.ALL
         now = self._clock()
         self._round = _Round(begun=now, since=now)
         hcas = [hca for hca in shared if _key(hca) not in self._hanging]
-        self._reading = in_thread(self._read_all, self._round, hcas, everything)
+        self._reading = in_thread(self._read_all, self._round, hcas, state.config.metrics)
 
-    def _read_all(self, current: _Round, hcas: Iterable[Hca], everything: bool) -> None:
+    def _read_all(self, current: _Round, hcas: Iterable[Hca], wanted: MetricsSettings) -> None:
         """In a thread. The values of HCAs that it cannot read stay, and get older."""
         try:
             with self._netlink.asking() as ask:
                 for hca in hcas:
                     current.current, current.since = _key(hca), self._clock()
-                    self._readings[_key(hca)] = self._read(hca, everything, ask)
+                    self._readings[_key(hca)] = self._read(hca, wanted, ask)
                     if current.given_up:
                         return
         except ExhaustedError as error:
@@ -154,10 +182,10 @@ class CounterReader:
         else:
             self._failure.set(None)
 
-    def _read(self, hca: Hca, everything: bool, ask: Ask) -> HcaReading:
-        wanted = (lambda _: True) if everything else has_meaning
+    def _read(self, hca: Hca, wanted: MetricsSettings, ask: Ask) -> HcaReading:
+        names = (lambda _: True) if wanted.counters is CountersLevel.ALL else has_meaning
         raw = {
-            port.number: read_port(self._host, hca, port.number, wanted, ask) for port in hca.ports
+            port.number: read_port(self._host, hca, port.number, names, ask) for port in hca.ports
         }
         failures = sum(each.failures for each in raw.values())
         if failures:
@@ -165,9 +193,21 @@ class CounterReader:
         return HcaReading(
             moment=self._clock(),
             ports={number: interpreted(each) for number, each in raw.items()},
+            pauses=self._pauses(hca) if wanted.pauses else None,
             model=self._fact(hca, "hca_type") or self._fact(hca, "board_id"),
             firmware=self._fact(hca, "fw_ver"),
         )
+
+    def _pauses(self, hca: Hca) -> PauseReading:
+        before, now = self._readings.get(_key(hca)), self._clock()
+        last = before.pauses if before else None
+        if last is not None and now - last.moment < _PAUSES_INTERVAL:
+            return last
+        ports = {
+            port.number: pauses_in(self._statistics(name) for name in port.netdevs)
+            for port in hca.ports
+        }
+        return PauseReading(now, ports)
 
     def _fact(self, hca: Hca, name: str) -> str:
         """A file of the HCA that never changes, so it is read once."""

@@ -37,6 +37,7 @@ def port_families(state: NodeState, reader: CounterReader) -> Iterator[Metric]:
         if samples:
             yield counter(f"port_{meaning.name}", meaning.text, _PORT, samples)
     yield from _saturated(ports)
+    yield from _pauses(readings)
     if level is CountersLevel.ALL:
         yield counter(
             "port_hw_counter",
@@ -76,3 +77,30 @@ def _saturated(ports: list[_Located]) -> Iterator[Metric]:
         (*_PORT, "counter"),
         (((*labels, name), 1) for labels, counters in ports for name in counters.saturated),
     )
+
+
+def _pauses(readings: list[tuple[str, HcaReading]]) -> Iterator[Metric]:
+    ports = [
+        ((device, str(number)), pauses)
+        for device, reading in readings
+        if reading.pauses
+        for number, pauses in reading.pauses.ports.items()
+    ]
+    if ports:
+        labels = (*_PORT, "priority", "direction")
+        yield counter(
+            "port_pause_frames",
+            "Pause frames. Received ones stop this port, transmitted ones stop the switch.",
+            labels,
+            (((*at, *which), n) for at, pauses in ports for which, n in pauses.frames.items()),
+        )
+        yield counter(
+            "port_pause_seconds",
+            "Time in pause.",
+            labels,
+            (
+                ((*at, *which), n / 1e6)
+                for at, pauses in ports
+                for which, n in pauses.microseconds.items()
+            ),
+        )

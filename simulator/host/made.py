@@ -11,7 +11,7 @@ _OTHERS_OF_A_BUS = 32
 # Counters of an mlx5 port: those of core/sysfs.c that show traffic and errors, and those of
 # mlx5/counters.c that show losses and congestion.
 _COUNTERS = (
-    *(f"counters/port_{way}_{what}" for way in ("xmit", "rcv") for what in ("data", "packets")),
+    *(f"counters/port_{end}_{what}" for end in ("xmit", "rcv") for what in ("data", "packets")),
     *("counters/symbol_error", "counters/link_error_recovery", "counters/link_downed"),
     *("counters/port_rcv_errors", "counters/port_xmit_discards", "counters/port_xmit_wait"),
     *("counters/local_link_integrity_errors", "counters/excessive_buffer_overrun_errors"),

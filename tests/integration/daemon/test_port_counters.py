@@ -172,7 +172,7 @@ async def test_the_page_with_all_counters_is_valid(
         assert samples.get("port_hw_counter_total", **PORT, counter="RNR sent") == 2
 
 
-async def test_a_wrong_setting_is_told_with_all_others(
+async def test_all_wrong_settings_are_reported_at_once(
     node: Node, kubelet: SimulatedKubelet, port: int
 ) -> None:
     node.configure()

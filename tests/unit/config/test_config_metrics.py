@@ -17,10 +17,12 @@ def test_without_a_word_the_counters_that_show_trouble_are_read() -> None:
     assert found == settings() == MetricsSettings()
     assert (found.counters, found.min_interval) == (CountersLevel.TROUBLE, 15)
     assert found.pods is PodMetrics.NONE
+    assert not found.pauses
 
 
 def test_each_setting_is_taken() -> None:
-    found = settings(counters="all", minInterval=60, pods="queuePairs")
+    found = settings(counters="all", minInterval=60, pods="queuePairs", pauses=True)
+    assert found.pauses
     assert (found.counters, found.min_interval) == (CountersLevel.ALL, 60)
     assert found.pods is PodMetrics.QUEUE_PAIRS
 
@@ -54,6 +56,8 @@ def test_another_spelling_is_a_warning(key: str, written: str, meant: Any) -> No
         ("counters", ["all"]),
         ("pods", "pods"),
         ("pods", 1),
+        ("pauses", "often"),
+        ("pauses", 1),
         ("minInterval", 0),
         ("minInterval", -1),
         ("minInterval", 86401),

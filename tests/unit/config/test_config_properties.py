@@ -18,7 +18,7 @@ KEYS = [
     "selectors", "devices", "vendors", "deviceIDs", "drivers", "ifNames", "linkTypes",
     "rdmaDevices", "pciAddresses", "pfNames", "functionTypes", "numaNodes", "exclude",
     "extraSelectors", "slotsPer", "preference", "topology", "deviceInfo", "env", "cdi",
-    "metrics", "counters", "minInterval", "pods",
+    "metrics", "counters", "minInterval", "pods", "pauses",
 ]  # fmt: skip
 
 # --- any text, any data ---
@@ -165,6 +165,7 @@ configs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
                 "counters": st.sampled_from(["none", "trouble", "all"]),
                 "minInterval": st.integers(1, 86400),
                 "pods": st.sampled_from(["none", "allocations", "queuePairs"]),
+                "pauses": st.booleans(),
             },
         ),
     },

@@ -80,9 +80,11 @@ def test_a_kernel_without_the_attribute_has_no_counters() -> None:
     assert nldev.counters_of(kernel, set())("mlx5_0", 1) == {}
 
 
-@given(st.binary(max_size=200))
-def test_odd_tables_cost_counters_only(data: bytes) -> None:
-    answer = nldev.StatMarshal().parse(message(STAT_GET, {1: u32(2), 80: data}))
+@given(st.binary(max_size=200), st.binary(max_size=40), st.binary(max_size=12))
+def test_odd_tables_cost_counters_only(data: bytes, entry: bytes, value: bytes) -> None:
+    odd = nested((81, entry), (81, nested((82, entry), (83, value))))
+    tables = {1: u32(2), 80: odd + data}
+    answer = nldev.StatMarshal().parse(message(STAT_GET, tables))
     for name, value in nldev.counters_in(list(answer)).items():
         assert isinstance(name, str)
         assert value is None or isinstance(value, int)

@@ -1,6 +1,7 @@
 """When counters are read for scrapes, of which HCAs, and what a scrape shows meanwhile."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from rdma_dp.config import parse
 from rdma_dp.discovery import scan
 from rdma_dp.host.files import Host
+from rdma_dp.host.netlink.backends import RecordedNetlink
 from rdma_dp.host.tree import DiskTree
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.monitoring.counter_reader import CounterReader
@@ -72,7 +74,7 @@ class Bench:
 
     def configure(self, select: str = "{vendors: [15b3]}", **metrics: object) -> None:
         entry = f"{{resourceName: a, rdmaHcaMax: 2, selectors: {select}}}"
-        text = f"metrics: {metrics or '{}'}\nconfigList: [{entry}]"
+        text = f"metrics: {json.dumps(metrics)}\nconfigList: [{entry}]"
         config = parse(text).config
         self.state = next_state(config, scan(Host(self.host.root)), 0.0)
 
@@ -259,3 +261,60 @@ async def test_model_and_firmware_are_read_once(bench: Bench) -> None:
     assert reading.firmware == "28.41.1000"
     assert reading.model.startswith("MT")
     assert len([path for path in bench.tree.paths if path.endswith("mlx5_0/fw_ver")]) == 1
+
+
+# --- pauses ---------------------------------------------------------------------------------------
+
+
+class LiveTree(Tree):
+    """A tree that says that it is this machine."""
+
+    @property
+    def live(self) -> bool:
+        return True
+
+
+class Statistics:
+    """Counts the questions. Each netdev has 7 pauses of priority 3."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, netdev: str) -> dict[str, int]:
+        self.asked.append(netdev)
+        return {"rx_prio3_pause": 7}
+
+
+def live(bench: Bench, statistics: Statistics, tree: Tree | None = None) -> CounterReader:
+    host = Host(tree or LiveTree(bench.host.root), RecordedNetlink())
+    return CounterReader(
+        host, lambda: bench.state, wait=60.0, clock=bench.clock, statistics=statistics
+    )
+
+
+async def test_pauses_are_read_on_request_and_every_30_seconds(bench: Bench) -> None:
+    statistics = Statistics()
+    reader = live(bench, statistics)
+    await reader.refreshed()
+    assert statistics.asked == []
+    bench.configure(pauses=True)
+    for _ in range(4):
+        bench.clock.now += 15
+        await reader.refreshed()
+    assert sorted(statistics.asked) == 2 * ["ens1f0np0"] + 2 * ["ens1f1np1"]
+    reading = reader.reading(bench.hcas[0])
+    assert reading is not None
+    assert reading.pauses is not None
+    assert reading.pauses.ports[1].frames == {("3", "receive"): 7}
+    bench.configure(pauses=False)
+    bench.clock.now += 15
+    await reader.refreshed()
+    assert (found := reader.reading(bench.hcas[0])) is not None
+    assert found.pauses is None
+
+
+async def test_a_host_that_is_not_this_machine_has_no_pauses(bench: Bench) -> None:
+    statistics = Statistics()
+    bench.configure(pauses=True)
+    await live(bench, statistics, bench.tree).refreshed()
+    assert statistics.asked == []

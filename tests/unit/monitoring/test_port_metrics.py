@@ -8,6 +8,8 @@ from prometheus_client.core import Metric
 from rdma_dp.config import parse
 from rdma_dp.discovery import scan
 from rdma_dp.host.files import Host
+from rdma_dp.host.netlink.backends import RecordedNetlink
+from rdma_dp.host.tree import DiskTree
 from rdma_dp.inventory.counter_meanings import MEANINGS
 from rdma_dp.monitoring.counter_reader import CounterReader
 from rdma_dp.monitoring.port_metrics import port_families
@@ -17,6 +19,14 @@ from tests.conftest import Fresh
 
 # The first way of each driver to show each meaning, all on one port.
 EACH = [names for each in MEANINGS for names in each.sources[:1]]
+
+
+class LiveTree(DiskTree):
+    """A tree that says that it is this machine."""
+
+    @property
+    def live(self) -> bool:
+        return True
 
 
 def state_of(host: SimulatedHost, level: str) -> NodeState:
@@ -78,3 +88,19 @@ async def test_counters_without_a_meaning_are_shown_with_all(fresh: Fresh) -> No
     shown = (await families(host, "all"))["rdma_dp_port_hw_counter"]
     assert [sample.labels["counter"] for sample in shown.samples] == ["rx_read_requests"]
     assert "rdma_dp_port_hw_counter" not in await families(host, "trouble")
+
+
+async def test_pauses_are_shown_by_priority_and_direction(fresh: Fresh) -> None:
+    host = fresh("seed")
+    state = state_of(host, "trouble, pauses: true")
+    found = {"rx_prio3_pause": 7, "rx_prio3_pause_duration": 1_500_000}
+    live = Host(LiveTree(host.root), RecordedNetlink())
+    reader = CounterReader(live, lambda: state, wait=60.0, statistics=lambda _: found)
+    await reader.refreshed()
+    shown = {family.name: family for family in port_families(state, reader)}
+    for name, value in (("frames", 7), ("seconds", 1.5)):
+        samples = shown[f"rdma_dp_port_pause_{name}"].samples
+        assert [sample.labels["device"] for sample in samples] == ["mlx5_0", "mlx5_1"]
+        assert {sample.value for sample in samples} == {value}
+        assert {sample.labels["priority"] for sample in samples} == {"3"}
+        assert {sample.labels["direction"] for sample in samples} == {"receive"}
