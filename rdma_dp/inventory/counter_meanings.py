@@ -3,8 +3,9 @@
 The kernel has two sets. ports/N/counters are those of InfiniBand's performance management, with the
 same names for each driver that has them (kernel drivers/infiniband/core/sysfs.c). The names in
 ports/N/hw_counters are the driver's own (kernel drivers/infiniband/hw/mlx5/counters.c,
-mlx4/main.c, bnxt_re/hw_counters.c, irdma/verbs.c, efa/efa_verbs.c, and sw/rxe/rxe_hw_counters.c;
-hfi1 and qib have what matters in the first set). No name has two meanings.
+mlx4/main.c, bnxt_re/hw_counters.c, irdma/verbs.c, efa/efa_verbs.c, mana/counters.c,
+erdma/erdma_verbs.c, and sw/rxe/rxe_hw_counters.c; ionic's are from its firmware. hfi1 and qib have
+what matters in the first set). No name has two meanings.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-# In hw_counters, but no counters: a setting, and numbers of objects that exist now (bnxt_re).
-_NO_COUNTERS = ("lifespan", "active_", "watermark_", "db_fifo_register")
+# In hw_counters, but no counters: a setting, numbers of objects that exist now and a register
+# (bnxt_re), and a rate (mana).
+_NO_COUNTERS = ("lifespan", "active_", "watermark_", "db_fifo_register", "current_rate")
 
 
 class Kind(StrEnum):
@@ -46,25 +48,29 @@ MEANINGS = (
         "transmit_data_bytes",
         Kind.TRAFFIC,
         "Bytes of RDMA traffic sent.",
-        *("port_xmit_data", "tx_bytes", "ip4OutOctets ip6OutOctets"),
+        *("port_xmit_data", "tx_bytes", "ip4OutOctets ip6OutOctets", "tx_bytes_cnt"),
+        *("hw_tx_bytes_cnt", "tx_rdma_ucast_bytes tx_rdma_mcast_bytes"),
     ),
     _meaning(
         "receive_data_bytes",
         Kind.TRAFFIC,
         "Bytes of RDMA traffic received.",
-        *("port_rcv_data", "rx_bytes", "ip4InOctets ip6InOctets"),
+        *("port_rcv_data", "rx_bytes", "ip4InOctets ip6InOctets", "rx_bytes_cnt"),
+        *("hw_rx_bytes_cnt", "rx_rdma_ucast_bytes rx_rdma_mcast_bytes"),
     ),
     _meaning(
         "transmit_packets",
         Kind.TRAFFIC,
         "Packets of RDMA traffic sent.",
-        *("port_xmit_packets", "tx_pkts", "sent_pkts", "ip4OutPkts ip6OutPkts"),
+        *("port_xmit_packets", "tx_pkts", "tx_packets", "sent_pkts", "ip4OutPkts ip6OutPkts"),
+        *("tx_packets_cnt", "hw_tx_packets_cnt", "tx_rdma_ucast_pkts tx_rdma_mcast_pkts"),
     ),
     _meaning(
         "receive_packets",
         Kind.TRAFFIC,
         "Packets of RDMA traffic received.",
-        *("port_rcv_packets", "rx_pkts", "rcvd_pkts", "ip4InPkts ip6InPkts"),
+        *("port_rcv_packets", "rx_pkts", "rx_packets", "rcvd_pkts", "ip4InPkts ip6InPkts"),
+        *("rx_packets_cnt", "hw_rx_packets_cnt", "rx_rdma_ucast_pkts rx_rdma_mcast_pkts"),
     ),
     _meaning("link_downed", Kind.ERROR, "Times that the link went down.", "link_downed"),
     _meaning(
@@ -109,27 +115,29 @@ MEANINGS = (
         Kind.ERROR,
         "Packets received out of sequence.",
         *("out_of_sequence", "oos_drop_count", "Rcvd_Out_of_order_packets"),
-        *("out_of_seq_request", "rq_num_oos"),
+        *("out_of_seq_request", "rq_num_oos", "responder_oos", "resp_rx_outouf_seq"),
     ),
     _meaning(
         "sequence_naks",
         Kind.ERROR,
         "NAKs for sequence errors received: packets were sent again (irdma: segments sent again).",
         *("packet_seq_err", "seq_err_naks_rcvd", "Nak_Sequence_Error", "rcvd_seq_err"),
-        *("sq_num_oos", "tcpRetransSegs", "RetransSegs"),
+        *("sq_num_oos", "tcpRetransSegs", "RetransSegs", "requester_oos_nak"),
+        "req_rx_pkt_seq_err",
     ),
     _meaning(
         "ack_timeouts",
         Kind.ERROR,
         "Times that an acknowledgement did not arrive in time.",
         *("local_ack_timeout_err", "to_retransmits", "RTO", "retrans_timeout_events"),
-        *("completer_retry_err", "sq_num_to"),
+        *("completer_retry_err", "sq_num_to", "requester_timeout", "tx_rdma_ack_timeout"),
     ),
     _meaning(
         "rnr_naks",
         Kind.ERROR,
         "RNR NAKs received: the peer's receiver was not ready.",
         *("rnr_nak_retry_err", "rnr_naks_rcvd", "RNR_received", "rcvd_rnr_err", "sq_num_rnr"),
+        "requester_rnr_nak",
     ),
     _meaning(
         "retries_exhausted",
@@ -137,37 +145,39 @@ MEANINGS = (
         "Times that retries were used up, which ends a connection.",
         *("req_transport_retries_exceeded req_rnr_retries_exceeded", "max_retry_exceeded"),
         *("retry_exceeded_err retry_rnr_exceeded_err", "sq_num_tree sq_num_rree"),
-        "unresponsive_remote_events",
+        "requester_retries_exceeded requester_rnr_nak_retries_exceeded",
+        *("unresponsive_remote_events", "req_tx_retry_excd_err"),
     ),
     _meaning(
         "out_of_buffer",
         Kind.ERROR,
         "Packets dropped because no receive buffer was posted (efa: for any reason).",
-        *("out_of_buffer", "rx_out_of_buffer", "rx_drops"),
+        *("out_of_buffer", "rx_out_of_buffer", "rx_drops", "resp_rx_outof_buf"),
     ),
     _meaning(
         "duplicates",
         Kind.ERROR,
         "Duplicate requests received.",
-        *("duplicate_request", "dup_req", "rq_num_dup"),
+        *("duplicate_request", "dup_req", "rq_num_dup", "responder_dup_request"),
+        "resp_rx_dup_request",
     ),
     _meaning(
         "cnp_sent",
         Kind.CONGESTION,
         "Congestion notification packets sent.",
-        *("np_cnp_sent", "tx_cnp_pkts", "np_cnp_pkts", "cnpSent"),
+        *("np_cnp_sent", "tx_cnp_pkts", "np_cnp_pkts", "cnpSent", "tx_rdma_cnp_pkts"),
     ),
     _meaning(
         "cnp_handled",
         Kind.CONGESTION,
         "Congestion notification packets received and handled.",
-        *("rp_cnp_handled", "rx_cnp_pkts", "cnpHandled"),
+        *("rp_cnp_handled", "rx_cnp_pkts", "cnpHandled", "received_cnps", "rx_rdma_cnp_pkts"),
     ),
     _meaning(
         "ecn_marked",
         Kind.CONGESTION,
         "Packets received with an ECN mark.",
-        *("np_ecn_marked_roce_packets", "rx_ecn_marked_pkts", "RxECNMrkd"),
+        *("np_ecn_marked_roce_packets", "rx_ecn_marked_pkts", "RxECNMrkd", "rx_rdma_ecn_pkts"),
     ),
     _meaning(
         "icrc_errors",
@@ -191,7 +201,9 @@ _OTHERS = {
         *("roce_adp_retrans_to", "missing_resp", "rx_roce_errors", "rx_roce_discards"),
         *("tx_roce_errors", "tx_roce_discards", "unrecoverable_err", "Nak_Sequence_Error_Implied"),
         *("ip4InDiscards", "ip6InDiscards", "tcpInProtoErrors", "InProtoErrors", "rq_num_rnr"),
-        *("send_err", "send_rnr_err", "RNR_sent"),
+        *("send_err", "send_rnr_err", "RNR_sent", "responder_rnr_nak", "requester_implicit_nak"),
+        *("general_hw_error", "total_fatal_error", "req_rx_rnr_retry_err"),
+        "req_rx_impl_nak_seq_err",
     ),
     Kind.CONGESTION: (
         *("rp_cnp_ignored", "cnpIgnored", "retrans_pkts", "impaired_remote_conn_events"),

@@ -149,7 +149,10 @@ class CounterReader:
             return False
         if self._reading.done():
             return True
-        if last.current is None or now - last.since < self._patience:
+        if now - last.since < self._patience:
+            return False
+        if last.current is None:  # another thread would hang, too
+            self._failure.set("asking RDMA netlink hangs: no counters are read")
             return False
         logger.warning("reading the counters of %s hangs; the others are read on", last.current[0])
         last.given_up = True
@@ -171,7 +174,7 @@ class CounterReader:
         try:
             with self._netlink.asking() as ask:
                 for hca in hcas:
-                    current.current, current.since = _key(hca), self._clock()
+                    current.since, current.current = self._clock(), _key(hca)
                     self._readings[_key(hca)] = self._read(hca, wanted, ask)
                     if current.given_up:
                         return

@@ -85,9 +85,9 @@ def test_odd_tables_cost_counters_only(data: bytes, entry: bytes, value: bytes) 
     odd = nested((81, entry), (81, nested((82, entry), (83, value))))
     tables = {1: u32(2), 80: odd + data}
     answer = nldev.StatMarshal().parse(message(STAT_GET, tables))
-    for name, value in nldev.counters_in(list(answer)).items():
+    for name, number in nldev.counters_in(list(answer)).items():
         assert isinstance(name, str)
-        assert value is None or isinstance(value, int)
+        assert number is None or isinstance(number, int)
 
 
 def test_without_rdma_netlink_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
