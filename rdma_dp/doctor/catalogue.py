@@ -15,6 +15,7 @@ from rdma_dp.doctor.checks import (
     pods,
     ports,
     traffic,
+    vfs,
 )
 from rdma_dp.errors import RdmaDpError
 
@@ -22,6 +23,7 @@ CATALOGUE: tuple[Check, ...] = (
     *drivers.CHECKS,
     *hcas.CHECKS,
     *ports.CHECKS,
+    *vfs.CHECKS,
     *config.CHECKS,
     *kubelet.CHECKS,
     *gpudirect.CHECKS,

@@ -136,7 +136,7 @@ def _by_size(sizes: Mapping[str, int]) -> Iterator[str]:
         "ip addr show NETDEV",
         "ip link set NETDEV up",
         "rdma-dp dry-run",
-        "cma_roce_mode -d HCA -p PORT -m 2",
+        "echo 'RoCE v2' > /sys/kernel/config/rdma_cm/HCA/ports/PORT/default_roce_mode",
     ),
 )
 def gids(node: NodeView) -> Iterator[Finding]:
@@ -197,7 +197,7 @@ def _mode(node: NodeView, hca: Hca, port: Port) -> Iterator[Finding]:
     if node.host.read_or_none(path) == V1:
         yield warn(
             f"rdma_cm connects port {port.number} by RoCE v1 by default",
-            f"cma_roce_mode -d {hca.name} -p {port.number} -m 2",
+            f"echo '{V2}' > /{path}",
             subject=hca.name,
         )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
+from rdma_dp.doctor.facts.link_commands import counters_inspection, flow_control_commands
 from rdma_dp.doctor.facts.roce import roce_ports
 from rdma_dp.host.files import Host
 from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_NET, RDMA_CM_SETTINGS
@@ -46,11 +47,9 @@ def qos(node: NodeView) -> Iterator[Finding]:
     yield from _differing(node, found)
     unseen = [name for name in netdevs if name not in found]
     if unseen:
-        first = unseen[0]
         yield unknown(
             f"/sys does not show PFC and ECN of {some(tuple(unseen), _SHOWN)}",
-            f"mlnx_qos -i {first}",
-            f"dcb pfc show dev {first}",
+            *flow_control_commands(node.concerned, unseen[0]),
         )
     if found:
         first = next(iter(found))
@@ -127,7 +126,7 @@ def _differing(node: NodeView, found: Mapping[str, _Settings]) -> Iterator[Findi
             each = (f"{some(tuple(names), _SHOWN)}: {what}" for what, names in alike.items())
             yield warn(
                 f"its netdevs differ: {'; '.join(each)}",
-                *(f"mlnx_qos -i {names[0]}" for names in alike.values()),
+                *(next(flow_control_commands(pool.hcas, names[0])) for names in alike.values()),
                 subject=pool.resource.full_name,
             )
 
@@ -136,7 +135,12 @@ def _differing(node: NodeView, found: Mapping[str, _Settings]) -> Iterator[Findi
     "fabric-counters",
     "Error counters that do not grow",
     reads="/sys/class/infiniband/HCA/ports/N/counters, hw_counters: twice, with --counters",
-    remedies=("rdma-dp doctor --counters 10", "mlxlink -d HCA -c", "perfquery -x"),
+    remedies=(
+        "rdma-dp doctor --counters 10",
+        "mlxlink -d HCA -c",
+        "ethtool -S NETDEV",
+        "ibstat HCA",
+    ),
 )
 def counters(node: NodeView) -> Iterator[Finding]:
     """Counters of errors, drops and retransmitted packets that grow between two readings: a damaged
@@ -156,7 +160,7 @@ def counters(node: NodeView) -> Iterator[Finding]:
     elif not growth.readable:
         yield unknown("no counter can be read: some adapters have none, others need root")
     else:
-        yield from _grown(growth.by, growth.seconds)
+        yield from _grown(node, growth.by, growth.seconds)
         congestion = _listed({c: by for c, by in growth.by.items() if c[2] in CONGESTION})
         yield ok(
             f"{growth.readable} counters, no error grew within {growth.seconds:g} s"
@@ -164,16 +168,18 @@ def counters(node: NodeView) -> Iterator[Finding]:
         )
 
 
-def _grown(by: Mapping[Counter, int], seconds: float) -> Iterator[Finding]:
+def _grown(node: NodeView, by: Mapping[Counter, int], seconds: float) -> Iterator[Finding]:
     hcas: dict[tuple[str, int], dict[Counter, int]] = defaultdict(dict)
     for counter, more in by.items():
         if counter[2] in ERRORS:
             hcas[counter[:2]][counter] = more
-    for (hca, port), grown in hcas.items():
+    ports = {(hca.name, port.number): (hca, port) for hca in node.concerned for port in hca.ports}
+    for key, grown in hcas.items():
+        hca, port = ports[key]
         yield warn(
-            f"port {port} within {seconds:g} s: {_listed(grown)}",
-            f"mlxlink -d {hca} -c",
-            subject=hca,
+            f"port {port.number} within {seconds:g} s: {_listed(grown)}",
+            counters_inspection(node.inventory, hca, port),
+            subject=hca.name,
         )
 
 

@@ -176,4 +176,4 @@ def test_an_rdma_cm_that_prefers_roce_v1_is_a_warning(fresh: Fresh, tmp_path: Pa
         f"files: {{{file}: 'RoCE v2'}}",
     )
     assert [(each.verdict, each.subject) for each in result.findings] == [(Verdict.WARN, "mlx5_0")]
-    assert result.remedy == ("cma_roce_mode -d mlx5_0 -p 1 -m 2",)
+    assert result.remedy == (f"echo 'RoCE v2' > /{file}",)
