@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 from rdma_dp.doctor.check import Check
 from rdma_dp.doctor.checks import (
+    abi,
     config,
     drivers,
     fabric,
     gpudirect,
     hcas,
     kubelet,
+    management,
     pod_networks,
     pod_queue_pairs,
     pods,
@@ -21,7 +23,9 @@ from rdma_dp.errors import RdmaDpError
 
 CATALOGUE: tuple[Check, ...] = (
     *drivers.CHECKS,
+    *abi.CHECKS,
     *hcas.CHECKS,
+    *management.CHECKS,
     *ports.CHECKS,
     *vfs.CHECKS,
     *config.CHECKS,

@@ -104,6 +104,7 @@ class Hca(Item):
     `driver` is needed without a PCI function ("rxe", "siw", "erdma"). `uverbs` and `umad` (one
     number per port) are numbers, "auto" for the next free ones, or "none". `smi_of` makes it the
     SMI companion of a multi-plane HCA: it has no uverbs, and it has the issm instead of that HCA.
+    `abi` is the version of its uverbs ABI, if it is not that of the driver of Linux.
     """
 
     driver: str | None = None
@@ -115,6 +116,7 @@ class Hca(Item):
     )
     issm: bool | None = None
     smi_of: Name | None = None
+    abi: Annotated[int, Field(ge=0)] | None = None
     ports: Annotated[dict[Annotated[int, Field(ge=1, le=254)], Port], _ShortForm] = {1: Port()}
 
 

@@ -169,7 +169,7 @@ def _is_passed_on(each: UnusedFunction) -> bool:
     "hca-firmware",
     "The same firmware on cards of one kind",
     reads="/sys/class/infiniband/HCA/fw_ver, board_id",
-    remedies=("devlink dev info pci/ADDRESS", "mlxfwmanager --query", "dmesg | grep -i firmware"),
+    remedies=("devlink dev info pci/ADDRESS", "dmesg | grep -i firmware"),
 )
 def firmware(node: NodeView) -> Iterator[Finding]:
     """A driver reports firmware that is too old only in the kernel log: `dmesg | grep -i firmware`.

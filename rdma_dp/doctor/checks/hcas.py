@@ -135,32 +135,4 @@ def _without_vfs(pool: Pool) -> Iterator[Hca]:
             yield hca
 
 
-@check(
-    "hca-management",
-    "No management function of an NVLink switch in a resource",
-    reads="/sys/bus/pci/devices/ADDRESS/vpd",
-    remedies=("lspci -vv -s ADDRESS | grep SMDL",),
-)
-def management(node: NodeView) -> Iterator[Finding]:
-    """On HGX and DGX boards from B200 on, four ConnectX-7 functions belong to the NVLink switches.
-    Their VPD has SMDL=SW_MNG. rdma-dp puts them into no resource, so there is nothing to do. If the
-    VPD cannot be read, a resource may have such a function, and the check warns. Then add
-    `exclude: {pciAddresses: [...]}` to the resource's selectors.
-    """
-    certain = tuple(
-        h.name for h in node.inventory.hcas if _has(h, IneligibleCode.NVLINK_SWITCH_MANAGEMENT)
-    )
-    for hca in node.concerned:
-        if hca.suspicion is not None and hca.function is not None:
-            address = hca.function.address
-            yield warn(
-                hca.suspicion.text,
-                f"lspci -vv -s {address} | grep SMDL",
-                subject=hca.name,
-                code=hca.suspicion.code,
-            )
-    left_out = f"not in any resource: {some(certain, _SHOWN)}"
-    yield ok(left_out if certain else "none is known")
-
-
-CHECKS = (nodes, netns, switchdev, management)
+CHECKS = (nodes, netns, switchdev)
