@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rdma_dp.doctor.check import Check
 from rdma_dp.doctor.checks import (
     abi,
+    addresses,
     config,
     drivers,
     fabric,
@@ -32,6 +33,7 @@ CATALOGUE: tuple[Check, ...] = (
     *kubelet.CHECKS,
     *gpudirect.CHECKS,
     *fabric.CHECKS,
+    *addresses.CHECKS,
     *traffic.CHECKS,
     *pods.CHECKS,
     *pod_networks.CHECKS,

@@ -95,7 +95,7 @@ class Port(_Model):
     sm_lid: Number = 1
     guid: Guid | None = None
     netdev: NetName = "auto"
-    gids: Annotated[int, Field(ge=0, le=256)] = 4
+    gids: Annotated[int, Field(ge=0, le=256)] = 8
 
 
 class Hca(Item):
@@ -219,6 +219,7 @@ class Manifest(Item):
     aarch64 for a Grace, `kernel` the release, `nvidia` the kind of NVIDIA's kernel module, `iommu`
     the type of the IOMMU groups, one per function. `acs` is the control word of all bridges, or
     "none" if they have no Access Control Services. Without these values, their files are missing.
+    `addresses`: the netdevs of RoCE ports have an IPv4 address, except those of VFs and SFs.
     """
 
     title: str
@@ -228,6 +229,7 @@ class Manifest(Item):
     nvidia: Literal["open", "proprietary"] | None = None
     iommu: Literal["none", "identity", "DMA", "DMA-FQ"] | None = None
     acs: AcsControl | None = None
+    addresses: bool = False
     loaded: tuple[Name, ...] = ()
     not_loaded: tuple[Name, ...] = ()
     functions: dict[Address, Function] = {}

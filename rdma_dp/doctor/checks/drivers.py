@@ -119,10 +119,12 @@ def drivers(node: NodeView) -> Iterator[Finding]:
     """
     judge = warn if any(hca.shareable for hca in node.inventory.hcas) else fail
     for each in meant_functions(node):
-        if _is_faulty(node, each):
-            remedy = each.reason.remedy or ""
-            address = each.function.address
-            yield judge(each.reason.text, remedy, subject=address, code=each.reason.code)
+        address, reason = each.function.address, each.reason
+        if reason.code is UnusedCode.UNREADABLE:
+            remedy = () if reason.remedy is None else (reason.remedy,)
+            yield unknown(reason.text, *remedy, subject=address, code=reason.code)
+        elif _is_faulty(node, each):
+            yield judge(reason.text, reason.remedy or "", subject=address, code=reason.code)
     functions = counted(len(node.inventory.unused_functions), "network function")
     yield ok(f"{counted(len(node.inventory.hcas), 'HCA')}; {functions} without one")
 
@@ -184,8 +186,11 @@ def firmware(node: NodeView) -> Iterator[Finding]:
             kinds[hca.function.vendor or "", hca.function.device or "", board].append(hca)
     for (vendor, device, _), hcas in kinds.items():
         yield from _behind(f"{vendor}:{device}", hcas, versions)
+    unread = tuple(hca.name for hca in node.inventory.hcas if _is_unread(node, hca))
     if node.inventory.hcas and not kinds:
         yield unknown("no HCA on a PCI function shows its firmware", "dmesg | grep -i firmware")
+    elif unread:
+        yield unknown(f"/{CLASS_INFINIBAND} has no fw_ver of {some(unread, _SHOWN)}")
     elif kinds:
         yield ok(
             f"{some(_distinct(versions), _SHOWN)}: one version for each kind of card; only"
@@ -201,6 +206,12 @@ def _version(node: NodeView, hca: Hca) -> str:
     """The version from the kernel; "" for the zeros of drivers without one."""
     text = node.host.read_or_none(f"{CLASS_INFINIBAND}/{hca.name}/fw_ver") or ""
     return text[:64].rstrip() if text.strip("0. ") else ""
+
+
+def _is_unread(node: NodeView, hca: Hca) -> bool:
+    """Whether the file is missing. Each driver has it, but some write zeros."""
+    on_pci = hca.function_type is FunctionType.PF
+    return on_pci and node.host.read_or_none(f"{CLASS_INFINIBAND}/{hca.name}/fw_ver") is None
 
 
 def _behind(kind: str, hcas: Sequence[Hca], versions: Mapping[str, str]) -> Iterator[Finding]:

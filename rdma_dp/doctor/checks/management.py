@@ -50,8 +50,8 @@ def management(node: NodeView) -> Iterator[Finding]:
     unread = [each for each in candidates if _has_no_vpd(node.host, each[1])]
     if len(certain) + len(doubted) >= _FUNCTIONS:
         unread = []  # these are all that a board has
-    if unread and _has_older_gpus(node):
-        yield ok("the NVLink switches of these GPUs are PCI devices of their own")
+    if unread and _has_other_gpus(node):
+        yield ok("a board with the GPUs of this node has no such functions")
     elif unread:
         yield from _not_known(node, unread)
     elif candidates:
@@ -90,19 +90,16 @@ def _has_no_vpd(host: Host, function: PciFunction) -> bool:
         return False
 
 
-def _nvidia_gpus(node: NodeView) -> list[str]:
-    """The device ids of NVIDIA's GPUs."""
-    functions = (gpu.function for gpu in node.topology.gpus)
-    return [each.device or "" for each in functions if each.vendor == NVIDIA]
-
-
-def _has_older_gpus(node: NodeView) -> bool:
-    ids = _nvidia_gpus(node)
-    return bool(ids) and all(0 < int(each or "0", 16) < _FIRST_BLACKWELL for each in ids)
+def _has_other_gpus(node: NodeView) -> bool:
+    """Whether all GPUs are of older generations, or of other makers."""
+    gpus = [gpu.function for gpu in node.topology.gpus]
+    newer = (each for each in gpus if int(each.device or "ffff", 16) >= _FIRST_BLACKWELL)
+    return bool(gpus) and not any(each.vendor == NVIDIA for each in newer)
 
 
 def _not_known(node: NodeView, unread: Sequence[tuple[Hca, PciFunction]]) -> Iterator[Finding]:
-    boards = [_GPUS[each] for each in _nvidia_gpus(node) if each in _GPUS]
+    gpus = (gpu.function for gpu in node.topology.gpus)
+    boards = [_GPUS[gpu.device] for gpu in gpus if gpu.vendor == NVIDIA and gpu.device in _GPUS]
     concerned = {hca.name for hca in node.concerned}
     for hca, function in _likely(node.host, unread) if boards else ():
         if hca.name in concerned:
@@ -112,9 +109,7 @@ def _not_known(node: NodeView, unread: Sequence[tuple[Hca, PciFunction]]) -> Ite
             )
             yield _suspicious(text, hca, function)
     names = tuple(hca.name for hca, _ in unread)
-    yield unknown(
-        f"whether they are management functions: there is no VPD of {some(names, _SHOWN)}"
-    )
+    yield unknown(f"there is no VPD of {some(names, _SHOWN)}: it would show such functions")
 
 
 def _likely(

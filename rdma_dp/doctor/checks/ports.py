@@ -94,6 +94,9 @@ def rate(node: NodeView) -> Iterator[Finding]:
         for finding in _slower(node.inventory, hcas):
             found.setdefault(finding.subject, finding)
     yield from found.values()
+    for hca in node.concerned:
+        if any(port.rate is None for port in _active(hca)):
+            yield unknown("an ACTIVE port does not show its rate", subject=hca.name)
     rates = {f"{port.rate:g} Gb/s" for hca in node.concerned for port in _active(hca) if port.rate}
     if rates:
         yield ok(f"{some(tuple(sorted(rates)), _SHOWN)} on {counted(len(node.concerned), 'HCA')}")

@@ -7,8 +7,9 @@ import pytest
 from rdma_dp.doctor.check import Verdict
 from tests.conftest import Fresh, Sample
 from tests.paths import CONFIGS
+from tests.unit.discovery.test_damage import FailingTree
 from tests.unit.doctor.ailing import ALL_MELLANOX, ailing, seen
-from tests.unit.doctor.twins import config, ill, told
+from tests.unit.doctor.twins import config, ill, seen_through, told
 
 
 @pytest.mark.parametrize("module", ["ib_umad", "rdma_ucm"])
@@ -197,6 +198,20 @@ def test_another_board_may_have_other_firmware(fresh: Fresh) -> None:
 def test_an_adapter_that_tells_no_firmware_is_unknown(sample: Sample) -> None:
     result = seen("hca-firmware", sample("efa"), ALL_MELLANOX)
     assert result.verdict is Verdict.UNKNOWN
+
+
+def test_firmware_that_is_not_shown_is_unknown(fresh: Fresh) -> None:
+    """H14: the other versions say nothing of this one."""
+    gone = "functions: {0000:3b:00.1: {hcas: {mlx5_1: {remove: [fw_ver]}}}}"
+    result = seen("hca-firmware", fresh(ailing("seed", gone)).root)
+    assert told(result) == ["unknown : /sys/class/infiniband has no fw_ver of mlx5_1"]
+
+
+def test_a_function_that_cannot_be_read_is_unknown(sample: Sample) -> None:
+    """H14: it may lack its HCA."""
+    tree = FailingTree(sample("no-modules"), "sys/bus/pci/devices/0000:3b:00.0/vendor")
+    (finding,) = seen_through("hca-driver", tree, CONFIGS / "none.yaml").findings
+    assert (finding.verdict, finding.subject) == (Verdict.UNKNOWN, "0000:3b:00.0")
 
 
 def _with(address: str, id_: str, driver: str) -> str:

@@ -64,7 +64,7 @@ def test_without_gpus_it_is_unknown(fresh: Fresh) -> None:
 
 def test_older_boards_have_none(sample: Sample) -> None:
     assert told(seen("hca-management", sample("dgx-h100"))) == [
-        "ok : the NVLink switches of these GPUs are PCI devices of their own"
+        "ok : a board with the GPUs of this node has no such functions"
     ]
 
 
