@@ -13,10 +13,13 @@ from rdma_dp.doctor.checks import (
     hcas,
     kubelet,
     management,
+    pcie_links,
+    pod_nccl,
     pod_networks,
     pod_queue_pairs,
     pods,
     ports,
+    subnets,
     traffic,
     vfs,
 )
@@ -29,15 +32,18 @@ CATALOGUE: tuple[Check, ...] = (
     *management.CHECKS,
     *ports.CHECKS,
     *vfs.CHECKS,
+    *pcie_links.CHECKS,
     *config.CHECKS,
     *kubelet.CHECKS,
     *gpudirect.CHECKS,
     *fabric.CHECKS,
     *addresses.CHECKS,
+    *subnets.CHECKS,
     *traffic.CHECKS,
     *pods.CHECKS,
     *pod_networks.CHECKS,
     *pod_queue_pairs.CHECKS,
+    *pod_nccl.CHECKS,
 )
 
 
