@@ -15,6 +15,7 @@ from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import FunctionType, Inventory
 from rdma_dp.node.source import open_source
 from rdma_dp.node.view import view_node
+from rdma_dp.sharing.health import describe_ports
 from simulator import host as simulated
 from simulator.host import sample_names
 from simulator.host.manifest import Manifest
@@ -157,6 +158,12 @@ def test_hca_ports_refers_to_the_cause(sample: Sample) -> None:
     result = seen("hca-ports", sample("ib-vfs"))
     assert [f.evidence.rpartition(": ")[2] for f in result.findings] == ["see hca-ib-vfs"] * 3
     assert result.remedy == ()
+
+
+def test_the_state_of_a_vf_does_not_blame_a_missing_subnet_manager(sample: Sample) -> None:
+    """H2: dry-run and the log, where the PF beside it is ACTIVE."""
+    last = scan(Host(sample("ib-vfs"))).hcas[-1]
+    assert describe_ports(last) == "mlx5_4 port 1 is INIT (no subnet manager serves this VF or SF)"
 
 
 @pytest.mark.parametrize("name", ["azure-vf", "sriov", "switchdev", "dgx-h100"])
