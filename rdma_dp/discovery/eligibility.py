@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from rdma_dp.discovery.sources import Sources
 from rdma_dp.discovery.vpd import READ_LIMIT, is_switch_management
-from rdma_dp.host.files import HostError
+from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_VERBS, MODULES, PCI_DEVICES
-from rdma_dp.inventory.hardware import Hca
+from rdma_dp.inventory.hardware import Hca, PciFunction
 from rdma_dp.inventory.pci_ids import MELLANOX
 from rdma_dp.inventory.verdicts import Ineligible, IneligibleCode, Suspicion, SuspicionCode
 
@@ -81,16 +81,10 @@ def _without_verbs(sources: Sources, hca: Hca) -> Ineligible | None:
 
 def _switch_management(sources: Sources, hca: Hca) -> tuple[Ineligible | None, Suspicion | None]:
     """The verdict on a management function of an NVLink switch, or the suspicion of one."""
-    function = hca.function
-    if (
-        function is None
-        or function.vendor != MELLANOX
-        or (function.pci_class or 0) >> 8 != _CLASS_INFINIBAND_CONTROLLER
-        or function.physfn is not None
-    ):
+    if hca.function is None or not may_manage_switch(hca.function):
         return None, None
     try:
-        vpd = sources.host.read_unchanging(f"{PCI_DEVICES}/{function.address}/vpd", READ_LIMIT)
+        vpd = read_vpd(sources.host, hca.function)
     except HostError as error:  # many virtual machines show no VPD
         return None, Suspicion(
             SuspicionCode.MAYBE_NVLINK_SWITCH_MANAGEMENT,
@@ -99,6 +93,20 @@ def _switch_management(sources: Sources, hca: Hca) -> tuple[Ineligible | None, S
     if vpd is None or not is_switch_management(vpd):
         return None, None
     return _SWITCH_MANAGEMENT, None
+
+
+def may_manage_switch(function: PciFunction) -> bool:
+    """Whether only the VPD shows that the function does not belong to an NVLink switch."""
+    return (
+        function.vendor == MELLANOX
+        and (function.pci_class or 0) >> 8 == _CLASS_INFINIBAND_CONTROLLER
+        and function.physfn is None
+    )
+
+
+def read_vpd(host: Host, function: PciFunction) -> bytes | None:
+    """The beginning of the VPD; None if there is no such file. Raises HostError."""
+    return host.read_unchanging(f"{PCI_DEVICES}/{function.address}/vpd", READ_LIMIT)
 
 
 def _raw_ethernet(sources: Sources, hca: Hca) -> Ineligible | None:

@@ -7,6 +7,7 @@ CLASS_NET = "sys/class/net"
 RDMA_CM = "sys/class/misc/rdma_cm"
 PCI_DEVICES = "sys/bus/pci/devices"
 PCI_DRIVERS = "sys/bus/pci/drivers"
+AUXILIARY_DEVICES = "sys/bus/auxiliary/devices"
 IOMMU_GROUPS = "sys/kernel/iommu_groups"
 
 # Where GPU drivers register with ib_core. The path depends on the vendor and the age of ib_core.

@@ -58,6 +58,10 @@ class UnusedCode(Code):
     PASSED_THROUGH = "passed-through", "bound to a driver for virtual machines or user space"
     HCA_WITHOUT_FUNCTION = "hca-without-function", "its HCA exists, but names no PCI function"
     DRIVER_WITHOUT_RDMA = "driver-without-rdma", "its driver is not known to support RDMA"
+    FUNCTION_WITHOUT_RDMA = (
+        "function-without-rdma",
+        "its driver supports RDMA, but does not offer it on this function",
+    )
     MODULE_NOT_LOADED = "module-not-loaded", "the RDMA module of its driver is not loaded"
     MODULES_UNKNOWN = "modules-unknown", "there is no /sys/module that shows the loaded modules"
     OTHER_NETNS = "other-netns", "the HCA may be in another network namespace (exclusive mode)"

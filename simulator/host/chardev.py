@@ -21,7 +21,10 @@ def lay_out(tree: Tree, scene: Scene, ibdev: Ibdev) -> None:
     if number is not None and "ib_uverbs" in scene.modules:
         node = _node(_UVERBS_BASE, _UVERBS_FIXED, _UVERBS_DYNAMIC, number, 0o666)
         directory = _entry(tree, ibdev, "infiniband_verbs", f"uverbs{number}", node)
-        tree.attributes(directory, {"abi_version": 1})
+        tree.attributes(
+            directory,
+            {"abi_version": ibdev.family.abi if ibdev.spec.abi is None else ibdev.spec.abi},
+        )
         _by_links(tree, ibdev, f"uverbs{number}")
     if "ib_umad" in scene.modules:
         _management(tree, scene, ibdev)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
-from rdma_dp.host.paths import CLASS_VERBS, MODULES
-from rdma_dp.inventory.hardware import CharDevice, Hca
+from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_NET, CLASS_VERBS, MODULES
+from rdma_dp.inventory.hardware import CharDevice, FunctionType, Hca
 from rdma_dp.inventory.verdicts import IneligibleCode
 from rdma_dp.node.view import NodeView
 from rdma_dp.sharing.pool import Pool
@@ -121,8 +121,21 @@ def switchdev(node: NodeView) -> Iterator[Finding]:
                 subject=hca.name,
                 code=IneligibleCode.SWITCHDEV,
             )
+    for hca in node.concerned:
+        if _is_undecided(node, hca):
+            text = "its function is in switchdev mode, but no GID table shows whether it has RDMA"
+            yield unknown(text, subject=hca.name)
     left_out = f"not in any resource: {some(tuple(hca.name for hca in raw), _SHOWN)}"
     yield ok(left_out if raw else "no HCA is in switchdev mode")
+
+
+def _is_undecided(node: NodeView, hca: Hca) -> bool:
+    """Whether the PF has a switch id, and the tree does not have the GID tables of its HCA."""
+    if hca.function_type is not FunctionType.PF or not hca.ports:
+        return False
+    ids = (node.host.read_or_none(f"{CLASS_NET}/{name}/phys_switch_id") for name in hca.pf_names)
+    gids = f"{CLASS_INFINIBAND}/{hca.name}/ports/{hca.ports[0].number}/gids"
+    return any(ids) and not node.host.is_directory(gids)
 
 
 def _without_vfs(pool: Pool) -> Iterator[Hca]:
@@ -135,32 +148,4 @@ def _without_vfs(pool: Pool) -> Iterator[Hca]:
             yield hca
 
 
-@check(
-    "hca-management",
-    "No management function of an NVLink switch in a resource",
-    reads="/sys/bus/pci/devices/ADDRESS/vpd",
-    remedies=("lspci -vv -s ADDRESS | grep SMDL",),
-)
-def management(node: NodeView) -> Iterator[Finding]:
-    """On HGX and DGX boards from B200 on, four ConnectX-7 functions belong to the NVLink switches.
-    Their VPD has SMDL=SW_MNG. rdma-dp puts them into no resource, so there is nothing to do. If the
-    VPD cannot be read, a resource may have such a function, and the check warns. Then add
-    `exclude: {pciAddresses: [...]}` to the resource's selectors.
-    """
-    certain = tuple(
-        h.name for h in node.inventory.hcas if _has(h, IneligibleCode.NVLINK_SWITCH_MANAGEMENT)
-    )
-    for hca in node.concerned:
-        if hca.suspicion is not None and hca.function is not None:
-            address = hca.function.address
-            yield warn(
-                hca.suspicion.text,
-                f"lspci -vv -s {address} | grep SMDL",
-                subject=hca.name,
-                code=hca.suspicion.code,
-            )
-    left_out = f"not in any resource: {some(certain, _SHOWN)}"
-    yield ok(left_out if certain else "none is known")
-
-
-CHECKS = (nodes, netns, switchdev, management)
+CHECKS = (nodes, netns, switchdev)

@@ -132,7 +132,7 @@ def test_more_slots_than_the_gid_table_has_room_for_is_a_warning(
     result = seen("config-slots", host.root, wishful)
     assert [each.subject for each in result.findings] == ["rdma/a on mlx5_0", "rdma/a on mlx5_1"]
     assert told(result)[0].endswith(
-        "rdmaHcaMax is 64, but port 1 of its HCAs has GIDs for 63 more pods: 2 of 256 slots are in"
+        "rdmaHcaMax is 64, but port 1 of its HCAs has GIDs for 63 more pods: 4 of 256 slots are in"
         " use, and the interface of a pod takes 4 (two addresses, RoCE v1 and v2)"
     )
     fitting = a_config(tmp_path, resource("vendors: [15b3]", slots=63))

@@ -102,6 +102,13 @@ def test_the_rate_of_a_port_that_is_down_says_nothing(fresh: Fresh) -> None:
     assert seen("hca-rate", host.root).verdict is Verdict.OK
 
 
+def test_a_rate_that_is_not_shown_is_unknown(fresh: Fresh) -> None:
+    """H14: the other rates say nothing of this one."""
+    gone = "functions: {0000:4f:00.0: {hcas: {mlx5_4: {remove: [ports/1/rate]}}}}"
+    result = seen("hca-rate", fresh(ailing("dgx-h100", gone)).root)
+    assert told(result) == ["unknown mlx5_4: an ACTIVE port does not show its rate"]
+
+
 def test_a_soft_hca_has_no_card_to_compare(sample: Sample) -> None:
     assert seen("hca-rate", sample("soft")).verdict is Verdict.OK
 
