@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from rdma_dp import __version__
 from rdma_dp.cli import arguments
-from rdma_dp.cli.output import EMPTY_RESOURCE, FAILED, OK, complain, print_json, say
+from rdma_dp.cli.output import EMPTY_RESOURCE, FAILED, OK, complain, print_json, print_lines, say
 from rdma_dp.errors import RdmaDpError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def topo(options: argparse.Namespace) -> int:
     elif options.output == "svg":
         from rdma_dp.render.topology import svg
 
-        say(svg.drawing(view))
+        print_lines(svg.drawing(view))
     else:
         from rdma_dp.render import console
         from rdma_dp.render.topology import drawing
@@ -254,7 +254,7 @@ def completion(options: argparse.Namespace) -> int:
 
     from rdma_dp.cli.verb_table import parser
 
-    say(shtab.complete(parser(), options.shell))
+    print_lines(shtab.complete(parser(), options.shell))
     return OK
 
 

@@ -18,6 +18,7 @@ from rdma_dp.kubelet.device_plugin.handover_state import Handover, HandoverState
 from rdma_dp.log import Notice
 from rdma_dp.sharing.allocation import NoHcaError, UnknownSlotError, allocate
 from rdma_dp.sharing.pool import Pool
+from rdma_dp.text import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -117,9 +118,9 @@ class Plugin(rpc.DevicePluginServicer):
         try:
             grants = [allocate(pool, each.devices_ids) for each in request.container_requests]
         except UnknownSlotError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, one_line(str(error)))
         except NoHcaError as error:
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, one_line(str(error)))
         else:
             return messages.allocate_response(grants, pool.cdi)
 

@@ -2,11 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
-from enum import Enum
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, TypeVar, cast
 
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.host.processes import CONTAINER_LOG
@@ -14,6 +11,7 @@ from rdma_dp.node.snapshot import pci_serials
 from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Symlink
 from rdma_dp.node.snapshot.model import Snapshot
 from rdma_dp.node.snapshot.pseudonyms import Pseudonyms, host_pattern
+from rdma_dp.text import with_texts
 
 _SWITCH_IDS = frozenset({"phys_switch_id", "phys_port_id"})
 _NO_ADDRESSES = frozenset({"ipv4"})
@@ -32,8 +30,6 @@ _OF_A_CARD: Mapping[str, Callable[[bytes], bytes]] = {
     "vpd": pci_serials.without_serials,
     "config": pci_serials.config_space_without_serials,
 }
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +55,8 @@ def anonymous(snapshot: Snapshot, hosts: Iterable[str]) -> Anonymous:
     left_out = tuple(p for p, e in contents.entries.items() if _is_binary(p, e))
     made = Snapshot(
         contents=_contents(contents, pseudonyms, frozenset(left_out)),
-        netlink=_with_texts(snapshot.netlink, pseudonyms.text),
-        answers=_with_texts(snapshot.answers, pseudonyms.text),
+        netlink=with_texts(snapshot.netlink, pseudonyms.text),
+        answers=with_texts(snapshot.answers, pseudonyms.text),
         config=_config(snapshot.config, pseudonyms),
         versions={n: pseudonyms.text(v, keep=_NO_ADDRESSES) for n, v in snapshot.versions.items()},
         raw=False,
@@ -112,25 +108,6 @@ def _config(config: FoundConfig | None, pseudonyms: Pseudonyms) -> FoundConfig |
     return replace(config, file=Path(pseudonyms.text(config.file.name)), content=content)
 
 
-def _with_texts(value: T, text: Callable[[str], str]) -> T:
-    """The same frozen value with every text in it replaced."""
-    return cast("T", _mapped(value, text))
-
-
-def _mapped(value: Any, text: Callable[[str], str]) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(
-            value, **{f.name: _mapped(getattr(value, f.name), text) for f in fields(value)}
-        )
-    if isinstance(value, Mapping):
-        found = {_mapped(key, text): _mapped(each, text) for key, each in value.items()}
-        return MappingProxyType(found)
-    if isinstance(value, tuple):
-        return tuple(_mapped(each, text) for each in value)
-    # A StrEnum is one of a few words, not a text.
-    return text(value) if isinstance(value, str) and not isinstance(value, Enum) else value
-
-
 def _texts(snapshot: Snapshot) -> Iterator[str]:
     contents = snapshot.contents
     for path, entry in sorted(contents.entries.items()):
@@ -145,7 +122,7 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
     yield from contents.magic_links.values()
     in_answers: dict[str, str] = {}
     for value in (snapshot.netlink, snapshot.answers):
-        _with_texts(value, lambda text: in_answers.setdefault(text, text))
+        with_texts(value, lambda text: in_answers.setdefault(text, text))
     yield from in_answers
     if snapshot.config is not None and snapshot.config.content is not None:
         yield _decoded(snapshot.config.content)

@@ -12,7 +12,7 @@ from rdma_dp.render.device_names import device_name
 from rdma_dp.render.discover import port_text
 from rdma_dp.render.topology.distances import Cell, Line, lines
 from rdma_dp.render.topology.pcie_tree import HOST_BRIDGE, Branch, Device, More, Node, View, tree
-from rdma_dp.text import NAMES_IN_LINE, some
+from rdma_dp.text import NAMES_IN_LINE, in_lines, some
 
 COLOURS = {
     Distance.PIX: "green",
@@ -27,6 +27,7 @@ _GPUS_IN_BLOCK = 10  # columns of the matrix, 7 characters each
 
 def drawing(view: View) -> RenderableType:
     """The tree, then the matrix of distances."""
+    view = in_lines(view)
     rows = _rows()
     for node in tree(view):
         rows.add_row(Text(f"{node.kind} {node.address}", "bold"))

@@ -1,10 +1,9 @@
 """The node as a picture for a ticket or a slide: one SVG that refers to no other file. Pure.
 
 Boxes contain boxes as in the hardware: NUMA node, host bridge, switch, device. Names come from the
-kernel and from administrators, so every text must give well-formed XML.
+kernel and from administrators. `in_lines` escapes the characters that XML does not allow.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
@@ -24,6 +23,7 @@ from rdma_dp.render.topology.pcie_tree import (
     View,
     tree,
 )
+from rdma_dp.text import in_lines
 
 _WIDTH = 1280.0  # pixels, the least: the width of a slide
 _LEAF = (160.0, 78.0)
@@ -60,9 +60,6 @@ _FILLS = {
     Distance.UNKNOWN: "#e2e8f0",
 }
 
-# Characters that XML 1.0 does not allow (section 2.2, Char).
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
 
 @dataclass(frozen=True, slots=True)
 class _Box:
@@ -75,6 +72,7 @@ class _Box:
 
 def drawing(view: View) -> str:
     """The picture as SVG text; the same view always gives the same text."""
+    view = in_lines(view)
     nodes = [_branch(node, view) for node in tree(view)]
     boxes = [*nodes, *_matrix(view.topology, view.measured)]
     top = 64.0
@@ -141,7 +139,7 @@ def _leaf(kind: str, texts: Sequence[str]) -> _Box:
 
     def draw(parent: Element, x: float, y: float) -> None:
         group = SubElement(parent, "g")
-        SubElement(group, "title").text = _clean("\n".join(texts))  # a browser's tooltip
+        SubElement(group, "title").text = "\n".join(texts)  # a browser's tooltip
         _rectangle(group, (x, y, width, height), kind, 6)
         for number, text in enumerate(texts):
             length = _LINE_LENGTH if number else _NAME_LENGTH
@@ -259,12 +257,8 @@ def _write(
     where = {"class": style, "x": f"{x:g}", "y": f"{y:g}"}
     if anchor is not None:
         where["text-anchor"] = anchor
-    SubElement(parent, "text", where).text = _clean(text)
+    SubElement(parent, "text", where).text = text
 
 
 def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def _clean(text: str) -> str:
-    return _FORBIDDEN.sub("\ufffd", text)
