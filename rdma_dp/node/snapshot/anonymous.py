@@ -7,15 +7,19 @@ from pathlib import Path
 
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.host.processes import CONTAINER_LOG
-from rdma_dp.node.snapshot import pci_serials
+from rdma_dp.kubelet.directories import WELL_KNOWN_ROOTS
+from rdma_dp.kubelet.views import KubeletView
+from rdma_dp.node.snapshot import pci_serials, reductions
+from rdma_dp.node.snapshot.config_prose import without_prose
 from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Symlink
 from rdma_dp.node.snapshot.model import Snapshot
-from rdma_dp.node.snapshot.pseudonyms import Pseudonyms, host_pattern
+from rdma_dp.node.snapshot.name_pseudonyms import host_pattern
+from rdma_dp.node.snapshot.pseudonyms import Pseudonyms
 from rdma_dp.text import with_texts
 
 _SWITCH_IDS = frozenset({"phys_switch_id", "phys_port_id"})
-_NO_ADDRESSES = frozenset({"ipv4"})
-_NO_HOSTS = frozenset({"host"})
+_NO_ADDRESSES = frozenset({"ipv4", "dotted"})
+_NO_HOSTS = frozenset({"host", "domain"})
 
 # Files in which four numbers with dots are a version, and files with fixed words of the kernel.
 _KEPT_IN = {
@@ -51,7 +55,12 @@ def anonymous(snapshot: Snapshot, hosts: Iterable[str]) -> Anonymous:
     contents = snapshot.contents
     hosts = tuple(dict.fromkeys(filter(None, hosts)))
     unchanged = tuple(host for host in hosts if _means_more(host, contents.entries))
-    pseudonyms = Pseudonyms(_texts(snapshot), (host for host in hosts if host not in unchanged))
+    pseudonyms = Pseudonyms(
+        _texts(snapshot),
+        (host for host in hosts if host not in unchanged),
+        unchanged,
+        _kubelets_directories(snapshot.answers.kubelet),
+    )
     left_out = tuple(p for p, e in contents.entries.items() if _is_binary(p, e))
     made = Snapshot(
         contents=_contents(contents, pseudonyms, frozenset(left_out)),
@@ -92,6 +101,8 @@ def _content(path: str, content: bytes, pseudonyms: Pseudonyms) -> bytes:
     name = path.rpartition("/")[2]
     if name in _OF_A_CARD:
         return _OF_A_CARD[name](content)
+    if (reduced := reductions.reduction(path)) is not None:
+        content = reduced(_decoded(content)).encode("utf-8", "surrogateescape")
     if name in _SWITCH_IDS:
         return pseudonyms.switch_id(_decoded(content)).encode("utf-8", "surrogateescape")
     keep = _KEPT_IN.get(name, frozenset())
@@ -104,8 +115,22 @@ def _config(config: FoundConfig | None, pseudonyms: Pseudonyms) -> FoundConfig |
         return None
     content = config.content
     if content is not None:
-        content = pseudonyms.text(_decoded(content)).encode("utf-8", "surrogateescape")
-    return replace(config, file=Path(pseudonyms.text(config.file.name)), content=content)
+        text = without_prose(_decoded(content))
+        content = pseudonyms.text(text).encode("utf-8", "surrogateescape")
+    failure = config.failure and pseudonyms.text(config.failure)
+    name = pseudonyms.text(config.file.name)
+    return replace(config, file=Path(name), content=content, failure=failure)
+
+
+def _kubelets_directories(view: KubeletView | None) -> Iterator[str]:
+    """The directories of kubelet that are not where distributions keep them."""
+    if view is None:
+        return
+    kept = list(WELL_KNOWN_ROOTS)
+    for path in (view.root, *view.elsewhere, view.device_plugins, view.plugins_registry):
+        if path.strip("/") and not any(f"{path}/".startswith(f"{each}/") for each in kept):
+            kept.append(path)
+            yield path
 
 
 def _texts(snapshot: Snapshot) -> Iterator[str]:
