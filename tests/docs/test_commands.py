@@ -31,6 +31,7 @@ VERBS = {
     "describe": set(),
     "exec": {"--"},
     "get": {"-o", "-l"},
+    "label": set(),
     "logs": {"-l", "--prefix", "-f"},
     "patch": {"--type", "--patch-file"},
     "rollout": set(),
