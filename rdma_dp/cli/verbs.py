@@ -50,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
         defaults=Defaults(options.use_cdi, options.set_links_up),
         cdi_directory=options.cdi_dir,
         device_info_directory=options.device_info_dir,
+        metrics=options.metrics,
+        probe_socket=options.probe_socket,
     )
     try:
         asyncio.run(run_daemon(settings))
@@ -190,7 +192,7 @@ def doctor(options: argparse.Namespace) -> int:
     if options.output == "json":
         print_json(doctor.document(results))
     else:
-        console.show(doctor.table(results))
+        console.show(doctor.table(results, every=options.all or bool(options.only)))
     verdict = worst(result.verdict for result in results)
     return {Verdict.WARN: 1, Verdict.FAIL: 2}.get(verdict, OK)
 

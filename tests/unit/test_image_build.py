@@ -21,8 +21,8 @@ def test_the_locked_build_tools_are_those_that_the_project_requires() -> None:
     required = project["build-system"]["requires"]
     assert project["dependency-groups"]["build"] == required
     locked = (REPO / "requirements-build.lock").read_text()
-    assert all(re.search(rf"^{re.escape(each)} \\", locked, re.M) for each in required)
-    pins = re.findall(r"^\S+==\S+", locked, re.M)
+    assert all(re.search(rf"^{re.escape(each)} \\", locked, re.MULTILINE) for each in required)
+    pins = re.findall(r"^\S+==\S+", locked, re.MULTILINE)
     everything = (REPO / "requirements-dev.lock").read_text()
     assert len(pins) >= len(required)
     assert all(f"{pin} \\" in everything for pin in pins)
@@ -30,5 +30,5 @@ def test_the_locked_build_tools_are_those_that_the_project_requires() -> None:
 
 def test_the_build_gets_the_files_that_it_copies() -> None:
     sent = (REPO / ".dockerignore").read_text().split()
-    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.M)
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)
     assert {word for words in copied for word in words.split()} <= {w.lstrip("!") for w in sent}
