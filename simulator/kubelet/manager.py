@@ -32,7 +32,7 @@ GRACE = (
 
 @dataclass(slots=True)
 class Endpoint:
-    """The target of Allocate for a resource. `client` is None for a resource from before a restart."""
+    """The target of Allocate for a resource. `client` is None for one from before a restart."""
 
     client: PluginClient | None = None
     options: pb.DevicePluginOptions | None = None

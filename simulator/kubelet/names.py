@@ -1,4 +1,4 @@
-"""The resource names that kubelet accepts (IsExtendedResourceName in its pkg/apis/core/v1/helper)."""
+"""The resource names that kubelet accepts (its pkg/apis/core/v1/helper, IsExtendedResourceName)."""
 
 import re
 

@@ -40,7 +40,7 @@ _WATCHED = _APPEARED | Mask.DELETE
 
 
 def next_pause(pause: float) -> float:
-    """The seconds between this attempt and the next one. `pause` is the time before this attempt."""
+    """The seconds until the next attempt, if this one came `pause` seconds after its own."""
     return min(2 * pause, LONGEST_RETRY)
 
 

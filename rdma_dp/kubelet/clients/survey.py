@@ -22,7 +22,7 @@ from rdma_dp.kubelet.views import KubeletView, PluginSocket, PodResources, Socke
 def ask_kubelet(
     root: Path, directories: KubeletDirectories, roots: Sequence[str] = ()
 ) -> KubeletView:
-    """The state below kubelet's root directory. `roots` are other directories that may be it."""
+    """The state below kubelet's root directory. `roots` are other candidates."""
     return asyncio.run(survey_kubelet(root, directories, roots))
 
 
