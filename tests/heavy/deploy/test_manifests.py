@@ -1,4 +1,4 @@
-"""Every manifest and every kustomization: valid, and no more than is needed."""
+"""Every manifest and every kustomization is valid, and has no more than it needs."""
 
 from pathlib import Path
 
