@@ -72,7 +72,7 @@ def answers_a_wrong_node() -> Any:
 
 
 def lists_but_once() -> Any:
-    """Its list is always one change behind."""
+    """It sends only its first list."""
 
     async def first_only(
         self: servicer.Plugin, request: pb.Empty, context: servicer.Context
