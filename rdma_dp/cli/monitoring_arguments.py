@@ -23,6 +23,18 @@ def add_monitoring_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_pods_format(parser: argparse.ArgumentParser) -> None:
+    """The format of `rdma-dp pods`."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        choices=("table", "wide", "json"),
+        default="table",
+        metavar="FORMAT",
+        help="table, wide (with the ids of the slots) or json (default: %(default)s)",
+    )
+
+
 def _address(text: str) -> Address:
     try:
         return Address.parse(text)

@@ -75,6 +75,22 @@ VERBS = [
         failed=NOT_LOOKED,
     ),
     Verb(
+        "pods",
+        NODE,
+        verbs.pods,
+        [
+            arguments.add_config,
+            monitoring_arguments.add_pods_format,
+            arguments.add_use_cdi,
+            arguments.add_kubelet_directories,
+            arguments.add_root,
+        ],
+        [
+            "rdma-dp pods --config config.json",
+            "rdma-dp pods --config config.json --output wide",
+        ],
+    ),
+    Verb(
         "topo",
         NODE,
         verbs.topo,

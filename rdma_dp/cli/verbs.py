@@ -197,6 +197,32 @@ def doctor(options: argparse.Namespace) -> int:
     return {Verdict.WARN: 1, Verdict.FAIL: 2}.get(verdict, OK)
 
 
+def pods(options: argparse.Namespace) -> int:
+    """List the pods that hold slots, their HCAs, and who owns queue pairs."""
+    from rdma_dp.config import Defaults
+    from rdma_dp.node.usage import usage
+    from rdma_dp.node.view import view_node
+    from rdma_dp.render import console, pods
+
+    source, config = _open(options)
+    if _loaded(config, use_cdi=options.use_cdi) is None:
+        return FAILED
+    node = view_node(
+        source,
+        config,
+        defaults=Defaults(use_cdi=options.use_cdi),
+        kubelet_root=options.kubelet_root_dir,
+        device_plugins=options.device_plugins_dir,
+    )
+    found = usage(node)
+    if options.output == "json":
+        print_json(pods.document(found))
+    else:
+        wide = options.output == "wide"
+        console.show(pods.table(found, wide=wide), wide=wide)
+    return FAILED if found.pods is None else OK
+
+
 def snapshot(options: argparse.Namespace) -> int:
     """Save everything rdma-dp reads from this node to a file.
 

@@ -22,10 +22,9 @@ class Address:
         host, _, port = text.rpartition(":")
         if not (port.isascii() and port.isdigit() and 0 < int(port) <= 65535):
             raise RdmaDpError(f"{text!r} has no port from 1 to 65535", _HINT)
+        # Brackets of IPv6 may be left out: a manifest has $(HOST_IP):PORT for every cluster.
         if host.startswith("[") and host.endswith("]"):
             host = host[1:-1]
-        elif ":" in host:
-            raise RdmaDpError(f"{text!r}: an IPv6 address needs brackets", _HINT)
         try:
             ipaddress.ip_address(host)
         except ValueError:

@@ -1,10 +1,15 @@
-"""Metric families: the project's prefix, and label values that are never missing."""
+"""Metric families: the project's prefix, and label values that are never missing.
+
+Label values can be names of the kernel with any bytes. The page of metrics is UTF-8, so they are
+escaped as in the log.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 from rdma_dp.metrics import BOUNDS, Histogram, Labels, Tally
+from rdma_dp.text import in_lines
 
 PREFIX = "rdma_dp_"
 
@@ -15,7 +20,7 @@ def gauge(
     """A gauge with these label names; each sample has the values of the labels and the number."""
     family = GaugeMetricFamily(PREFIX + name, meaning, labels=labels)
     for values, number in samples:
-        family.add_metric(values, number)
+        family.add_metric(in_lines(tuple(values)), number)
     return family
 
 
@@ -25,7 +30,7 @@ def counter(
     """A counter. The library appends "_total" to its name."""
     family = CounterMetricFamily(PREFIX + name, meaning, labels=labels)
     for values, number in samples:
-        family.add_metric(values, number)
+        family.add_metric(in_lines(tuple(values)), number)
     return family
 
 

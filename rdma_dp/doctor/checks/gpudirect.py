@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from rdma_dp.discovery.pcie_config import Acs
 from rdma_dp.discovery.pcie_topology import read_acs, read_iommu
 from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
+from rdma_dp.doctor.facts.virtual import TOPOLOGY_FILE, is_virtual, not_the_hardwares_tree
 from rdma_dp.host.files import Host
 from rdma_dp.host.paths import (
     ARM_CPU,
-    CPUS,
     IOMMU_GROUPS,
     KERNEL_RELEASE,
     MEMORY_PEERS,
@@ -97,7 +97,7 @@ def _has_dmabuf(release: str | None) -> bool | None:
     "gpu-affinity",
     "An HCA near every GPU",
     reads="the real paths below /sys/bus/pci/devices, numa_node",
-    remedies=("rdma-dp topo",),
+    remedies=("rdma-dp topo", TOPOLOGY_FILE),
 )
 def affinity(node: NodeView) -> Iterator[Finding]:
     """NCCL lets an HCA reach a GPU directly over PCIe switches (PIX, PXB). A GPU whose nearest HCA
@@ -106,8 +106,8 @@ def affinity(node: NodeView) -> Iterator[Finding]:
     links and the Data Direct function of a ConnectX-8 connect what is distant in the PCIe tree.
     """
     gpus = _gpus(node)
-    if gpus and _is_virtual(node):
-        yield unknown("a virtual machine, whose PCIe tree is not that of the hardware")
+    if gpus and is_virtual(node):
+        yield not_the_hardwares_tree()
         return
     hcas = _hcas(node)
     near = [node.topology.nearest(gpu, hcas) for gpu in gpus]
@@ -133,14 +133,19 @@ def _counted(distances: Sequence[Distance | None]) -> str:
     "gpu-acs",
     "No redirection through the CPU between GPU and HCA (ACS)",
     reads="/sys/bus/pci/devices/BRIDGE/config, as root",
-    remedies=("setpci -s BRIDGE ECAP_ACS+6.w=0000",),
+    remedies=("setpci -s BRIDGE ECAP_ACS+6.w=0000", TOPOLOGY_FILE),
 )
 def acs(node: NodeView) -> Iterator[Finding]:
     """With Access Control Services (ACS) a PCIe switch redirects the traffic between an HCA and a
     GPU below it to the CPU: that is slow, or does not work. Disable ACS in the BIOS; the effect of
     setpci ends with the next boot. Virtual machines with passed-through devices need ACS. The
     check does not warn on a Grace, where a ConnectX-8 needs other settings: see NVIDIA's rdma_topo.
+    In a virtual machine it is unknown: the bridges there are emulated, and the real ones are set
+    on the hypervisor.
     """
+    if _gpus(node) and is_virtual(node):
+        yield not_the_hardwares_tree()
+        return
     bridges = _bridges(node)
     if _gpus(node) and not bridges:
         yield ok("no PCIe switch is between a GPU and an HCA")
@@ -248,13 +253,6 @@ def _is_grace(host: Host) -> bool:
         return False
     implementer, part = core >> 24 & 0xFF, core >> 4 & 0xFFF  # kernel arch/arm64 asm/cputype.h
     return (implementer, part) == _NEOVERSE_V2 or implementer == _OF_NVIDIA
-
-
-def _is_virtual(node: NodeView) -> bool:
-    """Whether the PCIe tree is a hypervisor's: real GPUs have a port above them."""
-    bare = any(not gpu.place.bridges for gpu in node.topology.gpus)
-    flags = re.search(r"^flags\s*:(.*)$", node.host.read_or_none(CPUS) or "", re.MULTILINE)
-    return bare or (flags is not None and "hypervisor" in flags[1].split())
 
 
 CHECKS = (peer_memory, affinity, acs, iommu)

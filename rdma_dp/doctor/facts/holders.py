@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rdma_dp.doctor.check import Finding, not_checked, unknown
-from rdma_dp.doctor.facts import containers
-from rdma_dp.doctor.facts.containers import Container, Name
 from rdma_dp.doctor.facts.roce import roce_ports
 from rdma_dp.host.files import HostError
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.kubelet.views import PodResources
+from rdma_dp.node import containers
+from rdma_dp.node.containers import Container, Name
 from rdma_dp.node.view import NodeView
 
 # A pod that shares the node's PID namespace and has the node's files below /host.

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rdma_dp.config.loading import FoundConfig
+from rdma_dp.host.environments import is_environment, without_secrets
 from rdma_dp.host.processes import CONTAINER_LOG
+from rdma_dp.host.routes import with_addresses
 from rdma_dp.kubelet.directories import WELL_KNOWN_ROOTS
 from rdma_dp.kubelet.views import KubeletView
 from rdma_dp.node.snapshot import pci_serials, reductions
@@ -101,10 +103,15 @@ def _content(path: str, content: bytes, pseudonyms: Pseudonyms) -> bytes:
     name = path.rpartition("/")[2]
     if name in _OF_A_CARD:
         return _OF_A_CARD[name](content)
-    if (reduced := reductions.reduction(path)) is not None:
+    if is_environment(path):
+        content = without_secrets(content)
+    if (reduced := reductions.reduction(path, pseudonyms.process)) is not None:
         content = reduced(_decoded(content)).encode("utf-8", "surrogateescape")
     if name in _SWITCH_IDS:
         return pseudonyms.switch_id(_decoded(content)).encode("utf-8", "surrogateescape")
+    if _is_routes(path):
+        text = with_addresses(_decoded(content), pseudonyms.text)
+        return pseudonyms.text(text).encode("utf-8", "surrogateescape")
     keep = _KEPT_IN.get(name, frozenset())
     return pseudonyms.text(_decoded(content), keep=keep).encode("utf-8", "surrogateescape")
 
@@ -139,7 +146,10 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
         yield from path.split("/")
         match entry:
             case File(content) if content is not None and path.rpartition("/")[2] not in _OF_A_CARD:
-                yield _decoded(content)
+                text = _decoded(content)
+                yield text
+                if _is_routes(path):
+                    yield from _addresses(text)
             case Symlink(target):
                 yield from target.split("/")
             case Directory(names):
@@ -153,11 +163,22 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
         yield _decoded(snapshot.config.content)
 
 
+def _is_routes(path: str) -> bool:
+    """Whether it is /proc/net/route, whose addresses are numbers."""
+    return path.endswith("/net/route")
+
+
+def _addresses(routes: str) -> Iterator[str]:
+    found: dict[str, str] = {}
+    with_addresses(routes, lambda address: found.setdefault(address, address))
+    yield from found
+
+
 def _is_binary(path: str, entry: Entry) -> bool:
     """Whether a file is not text. A text may be padded with NULs, as node_desc is."""
     if not isinstance(entry, File) or entry.content is None:
         return False
-    if path.rpartition("/")[2] in (*_OF_A_CARD, "node_desc"):
+    if path.rpartition("/")[2] in (*_OF_A_CARD, "node_desc") or is_environment(path):
         return False
     return b"\0" in entry.content.rstrip(b"\0\n")
 

@@ -37,6 +37,7 @@ class Names:
         self._hosts: dict[str, str] = {}
         self._domains: set[str] = set()
         self._users: dict[str, str] = {}
+        self._processes: dict[str, str] = {}
         self._directories = {path: f"/directory-{n}" for n, path in enumerate(directories, 1)}
         for name in filter(None, wanted):
             label, _, domain = name.partition(".")
@@ -79,6 +80,10 @@ class Names:
         """The pseudonym of "user@host"."""
         return self._users.setdefault(name.lower(), f"user-{len(self._users) + 1}@{_DOMAIN}")
 
+    def process(self, name: str) -> str:
+        """The pseudonym of a process name."""
+        return self._processes.setdefault(name, f"process-{len(self._processes) + 1}")
+
     def directory(self, path: str) -> str:
         """The pseudonym of a directory."""
         return self._directories[path]
@@ -89,5 +94,6 @@ class Names:
         return {
             "host names": len(hosts),
             "user names": len(self._users),
+            "process names": len(self._processes),
             "directories": len(self._directories),
         }

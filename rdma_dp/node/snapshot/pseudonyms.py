@@ -101,6 +101,10 @@ class Pseudonyms:
         """The name of a container's log, in which underscores separate names, with pseudonyms."""
         return "_".join(map(self.text, name.split("_")))
 
+    def process(self, name: str) -> str:
+        """The pseudonym of a process name."""
+        return self._names.process(name)
+
     def _replaced(self, text: str, keep: frozenset[str]) -> str:
         def replaced(match: re.Match[str]) -> str:
             form = _form(match)

@@ -1,7 +1,7 @@
 """A tree that records each question and its answer.
 
 It asks the tree below each question once. A caller that asks twice gets the same answer twice, as
-it will from the snapshot.
+it will from the snapshot. Of an environment it keeps only a few variables, also in a raw snapshot.
 """
 
 import errno
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.environments import is_environment, without_secrets
 from rdma_dp.host.tree import Status, Tree
 from rdma_dp.node.snapshot import limits
 from rdma_dp.node.snapshot.contents import (
@@ -103,6 +104,8 @@ class RecordingTree:
 
     def _read(self, where: str, limit: int) -> bytes:
         content = self._tree.read(where, limit)
+        if is_environment(where):
+            content = without_secrets(content)
         self._bytes += len(content)
         if len(content) > limits.FILE_BYTES:
             raise RdmaDpError(f"/{where} is too large for a snapshot: {len(content)} bytes")

@@ -2,20 +2,25 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 from rdma_dp.host.paths import NVIDIA_VERSION
 from rdma_dp.host.processes import membership
 
 _PROCESS = re.compile(r"proc/\d+/(?:task/\d+/)?(stat|status|comm|cgroup)")
-_NAME = "process"  # instead of the name of every process
 
 
-def reduction(path: str) -> Callable[[str], str] | None:
-    """What takes the rest out of the file at this path; None for a file that is kept as a whole."""
+def reduction(path: str, process: Callable[[str], str]) -> Callable[[str], str] | None:
+    """Removes the rest of the file at this path; None for a file that is kept as a whole.
+
+    `process` returns the pseudonym of a process name.
+    """
     if path == NVIDIA_VERSION:
         return _without_builder
     found = _PROCESS.fullmatch(path)
-    return None if found is None else _OF_A_PROCESS[found[1]]
+    if found is None:
+        return None
+    return _cgroup if found[1] == "cgroup" else partial(_RENAMED[found[1]], process=process)
 
 
 def _without_builder(text: str) -> str:
@@ -23,14 +28,23 @@ def _without_builder(text: str) -> str:
     return re.sub(r"(Release Build|Debug Build)?[ ]*\([^()\n]*\)[^\n]*", r"\1", text)
 
 
-def _stat(text: str) -> str:
+def _stat(text: str, process: Callable[[str], str]) -> str:
     before, bracket, rest = text.partition("(")
-    _, end, after = rest.rpartition(")")
-    return f"{before}({_NAME}){after}" if bracket and end else text
+    name, end, after = rest.rpartition(")")
+    return f"{before}({process(name)}){after}" if bracket and end else text
 
 
-def _status(text: str) -> str:
-    return re.sub(r"^Name:.*", f"Name:\t{_NAME}", text, flags=re.MULTILINE)
+def _status(text: str, process: Callable[[str], str]) -> str:
+    return re.sub(
+        r"^Name:\s*(.*)", lambda name: f"Name:\t{process(name[1])}", text, flags=re.MULTILINE
+    )
+
+
+def _comm(text: str, process: Callable[[str], str]) -> str:
+    return f"{process(text.rstrip(chr(10)))}\n"
+
+
+_RENAMED = {"stat": _stat, "status": _status, "comm": _comm}
 
 
 def _cgroup(text: str) -> str:
@@ -43,11 +57,3 @@ def _cgroup_line(line: str) -> str:
         return line
     head = ":".join(line.split(":", 2)[:2])
     return f"{head}:/\n" if line.count(":") >= 2 else line
-
-
-_OF_A_PROCESS: dict[str, Callable[[str], str]] = {
-    "stat": _stat,
-    "status": _status,
-    "comm": lambda _: f"{_NAME}\n",
-    "cgroup": _cgroup,
-}

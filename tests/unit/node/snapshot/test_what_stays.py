@@ -52,6 +52,7 @@ FILES = {
     "proc/4711/comm": "acme trainer\n",
     "proc/4711/cgroup": f"0::/kubepods.slice/pod{POD}/cri-containerd-{CONTAINER}.scope\n",
     "proc/4711/net/dev": "  eth0net1: 1 2 3\n",
+    "proc/4711/environ": "WANDB_USER=jane\0NCCL_IB_GID_INDEX=3\0HOME=/home/jane\0",
     "proc/17/cgroup": "12:cpu:/system.slice/acme-agent.service\n0::/user.slice/jane.scope\n",
     "sys/class/net/ens1f0np0/ifalias": (
         f"to 001b.213c.4d5e of sw1.rack4.dc2.acme.example, db3.acme.example, see {UUID} and"
@@ -100,6 +101,8 @@ STAYS = {
     ),
     "process IDs, user IDs and start times": ("proc/4711/stat", "10077", "98765"),
     "the name of the config's file, without its directory": ("rdma-config.yaml",),
+    "the variables NCCL_IB_HCA, NCCL_IB_GID_INDEX and NCCL_NET_GDR_LEVEL of processes of pods;"
+    " other variables are never kept, not even with `--raw`": ("nccl_ib_gid_index=3",),
     "unknown keys of the config, without their values; with them if the text is not valid or has"
     " aliases of YAML": ("owner:", "contacts:", "note:"),
     "host names that are shorter than three characters or are also the name of a file; `snapshot`"
