@@ -7,7 +7,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from rdma_dp.cli.config_input import found_config, loaded_config
-from rdma_dp.cli.output import EMPTY_RESOURCE, FAILED, OK, complain, print_json, say
+from rdma_dp.cli.output import EMPTY_RESOURCE, FAILED, OK, complain, print_json, print_lines, say
 
 if TYPE_CHECKING:
     from rdma_dp.config.loading import FoundConfig
@@ -52,7 +52,7 @@ def topo(options: argparse.Namespace) -> int:
     elif options.output == "svg":
         from rdma_dp.render.topology import svg
 
-        say(svg.drawing(view))
+        print_lines(svg.drawing(view))
     else:
         from rdma_dp.render import console
         from rdma_dp.render.topology import drawing

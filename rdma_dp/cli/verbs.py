@@ -12,7 +12,7 @@ import sys
 
 from rdma_dp import __version__
 from rdma_dp.cli.config_input import found_config, loaded_config, log_problems, say_warnings
-from rdma_dp.cli.output import FAILED, OK, complain, print_json, say
+from rdma_dp.cli.output import FAILED, OK, complain, print_json, print_lines, say
 from rdma_dp.errors import RdmaDpError
 
 logger = logging.getLogger("rdma_dp")
@@ -90,5 +90,5 @@ def completion(options: argparse.Namespace) -> int:
 
     from rdma_dp.cli.verb_table import parser
 
-    say(shtab.complete(parser(), options.shell))
+    print_lines(shtab.complete(parser(), options.shell))
     return OK

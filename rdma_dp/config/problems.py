@@ -1,11 +1,11 @@
 """Problems of a config. Each has its place, so that all of them can be reported at once."""
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.text import json_text
 
 Location = tuple[str | int, ...]  # keys and list positions, from the top: ("configList", 0, ...)
 
@@ -81,9 +81,7 @@ def path_of(location: Location) -> str:
 def shown(value: object) -> str:
     """A value of a config as one short printable line, quoted as in JSON."""
     if isinstance(value, str):
-        text = json.dumps(value[:_LONGEST_SHOWN]).replace(
-            "\x7f", "\\u007f"
-        )  # JSON does not escape it
+        text = json_text(value[:_LONGEST_SHOWN], ascii_only=True)
         return text + ("..." if value[_LONGEST_SHOWN:] else "")
-    text = json.dumps(value)
+    text = json_text(value, ascii_only=True)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

@@ -12,6 +12,11 @@ from rdma_dp.inventory.verdicts import Ineligible, IneligibleCode, Suspicion, Su
 
 _CLASS_INFINIBAND_CONTROLLER = 0x0207  # pci.ids: network controller, InfiniBand
 
+# Containers get lists of names, with commas between names and a colon before a port. The kernel
+# itself allows these characters, and newlines: `rdma dev set` only wants a name that is new (kernel
+# drivers/infiniband/core/device.c, ib_device_rename).
+_NOT_IN_LISTS = frozenset(" ,:")
+
 _EXCLUSIVE_NETNS = Ineligible(
     IneligibleCode.NETNS_EXCLUSIVE,
     "RDMA devices are in exclusive network-namespace mode, so a pod cannot use an HCA of the host;"
@@ -33,7 +38,8 @@ def with_verdict(sources: Sources, hca: Hca, netns_mode: str | None) -> Hca:
     """The HCA with the first reason not to share it (permanent ones first), or a suspicion."""
     management, suspicion = _switch_management(sources, hca)
     ineligible = (
-        _without_verbs(sources, hca)
+        _unusable_name(hca)
+        or _without_verbs(sources, hca)
         or management
         or _raw_ethernet(sources, hca)
         or _faulty_node(hca)
@@ -45,6 +51,16 @@ def with_verdict(sources: Sources, hca: Hca, netns_mode: str | None) -> Hca:
 def unreadable(error: HostError) -> Ineligible:
     """The verdict on an HCA whose files cannot be read."""
     return Ineligible(IneligibleCode.UNREADABLE, str(error))
+
+
+def _unusable_name(hca: Hca) -> Ineligible | None:
+    if hca.name.isprintable() and _NOT_IN_LISTS.isdisjoint(hca.name):
+        return None
+    return Ineligible(
+        IneligibleCode.NAME,
+        "its name has a space, a comma, a colon or a character that cannot be printed, so it cannot"
+        " be written into a container's variables; `rdma dev set HCA name NAME` renames it",
+    )
 
 
 def _faulty_node(hca: Hca) -> Ineligible | None:

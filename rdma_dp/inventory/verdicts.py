@@ -26,6 +26,7 @@ class IneligibleCode(Code):
     """Why an HCA cannot be shared."""
 
     UNREADABLE = "unreadable", "a file in /sys of the HCA cannot be read"
+    NAME = "name", "the HCA's name has a character that lists of HCAs cannot hold"
     SMI = "smi", "the HCA only serves another HCA for subnet management (SMI)"
     NO_VERBS = "no-verbs", "the kernel offers no verbs on this device"
     UVERBS_NOT_LOADED = "uverbs-not-loaded", "the module ib_uverbs is not loaded"

@@ -1,4 +1,4 @@
-"""."""
+"""The directories that kubelet and plugins share."""
 
 from dataclasses import dataclass
 from pathlib import Path

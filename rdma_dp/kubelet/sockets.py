@@ -1,7 +1,7 @@
-"""Sockets in kubelet's directories: their names, whose they are, and a gRPC server on one.
+"""Sockets in kubelet's directories: their names, their owners, and a gRPC server on one.
 
-kubelet's directories belong to many plugins, so a file is removed only after a look at its inode,
-or when nobody listens on it and its name is of our making.
+kubelet's directories are shared by many plugins. A file is removed only if its inode is that of our
+own socket, or if its name is one of ours and no process listens on it.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from rdma_dp.kubelet.views import SocketState
 _MARK = "rdma-dp-"
 _LONGEST_PATH = 107  # bytes: sun_path of unix(7) without its closing NUL
 
-# Seconds for answers that are on their way when a server stops. ListAndWatch never ends by itself,
-# so each stop takes this long.
+# Seconds for calls in progress when a server stops. ListAndWatch never ends by itself, so each stop
+# takes this long.
 _GRACE = 0.05
 
 AddServices = Callable[[grpc.aio.Server], None]
@@ -37,9 +37,9 @@ class SocketError(RdmaDpError):
 def socket_name(resource: str, instance: str) -> str:
     """A file name for one resource of one process.
 
-    The digest keeps equal names under different prefixes apart; `instance` keeps two processes
-    apart that replace each other in a rolling update. Short, because some distributions keep
-    kubelet's directory at the end of a long path.
+    The digest differs for equal names under different prefixes. `instance` differs for the two
+    processes of a rolling update. The name is short, because some distributions have a long path to
+    kubelet's directory.
     """
     digest = hashlib.sha256(resource.encode()).hexdigest()[:6]
     return f"{_MARK}{resource.rpartition('/')[2][:12]}-{digest}-{instance}.sock"
@@ -51,11 +51,11 @@ def is_our_name(name: str) -> bool:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """What tells this file from one made later under its name; None when there is none.
+    """Identifies a file, so that a new file under the same name is a different one.
 
-    The inode number alone does not: kubelet's new socket often gets that of the old one. A socket's
-    mtime is when it was made; its ctime changes with each chmod or link. In a directory that this
-    process may not enter there is nothing, as far as it can tell.
+    None if there is no file, or if this process may not enter the directory. The inode number is
+    not enough: kubelet's new socket often gets the number of the old one. The mtime of a socket is
+    the time when it was made. Its ctime is not used, because chmod and link change it.
     """
     try:
         found = path.stat(follow_symlinks=False)
@@ -65,9 +65,9 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def remove_stale(directory: Path) -> list[str]:
-    """Removes what a killed rdma-dp left in a directory; returns the names of it.
+    """Removes the sockets that a killed rdma-dp left in a directory, and returns their names.
 
-    What cannot be removed stays: it is in nobody's way.
+    A socket that cannot be removed stays. It does no harm.
     """
     names = [*directory.glob(f"{_MARK}*.sock"), *directory.glob(f".{_MARK}*.sock")]
     stale = []
@@ -80,12 +80,12 @@ def remove_stale(directory: Path) -> list[str]:
 
 
 def is_dead(path: Path) -> bool:
-    """Whether this is a socket on which nobody listens any more."""
+    """Whether this is a socket on which no process listens any more."""
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             return False
         with socket.socket(socket.AF_UNIX) as client:
-            client.setblocking(False)  # one that hangs, its backlog full, is alive all the same
+            client.setblocking(False)  # a process that hangs, with a full backlog, is still alive
             client.connect(os.fspath(path))
     except OSError as error:
         return error.errno == errno.ECONNREFUSED
@@ -95,9 +95,9 @@ def is_dead(path: Path) -> bool:
 class SocketServer:
     """A gRPC server on one unix socket.
 
-    gRPC removes its socket's path when it stops, whoever's file is there by then. So it binds a
-    hidden name, which kubelet's plugin watcher ignores; the socket then moves to its real name,
-    where it appears with the server already answering, and only we remove it.
+    When gRPC stops, it removes the path that it bound, even if another process has made a new file
+    there. So gRPC binds a hidden name, which kubelet's plugin watcher ignores. The socket is then
+    renamed to its real name, when the server already answers. Only this class removes it there.
     """
 
     def __init__(self, path: Path, services: Iterable[AddServices]) -> None:
@@ -114,9 +114,9 @@ class SocketServer:
         return found is not None and found[0] == self._inode
 
     async def start(self) -> None:
-        """Serves. Raises SocketError when the socket cannot be made.
+        """Start to serve. Raises SocketError if the socket cannot be made.
 
-        Whoever calls this calls `stop` too, however this ended.
+        The caller must call `stop` in any case, after an error too.
         """
         if len(os.fsencode(self._hidden)) > _LONGEST_PATH:
             raise SocketError(
@@ -141,28 +141,29 @@ class SocketServer:
         self._hidden.rename(self.path)
 
     async def stop(self) -> None:
-        """Ends the server, and then removes the socket, if it is still ours.
+        """Stop the server, and then remove the socket, if it is still ours.
 
-        In this order: who sees that the name is gone may rely on it that our streams have ended.
+        In this order, because other processes conclude from a missing name that the streams have
+        ended.
         """
         try:
             if self._server is not None:
                 await _uninterrupted(self._server.stop(_GRACE))
         finally:
             self._server = None
-            with contextlib.suppress(OSError):  # where it could not be made either
+            with contextlib.suppress(OSError):  # the directory may be gone
                 if self.in_place:
                     self.path.unlink(missing_ok=True)
-                self._hidden.unlink(missing_ok=True)  # gRPC leaves it if it never started
-            self._inode = None  # from here on, the number may become another file's
+                self._hidden.unlink(missing_ok=True)  # gRPC does not remove it if it never started
+            self._inode = None  # another file can get this number from now on
 
 
 async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Finishes `work`, and only then is cancelled.
+    """Finish `work`, even if this task is cancelled meanwhile. The cancellation comes afterwards.
 
-    gRPC's server takes no interruption: to stop one that is half-started is a segmentation fault
-    (grpc_server_start after grpc_server_shutdown_and_notify), and its stop() swallows a
-    cancellation that comes at its end (asyncio.wait_for does, before Python 3.12).
+    gRPC's server must not be interrupted. Stopping it while it starts causes a segmentation fault
+    (grpc_server_start after grpc_server_shutdown_and_notify). Its stop() loses a cancellation that
+    comes at its end, as asyncio.wait_for does before Python 3.12.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -182,7 +183,7 @@ def _why(path: Path, error: Exception) -> str:
 
 
 def state_of(path: Path) -> SocketState | None:
-    """What connecting to a socket tells, without a byte sent; None when there is no such file."""
+    """The result of connecting to a socket. Sends nothing. None if there is no such file."""
     try:
         with socket.socket(socket.AF_UNIX) as client:
             client.setblocking(False)
@@ -192,6 +193,6 @@ def state_of(path: Path) -> SocketState | None:
             return None
         if error.errno == errno.ECONNREFUSED:
             return SocketState.STALE
-        # EAGAIN: unix(7), its backlog is full.
+        # EAGAIN: its backlog is full (unix(7)).
         return SocketState.SILENT if error.errno == errno.EAGAIN else SocketState.REFUSED
     return SocketState.ANSWERS

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from rdma_dp.inventory.hardware import Hca, Inventory, PciFunction, Port, System, UnusedFunction
 from rdma_dp.render.console import or_dash, plain_table
-from rdma_dp.text import grouped
+from rdma_dp.text import grouped, in_lines
 
 NAMES_WIDTH = 24  # columns for the names of HCAs with the same reason
 
@@ -18,6 +18,7 @@ _LINK_LAYERS = {"InfiniBand": "IB", "Ethernet": "Eth"}
 
 def discover(inventory: Inventory, *, wide: bool = False) -> RenderableType:
     """The HCAs, why some of them cannot be shared, and the network functions without an HCA."""
+    inventory = in_lines(inventory)
     parts: list[RenderableType] = []
     if inventory.hcas:
         parts.append(_hca_table(inventory.hcas, wide=wide))

@@ -19,13 +19,14 @@ from rdma_dp.sharing.allocation import example
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.selection import Selection
 from rdma_dp.specs.cdi import delivered
-from rdma_dp.text import grouped
+from rdma_dp.text import grouped, in_lines
 
 
 def dry_run(
     inventory: Inventory, pools: Sequence[Pool], config_warnings: Sequence[str]
 ) -> RenderableType:
     """What the daemon would do with this config on this node, with warnings and next steps."""
+    inventory, pools, config_warnings = in_lines((inventory, tuple(pools), tuple(config_warnings)))
     of_all = _reason_of_all(inventory)
     parts: list[RenderableType] = []
     if of_all is not None:

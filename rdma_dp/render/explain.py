@@ -11,7 +11,7 @@ from rdma_dp.inventory.verdicts import Ineligible
 from rdma_dp.render.dry_run import heading
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.selection import Comparison, HcaVerdict, unset_selectors
-from rdma_dp.text import grouped, some
+from rdma_dp.text import grouped, in_lines, some
 
 _YES, _NO = Text("✓", "green"), Text("✗", "red")
 _HCAS_NAMED = 12  # in one explanation
@@ -21,7 +21,7 @@ _NAMES_WIDTH, _SELECTOR_WIDTH, _WANTED_WIDTH = 22, 22, 26  # columns
 def dry_run(pools: Sequence[Pool]) -> RenderableType:
     """Each resource with its verdict on every HCA. HCAs with the same lines are grouped."""
     parts: list[RenderableType] = []
-    for pool in pools:
+    for pool in in_lines(tuple(pools)):
         parts += [*([Text()] if parts else []), *_resource(pool)]
     return Group(*parts)
 

@@ -1,4 +1,4 @@
-"""."""
+"""Calls on a unix socket: a deadline for each, and errors for answers that cannot be read."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -20,6 +20,7 @@ from rdma_dp.log import Notice
 from rdma_dp.metrics import Metrics
 from rdma_dp.sharing.allocation import NoHcaError, UnknownSlotError, allocate
 from rdma_dp.sharing.pool import Pool
+from rdma_dp.text import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -135,10 +136,10 @@ class Plugin(rpc.DevicePluginServicer):
             result = "ok"
         except UnknownSlotError as error:
             result = "unknown-slot"
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, one_line(str(error)))
         except NoHcaError as error:
             result = "no-hca"
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, one_line(str(error)))
         finally:
             self._count(request, result, time.perf_counter() - begun)
         return response

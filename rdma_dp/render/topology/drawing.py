@@ -21,7 +21,7 @@ from rdma_dp.render.topology.pcie_tree import (
     View,
     tree,
 )
-from rdma_dp.text import NAMES_IN_LINE, some
+from rdma_dp.text import NAMES_IN_LINE, in_lines, some
 
 COLOURS = {
     Distance.PIX: "green",
@@ -36,6 +36,7 @@ _GPUS_IN_BLOCK = 10  # columns of the matrix, 7 characters each
 
 def drawing(view: View) -> RenderableType:
     """The tree, then the matrix of distances."""
+    view = in_lines(view)
     rows = _rows()
     for node in tree(view):
         rows.add_row(Text(f"{node.kind} {node.address}", "bold"))

@@ -1,4 +1,4 @@
-"""What a container gets, and what its pod's owner reads when it gets nothing."""
+"""What a container gets, and the error that the pod's owner reads if it gets nothing."""
 
 import asyncio
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ def infiniband(names: Iterable[str]) -> list[str]:
 async def test_a_container_gets_the_nodes_of_exactly_the_chosen_hcas(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """Defect 14 of the Go plugin: rdma_cm is there once per HCA."""
+    """Defect 14 of the Go plugin: rdma_cm is in the answer once per HCA."""
     node.configure(entry("one", selectors={"ifNames": ["eth1"]}), entry("all"))
     async with node.daemon():
         await kubelet.wait_for("rdma/one", healthy(4))

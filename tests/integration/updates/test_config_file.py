@@ -14,7 +14,7 @@ from rdma_dp.daemon.config_file import ConfigFile
 from tests.integration.updates.config_maps import ConfigMap
 from tests.logs import Log
 
-DEADLINE = 60.0  # seconds; only a failure waits that long
+DEADLINE = 60.0  # seconds; only a failing test waits that long
 
 
 def text(*sizes: int) -> str:
@@ -31,7 +31,7 @@ def sizes(config: Config) -> list[int]:
 
 
 class Reader:
-    """A config file that is watched, and what came of it."""
+    """A config file that is watched, and the configs that were read."""
 
     def __init__(self, file: ConfigFile) -> None:
         self.file = file
@@ -108,7 +108,7 @@ async def test_a_first_config_that_is_still_being_written_is_waited_for(path: Pa
 
     async with reading(path) as reader:
         waiting = asyncio.create_task(reader.first())
-        writing = asyncio.create_task(finish())  # while `first` makes sure of what it has read
+        writing = asyncio.create_task(finish())  # while `first` verifies what it has read
         assert await waiting == [3]
         await writing
 
@@ -198,7 +198,7 @@ async def test_a_file_that_cannot_be_read_changes_nothing_but_the_log(
         await reader.first()
         waiting = asyncio.create_task(reader.next())
         path.unlink()
-        path.symlink_to(path.name)  # leads to itself
+        path.symlink_to(path.name)  # a link to itself
         await lines.until("the last good config stays in force")
         assert any("cannot be read" in line for line in lines.errors)
         path.unlink()
@@ -246,14 +246,14 @@ async def test_a_file_written_in_pieces_is_believed_when_it_is_whole(
             for start in range(0, len(whole), 100):
                 file.write(whole[start : start + 100])
                 file.flush()
-                (path.parent / "noise").write_text("")  # makes somebody look at it
+                (path.parent / "noise").write_text("")  # makes the watcher read it
                 await asyncio.sleep(0)
         assert await waiting == list(range(1, 30))
     assert lines.errors == []
 
 
 async def test_what_is_parsed_is_what_was_compared(path: Path) -> None:
-    """A writer begins anew right after the file was read. What was read is good all the same."""
+    """A writer starts again right after the file was read. What was read is still good."""
     path.write_text(text(1))
     seen = 0
 

@@ -21,9 +21,11 @@ CODES = [*IneligibleCode, *MismatchCode, *SuspicionCode, *UnhealthyCode, *Unused
 
 # A code that is in a release is never renamed: scripts and alerts compare it.
 STABLE = {
-    "driver-without-rdma", "excluded", "function-without-rdma", "handed-over", "hca-without-function",
-    "joined", "made-no-hca", "maybe-nvlink-switch-management", "module-not-loaded", "modules-unknown",
-    "multiport", "netns-exclusive", "no-active-port", "no-driver", "no-uverbs-class", "no-verbs",
+    "driver-without-rdma", "excluded", "function-without-rdma", "handed-over",
+    "hca-without-function", "joined",
+    "made-no-hca", "maybe-nvlink-switch-management", "module-not-loaded", "modules-unknown",
+    "multiport", "name", "netns-exclusive", "no-active-port", "no-driver", "no-uverbs-class",
+    "no-verbs",
     "nvlink-switch-management", "other-netns", "passed-through", "selector", "smi",
     "spec-files", "switchdev", "unreadable", "uverbs-node", "uverbs-not-loaded",
 }  # fmt: skip
