@@ -76,7 +76,7 @@ class Daemon:
             ):
                 start(tasks, "watch of kubelet's directory", watch.run())
             if self._host.live:
-                start(tasks, "kernel events", events.follow(self.scan_again.wake))
+                start(tasks, "kernel events", events.keep_following(self.scan_again.wake))
             configs = Latest(await self.config_file.first())
             start(tasks, "config", self._follow_config(configs))
             states = Latest(await self._first_state(configs))

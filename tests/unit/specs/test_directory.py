@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from rdma_dp.specs.directory import FileError, OwnFiles
+from rdma_dp.specs.directory import OwnFiles
+from rdma_dp.specs.file_errors import FileError
 
 Fail = Callable[[str, int], None]
 
