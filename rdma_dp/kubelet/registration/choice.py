@@ -9,7 +9,7 @@ from pathlib import Path
 from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
-from rdma_dp.kubelet.directories import KUBELET_SOCKET, KubeletDirectories
+from rdma_dp.kubelet.directories import KUBELET_SOCKET, KubeletDirectories, is_directory
 from rdma_dp.kubelet.registration.by_call import DevicePluginsRegistration
 from rdma_dp.kubelet.registration.by_watcher import PluginsRegistryRegistration
 from rdma_dp.kubelet.sockets import socket_name
@@ -92,7 +92,7 @@ class _Retry:
 
     def is_due(self) -> bool:
         now = asyncio.get_running_loop().time()
-        return now >= self._not_before and self._directory.is_dir()
+        return now >= self._not_before and is_directory(self._directory)
 
     def later(self) -> None:
         """It has failed."""
