@@ -10,6 +10,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rdma_dp.errors import RdmaDpError
+
 logger = logging.getLogger(__name__)
 
 START = 60.0  # seconds for a start, of the process or of a server
@@ -17,11 +19,15 @@ START = 60.0  # seconds for a start, of the process or of a server
 _STEPS = 60  # a process that was stopped for a while (SIGSTOP) has used up one of them at most
 
 
+class NoThreadError(RdmaDpError):
+    """No thread can be started: memory or process ids are used up."""
+
+
 @contextmanager
 def limited(action: str, seconds: float = START) -> Iterator[None]:
     """End the process with status 1 if the block takes longer. `action` completes "cannot ...".
 
-    Raises RuntimeError when no thread can be started.
+    Raises NoThreadError.
     """
     done = threading.Event()
 
@@ -37,7 +43,12 @@ def limited(action: str, seconds: float = START) -> Iterator[None]:
         )
         os._exit(1)
 
-    threading.Thread(target=wait, name="time limit", daemon=True).start()
+    try:
+        threading.Thread(target=wait, name="time limit", daemon=True).start()
+    except (RuntimeError, MemoryError) as error:
+        raise NoThreadError(
+            f"cannot {action}: {error}", "memory or process ids are used up"
+        ) from error
     try:
         yield
     finally:

@@ -9,7 +9,8 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,14 @@ def run(options: argparse.Namespace) -> int:
     # The kernel ignores SIGTERM for a container's first process unless the process handles it.
     # The daemon sets its own handler later.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))
+    from rdma_dp.aio.time_limit import limited
+
+    with ExitStack() as starting:
+        starting.enter_context(limited("start"))
+        return _run_daemon(options, starting.close)
+
+
+def _run_daemon(options: argparse.Namespace, started: Callable[[], None]) -> int:
     from rdma_dp import log
     from rdma_dp.config import Defaults
     from rdma_dp.daemon.run import run as run_daemon
@@ -51,8 +60,13 @@ def run(options: argparse.Namespace) -> int:
         cdi_directory=options.cdi_dir,
         device_info_directory=options.device_info_dir,
     )
+
+    async def serve() -> None:
+        started()  # the event loop runs
+        await run_daemon(settings)
+
     try:
-        asyncio.run(run_daemon(settings))
+        asyncio.run(serve())
     except RdmaDpError as error:
         _log_error(error, options.config_file)
         return FAILED

@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc
 
-from rdma_dp.aio.time_limit import limited
+from rdma_dp.aio.time_limit import NoThreadError, limited
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.kubelet.directories import is_directory
 from rdma_dp.kubelet.server_options import server_options
@@ -170,7 +170,7 @@ class SocketServer:
             with limited(f"make the socket {self.path}"):
                 await self._serve()
             self._appear()
-        except (RuntimeError, OSError, MemoryError) as error:
+        except (RuntimeError, OSError, MemoryError, NoThreadError) as error:
             reason = _why(self.path, self._hidden, error)
             raise SocketError(f"cannot make the socket {self.path}", reason) from error
 

@@ -17,6 +17,9 @@ from rdma_dp.kubelet.sockets import SocketError, SocketServer
 # Seconds. kubelet answers Register only after it has dialled back, for which it takes up to 10 s.
 REGISTER_DEADLINE = 15.0
 
+# Seconds within which kubelet connects in either mode. After them, the log reports it.
+CONNECT_DEADLINE = REGISTER_DEADLINE
+
 # Seconds within which kubelet opens ListAndWatch after it has accepted a registration. It does so
 # at once (handler.go: runClient): a stream that is not there by then was opened and lost.
 STREAM_TIMEOUT = 5.0
