@@ -4,9 +4,13 @@ Paths are relative to the tree's root ("sys/class/infiniband"). Every failure is
 errno of the kernel, so a reader does not depend on the kind of tree.
 """
 
+import errno
 import os
+import re
 from pathlib import Path
 from typing import Protocol
+
+from rdma_dp.host.symlinks import Resolver
 
 
 class Status(Protocol):
@@ -42,8 +46,15 @@ class Tree(Protocol):
         """The status of a file. Symlinks are followed."""
 
 
+# The name of a kernel object, which is no path: "net:[4026531840]" (kernel fs/nsfs.c, ns_get_name).
+_OBJECT = re.compile(r"\w+:\[\d+\]", re.ASCII)
+
+# readlink(2): not a link, or nothing there. The read that follows finds out what is wrong.
+_NO_LINK = frozenset({errno.EINVAL, errno.ENOENT, errno.ENOTDIR})
+
+
 class DiskTree:
-    """The files below a directory."""
+    """The files below a directory. No symlink leads out of it: "/" is the directory itself."""
 
     def __init__(self, root: Path | str = "/") -> None:
         self._root = str(Path(root).absolute()).rstrip("/")
@@ -55,11 +66,11 @@ class DiskTree:
 
     def names(self, path: str) -> list[str]:
         """The names in a directory, in any order."""
-        return os.listdir(f"{self._root}/{path}")
+        return os.listdir(self._where(path))
 
     def target(self, path: str) -> str:
         """The target of a symlink, unchanged."""
-        return os.readlink(f"{self._root}/{path}")
+        return os.readlink(self._where(path, follow=False))
 
     def read(self, path: str, limit: int) -> bytes:
         """At most `limit` bytes from the beginning of a file.
@@ -69,7 +80,7 @@ class DiskTree:
         """
         # O_NONBLOCK: without it, a FIFO in a captured tree would block.
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-        descriptor = os.open(f"{self._root}/{path}", flags)
+        descriptor = os.open(self._where(path), flags)
         try:
             data = os.read(descriptor, limit)
             while path.startswith("proc/") and (more := os.read(descriptor, limit - len(data))):
@@ -80,4 +91,21 @@ class DiskTree:
 
     def status(self, path: str) -> os.stat_result:
         """The status of a file. Symlinks are followed."""
-        return os.stat(f"{self._root}/{path}")
+        return os.stat(self._where(path))
+
+    def _where(self, path: str, *, follow: bool = True) -> str:
+        """The path for the kernel. Another host's tree can have links to absolute paths."""
+        if self.live:
+            return f"/{path}"
+        resolver = Resolver(self._link, lambda _: False)  # not kept: the tree may change
+        inside = resolver.canonical(path, follow=follow)
+        return f"{self._root}/{inside if resolver.leaves else path}"
+
+    def _link(self, path: str) -> str | None:
+        try:
+            target = os.readlink(f"{self._root}/{path}")
+        except OSError as error:
+            if error.errno in _NO_LINK:
+                return None
+            raise
+        return None if _OBJECT.fullmatch(target) else target

@@ -5,6 +5,7 @@ import os
 import stat
 from dataclasses import dataclass
 
+from rdma_dp.host.symlinks import Resolver
 from rdma_dp.node.snapshot.contents import (
     CharNode,
     Contents,
@@ -16,7 +17,6 @@ from rdma_dp.node.snapshot.contents import (
     Symlink,
     parent_of,
 )
-from rdma_dp.node.snapshot.symlinks import Resolver
 
 
 @dataclass(frozen=True, slots=True)
