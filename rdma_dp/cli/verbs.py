@@ -5,26 +5,20 @@ that shows a table does not load gRPC.
 """
 
 import argparse
-import asyncio
-import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rdma_dp import __version__
 from rdma_dp.cli import arguments
 from rdma_dp.cli.output import EMPTY_RESOURCE, FAILED, OK, complain, print_json, say
-from rdma_dp.errors import RdmaDpError
 
 if TYPE_CHECKING:
     from rdma_dp.config import Loaded, Problem
     from rdma_dp.config.loading import FoundConfig
     from rdma_dp.node.source import NodeSource
-
-logger = logging.getLogger("rdma_dp")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,51 +30,9 @@ def run(options: argparse.Namespace) -> int:
 
     with ExitStack() as starting:
         starting.enter_context(limited("start"))
-        return _run_daemon(options, starting.close)
+        from rdma_dp.cli.daemon_process import run_daemon
 
-
-def _run_daemon(options: argparse.Namespace, started: Callable[[], None]) -> int:
-    from rdma_dp import log
-    from rdma_dp.config import Defaults
-    from rdma_dp.daemon.run import run as run_daemon
-    from rdma_dp.daemon.settings import Settings
-    from rdma_dp.host.root import check_tree
-    from rdma_dp.kubelet.directories import KubeletDirectories
-    from rdma_dp.kubelet.registration.choice import RegistrationMode
-
-    check_tree(options.root)  # report a wrong --root before anything starts
-    log.configure(options.log_level, options.log_format)
-    logger.info("rdma-dp %s", __version__)
-    settings = Settings(
-        config_file=options.config_file,
-        directories=KubeletDirectories.below(options.kubelet_root_dir, options.device_plugins_dir),
-        mode=RegistrationMode(options.registration),
-        root=options.root,
-        defaults=Defaults(options.use_cdi, options.set_links_up),
-        cdi_directory=options.cdi_dir,
-        device_info_directory=options.device_info_dir,
-    )
-
-    async def serve() -> None:
-        started()  # the event loop runs
-        await run_daemon(settings)
-
-    try:
-        asyncio.run(serve())
-    except RdmaDpError as error:
-        _log_error(error, options.config_file)
-        return FAILED
-    return OK
-
-
-def _log_error(error: RdmaDpError, config_file: Path) -> None:
-    from rdma_dp.config import ConfigError
-
-    if isinstance(error, ConfigError):
-        for problem in error.problems:
-            logger.error("%s", problem.in_file(config_file))
-    else:
-        logger.error("%s", error)
+        return run_daemon(options, starting.close)
 
 
 def discover(options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ one spelling that the models know, with warnings), and the models, which are
 strict, with the rules between their fields. Every problem is reported in one go.
 """
 
+import errno
 import os
 import re
 import stat
@@ -45,8 +46,7 @@ def read(path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ConfigError([Problem("", "is not a regular file", "write it to a file")])
+            _check_kind(os.fstat(descriptor).st_mode)
             with os.fdopen(descriptor, "rb", closefd=False) as file:
                 return file.read(syntax.MAX_BYTES + 1)
         finally:
@@ -55,6 +55,13 @@ def read(path: Path) -> bytes:
         raise ConfigMissing("there is no such file") from None
     except (OSError, MemoryError) as error:
         raise ConfigUnreadable(getattr(error, "strerror", None) or "no memory is left") from error
+
+
+def _check_kind(mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise ConfigError([Problem("", f"cannot be read: {os.strerror(errno.EISDIR)}")])
+    if not stat.S_ISREG(mode):
+        raise ConfigError([Problem("", "is not a regular file", "write the config to a file")])
 
 
 def parse_bytes(content: bytes, defaults: Defaults = NO_DEFAULTS) -> Loaded:

@@ -3,9 +3,9 @@
 import logging
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 
@@ -16,7 +16,7 @@ from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.device_plugin import messages
 from rdma_dp.kubelet.device_plugin.handover_state import Handover, HandoverState
 from rdma_dp.log import Notice
-from rdma_dp.sharing.allocation import NoHcaError, UnknownSlotError, allocate
+from rdma_dp.sharing.allocation import NoHcaError, UnknownSlotError
 from rdma_dp.sharing.pool import Pool
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,10 @@ logger = logging.getLogger(__name__)
 # Why no slot is healthy while a resource is handed over.
 _HANDED_OVER = "this process ends"
 
+# Slots in a request from which on it is answered in a thread: about a millisecond of work.
+_MANY = 1000
+
+R = TypeVar("R")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -114,23 +118,38 @@ class Plugin(rpc.DevicePluginServicer):
     async def Allocate(self, request: pb.AllocateRequest, context: Context) -> Any:
         """The nodes and variables for each container; an error that its pod's owner can read."""
         pool = self._pool.value
+        sizes = [len(each.devices_ids) for each in request.container_requests]
+        await _refuse_excess(context, sizes, pool)
         try:
-            grants = [allocate(pool, each.devices_ids) for each in request.container_requests]
+            return await _worked(sum(sizes), messages.allocations, pool, request)
         except UnknownSlotError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except NoHcaError as error:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-        else:
-            return messages.allocate_response(grants, pool.cdi)
 
     async def GetPreferredAllocation(
         self, request: pb.PreferredAllocationRequest, context: Context
     ) -> Any:
         """Which of the free slots each container should get."""
-        return messages.preferences(self._pool.value, request)
+        pool = self._pool.value
+        sizes = [
+            len(each.available_deviceIDs) + len(each.must_include_deviceIDs)
+            for each in request.container_requests
+        ]
+        await _refuse_excess(context, sizes, pool)
+        return await _worked(sum(sizes), messages.preferences, pool, request)
 
     async def PreStartContainer(
         self, request: pb.PreStartContainerRequest, context: Context
     ) -> Any:
         """Nothing to do before a container starts."""
         return pb.PreStartContainerResponse()
+
+
+async def _refuse_excess(context: Context, sizes: Sequence[int], pool: Pool) -> None:
+    if reason := messages.excess(sizes, pool.listed):
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, reason)
+
+
+async def _worked(size: int, work: Callable[..., R], *arguments: Any) -> R:
+    return work(*arguments) if size < _MANY else await in_thread(work, *arguments)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.integration.daemon.process import Daemon, Node, python
+from tests.integration.daemon.process import Arguments, Daemon, Node, python
 
 CALLS = ("os.open", "os.read", "os.stat", "os.readlink", "os.listdir", "os.scandir")
 SOCKET = "socket.socket"
@@ -84,7 +84,7 @@ class Plan:
 @asynccontextmanager
 async def failing(node: Node, plan: Plan, call: str, *arguments: str) -> AsyncIterator[Daemon]:
     """The daemon on this node, in which one call can be made to fail."""
-    words = (plan.file, call, "run", *node.arguments, *arguments)
+    words: Arguments = (plan.file, call, "run", *node.arguments, *arguments)
     async with python(_CODE, *words) as daemon:
         yield daemon
         plan.end()
