@@ -5,17 +5,12 @@ that shows a table does not load gRPC.
 """
 
 import argparse
-import asyncio
-import logging
 import signal
 import sys
+from contextlib import ExitStack
 
-from rdma_dp import __version__
-from rdma_dp.cli.config_input import found_config, loaded_config, log_problems, say_warnings
-from rdma_dp.cli.output import FAILED, OK, complain, print_json, print_lines, say
-from rdma_dp.errors import RdmaDpError
-
-logger = logging.getLogger("rdma_dp")
+from rdma_dp.cli.config_input import found_config, loaded_config, say_warnings
+from rdma_dp.cli.output import FAILED, OK, print_json, print_lines, say
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,38 +18,13 @@ def run(options: argparse.Namespace) -> int:
     # The kernel ignores SIGTERM for a container's first process unless the process handles it.
     # The daemon sets its own handler later.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))
-    from rdma_dp import log
-    from rdma_dp.config import Defaults
-    from rdma_dp.daemon.run import run as run_daemon
-    from rdma_dp.daemon.settings import Settings
-    from rdma_dp.host.root import check_tree
-    from rdma_dp.kubelet.directories import KUBELET_SOCKET, KubeletDirectories
-    from rdma_dp.kubelet.registration.choice import RegistrationMode
+    from rdma_dp.aio.time_limit import limited
 
-    if str(options.config_file) == "-":
-        complain("--config-file takes a file that can change, not standard input")
-        return FAILED
-    check_tree(options.root)  # report a wrong --root before anything starts
-    log.configure(options.log_level, options.log_format)
-    logger.info("rdma-dp %s", __version__)
-    settings = Settings(
-        config_file=options.config_file,
-        directories=KubeletDirectories.below(options.kubelet_root_dir, options.device_plugins_dir),
-        mode=RegistrationMode(options.registration),
-        root=options.root,
-        defaults=Defaults(options.use_cdi, options.set_links_up),
-        cdi_directory=options.cdi_dir,
-        device_info_directory=options.device_info_dir,
-        metrics=options.metrics,
-        pod_resources=options.kubelet_root_dir / "pod-resources" / KUBELET_SOCKET,
-        probe_socket=options.probe_socket,
-    )
-    try:
-        asyncio.run(run_daemon(settings))
-    except RdmaDpError as error:
-        log_problems(logger, error, options.config_file)
-        return FAILED
-    return OK
+    with ExitStack() as starting:
+        starting.enter_context(limited("start"))
+        from rdma_dp.cli.daemon_process import run_daemon
+
+        return run_daemon(options, starting.close)
 
 
 def check_config(options: argparse.Namespace) -> int:

@@ -50,6 +50,13 @@ class ConfigMissing(ConfigError):  # noqa: N818 (not an error yet: the daemon wa
         super().__init__([Problem("", message, 'a config begins with {"configList": [...]}')])
 
 
+class ConfigUnreadable(ConfigError):  # noqa: N818 (as ConfigMissing)
+    """The file cannot be read now, which says nothing about its content. The daemon waits."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__([Problem("", f"cannot be read: {reason}")])
+
+
 class InvalidValue(ValueError):  # noqa: N818 (raised by the validator of one value)
     """A value that cannot be used. `message` is the reason, `hint` what to write instead."""
 

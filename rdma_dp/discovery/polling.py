@@ -39,7 +39,8 @@ def scan_with_fingerprint(host: Host) -> tuple[Fingerprint | None, Inventory]:
 def differs(host: Host, before: Fingerprint | None, inventory: Inventory) -> bool:
     """Whether a new scan would find other HCAs, devices, port states or another mode.
 
-    The port states are compared with those of the last scan, so no change is missed.
+    The port states are compared with those of the last scan, so no change is missed. Raises
+    ExhaustedError.
     """
     try:
         return _fingerprint(host) != before or any(

@@ -17,7 +17,10 @@ from typing import Any
 
 import grpc
 
+from rdma_dp.aio.time_limit import NoThreadError, limited
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.kubelet.directories import is_directory
+from rdma_dp.kubelet.server_options import server_options
 from rdma_dp.kubelet.views import SocketState
 
 _MARK = "rdma-dp-"
@@ -26,6 +29,12 @@ _LONGEST_PATH = 107  # bytes: sun_path of unix(7) without its closing NUL
 # Seconds for calls in progress when a server stops. ListAndWatch never ends by itself, so each stop
 # takes this long.
 _GRACE = 0.05
+
+# Removed from the mode 0777 that bind(2) gives a socket: kubelet, the peers and the doctor run as
+# the same user, and no one else has to connect.
+_UMASK = 0o177
+
+_PROC_NET_UNIX = Path("/proc/net/unix")
 
 AddServices = Callable[[grpc.aio.Server], None]
 
@@ -59,24 +68,52 @@ def identity(path: Path) -> tuple[int, int] | None:
     """
     try:
         found = path.stat(follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except OSError:
         return None
     return found.st_ino, found.st_mtime_ns
+
+
+def paths_in(directory: Path) -> list[Path]:
+    """What is in a directory; nothing if there is none. Raises OSError when it cannot be read.
+
+    Not Path.glob: it takes a directory that cannot be read for an empty one.
+    """
+    try:
+        return [directory / name for name in os.listdir(directory)]  # noqa: PTH208 - as above
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def remove_stale(directory: Path) -> list[str]:
     """Removes the sockets that a killed rdma-dp left in a directory, and returns their names.
 
-    A socket that cannot be removed stays. It does no harm.
+    A socket that cannot be removed stays. It does no harm. A socket on which a process is about to
+    listen refuses connections, too, so one that a process still has open stays.
     """
-    names = [*directory.glob(f"{_MARK}*.sock"), *directory.glob(f".{_MARK}*.sock")]
     stale = []
-    for path in names:
-        if is_dead(path):
-            with contextlib.suppress(OSError):
-                path.unlink()
-                stale.append(path.name)
+    with contextlib.suppress(OSError):
+        dead = [path for path in paths_in(directory) if _is_left_over(path)]
+        in_use = _bound_names() if dead else frozenset()
+        for path in dead:
+            if path.name not in in_use:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                    stale.append(path.name)
     return stale
+
+
+def _is_left_over(path: Path) -> bool:
+    return is_our_name(path.name.removeprefix(".")) and is_dead(path)
+
+
+def _bound_names() -> frozenset[str]:
+    """The file names of all unix sockets that a process of this network namespace has open.
+
+    A name is the one that was given to bind(2) (kernel net/unix/af_unix.c, unix_seq_show). Raises
+    OSError.
+    """
+    lines = _PROC_NET_UNIX.read_text("utf-8", "surrogateescape").splitlines()
+    return frozenset(line.rpartition("/")[2] for line in lines if "/" in line)
 
 
 def is_dead(path: Path) -> bool:
@@ -109,9 +146,15 @@ class SocketServer:
 
     @property
     def in_place(self) -> bool:
-        """Whether the file under our name is still ours."""
-        found = identity(self.path)
-        return found is not None and found[0] == self._inode
+        """Whether the file under our name is still ours. One that cannot be read is as it was."""
+        if self._inode is None:
+            return False
+        try:
+            return self.path.lstat().st_ino == self._inode
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
 
     async def start(self) -> None:
         """Start to serve. Raises SocketError if the socket cannot be made.
@@ -123,16 +166,24 @@ class SocketServer:
                 f"{self.path} is too long for a unix socket",
                 f"the whole path may have {_LONGEST_PATH - 1} bytes; use a shorter directory",
             )
-        self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        for add in self._services:
-            add(self._server)
         try:
-            self._server.add_insecure_port(f"unix:{self._hidden}")
-            await _uninterrupted(self._server.start())
+            with limited(f"make the socket {self.path}"):
+                await self._serve()
             self._appear()
-        except (RuntimeError, OSError) as error:
-            reason = _why(self.path, error)
+        except (RuntimeError, OSError, MemoryError, NoThreadError) as error:
+            reason = _why(self.path, self._hidden, error)
             raise SocketError(f"cannot make the socket {self.path}", reason) from error
+
+    async def _serve(self) -> None:
+        self._server = server = grpc.aio.server(options=server_options())
+        for add in self._services:
+            add(server)
+        before = os.umask(_UMASK)  # not chmod, which comes after the first connection may have come
+        try:
+            server.add_insecure_port(f"unix:{self._hidden}")
+        finally:
+            os.umask(before)
+        await _uninterrupted(server.start())
 
     def _appear(self) -> None:
         if identity(self.path) is not None:
@@ -172,14 +223,31 @@ async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
         await asyncio.wait([task])
 
 
-def _why(path: Path, error: Exception) -> str:
-    if not path.parent.is_dir():
+def _why(path: Path, hidden: Path, error: Exception) -> str:
+    if (reason := error if isinstance(error, OSError) else _failure_to_bind(hidden)) is not None:
+        error = reason
+    if isinstance(error, FileNotFoundError | NotADirectoryError) and not is_directory(path.parent):
         return f"the directory {path.parent} is missing; mount it from the host"
     if isinstance(error, FileExistsError):
         return "another file has that name; remove it"
     if isinstance(error, FileNotFoundError):
         return "it vanished at once: kubelet removes every socket when it starts"
-    return f"is {path.parent} writable for this process?"
+    if isinstance(error, PermissionError):
+        return f"is {path.parent} writable for this process?"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return str(error) or "no memory is left"
+
+
+def _failure_to_bind(path: Path) -> OSError | None:
+    """Why no socket can be made at `path`; gRPC does not say it. None when one can be made now."""
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.bind(os.fspath(path))
+        path.unlink()
+    except OSError as error:
+        return error
+    return None
 
 
 def state_of(path: Path) -> SocketState | None:

@@ -16,6 +16,7 @@ from rdma_dp.text import some
 PERMISSIONS = "rwm"
 
 _IDS_SHOWN = 5  # slot ids in one message
+_ID_SHOWN = 80  # characters of one id; those that kubelet did not get from us can be of any length
 
 
 class UnknownSlotError(RdmaDpError):
@@ -97,13 +98,13 @@ def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
             f"{name} has no usable HCA on this node: {pool.why_empty}",
             "the node's administrator sees more with `rdma-dp dry-run`",
         )
-    unknown = tuple(repr(slot) for slot, group in wanted.items() if _is_unknown(pool, group))
+    unknown = tuple(_quoted(slot) for slot, group in wanted.items() if _is_unknown(pool, group))
     if unknown:
         raise UnknownSlotError(
             f"{name} has no slot {some(unknown, _IDS_SHOWN)} on this node",
             "the resource was probably reconfigured in the meantime; delete the pod to try again",
         )
-    lost = tuple(repr(slot) for slot, group in wanted.items() if group and not group.hcas)
+    lost = tuple(_quoted(slot) for slot, group in wanted.items() if group and not group.hcas)
     if lost:
         raise NoHcaError(
             f"the HCA of slot {some(lost, _IDS_SHOWN)} of {name} is gone",
@@ -111,6 +112,10 @@ def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
             " `rdma-dp dry-run`",
         )
     return granted(pool, [group for group in wanted.values() if group])
+
+
+def _quoted(slot: str) -> str:
+    return repr(slot[:_ID_SHOWN]) + ("..." if slot[_ID_SHOWN:] else "")
 
 
 def grant(pool: Pool) -> Grant:

@@ -20,6 +20,10 @@ OPTIONS = [
 Answer = TypeVar("Answer")
 
 
+# What a channel can fail with before a call: no descriptors, no memory, no thread.
+NO_CHANNEL = (OSError, RuntimeError, MemoryError)
+
+
 class UnintelligibleError(Exception):
     """An answer that is no message of its kind."""
 
@@ -44,7 +48,7 @@ async def called(
             return await call(channel), False
     except grpc.aio.AioRpcError as error:
         return None, error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    except UnintelligibleError:
-        return None, False
     except TimeoutError:
         return None, True
+    except (UnintelligibleError, *NO_CHANNEL):
+        return None, False

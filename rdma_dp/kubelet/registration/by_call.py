@@ -51,17 +51,19 @@ class DevicePluginsRegistration:
         self._registrar = Registrar(plugin, socket, self._kubelet, self._neighbours)
         self._was_registered = False
         self._give_up: Callable[[], bool] = bool
+        self._settled = True
 
-    async def run(self, give_up: Callable[[], bool] = bool) -> Loss:
+    async def run(self, give_up: Callable[[], bool] = bool, *, settled: bool = True) -> Loss:
         """Registers, waits until that is lost, and registers again.
 
-        Returns only where no kubelet answers, none ever did, and `give_up` returns True.
+        Returns only where no kubelet answers, none ever did, and `give_up` returns True. If not
+        `settled`, it returns after any loss for which `give_up` returns True.
         """
-        self._give_up = give_up
+        self._give_up, self._settled = give_up, settled
         try:
             while True:
                 loss = await self._keep_once()
-                if loss.lost is Lost.NO_KUBELET and self._may_give_up():
+                if self._ends_with(loss):
                     return loss
         except asyncio.CancelledError:
             await hand_over(self._plugin, self._registrar, self._peers)
@@ -69,8 +71,11 @@ class DevicePluginsRegistration:
         finally:
             await self._server.stop()
 
+    def _ends_with(self, loss: Loss) -> bool:
+        return (loss.lost is Lost.NO_KUBELET or not self._settled) and self._may_give_up()
+
     def _may_give_up(self) -> bool:
-        return not self._was_registered and self._give_up()
+        return not (self._was_registered and self._settled) and self._give_up()
 
     async def _keep_once(self) -> Loss:
         kubelet = await self._present()
@@ -88,7 +93,7 @@ class DevicePluginsRegistration:
             loss = _why_not(error)
             self._plugin.note_lost(loss.lost.code)
             self._notice.set(loss.detail)
-            if not (loss.lost is Lost.NO_KUBELET and self._may_give_up()):
+            if not self._ends_with(loss):
                 await self._pause(kubelet)
             return loss
         self._plugin.note_lost(loss.lost.code)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.symlinks import leads_out
 from rdma_dp.node.snapshot import document, limits
 from rdma_dp.node.snapshot.archive_writing import CONFIG, DOCUMENT, HOST
 from rdma_dp.node.snapshot.contents import (
@@ -27,7 +28,6 @@ from rdma_dp.node.snapshot.contents import (
     with_parents,
 )
 from rdma_dp.node.snapshot.model import Snapshot
-from rdma_dp.node.snapshot.symlinks import leads_out
 from rdma_dp.text import one_line
 
 # What Python's readers raise for damaged archives. RecursionError: nested extended headers.

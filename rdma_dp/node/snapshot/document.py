@@ -14,11 +14,11 @@ from pydantic_core import to_jsonable_python
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.netlink.values import NetlinkView
+from rdma_dp.host.symlinks import is_magic
 from rdma_dp.node.answers import Answers
 from rdma_dp.node.snapshot import limits
 from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Operation, Special
 from rdma_dp.node.snapshot.model import Snapshot
-from rdma_dp.node.snapshot.symlinks import is_magic
 
 FORMAT: Literal[1] = 1
 

@@ -6,6 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 
+from rdma_dp.host.symlinks import Resolver
 from rdma_dp.host.tree import matching_lines
 from rdma_dp.node.snapshot.contents import (
     CharNode,
@@ -18,7 +19,6 @@ from rdma_dp.node.snapshot.contents import (
     Symlink,
     parent_of,
 )
-from rdma_dp.node.snapshot.symlinks import Resolver
 
 
 @dataclass(frozen=True, slots=True)

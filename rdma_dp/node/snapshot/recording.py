@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.environments import is_environment, without_secrets
+from rdma_dp.host.symlinks import Resolver, is_magic, leads_out
 from rdma_dp.host.tree import Status, Tree
 from rdma_dp.node.snapshot import limits
 from rdma_dp.node.snapshot.contents import (
@@ -27,7 +28,6 @@ from rdma_dp.node.snapshot.contents import (
     with_parents,
 )
 from rdma_dp.node.snapshot.recorded import RecordedTree
-from rdma_dp.node.snapshot.symlinks import Resolver, is_magic, leads_out
 
 T = TypeVar("T")
 
