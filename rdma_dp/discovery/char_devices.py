@@ -8,11 +8,16 @@ import os
 import re
 import stat
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.paths import CLASS_MAD, CLASS_VERBS, DEV, RDMA_CM
-from rdma_dp.inventory.hardware import CharDevice, DeviceNumber, natural_key
+from rdma_dp.inventory.hardware import (
+    CHAR_DEVICE_DIRECTORY,
+    CharDevice,
+    DeviceNumber,
+    natural_key,
+)
 
 _UVERBS = re.compile(r"uverbs\d+")
 _UMAD_OR_ISSM = re.compile(r"(umad|issm)\d+")
@@ -53,7 +58,9 @@ def _ibdev(host: Host, directory: str, name: str) -> str | None:
     return host.read_or_none(f"{directory}/{name}/ibdev")
 
 
-def char_device(host: Host, name: str, sysfs_path: str) -> CharDevice:
+def char_device(
+    host: Host, name: str, sysfs_path: str, directory: str = CHAR_DEVICE_DIRECTORY
+) -> CharDevice:
     """The device node of `name`, from its sysfs directory and from /dev. Raises ExhaustedError.
 
     A tree without /dev (a capture) has no node to check: the device is known from sysfs alone.
@@ -61,11 +68,11 @@ def char_device(host: Host, name: str, sysfs_path: str) -> CharDevice:
     try:
         number = device_number(host.read(f"{sysfs_path}/dev"))
     except HostError as error:
-        return CharDevice(name, None, fault=str(error))
+        return CharDevice(name, None, fault=str(error), directory=directory)
+    device = CharDevice(name, number, directory=directory)
     if not host.is_directory(DEV):
-        return CharDevice(name, number)
-    fault = _node_fault(host, CharDevice(name, number))
-    return CharDevice(name, number, checked=True, fault=fault)
+        return device
+    return replace(device, checked=True, fault=_node_fault(host, device))
 
 
 def device_number(text: str | None) -> DeviceNumber | None:

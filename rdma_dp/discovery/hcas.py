@@ -45,6 +45,7 @@ def read_hca(sources: Sources, name: str) -> Hca:
         uverbs=sources.char_devices.uverbs.get(name),
         umads=tuple(sources.char_devices.umads.get(name, ())),
         issms=tuple(sources.char_devices.issms.get(name, ())),
+        driver_nodes=sources.driver_nodes.get(name, ()),
     )
 
 

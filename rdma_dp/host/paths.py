@@ -3,6 +3,8 @@
 CLASS_INFINIBAND = "sys/class/infiniband"
 CLASS_VERBS = "sys/class/infiniband_verbs"
 CLASS_MAD = "sys/class/infiniband_mad"
+CLASS_HFI1 = "sys/class/hfi1_user"
+CLASS_IPATH = "sys/class/ipath"
 CLASS_NET = "sys/class/net"
 RDMA_CM = "sys/class/misc/rdma_cm"
 PCI_DEVICES = "sys/bus/pci/devices"

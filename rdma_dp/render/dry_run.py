@@ -1,6 +1,8 @@
 """The table of `rdma-dp dry-run`."""
 
+import posixpath
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -9,7 +11,7 @@ from rich.text import Text
 
 from rdma_dp.config import Preference
 from rdma_dp.formats.slot_ids import slot_id
-from rdma_dp.inventory.hardware import CHAR_DEVICE_DIRECTORY, Inventory, natural_key
+from rdma_dp.inventory.hardware import Inventory, natural_key
 from rdma_dp.render.console import labelled_rows
 from rdma_dp.render.discover import NAMES_WIDTH
 from rdma_dp.sharing.advice import next_steps, node_warnings, pool_warnings
@@ -118,9 +120,9 @@ def _granted(pool: Pool) -> str:
     delivery = delivered(grant, pool.cdi)
     lines = [f"CDI {name}" for name in delivery.cdi_devices]
     lines += [f"annotation {key}: {value}" for key, value in delivery.annotations.items()]
-    if delivery.devices:
-        nodes = (path.removeprefix(f"{CHAR_DEVICE_DIRECTORY}/") for path in delivery.devices)
-        lines.append(f"{CHAR_DEVICE_DIRECTORY}: {' '.join(sorted(nodes, key=natural_key))}")
+    for directory, paths in groupby(delivery.devices, posixpath.dirname):
+        nodes = sorted(map(posixpath.basename, paths), key=natural_key)
+        lines.append(f"{directory}: {' '.join(nodes)}")
     return "\n".join([*lines, *(f"{key}={value}" for key, value in grant.envs.items())])
 
 

@@ -118,6 +118,7 @@ def _hca(hca: Hca) -> Document:
         "uverbs": hca.uverbs.name if hca.uverbs else None,
         "umad": [umad.name for umad in hca.umads],
         "issm": [issm.name for issm in hca.issms],
+        "driverNodes": [node.name for node in hca.driver_nodes],
         "shareable": hca.shareable,
         "reason": hca.ineligible.text if hca.ineligible else None,
         "code": _code(hca.ineligible),

@@ -104,6 +104,7 @@ class Hca(Item):
     `driver` is needed without a PCI function ("rxe", "siw", "erdma"). `uverbs` and `umad` (one
     number per port) are numbers, "auto" for the next free ones, or "none". `smi_of` makes it the
     SMI companion of a multi-plane HCA: it has no uverbs, and it has the issm instead of that HCA.
+    `unit` is the driver's number of an hfi1 or qib HCA that was renamed.
     """
 
     driver: str | None = None
@@ -114,6 +115,7 @@ class Hca(Item):
         "auto"
     )
     issm: bool | None = None
+    unit: Number | None = None
     smi_of: Name | None = None
     ports: Annotated[dict[Annotated[int, Field(ge=1, le=254)], Port], _ShortForm] = {1: Port()}
 

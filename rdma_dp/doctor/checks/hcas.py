@@ -23,13 +23,14 @@ _MAKE_NODES = "udevadm trigger --action=add --subsystem-match=infiniband_verbs"
 @check(
     "hca-nodes",
     "Device nodes in /dev/infiniband",
-    reads="/sys/class/infiniband_verbs, infiniband_mad, misc/rdma_cm; the nodes in /dev",
+    reads="/sys/class/infiniband_verbs, infiniband_mad, misc/rdma_cm, hfi1_user, ipath; the"
+    " nodes in /dev",
     remedies=(_MAKE_NODES, "modprobe ib_uverbs"),
 )
 def nodes(node: NodeView) -> Iterator[Finding]:
     """A program opens /dev/infiniband/uverbsN to use an HCA. It fails if the node is missing, or
     has the device numbers of an earlier device. For umad, issm and rdma_cm, which fewer programs
-    need, the check warns.
+    need, and for /dev/hfi1_N and /dev/ipathN, which PSM2, OPX and PSM need, the check warns.
     """
     hcas = node.inventory.hcas
     for hca in hcas:
@@ -38,7 +39,7 @@ def nodes(node: NodeView) -> Iterator[Finding]:
             yield fail(
                 hca.uverbs.fault, _MAKE_NODES, subject=hca.name, code=IneligibleCode.UVERBS_NODE
             )
-        for device in (*hca.umads, *hca.issms):
+        for device in (*hca.umads, *hca.issms, *hca.driver_nodes):
             yield from _faulty(device, hca.name)
     rdma_cm = node.inventory.system.rdma_cm
     if rdma_cm is not None:

@@ -50,6 +50,17 @@ async def test_issm_nodes_come_along_where_they_exist(
         assert paths(answer) == infiniband(["issm0", "rdma_cm", "umad0", "uverbs0"])
 
 
+async def test_the_node_of_the_driver_comes_along(node: Node, kubelet: SimulatedKubelet) -> None:
+    """C12: PSM2 and OPX need /dev/hfi1_N, which is outside /dev/infiniband."""
+    node.host.replace(simulated_host.load("cn5000"))
+    node.configure(entry(selectors={"pciAddresses": ["0000:af:00.0"]}))
+    async with node.daemon():
+        await kubelet.wait_for(NAME, healthy(4))
+        answer = (await kubelet.allocate(NAME)).answer
+        nodes = infiniband(["issm1", "rdma_cm", "umad1", "uverbs1"])
+        assert paths(answer) == ["/dev/hfi1_1", *nodes]
+
+
 async def test_an_hca_that_is_lost_is_not_handed_out(node: Node, kubelet: SimulatedKubelet) -> None:
     async with node.daemon() as daemon:
         await kubelet.wait_for(NAME, healthy(4))

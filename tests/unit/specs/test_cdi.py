@@ -153,6 +153,12 @@ def test_hcas_on_one_function_are_one_device_with_all_their_nodes() -> None:
     assert len(cdi.names(grant(both))) == 2
 
 
+def test_a_node_outside_dev_infiniband_is_in_the_device_of_its_hca() -> None:
+    """C12: the name stays as it was, and the node joins it."""
+    hfi = hca(umads=(), driver_nodes=(CharDevice("hfi1_0", None, directory="/dev"),))
+    assert devices(pool(hfi))["0000:00:00.0"] == ["/dev/hfi1_0", "/dev/infiniband/uverbs0"]
+
+
 def test_a_container_gets_no_name_that_has_no_nodes() -> None:
     broken = CharDevice("uverbs0", None, checked=True, fault="/dev/infiniband/uverbs0 is missing")
     some = pool(hca(0, uverbs=broken, umads=()), hca(1))
