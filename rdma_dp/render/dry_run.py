@@ -11,9 +11,9 @@ from rich.text import Text
 
 from rdma_dp.config import Preference
 from rdma_dp.formats.slot_ids import slot_id
-from rdma_dp.inventory.hardware import Inventory, natural_key
+from rdma_dp.inventory.hardware import Hca, Inventory, natural_key
 from rdma_dp.render.console import labelled_rows
-from rdma_dp.render.discover import NAMES_WIDTH
+from rdma_dp.render.discover import NAMES_WIDTH, ports_text
 from rdma_dp.sharing.advice import next_steps, node_warnings, pool_warnings
 from rdma_dp.sharing.allocation import example
 from rdma_dp.sharing.pool import Pool
@@ -92,14 +92,20 @@ def _settings(pool: Pool) -> Iterator[str]:
 
 
 def _hcas(pool: Pool) -> Text:
-    return Text(", ".join(hca.name for hca in pool.hcas), "green")
+    return Text(_names(pool, pool.hcas), "green")
+
+
+def _names(pool: Pool, hcas: Sequence[Hca]) -> str:
+    """The names of HCAs, with the ports that the selectors fit: "mlx4_0 port 2"."""
+    ports = pool.selection.ports
+    return ", ".join(f"{hca.name}{ports_text(ports.get(hca.name, ()))}" for hca in hcas)
 
 
 def _slot_groups(pool: Pool) -> Table:
     """One line per slot group: its HCAs, slot ids, NUMA node, and whether it is healthy."""
     rows = [
         (
-            Text(", ".join(hca.name for hca in group.hcas), "green" if group.healthy else "red"),
+            Text(_names(pool, group.hcas), "green" if group.healthy else "red"),
             f"{slot_id(group.key, 0)}..{max(group.active - 1, 0)}",
             "" if group.numa_node is None else f"NUMA {group.numa_node}",
             "" if group.healthy else "not healthy",

@@ -55,6 +55,9 @@ def topo(view: View) -> Document:
                 "shareable": hca.shareable,
                 "code": _code(hca.ineligible),
                 "resources": list(view.chosen.get(hca.name, ())),
+                "resourcePorts": {
+                    name: list(ports) for name, ports in view.ports.get(hca.name, {}).items()
+                },
             }
             for hca in inventory.hcas
         ],
@@ -166,6 +169,7 @@ def _resource(pool: Pool, system: System) -> Document:
         "slots": pool.listed,
         "healthy": pool.healthy,
         "hcas": [hca.name for hca in pool.hcas],
+        "ports": {hca.name: [port.number for port in hca.ports] for hca in pool.hcas},
         "rejected": [
             {
                 "hca": verdict.hca.name,

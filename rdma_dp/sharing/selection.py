@@ -5,15 +5,15 @@ selector matches (AND) and no selector below `exclude` matches. A selector that 
 count.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
 from rdma_dp.config import Resource, Selectors, Traits
 from rdma_dp.config.values import pf_names
 from rdma_dp.config.values.matchers import Matcher
-from rdma_dp.inventory.hardware import Hca, Inventory
+from rdma_dp.inventory.hardware import Hca, Inventory, Port
 from rdma_dp.inventory.verdicts import Code, MismatchCode
 from rdma_dp.text import Values, few, grouped
 
@@ -58,10 +58,19 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class HcaVerdict:
-    """Whether a resource takes an HCA; its selectors are in the order of the documentation."""
+    """Whether a resource takes an HCA; its selectors are in the order of the documentation.
+
+    `ports` are the ports that the selectors fit, if these are not all ports of the HCA.
+    """
 
     hca: Hca
     comparisons: tuple[Comparison, ...] = ()
+    ports: tuple[Port, ...] | None = None
+
+    @property
+    def taken(self) -> Hca:
+        """The HCA as the resource takes it, with the ports that the selectors fit."""
+        return self.hca if self.ports is None else replace(self.hca, ports=self.ports)
 
     @property
     def mismatches(self) -> tuple[Comparison, ...]:
@@ -95,8 +104,17 @@ class Selection:
 
     @property
     def chosen(self) -> tuple[Hca, ...]:
-        """The HCAs that the resource takes."""
-        return tuple(verdict.hca for verdict in self.verdicts if verdict.chosen)
+        """The HCAs that the resource takes, each with the ports that the selectors fit."""
+        return tuple(verdict.taken for verdict in self.verdicts if verdict.chosen)
+
+    @property
+    def ports(self) -> Mapping[str, tuple[int, ...]]:
+        """The numbers of the ports that the resource takes of an HCA, where it takes not all."""
+        return {
+            verdict.hca.name: tuple(port.number for port in verdict.ports)
+            for verdict in self.verdicts
+            if verdict.chosen and verdict.ports is not None
+        }
 
     @property
     def rejections(self) -> tuple[tuple[Values, Values], ...]:
@@ -111,10 +129,12 @@ class Selection:
 
 def select(inventory: Inventory, resource: Resource) -> Selection:
     """The resource's verdict on every HCA of the node."""
-    return Selection(
-        resource,
-        tuple(HcaVerdict(hca, compared(hca, resource.selectors)) for hca in inventory.hcas),
+    selectors = resource.selectors
+    verdicts = (
+        HcaVerdict(hca, compared(hca, selectors), fitting_ports(hca, selectors))
+        for hca in inventory.hcas
     )
+    return Selection(resource, tuple(verdicts))
 
 
 def choices(selections: Iterable[Selection]) -> dict[str, Values]:
@@ -124,6 +144,15 @@ def choices(selections: Iterable[Selection]) -> dict[str, Values]:
         for hca in selection.chosen:
             found.setdefault(hca.name, []).append(selection.resource.full_name)
     return {name: tuple(resources) for name, resources in found.items()}
+
+
+def ports_taken(selections: Iterable[Selection]) -> dict[str, dict[str, tuple[int, ...]]]:
+    """The ports that resources take where they take not all: by the HCA's and by the full name."""
+    found: dict[str, dict[str, tuple[int, ...]]] = {}
+    for selection in selections:
+        for name, ports in selection.ports.items():
+            found.setdefault(name, {})[selection.resource.full_name] = ports
+    return found
 
 
 def mismatches(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
@@ -151,6 +180,35 @@ def compared(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
         for matching in [matcher.matching(found)]
     )
     return (*wanting, *excluding)
+
+
+def fitting_ports(hca: Hca, selectors: Selectors) -> tuple[Port, ...] | None:
+    """The ports that all selectors fit; None if these are all ports, or none.
+
+    A selector fits a port if it matches the HCA with this port alone. So a selector that is not
+    about ports fits all of them.
+    """
+    if len(hca.ports) < 2:
+        return None
+    fitting = tuple(port for port in hca.ports if _fits(_with_one_port(hca, port), selectors))
+    return fitting if 0 < len(fitting) < len(hca.ports) else None
+
+
+def _fits(hca: Hca, selectors: Selectors) -> bool:
+    return all(any(map(matcher.matches, found)) for _, matcher, found in _set(hca, selectors))
+
+
+def _with_one_port(hca: Hca, port: Port) -> Hca:
+    """The HCA without its other ports and their netdevs."""
+    own = set(port.netdevs)
+    others = {name for each in hca.ports for name in each.netdevs} - own
+    others |= {name for n in hca.netdevs if n.name in others for name in n.altnames}
+    return replace(
+        hca,
+        ports=(port,),
+        netdevs=tuple(netdev for netdev in hca.netdevs if netdev.name not in others),
+        pf_names=tuple(name for name in hca.pf_names if name not in others),
+    )
 
 
 def unset_selectors(selectors: Selectors) -> Values:

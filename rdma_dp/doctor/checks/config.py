@@ -119,7 +119,7 @@ def not_taken(node: NodeView) -> Iterator[Finding]:
 def _kind(hca: Hca) -> tuple[object, ...]:
     function = hca.function
     id_ = (function.vendor, function.device) if function else (None, hca.name)
-    return (*id_, hca.function_type, hca.link_types)
+    return (*id_, hca.function_type, frozenset(hca.link_types))
 
 
 def _excluded(node: NodeView) -> set[str]:

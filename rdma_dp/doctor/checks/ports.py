@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
-from rdma_dp.inventory.hardware import Hca, Port
+from rdma_dp.inventory.hardware import Hca, Port, natural_key
 from rdma_dp.inventory.verdicts import UnhealthyCode
 from rdma_dp.node.view import NodeView
 from rdma_dp.sharing.health import has_active_port, links_down
@@ -27,11 +27,12 @@ def ports(node: NodeView) -> Iterator[Finding]:
     netdev is down.
 
     The check fails if no HCA of a resource has an ACTIVE port. It warns if another HCA of the
-    resource has one, because a pod may get the HCA that is down. Without a config it checks all
+    resource has one, because a pod may get the HCA that is down. Of an HCA with several ports, those
+    count that the resource's selectors fit. Without a config it checks all
     HCAs. An HCA in no resource may be down on purpose, such as a spare port for storage. It is
     reported only if its port is INIT, which means a missing subnet manager.
     """
-    concerned = node.concerned
+    concerned = _of_each_resource(node)
     alone = _alone(node)
     for hca in concerned:
         judge = fail if hca.name in alone else warn
@@ -39,9 +40,18 @@ def ports(node: NodeView) -> Iterator[Finding]:
     for hca in _others(node, concerned):
         if any(port.state == "INIT" for port in hca.ports) and not has_active_port(hca):
             yield from _inactive(hca, warn)
-    active = [hca for hca in concerned if any(port.state == "ACTIVE" for port in hca.ports)]
-    if concerned:
-        yield ok(f"{len(active)} of {counted(len(concerned), 'HCA')} with an ACTIVE port")
+    names = {hca.name for hca in concerned}
+    active = {hca.name for hca in concerned if any(port.state == "ACTIVE" for port in hca.ports)}
+    if names:
+        yield ok(f"{len(active)} of {counted(len(names), 'HCA')} with an ACTIVE port")
+
+
+def _of_each_resource(node: NodeView) -> list[Hca]:
+    """The HCAs of all resources. An HCA can be there twice, with the ports of two resources."""
+    if not node.config.config:
+        return list(node.concerned)
+    taken = dict.fromkeys(hca for pool in node.pools for hca in pool.hcas)
+    return sorted(taken, key=lambda hca: natural_key(hca.name))
 
 
 def _others(node: NodeView, concerned: Sequence[Hca]) -> Iterator[Hca]:
