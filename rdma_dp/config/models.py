@@ -164,6 +164,13 @@ class Resource(ConfigModel):
         examples=[{"NCCL_IB_HCA": "hcas", "UCX_NET_DEVICES": "ports"}],
         json_schema_extra={"additionalProperties": False},
     )
+    management: Flag = Field(
+        default=True,
+        description="Whether containers get the umad and issm nodes of their HCAs, as in the Go "
+        "plugin. With them a container can send management packets to the fabric. Management tools "
+        "(ibstat, perfquery, opensm) need them; verbs, rdma_cm, MPI and NCCL do not.",
+        examples=[False],
+    )
     health: Health = Field(
         default_factory=Health,
         description="When the slots of the resource are Healthy.",

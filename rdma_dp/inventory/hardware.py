@@ -214,7 +214,12 @@ class Hca:
     def char_devices(self) -> tuple[CharDevice, ...]:
         """Its own character devices, so without rdma_cm, which belongs to all HCAs."""
         own = () if self.uverbs is None else (self.uverbs,)
-        return own + self.umads + self.issms + self.driver_nodes
+        return own + self.management_nodes + self.driver_nodes
+
+    @property
+    def management_nodes(self) -> tuple[CharDevice, ...]:
+        """Those of its character devices that send management packets: umad and issm."""
+        return self.umads + self.issms
 
 
 # Link layers as ports/N/link_layer spells them (kernel drivers/infiniband/core/sysfs.c).

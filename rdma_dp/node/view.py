@@ -46,6 +46,11 @@ class NodeView:
         """
         return _concerned(self.inventory, self.pools if self.config.config else None)
 
+    @property
+    def management(self) -> bool:
+        """Whether a resource gives umad and issm to containers; without a config, any would."""
+        return not self.pools or any(pool.resource.management for pool in self.pools)
+
 
 _KUBELET_ROOT = Path("/var/lib/kubelet")
 

@@ -129,6 +129,8 @@ def _granted(pool: Pool) -> str:
     for directory, paths in groupby(delivery.devices, posixpath.dirname):
         nodes = sorted(map(posixpath.basename, paths), key=natural_key)
         lines.append(f"{directory}: {' '.join(nodes)}")
+    if not pool.resource.management:
+        lines.append("without umad and issm: management is false")
     return "\n".join([*lines, *(f"{key}={value}" for key, value in grant.envs.items())])
 
 

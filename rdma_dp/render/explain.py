@@ -34,6 +34,8 @@ def _resource(pool: Pool) -> Iterator[RenderableType]:
         yield Text("  no RDMA device on this node", "red")
         return
     yield Padding(_table(verdicts), (0, 0, 0, 2))
+    if not pool.resource.management:
+        yield Padding(Text("containers get no umad and issm: management is false"), (0, 0, 0, 2))
     unset = ", ".join(unset_selectors(pool.resource.selectors))
     if unset:
         yield Padding(Text(f"not set: {unset}", "dim"), (0, 0, 0, 2))

@@ -166,6 +166,7 @@ def _resource(pool: Pool, system: System) -> Document:
         "slotsPer": pool.resource.slots_per.value,
         "preference": pool.resource.preference.value,
         "deviceInfo": pool.resource.device_info,
+        "management": pool.resource.management,
         "slots": pool.listed,
         "healthy": pool.healthy,
         "hcas": [hca.name for hca in pool.hcas],

@@ -11,6 +11,7 @@ from rdma_dp.config import Selectors
 from rdma_dp.config.values import globs
 from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, NetDevice, System, UnusedFunction
 from rdma_dp.inventory.verdicts import Code
+from rdma_dp.sharing.allocation import wanted_devices
 from rdma_dp.sharing.health import describe_ports, has_active_port
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.selection import Comparison, HcaVerdict, Selection, mismatches
@@ -46,9 +47,10 @@ def resource_warnings(selection: Selection, system: System) -> tuple[str, ...]:
     """Warnings about the HCAs of a resource. They stay in the resource all the same."""
     if not selection.chosen:
         return ()
-    nodes = [device for hca in selection.chosen for device in hca.char_devices]
+    management = selection.resource.management
+    nodes = [node for hca in selection.chosen for node in wanted_devices(hca, management)]
     return (
-        *_missing_modules(system),
+        *_missing_modules(system, management=management),
         *_faulty_nodes(nodes if system.rdma_cm is None else [*nodes, system.rdma_cm]),
         *_inactive_ports(selection.chosen),
         *(f"{hca.name}: {hca.suspicion}" for hca in selection.chosen if hca.suspicion is not None),
@@ -94,13 +96,13 @@ def takers(inventory: Inventory, selections: Sequence[Selection]) -> Mapping[str
     }
 
 
-def _missing_modules(system: System) -> Iterator[str]:
+def _missing_modules(system: System, *, management: bool) -> Iterator[str]:
     if system.rdma_cm is None:
         yield (
             "no rdma_cm: programs that connect through the connection manager will fail in the"
             " pods; `modprobe rdma_ucm` makes the node"
         )
-    if system.modules.get("ib_umad") is False:
+    if management and system.modules.get("ib_umad") is False:
         yield (
             "no umad: management tools such as ibstat and perfquery will fail in the pods;"
             " `modprobe ib_umad` makes the nodes"

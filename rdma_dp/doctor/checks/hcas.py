@@ -7,6 +7,7 @@ from rdma_dp.host.paths import CLASS_VERBS, MODULES
 from rdma_dp.inventory.hardware import CharDevice, Hca
 from rdma_dp.inventory.verdicts import IneligibleCode
 from rdma_dp.node.view import NodeView
+from rdma_dp.sharing.allocation import wanted_devices
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.text import counted, some
 
@@ -39,8 +40,9 @@ def nodes(node: NodeView) -> Iterator[Finding]:
             yield fail(
                 hca.uverbs.fault, _MAKE_NODES, subject=hca.name, code=IneligibleCode.UVERBS_NODE
             )
-        for device in (*hca.umads, *hca.issms, *hca.driver_nodes):
-            yield from _faulty(device, hca.name)
+        for device in wanted_devices(hca, node.management):
+            if device != hca.uverbs:
+                yield from _faulty(device, hca.name)
     rdma_cm = node.inventory.system.rdma_cm
     if rdma_cm is not None:
         yield from _faulty(rdma_cm, "")

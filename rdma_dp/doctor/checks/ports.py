@@ -27,10 +27,10 @@ def ports(node: NodeView) -> Iterator[Finding]:
     netdev is down.
 
     The check fails if no HCA of a resource has an ACTIVE port. It warns if another HCA of the
-    resource has one, because a pod may get the HCA that is down. Of an HCA with several ports, those
-    count that the resource's selectors fit. Without a config it checks all
-    HCAs. An HCA in no resource may be down on purpose, such as a spare port for storage. It is
-    reported only if its port is INIT, which means a missing subnet manager.
+    resource has one, because a pod may get the HCA that is down. Only ports that the resource's
+    selectors fit count. Without a config it checks all HCAs. An HCA in no resource may be down on
+    purpose, such as a spare port for storage. It is reported only if its port is INIT, which means
+    a missing subnet manager.
     """
     concerned = _of_each_resource(node)
     alone = _alone(node)

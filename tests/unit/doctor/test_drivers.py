@@ -1,12 +1,14 @@
 """Modules, drivers, functions that are handed on, firmware."""
 
+from pathlib import Path
+
 import pytest
 
 from rdma_dp.doctor.check import Verdict
 from tests.conftest import Fresh, Sample
 from tests.paths import CONFIGS
 from tests.unit.doctor.ailing import ALL_MELLANOX, ailing, seen
-from tests.unit.doctor.twins import ill, told
+from tests.unit.doctor.twins import config, ill, told
 
 
 @pytest.mark.parametrize("module", ["ib_umad", "rdma_ucm"])
@@ -21,6 +23,14 @@ def test_efa_needs_neither_management_nor_rdma_cm(fresh: Fresh) -> None:
     host = fresh(ailing("efa", "not_loaded: [ib_umad, rdma_ucm]"))
     (finding,) = seen("hca-modules", host.root).findings
     assert (finding.verdict, finding.evidence) == (Verdict.OK, "loaded: ib_core, ib_uverbs")
+
+
+def test_umad_is_not_missed_where_no_resource_gives_it(fresh: Fresh, tmp_path: Path) -> None:
+    host = fresh(ailing("seed", "not_loaded: [ib_umad]"))
+    entry = "{resourceName: a, rdmaHcaMax: 1, selectors: {vendors: [15b3]}, management: SWITCH}"
+    for switch, verdict in (("false", Verdict.OK), ("true", Verdict.WARN)):
+        file = config(tmp_path, f"configList: [{entry.replace('SWITCH', switch)}]")
+        assert seen("hca-modules", host.root, file).verdict is verdict
 
 
 def test_without_ib_uverbs_nothing_works(fresh: Fresh) -> None:

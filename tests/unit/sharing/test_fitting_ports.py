@@ -1,4 +1,4 @@
-"""The ports of an HCA that a resource's selectors fit: health, warnings and variables follow them."""
+"""The ports that the selectors fit: health, warnings and variables are those of these ports."""
 
 from typing import Any
 
