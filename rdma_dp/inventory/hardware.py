@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from rdma_dp.inventory.verdicts import Ineligible, Suspicion, Unused
+from rdma_dp.inventory.verdicts import Ineligible, NoInterface, Suspicion, Unused
 
 CHAR_DEVICE_DIRECTORY = "/dev/infiniband"
 
@@ -134,7 +134,7 @@ class Hca:
     `driver_nodes` are those that its driver makes outside /dev/infiniband.
     `pf_names` are the netdevs of its PF: its own for a PF, the parent's for a VF or SF.
     `ineligible` is why it cannot be shared; None if it can. `suspicion` is a reason not to share
-    it that could not be confirmed.
+    it that could not be confirmed. `no_interface` is why it has no netdev, as far as that is known.
     """
 
     name: str
@@ -150,6 +150,7 @@ class Hca:
     driver_nodes: tuple[CharDevice, ...] = ()
     ineligible: Ineligible | None = None
     suspicion: Suspicion | None = None
+    no_interface: NoInterface | None = None
 
     @property
     def shareable(self) -> bool:

@@ -48,6 +48,17 @@ class SuspicionCode(Code):
     )
 
 
+class NoInterfaceCode(Code):
+    """Why an HCA has no network interface that selectors could compare."""
+
+    OTHER_NETNS = "interface-in-other-netns", "the interface is in another network namespace"
+    NOT_HOST_NETNS = (
+        "not-in-host-netns",
+        "no interface of the node is in this network namespace: no hostNetwork",
+    )
+    MODULE = "interface-module-not-loaded", "the module that makes the interface is not loaded"
+
+
 class UnusedCode(Code):
     """Why a network function has no HCA."""
 
@@ -94,6 +105,23 @@ class Suspicion:
 
     code: SuspicionCode
     text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class NoInterface:
+    """Why an HCA has no network interface here; `remedy` is a command that changes that."""
+
+    code: NoInterfaceCode
+    text: str
+    remedy: str | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether there is an interface, but in another network namespace."""
+        return self.code is not NoInterfaceCode.MODULE
 
     def __str__(self) -> str:
         return self.text

@@ -9,7 +9,7 @@ from typing import Any
 
 from rdma_dp.inventory.hardware import Hca, Inventory, PciFunction, Port, System, UnusedFunction
 from rdma_dp.inventory.topology import Distance, Gpu, Place
-from rdma_dp.inventory.verdicts import Ineligible, Unhealthy
+from rdma_dp.inventory.verdicts import Ineligible, NoInterface, Unhealthy
 from rdma_dp.render.topology.pcie_tree import View
 from rdma_dp.sharing.advice import node_warnings, pool_warnings
 from rdma_dp.sharing.allocation import PERMISSIONS, Grant, example, granted
@@ -65,7 +65,7 @@ def topo(view: View) -> Document:
     }
 
 
-def _code(verdict: Ineligible | Unhealthy | None) -> str | None:
+def _code(verdict: Ineligible | NoInterface | Unhealthy | None) -> str | None:
     return None if verdict is None else verdict.code.value
 
 
@@ -116,6 +116,8 @@ def _hca(hca: Hca) -> Document:
         "protocol": hca.protocol,
         "netdevs": [netdev.name for netdev in hca.netdevs],
         "altNames": [name for netdev in hca.netdevs for name in netdev.altnames],
+        "noInterface": hca.no_interface.text if hca.no_interface else None,
+        "noInterfaceCode": _code(hca.no_interface),
         "linkTypes": list(hca.link_types),
         "ports": [_port(port) for port in hca.ports],
         "uverbs": hca.uverbs.name if hca.uverbs else None,

@@ -13,6 +13,7 @@ from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, NetDevice, Sy
 from rdma_dp.inventory.verdicts import Code
 from rdma_dp.sharing.allocation import wanted_devices
 from rdma_dp.sharing.health import describe_ports, has_active_port
+from rdma_dp.sharing.lost_interfaces import blind_excludes, may_be_meant
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.selection import Comparison, HcaVerdict, Selection, mismatches
 from rdma_dp.text import NAMES_IN_LINE, Values, grouped, some
@@ -53,6 +54,7 @@ def resource_warnings(selection: Selection, system: System) -> tuple[str, ...]:
         *_missing_modules(system, management=management),
         *_faulty_nodes(nodes if system.rdma_cm is None else [*nodes, system.rdma_cm]),
         *_inactive_ports(selection.chosen),
+        *(f"{hca}: {reason}" for hca, reason in blind_excludes(selection)),
         *(f"{hca.name}: {hca.suspicion}" for hca in selection.chosen if hca.suspicion is not None),
     )
 
@@ -84,7 +86,7 @@ def steps(selection: Selection, inventory: Inventory) -> tuple[Step, ...]:
         return without_hca
     if not selection.verdicts:
         return _steps_without_hcas(inventory)
-    return (Step(_nearest_miss(selection, inventory)),)
+    return tuple(_misses(selection, inventory))
 
 
 def takers(inventory: Inventory, selections: Sequence[Selection]) -> Mapping[str, Values]:
@@ -224,8 +226,16 @@ def _ineligible(hcas: Sequence[Hca]) -> tuple[Step, ...]:
     )
 
 
-def _nearest_miss(selection: Selection, inventory: Inventory) -> str:
+def _misses(selection: Selection, inventory: Inventory) -> Iterator[Step]:
+    """The nearest HCA, and those whose interface, which the selectors name, may not be here."""
     nearest = min(selection.verdicts, key=_distance)
+    if not nearest.lacks_interface:
+        yield Step(_nearest_miss(nearest, inventory))
+    lost = may_be_meant(selection, any_cause=nearest.lacks_interface)
+    yield from (Step(text, absent.remedy, absent.code) for text, absent in lost)
+
+
+def _nearest_miss(nearest: HcaVerdict, inventory: Inventory) -> str:
     reasons = "; ".join(str(mismatch) for mismatch in nearest.mismatches)
     absent = "".join(_absent(mismatch, inventory) for mismatch in nearest.mismatches)
     return (

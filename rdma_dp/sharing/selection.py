@@ -14,7 +14,8 @@ from rdma_dp.config import Resource, Selectors, Traits
 from rdma_dp.config.values import pf_names
 from rdma_dp.config.values.matchers import Matcher
 from rdma_dp.inventory.hardware import Hca, Inventory, Port
-from rdma_dp.inventory.verdicts import Code, MismatchCode
+from rdma_dp.inventory.verdicts import Code, MismatchCode, NoInterface
+from rdma_dp.sharing.fitting_ports import fitting_ports
 from rdma_dp.text import Values, few, grouped
 
 
@@ -22,7 +23,8 @@ from rdma_dp.text import Values, few, grouped
 class Comparison:
     """One selector compared with one HCA: the wanted values, the HCA's, and whether one matches.
 
-    `excludes` is set for a selector below `exclude`.
+    `excludes` is set for a selector below `exclude`. `absent` is why the HCA has no interface to
+    compare, if the selector is about interfaces.
     """
 
     selector: str  # as the config spells it
@@ -30,6 +32,7 @@ class Comparison:
     found: Values
     agrees: bool = False
     excludes: bool = False
+    absent: NoInterface | None = None
 
     @property
     def rules_out(self) -> bool:
@@ -49,7 +52,10 @@ class Comparison:
     @property
     def found_words(self) -> str:
         """The first of the HCA's values, as text."""
-        return few(self.found, ", ") or "none"
+        none = "none"
+        if self.absent is not None and self.absent.elsewhere:
+            none = "none in this network namespace"
+        return few(self.found, ", ") or none
 
     def __str__(self) -> str:
         verb = "leaves out" if self.excludes else "wants"
@@ -76,6 +82,13 @@ class HcaVerdict:
     def mismatches(self) -> tuple[Comparison, ...]:
         """The selectors because of which the resource does not take the HCA."""
         return tuple(each for each in self.comparisons if each.rules_out)
+
+    @property
+    def lacks_interface(self) -> bool:
+        """Whether it has no interface here, and only selectors of interfaces speak against it."""
+        missed = self.mismatches
+        absent = all(each.absent is not None and not each.excludes for each in missed)
+        return self.hca.shareable and bool(missed) and absent
 
     @property
     def chosen(self) -> bool:
@@ -130,8 +143,12 @@ class Selection:
 def select(inventory: Inventory, resource: Resource) -> Selection:
     """The resource's verdict on every HCA of the node."""
     selectors = resource.selectors
+
+    def fits(hca: Hca) -> bool:
+        return _fits(hca, selectors)
+
     verdicts = (
-        HcaVerdict(hca, compared(hca, selectors), fitting_ports(hca, selectors))
+        HcaVerdict(hca, compared(hca, selectors), fitting_ports(hca, fits))
         for hca in inventory.hcas
     )
     return Selection(resource, tuple(verdicts))
@@ -164,7 +181,11 @@ def compared(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
     """The comparison of every selector that is set; those below `exclude` come last."""
     wanting = (
         Comparison(
-            trait.selector, matcher.texts, _texts(found), agrees=any(map(matcher.matches, found))
+            trait.selector,
+            matcher.texts,
+            _texts(found),
+            agrees=any(map(matcher.matches, found)),
+            absent=None if found else trait.absent(hca),
         )
         for trait, matcher, found in _set(hca, selectors)
     )
@@ -175,6 +196,7 @@ def compared(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
             _texts(found),
             agrees=bool(matching),
             excludes=True,
+            absent=None if found else trait.absent(hca),
         )
         for trait, matcher, found in _set(hca, selectors.exclude)
         for matching in [matcher.matching(found)]
@@ -182,33 +204,8 @@ def compared(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
     return (*wanting, *excluding)
 
 
-def fitting_ports(hca: Hca, selectors: Selectors) -> tuple[Port, ...] | None:
-    """The ports that all selectors fit; None if these are all ports, or none.
-
-    A selector fits a port if it matches the HCA with this port alone. So a selector that is not
-    about ports fits all of them.
-    """
-    if len(hca.ports) < 2:
-        return None
-    fitting = tuple(port for port in hca.ports if _fits(_with_one_port(hca, port), selectors))
-    return fitting if 0 < len(fitting) < len(hca.ports) else None
-
-
 def _fits(hca: Hca, selectors: Selectors) -> bool:
     return all(any(map(matcher.matches, found)) for _, matcher, found in _set(hca, selectors))
-
-
-def _with_one_port(hca: Hca, port: Port) -> Hca:
-    """The HCA without its other ports and their netdevs."""
-    own = set(port.netdevs)
-    others = {name for each in hca.ports for name in each.netdevs} - own
-    others |= {name for n in hca.netdevs if n.name in others for name in n.altnames}
-    return replace(
-        hca,
-        ports=(port,),
-        netdevs=tuple(netdev for netdev in hca.netdevs if netdev.name not in others),
-        pf_names=tuple(name for name in hca.pf_names if name not in others),
-    )
 
 
 def unset_selectors(selectors: Selectors) -> Values:
@@ -225,6 +222,11 @@ class _Trait:
 
     field: str  # in Traits
     found: Callable[[Hca], Sequence[Any]]
+    of_interfaces: bool = False
+
+    def absent(self, hca: Hca) -> NoInterface | None:
+        """Why the HCA has no value, if that is because it has no interface here."""
+        return hca.no_interface if self.of_interfaces else None
 
     @property
     def selector(self) -> str:
@@ -270,11 +272,11 @@ _TRAITS = (
     _Trait("vendors", _of_functions("vendor")),
     _Trait("device_ids", _of_functions("device")),
     _Trait("drivers", _of_functions("driver")),
-    _Trait("if_names", _interfaces),
+    _Trait("if_names", _interfaces, of_interfaces=True),
     _Trait("link_types", attrgetter("link_types")),
     _Trait("rdma_devices", lambda hca: (hca.name,)),
     _Trait("pci_addresses", _of_functions("address")),
-    _Trait("pf_names", _pf_functions),
+    _Trait("pf_names", _pf_functions, of_interfaces=True),
     _Trait("function_types", lambda hca: (hca.function_type,)),
     _Trait("numa_nodes", _numa_nodes),
 )

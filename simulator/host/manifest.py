@@ -125,7 +125,8 @@ class Net(Item):
 
     `under` puts it below a child of its PCI function (virtio0). `child_of` makes it an IPoIB child
     of another netdev, on the partition `pkey`, or, with the type "ether", a VLAN, macvlan or ipvlan
-    on top of it. `switch_id` with a port name such as pf0vf1 makes it a representor.
+    on top of it. `switch_id` with a port name such as pf0vf1 makes it a representor. `elsewhere`
+    puts it into another network namespace.
     """
 
     type: Literal["ether", "infiniband"] | None = None
@@ -138,6 +139,7 @@ class Net(Item):
     under: InsidePath | None = None
     child_of: NetName | None = None
     pkey: str | None = None
+    elsewhere: bool = False
 
     @property
     def carries_a_port(self) -> bool:
