@@ -23,3 +23,4 @@ NVIDIA_VERSION = "proc/driver/nvidia/version"
 NVIDIA_GPUS = "proc/driver/nvidia/gpus"
 RDMA_CM_SETTINGS = "sys/kernel/config/rdma_cm"  # configfs: one directory per HCA, if created
 DEV = "dev"
+DEV_INFINIBAND = "dev/infiniband"

@@ -36,6 +36,7 @@ class IneligibleCode(Code):
     NVLINK_SWITCH_MANAGEMENT = "nvlink-switch-management", "management function of an NVLink switch"
     SWITCHDEV = "switchdev", "the function is in switchdev mode: raw Ethernet only, no GIDs"
     UVERBS_NODE = "uverbs-node", "the node in /dev/infiniband is missing or is another device"
+    STALE_MOUNT = "stale-mount", "the mount of /dev/infiniband is a directory that was deleted"
     NETNS_EXCLUSIVE = "netns-exclusive", "RDMA network namespaces are in exclusive mode"
 
 

@@ -90,7 +90,9 @@ def test_a_node_that_is_missing_costs_the_node_only(fresh: Fresh) -> None:
     inventory = scan(Host(host.root))
     first, second = inventory.hcas
     assert first.shareable
-    assert [device.fault for device in first.driver_nodes] == ["/dev/hfi1_0 is missing"]
+    assert [device.fault for device in first.driver_nodes] == [
+        "/dev/hfi1_0 is missing: if this is a pod, mount the host's /dev into it"
+    ]
     assert [device.checked and device.usable for device in second.driver_nodes] == [True]
 
 

@@ -29,8 +29,7 @@ STABLE = {
     "maybe-nvlink-switch-management", "module-not-loaded", "modules-unknown", "multiport",
     "netns-exclusive", "no-active-port", "no-driver", "no-uverbs-class", "no-verbs",
     "not-in-host-netns", "nvlink-switch-management", "other-netns", "passed-through", "selector",
-    "smi", "switchdev",
-    "unreadable", "uverbs-node", "uverbs-not-loaded",
+    "smi", "stale-mount", "switchdev", "unreadable", "uverbs-node", "uverbs-not-loaded",
 }  # fmt: skip
 
 
