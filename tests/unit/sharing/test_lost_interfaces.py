@@ -51,7 +51,7 @@ def test_an_hca_that_another_selector_rejects_is_not_meant() -> None:
     assert "mlx5_1" not in step.text
 
 
-def test_selectors_that_need_no_interface_take_the_hca_without_a_word() -> None:
+def test_selectors_that_need_no_interface_take_the_hca_without_a_warning() -> None:
     found = selected(rdmaDevices=["mlx5_1"])
     assert [taken.name for taken in found.chosen] == ["mlx5_1"]
     assert resource_warnings(found, SYSTEM) == ()
