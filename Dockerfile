@@ -31,7 +31,8 @@ RUN command -v lsmod >/dev/null || { apt-get update \
 COPY --from=build /opt/rdma-dp /opt/rdma-dp
 # The operator's DaemonSet runs this path. It does not use the ENTRYPOINT.
 RUN ln -s /opt/rdma-dp/bin/k8s-rdma-shared-dp /bin/k8s-rdma-shared-dp \
-    && ln -s /opt/rdma-dp/bin/rdma-dp /bin/rdma-dp
+    && ln -s /opt/rdma-dp/bin/rdma-dp /bin/rdma-dp \
+    && ln -s /opt/rdma-dp/bin/rdma-dp-probe /bin/rdma-dp-probe
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 ENTRYPOINT ["/bin/rdma-dp"]
 CMD ["run"]

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-image \
+.PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-monitoring test-image \
     fuzz bench image api docs man lock clean
 
 ## run: run the demo: the real daemon on a simulated host. Needs no HCA, no kubelet and no root
@@ -48,6 +48,10 @@ test-cdi: $(VENV)/.development
 ## test-deploy: render deploy/ with helm and kustomize, and check it with the Kubernetes schemas
 test-deploy: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.deploy
+
+## test-monitoring: test the alerts and the dashboard with Debian's Prometheus
+test-monitoring: $(VENV)/.development
+	$(BIN)/python -m tests.heavy.monitoring
 
 ## test-image: build the image without a container daemon, and inspect it
 test-image: $(VENV)/.development

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from dashboard import dashboard
 
 from rdma_dp.config import json_schema
 from rdma_dp.doctor.catalogue import CATALOGUE
@@ -31,7 +32,9 @@ from rdma_dp.inventory.verdicts import (
 
 REPO = Path(__file__).resolve().parent.parent
 REFERENCE = REPO / "docs" / "configuration.md"
-CHART = REPO / "deploy" / "helm" / "rdma-dp"
+DEPLOY = REPO / "deploy"
+CHART = DEPLOY / "helm" / "rdma-dp"
+MONITORING_RULES = DEPLOY / "monitoring" / "rules.yaml"
 TROUBLESHOOTING = REPO / "docs" / "troubleshooting.md"
 CODES = REPO / "docs" / "codes.md"
 VALUES_SCHEMA = CHART / "values.schema.json"
@@ -63,6 +66,7 @@ not matter.
 # Title, definition in the schema, and the introduction of the section.
 SECTIONS = (
     ("The file", None, ""),
+    ("`metrics`", "MetricsSettings", ""),
     ("`configList[]`", "Resource", "A resource that pods can request."),
     (
         "`configList[].selectors`",
@@ -218,6 +222,10 @@ FREE = {
     "updateStrategy",
     "podAnnotations",
     "podLabels",
+    "metrics.serviceMonitor.labels",
+    "metrics.prometheusRule.labels",
+    "metrics.dashboard.labels",
+    "metrics.dashboard.annotations",
 }
 CHOICES = {
     "image.pullPolicy": ["Always", "IfNotPresent", "Never"],
@@ -270,6 +278,29 @@ def _value_schema(value: Any, path: str) -> dict[str, Any]:
     return {"type": TYPES[type(value)]}
 
 
+# --- deploy/monitoring: the rules and the dashboard, where kustomize and helm can read them -------
+
+
+def monitoring() -> dict[Path, str]:
+    """The same rules and the same dashboard for the component and for the chart."""
+    rules = MONITORING_RULES.read_text()
+    board = f"{json.dumps(dashboard(), indent=2)}\n"
+    head = (
+        "# Made by `make docs` from deploy/monitoring/rules.yaml.\n"
+        "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n"
+        "  name: rdma-dp\n  namespace: kube-system\n"
+        "  labels: {app.kubernetes.io/name: rdma-dp}\nspec:\n"
+    )
+    groups = rules[rules.index("groups:") :]
+    component = DEPLOY / "components" / "monitoring"
+    return {
+        component / "prometheusrule.yaml": head + textwrap.indent(groups, "  "),
+        component / "dashboard.json": board,
+        CHART / "files" / "rules.yaml": f"# Made by `make docs` from deploy/monitoring.\n{groups}",
+        CHART / "files" / "dashboard.json": board,
+    }
+
+
 # --- the files ------------------------------------------------------------------------------------
 
 
@@ -282,6 +313,7 @@ def generated() -> dict[Path, str]:
         REFERENCE: reference(schema),
         VALUES_SCHEMA: f"{made}\n",
         CODES: codes(),
+        **monitoring(),
         TROUBLESHOOTING: troubleshooting(TROUBLESHOOTING.read_text(), CATALOGUE),
     }
 

@@ -16,7 +16,7 @@ from rdma_dp.inventory.hardware import (
     Subfunction,
     System,
 )
-from rdma_dp.inventory.verdicts import Ineligible, IneligibleCode
+from rdma_dp.inventory.verdicts import Ineligible, IneligibleCode, Unhealthy, UnhealthyCode
 from rdma_dp.sharing.pool import Pool, make_pool
 from rdma_dp.sharing.selection import Selection, select
 
@@ -52,6 +52,10 @@ def hca(
 
 def ineligible(text: str = "no uverbs") -> Ineligible:
     return Ineligible(IneligibleCode.NO_VERBS, text)
+
+
+def unwritten(text: str) -> Unhealthy:
+    return Unhealthy(UnhealthyCode.SPEC_FILES, text)
 
 
 def resource(slots: int = 3, name: str = "hca", **selectors: Any) -> Resource:

@@ -125,6 +125,12 @@ def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ID,...",
         help="run only these checks; --list shows the ids (default: all)",
     )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="also show the checks that are ok or do not apply, and each check that could not run "
+        "in its own row (default: only with --only)",
+    )
     parser.add_argument("--list", action="store_true", help="list the checks and exit")
     parser.add_argument(
         "--counters",

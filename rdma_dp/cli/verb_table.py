@@ -7,7 +7,7 @@ are made from the rows. Rows of one group stand together.
 import argparse
 from functools import partial
 
-from rdma_dp.cli import arguments, verbs
+from rdma_dp.cli import arguments, monitoring_arguments, verbs
 from rdma_dp.cli.output import NOT_LOOKED
 from rdma_dp.cli.parsing import Parser, Verb, epilog, verbs_parser
 
@@ -17,11 +17,14 @@ RUN = Verb(
     "run",
     DAEMON,
     verbs.run,
-    [partial(arguments.add_daemon_arguments, set_links_up=False)],
+    [
+        partial(arguments.add_daemon_arguments, set_links_up=False),
+        monitoring_arguments.add_monitoring_arguments,
+    ],
     [
         "rdma-dp run --config-file config.json",
         "rdma-dp run --config-file config.json --log-level debug --log-format json",
-        "rdma-dp run --config-file config.json --use-cdi",
+        "rdma-dp run --config-file config.json --metrics 127.0.0.1:8765",
     ],
 )
 
@@ -70,6 +73,22 @@ VERBS = [
             "rdma-dp doctor --list",
         ],
         failed=NOT_LOOKED,
+    ),
+    Verb(
+        "pods",
+        NODE,
+        verbs.pods,
+        [
+            arguments.add_config,
+            monitoring_arguments.add_pods_format,
+            arguments.add_use_cdi,
+            arguments.add_kubelet_directories,
+            arguments.add_root,
+        ],
+        [
+            "rdma-dp pods --config config.json",
+            "rdma-dp pods --config config.json --output wide",
+        ],
     ),
     Verb(
         "topo",
@@ -150,5 +169,6 @@ def compat_parser() -> Parser:
     )
     arguments.add_version(made)
     arguments.add_daemon_arguments(made, set_links_up=True)
+    monitoring_arguments.add_monitoring_arguments(made)
     made.set_defaults(verb=RUN.run, failed=RUN.failed, parser=made)
     return made

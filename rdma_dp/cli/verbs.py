@@ -50,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
         defaults=Defaults(options.use_cdi, options.set_links_up),
         cdi_directory=options.cdi_dir,
         device_info_directory=options.device_info_dir,
+        metrics=options.metrics,
+        probe_socket=options.probe_socket,
     )
     try:
         asyncio.run(run_daemon(settings))
@@ -191,9 +193,35 @@ def doctor(options: argparse.Namespace) -> int:
     if options.output == "json":
         print_json(doctor.document(results))
     else:
-        console.show(doctor.table(results))
+        console.show(doctor.table(results, every=options.all or bool(options.only)))
     verdict = worst(result.verdict for result in results)
     return {Verdict.WARN: 1, Verdict.FAIL: 2}.get(verdict, OK)
+
+
+def pods(options: argparse.Namespace) -> int:
+    """List the pods that hold slots, their HCAs, and who owns queue pairs."""
+    from rdma_dp.config import Defaults
+    from rdma_dp.node.usage import usage
+    from rdma_dp.node.view import view_node
+    from rdma_dp.render import console, pods
+
+    source, config = _open(options)
+    if _loaded(config, use_cdi=options.use_cdi) is None:
+        return FAILED
+    node = view_node(
+        source,
+        config,
+        defaults=Defaults(use_cdi=options.use_cdi),
+        kubelet_root=options.kubelet_root_dir,
+        device_plugins=options.device_plugins_dir,
+    )
+    found = usage(node)
+    if options.output == "json":
+        print_json(pods.document(found))
+    else:
+        wide = options.output == "wide"
+        console.show(pods.table(found, wide=wide), wide=wide)
+    return FAILED if found.pods is None else OK
 
 
 def snapshot(options: argparse.Namespace) -> int:

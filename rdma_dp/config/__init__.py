@@ -1,6 +1,7 @@
 """The config: which HCAs each resource takes, in the format of the Go plugin."""
 
 from rdma_dp.config.loading import Loaded, json_schema, load, parse, parse_bytes, read
+from rdma_dp.config.metrics_settings import CountersLevel, MetricsSettings, PodMetrics
 from rdma_dp.config.models import (
     EMPTY_CONFIG,
     NO_DEFAULTS,
@@ -32,6 +33,9 @@ __all__ = [
     "SlotsPer",
     "Preference",
     "CdiMode",
+    "CountersLevel",
+    "MetricsSettings",
+    "PodMetrics",
     "EnvForm",
     "Loaded",
     "load",

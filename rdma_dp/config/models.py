@@ -8,12 +8,13 @@ about the spelling, and the JSON Schema are derived from the field.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from rdma_dp.config.metrics_settings import MetricsSettings
 from rdma_dp.config.selectors import Selectors
 from rdma_dp.config.types import (
     ConfigModel,
@@ -224,6 +225,12 @@ class ConfigDocument(ConfigModel):
         '"off".',
         examples=["cri"],
     )
+    metrics: MetricsSettings = Field(
+        default_factory=MetricsSettings,
+        description="What the metrics have beside the state of the daemon, if --metrics serves "
+        "them.",
+        examples=[{"counters": "all", "minInterval": 30}],
+    )
     config_list: Annotated[tuple[Resource, ...], AfterValidator(at_least_one)] = Field(
         description="The resources that the node offers. Each must have a different name.",
         examples=[[{"resourceName": "a", "rdmaHcaMax": 63, "selectors": {"vendors": ["15b3"]}}]],
@@ -238,6 +245,7 @@ class ConfigDocument(ConfigModel):
             periodic_update_interval=self.periodic_update_interval,
             set_links_up=defaults.set_links_up if self.set_links_up is None else self.set_links_up,
             cdi=cdi if self.cdi is None else self.cdi,
+            metrics=self.metrics,
         )
 
 
@@ -274,6 +282,7 @@ class Config:
     periodic_update_interval: int = 60
     set_links_up: bool = False
     cdi: CdiMode = CdiMode.OFF
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
 
 EMPTY_CONFIG = Config()

@@ -61,7 +61,8 @@ def _pattern(pattern: str, longest: int | None = None) -> WithJsonSchema:
 
 def one_of(choices: type[StrEnum]) -> Spelling:
     """Marks an enum whose values are accepted in upper and lower case."""
-    return Spelling(lambda text: text.lower() if text.lower() in list(choices) else text)
+    by_key = {str(choice).casefold(): str(choice) for choice in choices}
+    return Spelling(lambda text: by_key.get(text.casefold(), text))
 
 
 def enum(choices: Iterable[str]) -> WithJsonSchema:

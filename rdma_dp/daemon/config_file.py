@@ -15,6 +15,7 @@ from rdma_dp.aio.latest import Latest, first_of
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import NO_DEFAULTS, Config, ConfigError, ConfigMissing, Defaults, Loaded
 from rdma_dp.log import Notice
+from rdma_dp.metrics import ConfigFacts
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,9 @@ class ConfigFile:
         watch: DirectoryWatch,
         defaults: Defaults = NO_DEFAULTS,
         read: Callable[[Path], bytes] = config.read,
+        facts: ConfigFacts | None = None,
     ) -> None:
+        self._facts = facts or ConfigFacts()
         self._path = path
         self._defaults = defaults
         self._read = read
@@ -106,12 +109,14 @@ class ConfigFile:
 
     def _accepted(self, loaded: Loaded) -> Config:
         self._problems.set(None)
+        self._facts.accepted()
         for warning in loaded.warnings:
             logger.warning("%s", warning.in_file(self._path))
         return loaded.config
 
     def _say(self, level: int, error: ConfigError, consequence: str) -> None:
         """Logs every problem and its consequence, once until they change."""
+        self._facts.valid = False
         lines = [problem.in_file(self._path) for problem in error.problems]
         if self._problems.set("\n".join(lines)):
             for line in lines:

@@ -24,14 +24,19 @@ from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import Config
 from rdma_dp.daemon import links_up
 from rdma_dp.daemon.config_file import ConfigFile
+from rdma_dp.daemon.monitors import start_monitors
 from rdma_dp.daemon.publication import Publication
 from rdma_dp.daemon.registrations import Registrations
 from rdma_dp.daemon.scanner import EAGER_INTERVAL, QUIET_INTERVAL, Scanner
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.host import events
 from rdma_dp.host.files import Host
+from rdma_dp.inventory.changes import changed_hcas, changed_ports
+from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.kubelet.registration.choice import Kubelet
 from rdma_dp.kubelet.sockets import remove_stale
+from rdma_dp.metrics import Metrics
+from rdma_dp.monitoring.observed import Observed
 from rdma_dp.sharing.state import NodeState, next_state
 from rdma_dp.specs.publisher import SpecFiles
 
@@ -47,6 +52,7 @@ class Daemon:
 
     def __init__(self, settings: Settings) -> None:
         directories = settings.directories
+        self._settings = settings
         self._host = Host(settings.root)
         self._kubelet = Kubelet(
             directories=directories,
@@ -56,14 +62,21 @@ class Daemon:
             plugins_registry_watch=DirectoryWatch(directories.plugins_registry),
         )
         self._config_watch = DirectoryWatch(settings.config_file.parent)
-        self.config_file = ConfigFile(settings.config_file, self._config_watch, settings.defaults)
+        self.metrics = Metrics()
+        self.config_file = ConfigFile(
+            settings.config_file, self._config_watch, settings.defaults, facts=self.metrics.config
+        )
         self.scan_again = Debounce()
         self.begun = 0
         self.applied = Latest(0)
-        self._scanner = Scanner(self._host)
+        self._scanner = Scanner(self._host, self.metrics)
         self._files = SpecFiles(settings.cdi_directory, settings.device_info_directory)
         self._cdi_watch = DirectoryWatch(settings.cdi_directory)
-        self._registrations = Registrations(self._kubelet)
+        self._offered: Latest[NodeState] | None = None
+        self._registrations = Registrations(self._kubelet, metrics=self.metrics)
+        self._observed = Observed(
+            self.metrics, self._newest_offered, lambda: self._registrations.plugins
+        )
 
     async def run(self) -> None:
         """Runs until it is cancelled, or until something fails that no retry can mend."""
@@ -77,6 +90,8 @@ class Daemon:
                 start(tasks, "watch of kubelet's directory", watch.run())
             if self._host.live:
                 start(tasks, "kernel events", events.follow(self.scan_again.wake))
+            # From the start on: before the first scan, a probe says what the daemon waits for.
+            start_monitors(tasks, self._settings, self._observed)
             configs = Latest(await self.config_file.first())
             start(tasks, "config", self._follow_config(configs))
             states = Latest(await self._first_state(configs))
@@ -86,15 +101,23 @@ class Daemon:
                 if (state := await self._scan(configs.value, states.value)) is not None:
                     states.set(state)
 
+    def _newest_offered(self) -> NodeState | None:
+        """The newest offered state; None before the first scan."""
+        if self._offered is None or not self._offered.value.scan:
+            return None
+        return self._offered.value
+
     def _start_observers(self, states: Latest[NodeState], tasks: asyncio.TaskGroup) -> None:
         publication = Publication(
             states, self._registrations.served, self._files, self._cdi_watch, self.applied
         )
-        offered = publication.offered
+        self._offered = offered = publication.offered
         start(tasks, "publication", publication.run())
         start(tasks, "registrations", self._registrations.run(offered))
         if self._host.live:
-            start(tasks, "links", links_up.follow(offered, self.scan_again.wake))
+            start(
+                tasks, "links", links_up.follow(offered, self.scan_again.wake, metrics=self.metrics)
+            )
 
     async def _follow_config(self, configs: Latest[Config]) -> None:
         while True:
@@ -114,7 +137,18 @@ class Daemon:
         if self._scanner.inventory is None:
             return None
         now = asyncio.get_running_loop().time()
-        return await in_thread(next_state, config, self._scanner.inventory, now, previous)
+        state = await in_thread(next_state, config, self._scanner.inventory, now, previous)
+        if previous is not None:
+            self._count_changes(previous.inventory, state.inventory)
+        return state
+
+    def _count_changes(self, before: Inventory, after: Inventory) -> None:
+        if before is after:
+            return
+        for change, hcas in changed_hcas(before, after).items():
+            self.metrics.hca_changes.add(change, by=len(hcas))
+        for device, number in changed_ports(before, after):
+            self.metrics.port_changes.add(device, str(number))
 
     async def _until_next_scan(self, state: NodeState | None) -> None:
         """An event, the timer, a change without an event, or a port that was down for too long."""

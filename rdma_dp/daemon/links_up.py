@@ -13,6 +13,7 @@ from rdma_dp.aio.threads import in_thread
 from rdma_dp.host.files import ExhaustedError
 from rdma_dp.host.netlink.links import LinkError, index_of, set_up
 from rdma_dp.inventory.hardware import Hca, NetDevice
+from rdma_dp.metrics import Metrics
 from rdma_dp.sharing.state import NodeState
 
 logger = logging.getLogger(__name__)
@@ -25,12 +26,13 @@ async def follow(
     offered: Observable[NodeState],
     changed: Callable[[], None],
     keeper: "LinkKeeper | None" = None,
+    metrics: Metrics | None = None,
 ) -> None:
     """Sets the links of each offered state up, where its config wants that, until cancelled.
 
     `changed` is called when a link was set up.
     """
-    keeper = keeper or LinkKeeper(set_up, index_of)
+    keeper = keeper or LinkKeeper(set_up, index_of, metrics)
     async for state in offered.watch():
         if state.config.set_links_up and await in_thread(keeper.set_new_links_up, state.hcas):
             changed()
@@ -44,7 +46,8 @@ class LinkKeeper:
     for a while therefore has no new netdevs.
     """
 
-    def __init__(self, set_up: SetUp, index_of: IndexOf) -> None:
+    def __init__(self, set_up: SetUp, index_of: IndexOf, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or Metrics()
         self._set_up = set_up
         self._index_of = index_of
         self._seen: set[int] = set()
@@ -74,5 +77,6 @@ class LinkKeeper:
         except LinkError as error:
             logger.warning("cannot set %s of %s up: %s", netdev, hca, error)
             return False
+        self._metrics.links_set_up.add()
         logger.info("set %s of %s up: it was administratively down", netdev, hca)
         return True

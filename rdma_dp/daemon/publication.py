@@ -18,6 +18,7 @@ from rdma_dp.aio.tasks import start
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import CdiMode
 from rdma_dp.daemon import state_log
+from rdma_dp.inventory.verdicts import Unhealthy, UnhealthyCode
 from rdma_dp.sharing.state import NodeState
 from rdma_dp.specs.publisher import SpecFiles
 
@@ -90,7 +91,9 @@ class Publication:
     def _prepare(self, state: NodeState) -> _Prepared:
         """All that takes longer with more slots, for the thread."""
         failures = self._files.follow(tuple(state.pools.values()))
-        offered = state.withholding(failures)
+        offered = state.withholding(
+            {name: Unhealthy(UnhealthyCode.SPEC_FILES, text) for name, text in failures.items()}
+        )
         warnings = state_log.warnings(offered)
         lines = (
             *state_log.changes(self._reported, offered),

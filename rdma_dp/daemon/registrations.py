@@ -10,6 +10,7 @@ from rdma_dp.aio.tasks import start
 from rdma_dp.config import SlotsPer
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.kubelet.registration.choice import Kubelet, keep_registered
+from rdma_dp.metrics import Metrics
 from rdma_dp.sharing.state import NodeState
 
 logger = logging.getLogger(__name__)
@@ -28,8 +29,12 @@ class Registrations:
     resources that kubelet may still ask for.
     """
 
-    def __init__(self, kubelet: Kubelet, keep: Keep = keep_registered) -> None:
+    def __init__(
+        self, kubelet: Kubelet, keep: Keep = keep_registered, metrics: Metrics | None = None
+    ) -> None:
         self._kubelet = kubelet
+        self._metrics = metrics or Metrics()
+        self._plugins: dict[str, Plugin] = {}
         self._keep = keep
         self._tasks: dict[_Key, asyncio.Task[NoReturn]] = {}
         self._ending: dict[str, asyncio.Task[NoReturn]] = {}
@@ -41,6 +46,11 @@ class Registrations:
             async for state in offered.watch():
                 self._end_all_but(state)
                 self._begin(state, offered, tasks)
+
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """The plugins that are registered, or try to be."""
+        return tuple(self._plugins.values())
 
     def _end_all_but(self, state: NodeState) -> None:
         wanted = {(name, pool.resource.slots_per) for name, pool in state.pools.items()}
@@ -70,8 +80,12 @@ class Registrations:
     ) -> None:
         if earlier is not None:
             await _ended(earlier)  # it has the socket that this one needs
-        plugin = Plugin(Part(offered, lambda state: state.pool(name)))
-        await self._keep(plugin, self._kubelet)
+        plugin = Plugin(Part(offered, lambda state: state.pool(name)), self._metrics)
+        self._plugins[name] = plugin
+        try:
+            await self._keep(plugin, self._kubelet)
+        finally:
+            del self._plugins[name]
 
     def _forget(self, task: "asyncio.Task[NoReturn]") -> None:
         self._ending = {name: each for name, each in self._ending.items() if each is not task}

@@ -5,6 +5,7 @@ Port states are polled every 5 s because some changes send no event (discovery/p
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.log import Notice
+from rdma_dp.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +37,9 @@ _SLOW = 10.0
 class Scanner:
     """Scans one host on demand, and knows when a scan is due without an event."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, metrics: Metrics | None = None) -> None:
         self._host = host
+        self._metrics = metrics or Metrics()
         self._found: tuple[polling.Fingerprint | None, Inventory] | None = None
         self._backoff = Backoff()
         self._failure = Notice(self._say_failure, self._say_success)
@@ -49,13 +52,18 @@ class Scanner:
 
     async def scan(self) -> None:
         """One scan. One that fails leaves the last inventory in force."""
+        begun = time.monotonic()
         try:
             found = await self._read(polling.scan_with_fingerprint, self._host)
         except RdmaDpError as error:
             self._failure.set(str(error))
+            self._metrics.scans.add("error")
         else:
             self._failure.set(None)
             self._found = found
+            self._metrics.scans.add("ok")
+            self._metrics.scan.succeeded_at = time.time()
+        self._metrics.scan.seconds = time.monotonic() - begun
 
     async def due(self, interval: float = QUIET_INTERVAL) -> None:
         """Until a scan is due although no event came. `interval` is in seconds."""
@@ -84,7 +92,9 @@ class Scanner:
                 " force",
                 _SLOW,
             )
+            self._metrics.scan.hanging = True
             await asyncio.wait([reading])
+        self._metrics.scan.hanging = False
 
     def _say_failure(self, text: str) -> None:
         logger.error("the scan failed, the last lists stay in force: %s", text)

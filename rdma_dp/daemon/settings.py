@@ -6,11 +6,15 @@ from pathlib import Path
 from rdma_dp.config import NO_DEFAULTS, Defaults
 from rdma_dp.kubelet.directories import KubeletDirectories
 from rdma_dp.kubelet.registration.choice import RegistrationMode
+from rdma_dp.monitoring.address import Address
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the command line decides."""
+    """What the command line decides.
+
+    `metrics` and `probe_socket` are None where metrics or probes are not served.
+    """
 
     config_file: Path
     directories: KubeletDirectories
@@ -19,3 +23,5 @@ class Settings:
     mode: RegistrationMode = RegistrationMode.AUTO
     root: Path = Path("/")
     defaults: Defaults = NO_DEFAULTS
+    metrics: Address | None = None
+    probe_socket: Path | None = None

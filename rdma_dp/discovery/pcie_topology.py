@@ -9,18 +9,49 @@ from rdma_dp.discovery.pcie_config import SIZE, Acs, acs
 from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.paths import IOMMU_GROUPS, NVIDIA_GPUS, ONLINE_NODES, PCI_DEVICES
 from rdma_dp.inventory.hardware import Hca, Inventory, PciFunction
-from rdma_dp.inventory.pci_ids import AMD, HABANA, INTEL, MELLANOX, NVIDIA
+from rdma_dp.inventory.pci_ids import (
+    AMD,
+    BAIDU,
+    CAMBRICON,
+    ENFLAME,
+    GRAPHCORE,
+    HABANA,
+    HUAWEI,
+    HYGON,
+    ILUVATAR,
+    INTEL,
+    MELLANOX,
+    METAX,
+    MOORE_THREADS,
+    NVIDIA,
+)
 from rdma_dp.inventory.topology import Gpu, Place, Topology
 
-# PCI classes, upper 16 bits (pci.ids): VGA, 3D and other display controllers, processing
-# accelerators. A server's management controller and the graphics of an Intel CPU are VGA too.
-_GPU_CLASSES = {
-    NVIDIA: frozenset({0x0300, 0x0302}),
-    AMD: frozenset({0x0300, 0x0302, 0x0380, 0x1200}),
-    INTEL: frozenset({0x0380}),
-    HABANA: frozenset({0x1200}),
+# PCI classes, upper 16 bits (pci.ids): VGA, 3D and other display controllers. All processing
+# accelerators have the base class 12.
+_VGA, _3D, _DISPLAY = 0x0300, 0x0302, 0x0380
+_ACCELERATOR = 0x12
+_DISPLAYS = frozenset({_3D, _DISPLAY})
+_ALL_DISPLAYS = _DISPLAYS | {_VGA}
+
+# The makers of accelerators, and their classes 03. A VGA function of Intel or Huawei is the
+# graphics of a CPU or of a management controller.
+_MAKERS = {
+    NVIDIA: frozenset({_VGA, _3D}),
+    AMD: _ALL_DISPLAYS,
+    BAIDU: _ALL_DISPLAYS,
+    CAMBRICON: _ALL_DISPLAYS,
+    ENFLAME: _ALL_DISPLAYS,
+    GRAPHCORE: _ALL_DISPLAYS,
+    HABANA: _DISPLAYS,
+    HUAWEI: _DISPLAYS,
+    HYGON: _ALL_DISPLAYS,
+    ILUVATAR: _ALL_DISPLAYS,
+    INTEL: frozenset({_DISPLAY}),
+    METAX: _ALL_DISPLAYS,
+    MOORE_THREADS: _ALL_DISPLAYS,
 }
-_ALL_GPU_CLASSES = frozenset().union(*_GPU_CLASSES.values())
+_CPU_GRAPHICS = "0000:00:02.0"  # of Intel CPUs: bus 0, device 2 in their data sheets
 _DMA_CONTROLLER = 0x0801
 _DATA_DIRECT = "2100"  # of Mellanox: the second function of a ConnectX-8
 
@@ -104,7 +135,7 @@ def _candidates(host: Host, functions: Functions) -> Iterator[PciFunction]:
     for address in _addresses(host):
         path = f"{PCI_DEVICES}/{address}"
         pci_class = host.read_int_or_none(f"{path}/class", 16)
-        if pci_class is not None and pci_class >> 8 in _ALL_GPU_CLASSES | {_DMA_CONTROLLER}:
+        if pci_class is not None and _may_count(pci_class >> 8):
             try:
                 yield functions.at(address, path)
             except HostError:
@@ -118,10 +149,22 @@ def _addresses(host: Host) -> Iterable[str]:
         return ()
 
 
+def _may_count(pci_class: int) -> bool:
+    return pci_class in _ALL_DISPLAYS | {_DMA_CONTROLLER} or pci_class >> 8 == _ACCELERATOR
+
+
 def _is_gpu(function: PciFunction) -> bool:
-    """Whether it is a GPU and not a VF of a GPU."""
-    classes = _GPU_CLASSES.get(function.vendor or "", frozenset())
-    return (function.pci_class or 0) >> 8 in classes and function.physfn is None
+    """Whether it is a GPU or another accelerator, and not a VF of one."""
+    displays = _MAKERS.get(function.vendor or "")
+    if displays is None or function.physfn is not None or _is_of_cpu(function):
+        return False
+    pci_class = (function.pci_class or 0) >> 8
+    return pci_class in displays or pci_class >> 8 == _ACCELERATOR
+
+
+def _is_of_cpu(function: PciFunction) -> bool:
+    """Whether it is the graphics of an Intel CPU, which is a display controller if headless."""
+    return function.vendor == INTEL and function.address == _CPU_GRAPHICS
 
 
 def _model(host: Host, function: PciFunction) -> str | None:

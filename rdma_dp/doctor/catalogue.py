@@ -10,10 +10,13 @@ from rdma_dp.doctor.checks import (
     gpudirect,
     hcas,
     kubelet,
+    pcie_links,
+    pod_nccl,
     pod_networks,
     pod_queue_pairs,
     pods,
     ports,
+    subnets,
     traffic,
 )
 from rdma_dp.errors import RdmaDpError
@@ -22,14 +25,17 @@ CATALOGUE: tuple[Check, ...] = (
     *drivers.CHECKS,
     *hcas.CHECKS,
     *ports.CHECKS,
+    *pcie_links.CHECKS,
     *config.CHECKS,
     *kubelet.CHECKS,
     *gpudirect.CHECKS,
     *fabric.CHECKS,
+    *subnets.CHECKS,
     *traffic.CHECKS,
     *pods.CHECKS,
     *pod_networks.CHECKS,
     *pod_queue_pairs.CHECKS,
+    *pod_nccl.CHECKS,
 )
 
 

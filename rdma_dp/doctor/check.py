@@ -22,12 +22,12 @@ class Verdict(StrEnum):
     FAIL = "fail"
 
 
-_SEVERITY = tuple(Verdict)
+SEVERITY = tuple(Verdict)
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
     """The worst verdict; OK if there is none."""
-    return max(verdicts, key=_SEVERITY.index, default=Verdict.OK)
+    return max(verdicts, key=SEVERITY.index, default=Verdict.OK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class Finding:
     `evidence` is one line: what was read, and where. `remedy` has a command or a step per item.
     Findings with the same evidence are shown as one, with all their subjects (HCAs, pods,
     resources).
-    `code` is that of the verdict that the evidence quotes.
+    `code` is that of the verdict that the evidence quotes. `because` is the id of the check whose
+    result is the cause, for a finding that only says that another check has to succeed first.
     """
 
     verdict: Verdict
@@ -45,6 +46,7 @@ class Finding:
     remedy: tuple[str, ...] = ()
     subject: str = ""
     code: Code | None = None
+    because: str = ""
 
 
 def ok(evidence: str) -> Finding:
@@ -55,6 +57,11 @@ def ok(evidence: str) -> Finding:
 def unknown(evidence: str, *remedy: str, subject: str = "", code: Code | None = None) -> Finding:
     """The node does not show it; `evidence` is why."""
     return Finding(Verdict.UNKNOWN, evidence, remedy, subject, code)
+
+
+def not_checked(evidence: str, *, because: str) -> Finding:
+    """The check with the id `because` has to succeed first; `evidence` is what is missing."""
+    return Finding(Verdict.UNKNOWN, f"{evidence}: see {because}", because=because)
 
 
 def warn(evidence: str, *remedy: str, subject: str = "", code: Code | None = None) -> Finding:

@@ -120,6 +120,17 @@ class Host:
         except OSError as error:
             return self._absent_or_raise(path, error, None)
 
+    def lines_with(self, path: str, words: tuple[str, ...]) -> tuple[str, ...] | None:
+        """The lines of a long text that contain one of the words; None when it is not there.
+
+        A gzip file is unpacked. A snapshot keeps only these lines of it.
+        """
+        try:
+            data = self._tree.lines_with(path, words)
+        except OSError as error:
+            return self._absent_or_raise(path, error, None)
+        return tuple(data.decode("utf-8", "replace").splitlines())
+
     def read_unchanging(self, path: str, limit: int) -> bytes | None:
         """As `read_bytes`, but read once as long as the file has the same inode.
 

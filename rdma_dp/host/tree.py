@@ -4,9 +4,16 @@ Paths are relative to the tree's root ("sys/class/infiniband"). Every failure is
 errno of the kernel, so a reader does not depend on the kind of tree.
 """
 
+import errno
+import gzip
 import os
+import zlib
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
+
+_GZIP = b"\x1f\x8b"  # RFC 1952, section 2.3.1
+_LONGEST_LINE = 1 << 16  # bytes; a longer line is read as several
+_LONGEST_TEXT = 1 << 28  # bytes; /proc/kallsyms has about 20 MB
 
 
 class Status(Protocol):
@@ -41,8 +48,28 @@ class Tree(Protocol):
     def read(self, path: str, limit: int) -> bytes:
         """At most `limit` bytes from the beginning of a file."""
 
+    def lines_with(self, path: str, words: tuple[str, ...]) -> bytes:
+        """The lines of a text that contain one of the words. The text may be a gzip file."""
+
     def status(self, path: str) -> Status:
         """The status of a file. Symlinks are followed."""
+
+
+def matching_lines(content: IO[bytes], words: tuple[str, ...]) -> bytes:
+    """The lines of a text, plain or gzip, that contain one of the words. Raises OSError."""
+    packed = content.read(len(_GZIP)) == _GZIP
+    content.seek(0)
+    text = gzip.GzipFile(fileobj=content) if packed else content
+    wanted = [word.encode() for word in words]
+    found, size = [], 0
+    try:
+        while size < _LONGEST_TEXT and (line := text.readline(_LONGEST_LINE)):
+            size += len(line)
+            if any(word in line for word in wanted):
+                found.append(line if line.endswith(b"\n") else line + b"\n")
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise OSError(errno.EIO, "not a complete gzip file") from error
+    return b"".join(found)
 
 
 class DiskTree:
@@ -70,9 +97,7 @@ class DiskTree:
         One read(2) returns all of them, except in /proc, where it returns about a page (kernel
         fs/seq_file.c).
         """
-        # O_NONBLOCK: without it, a FIFO in a captured tree would block.
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-        descriptor = os.open(f"{self._root}/{path}", flags)
+        descriptor = _open(f"{self._root}/{path}")
         try:
             data = os.read(descriptor, limit)
             while path.startswith("proc/") and (more := os.read(descriptor, limit - len(data))):
@@ -81,6 +106,16 @@ class DiskTree:
         finally:
             os.close(descriptor)
 
+    def lines_with(self, path: str, words: tuple[str, ...]) -> bytes:
+        """The lines of a text that contain one of the words. The text may be a gzip file."""
+        with open(f"{self._root}/{path}", "rb", _LONGEST_LINE, opener=_open) as content:
+            return matching_lines(content, words)
+
     def status(self, path: str) -> os.stat_result:
         """The status of a file. Symlinks are followed."""
         return os.stat(f"{self._root}/{path}")
+
+
+def _open(path: str, flags: int = os.O_RDONLY) -> int:
+    # O_NONBLOCK: without it, a FIFO in a captured tree would block.
+    return os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)

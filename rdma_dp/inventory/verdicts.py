@@ -80,6 +80,8 @@ class UnhealthyCode(Code):
     """Why slots are unhealthy, or will be soon."""
 
     NO_ACTIVE_PORT = "no-active-port", "no HCA of the slots has an ACTIVE port"
+    SPEC_FILES = "spec-files", "a CDI spec or a device-info file cannot be written"
+    HANDED_OVER = "handed-over", "this rdma-dp ends, and no other one serves the resource"
 
 
 class MismatchCode(Code):

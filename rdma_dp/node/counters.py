@@ -7,49 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from rdma_dp.discovery.port_counters_reading import read_port
 from rdma_dp.host.files import Host
-from rdma_dp.host.paths import CLASS_INFINIBAND
+from rdma_dp.host.netlink.hw_counters import HwCounters
+from rdma_dp.inventory.counter_meanings import Kind, kind_of
 from rdma_dp.inventory.hardware import Hca
-
-# From ports/N/counters, InfiniBand's performance management (kernel
-# drivers/infiniband/core/sysfs.c), and from ports/N/hw_counters, whose names each driver chooses
-# (mlx5/counters.c). Counters of traffic are left out: they grow on a healthy port.
-ERRORS = frozenset(
-    {
-        "symbol_error",
-        "link_error_recovery",
-        "link_downed",
-        "port_rcv_errors",
-        "port_rcv_remote_physical_errors",
-        "port_xmit_discards",
-        "port_xmit_constraint_errors",
-        "port_rcv_constraint_errors",
-        "local_link_integrity_errors",
-        "excessive_buffer_overrun_errors",
-        "VL15_dropped",
-        "duplicate_request",
-        "implied_nak_seq_err",
-        "local_ack_timeout_err",
-        "out_of_buffer",
-        "out_of_sequence",
-        "packet_seq_err",
-        "rnr_nak_retry_err",
-        "rx_icrc_encapsulated",
-        "roce_adp_retrans",
-        "roce_adp_retrans_to",
-        "roce_slow_restart",
-    }
-)
-CONGESTION = frozenset(
-    {
-        "port_xmit_wait",
-        "np_cnp_sent",
-        "np_ecn_marked_roce_packets",
-        "rp_cnp_handled",
-        "rp_cnp_ignored",
-    }
-)
-_DIRECTORIES = ("counters", "hw_counters")
 
 Counter = tuple[str, int, str]  # an HCA, the number of its port, the name of the counter
 Reading = Mapping[Counter, int]
@@ -90,18 +52,16 @@ def growth(before: Reading, after: Reading, seconds: float, *, live: bool) -> Gr
 def read(host: Host, hcas: Iterable[Hca]) -> Reading:
     """The counters of errors and congestion that hold a number, and not "N/A (no PMA)"."""
     found = {}
-    for hca in hcas:
-        for port in hca.ports:
-            directory = f"{CLASS_INFINIBAND}/{hca.name}/ports/{port.number}"
-            for name, path in _counters(host, directory):
-                value = host.read_int_or_none(path)
-                if value is not None:
-                    found[hca.name, port.number, name] = value
+    with HwCounters(live=host.live).asking() as ask:
+        for hca in hcas:
+            for port in hca.ports:
+                raw = read_port(host, hca, port.number, _shows_more, ask)
+                for name, value in (*raw.own.items(), *raw.standard.items()):
+                    if value is not None:
+                        found[hca.name, port.number, name] = value
     return found
 
 
-def _counters(host: Host, directory: str) -> Iterable[tuple[str, str]]:
-    for below in _DIRECTORIES:
-        for name in host.entries(f"{directory}/{below}"):
-            if name in ERRORS or name in CONGESTION:
-                yield name, f"{directory}/{below}/{name}"
+def _shows_more(name: str) -> bool:
+    """Whether growth shows more than traffic, which grows on a healthy port."""
+    return kind_of(name) in (Kind.ERROR, Kind.CONGESTION)

@@ -1,7 +1,22 @@
 """Product names of HCAs and GPUs."""
 
 from rdma_dp.inventory.hardware import Hca
-from rdma_dp.inventory.pci_ids import AMD, HABANA, INTEL, MELLANOX, NVIDIA
+from rdma_dp.inventory.pci_ids import (
+    AMD,
+    BAIDU,
+    CAMBRICON,
+    ENFLAME,
+    GRAPHCORE,
+    HABANA,
+    HUAWEI,
+    HYGON,
+    ILUVATAR,
+    INTEL,
+    MELLANOX,
+    METAX,
+    MOORE_THREADS,
+    NVIDIA,
+)
 from rdma_dp.inventory.topology import Gpu
 
 # Device ids of vendor 15b3 (pci.ids). Several generations have the same id for their VFs.
@@ -24,7 +39,21 @@ _FAMILIES = {
     "a2dc": "BlueField-3",
     "a2df": "BlueField-4",
 }
-_VENDORS = {NVIDIA: "NVIDIA", AMD: "AMD", INTEL: "Intel", HABANA: "Habana"}
+_VENDORS = {
+    NVIDIA: "NVIDIA",
+    AMD: "AMD",
+    BAIDU: "Baidu",
+    CAMBRICON: "Cambricon",
+    ENFLAME: "Enflame",
+    GRAPHCORE: "Graphcore",
+    HABANA: "Habana",
+    HUAWEI: "Huawei",
+    HYGON: "Hygon",
+    ILUVATAR: "Iluvatar",
+    INTEL: "Intel",
+    METAX: "MetaX",
+    MOORE_THREADS: "Moore Threads",
+}
 
 
 def device_name(device: Hca | Gpu) -> str:

@@ -1,16 +1,16 @@
 """The results of the doctor, as a table and as JSON with stable field names."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rdma_dp.doctor.check import Check, Finding, Verdict, worst
+from rdma_dp.doctor.check import SEVERITY, Check, Finding, Verdict, worst
 from rdma_dp.doctor.examination import Result
-from rdma_dp.text import some
+from rdma_dp.text import counted, some
 
 _COLOURS = {
     Verdict.OK: "green",
@@ -21,16 +21,57 @@ _COLOURS = {
 _SUBJECTS = 4  # shown for findings with the same evidence; the JSON has all
 
 
-def table(results: Sequence[Result]) -> RenderableType:
-    """One line for each check without a problem; findings and remedies for the others."""
+def table(results: Sequence[Result], *, every: bool = False) -> RenderableType:
+    """The checks with a problem, worst first, with their findings and remedies.
+
+    Checks that could not run because of another check stand in the row of that check. `every` shows
+    a row for each check instead.
+    """
+    ranked = sorted(results, key=lambda result: SEVERITY.index(result.verdict), reverse=True)
+    causes = {} if every else _causes(results)
     rows = _grid(2)
-    for result in results:
+    for result in ranked:
+        fine = result.verdict is Verdict.OK
+        if result.check.id in causes or (fine and not every):
+            continue
+        lines = [*_findings(result), *_consequences(result, causes)]
         rows.add_row(
             Text(result.verdict, _COLOURS[result.verdict]),
-            Text(result.check.id, "dim" if result.verdict is Verdict.OK else "bold"),
-            Text("\n").join(_findings(result)),
+            Text(result.check.id, "dim" if fine else "bold"),
+            Text("\n").join(lines),
         )
-    return Group(rows, Text(), _summary(results))
+    parts: list[RenderableType] = [rows, Text()] if rows.row_count else []
+    return Group(*parts, *_summary(results, every=every))
+
+
+def _causes(results: Sequence[Result]) -> dict[str, str]:
+    """The id of the first cause, by the id of each check that could not run because of it.
+
+    Checks that are unknown for the same reason have the first of them as their cause.
+    """
+    problems = {each.check.id: each for each in results if each.verdict is not Verdict.OK}
+    first: dict[frozenset[str], str] = {}
+    for each in problems.values():
+        if each.verdict is Verdict.UNKNOWN:
+            first.setdefault(_reasons(each), each.check.id)
+
+    def cause(check: str) -> str:
+        (because, *more) = {finding.because for finding in problems[check].findings}
+        if not more and because in problems:
+            return cause(because)
+        return first.get(_reasons(problems[check]), check)
+
+    return {check: found for check in problems if (found := cause(check)) != check}
+
+
+def _reasons(result: Result) -> frozenset[str]:
+    return frozenset(finding.evidence for finding in result.findings)
+
+
+def _consequences(result: Result, causes: Mapping[str, str]) -> Iterator[Text]:
+    checks = tuple(check for check, cause in causes.items() if cause == result.check.id)
+    if checks:
+        yield Text(f"not checked because of this: {', '.join(checks)}", "dim")
 
 
 def catalogue(checks: Iterable[Check]) -> RenderableType:
@@ -59,6 +100,7 @@ def document(results: Sequence[Result]) -> dict[str, Any]:
                         "subject": finding.subject or None,
                         "evidence": finding.evidence,
                         "code": finding.code.value if finding.code else None,
+                        "because": finding.because or None,
                         "remedy": list(finding.remedy),
                     }
                     for finding in result.findings
@@ -115,8 +157,13 @@ def _steps(remedies: Iterable[tuple[str, ...]]) -> Iterator[Text]:
         yield Text(f"  and {len(steps) - _SUBJECTS} more: `-o json` shows all", "dim")
 
 
-def _summary(results: Sequence[Result]) -> Text:
+def _summary(results: Sequence[Result], *, every: bool) -> Iterator[Text]:
     count = Counter(result.verdict for result in results)
-    worst_first = reversed(Verdict)
-    parts = [f"{count[verdict]} {verdict}" for verdict in worst_first if count[verdict]]
-    return Text(", ".join(parts) or "no check", "bold")
+    shown = tuple(Verdict) if every else (each for each in Verdict if each is not Verdict.OK)
+    parts = [f"{count[verdict]} {verdict}" for verdict in shown if count[verdict]]
+    if parts or not results:
+        yield Text(", ".join(reversed(parts)) or "no check", "bold")
+    if count[Verdict.OK] and not every:
+        are, do = ("is", "does") if count[Verdict.OK] == 1 else ("are", "do")
+        checks = counted(count[Verdict.OK], "check")
+        yield Text(f"{checks} {are} ok or {do} not apply (`--all` lists them)", "dim")

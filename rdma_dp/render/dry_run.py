@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from rich.console import Group, RenderableType
@@ -12,22 +13,29 @@ from rich.text import Text
 from rdma_dp.config import Preference
 from rdma_dp.formats.slot_ids import slot_id
 from rdma_dp.inventory.hardware import Hca, Inventory, natural_key
+from rdma_dp.inventory.verdicts import Ineligible
 from rdma_dp.render.console import labelled_rows
 from rdma_dp.render.discover import NAMES_WIDTH, ports_text
-from rdma_dp.sharing.advice import next_steps, node_warnings, pool_warnings
+from rdma_dp.sharing.advice import node_warnings, pool_warnings, steps
 from rdma_dp.sharing.allocation import example
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.selection import Selection
 from rdma_dp.specs.cdi import delivered
+from rdma_dp.text import grouped
 
 
 def dry_run(
     inventory: Inventory, pools: Sequence[Pool], config_warnings: Sequence[str]
 ) -> RenderableType:
     """What the daemon would do with this config on this node, with warnings and next steps."""
+    of_all = _reason_of_all(inventory)
     parts: list[RenderableType] = []
+    if of_all is not None:
+        rows = labelled_rows()
+        rows.add_row(Text("all HCAs", "red"), of_all.text)
+        parts.append(rows)
     for pool in pools:
-        parts += [*([Text()] if parts else []), *_resource(pool, inventory)]
+        parts += [*([Text()] if parts else []), *_resource(pool, inventory, of_all)]
     selections = [pool.selection for pool in pools]
     warnings = (*config_warnings, *node_warnings(inventory, selections))
     if warnings:
@@ -38,7 +46,15 @@ def dry_run(
     return Group(*parts)
 
 
-def _resource(pool: Pool, inventory: Inventory) -> Iterator[RenderableType]:
+def _reason_of_all(inventory: Inventory) -> Ineligible | None:
+    """The reason for which no HCA of the node can be shared; None if there is no common one."""
+    (reason, *others) = {hca.ineligible for hca in inventory.hcas} or {None}
+    return None if others else reason
+
+
+def _resource(
+    pool: Pool, inventory: Inventory, of_all: Ineligible | None
+) -> Iterator[RenderableType]:
     yield heading(pool)
     rows = labelled_rows()
     if pool.hcas:
@@ -47,11 +63,12 @@ def _resource(pool: Pool, inventory: Inventory) -> Iterator[RenderableType]:
         if settings := list(_settings(pool)):
             rows.add_row("slots", "; ".join(settings))
     if pool.selection.rejected:
-        rows.add_row("not chosen", _rejections(pool.selection))
+        rows.add_row("not chosen", _rejections(pool.selection, of_all))
     for warning in pool_warnings(pool, inventory.system):
         rows.add_row(Text("warning", "yellow"), warning)
-    for step in next_steps(pool.selection, inventory):
-        rows.add_row(Text("next", "bold"), Text(step, "bold"))
+    for step in steps(pool.selection, inventory):
+        shown = replace(step, reason="see above") if of_all and step.code == of_all.code else step
+        rows.add_row(Text("next", "bold"), Text(str(shown), "bold"))
     yield Padding(rows, (0, 0, 0, 2))
 
 
@@ -69,6 +86,8 @@ def _slots(pool: Pool) -> str:
         text += f", {pool.healthy} healthy"
     return text
 
+
+_NO_OTHER = "no other reason"
 
 _PREFERRED = {
     Preference.SPREAD: "several come from as many HCAs as possible",
@@ -134,10 +153,21 @@ def _granted(pool: Pool) -> str:
     return "\n".join([*lines, *(f"{key}={value}" for key, value in grant.envs.items())])
 
 
-def _rejections(selection: Selection) -> Table:
+def _rejections(selection: Selection, of_all: Ineligible | None) -> Table:
+    """The HCAs that were not chosen, and why; what all of them have in common stands once."""
     table = labelled_rows()
     table.columns[0].no_wrap = False
     table.columns[0].max_width = NAMES_WIDTH
-    for names, reasons in selection.rejections:
-        table.add_row(", ".join(names), "\n".join(reasons))
+    groups = grouped(
+        (each.hca.name, each.reasons if of_all is None else tuple(map(str, each.mismatches)))
+        for each in selection.rejected
+    )
+    common = set[str]()
+    if len(groups) > 1:
+        common = set.intersection(*(set(reasons) for _, reasons in groups))
+    if common:
+        table.add_row("all of these", "\n".join(line for line in groups[0][1] if line in common))
+    for names, reasons in groups:
+        own = [line for line in reasons if line not in common]
+        table.add_row(", ".join(names), "\n".join(own) or _NO_OTHER)
     return table

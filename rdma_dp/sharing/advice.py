@@ -33,12 +33,18 @@ _FUNCTION_AND_PORT = re.compile(r"(?<=\d)(f\d+)?(n\w+|d\d+)?$", re.ASCII)
 class Step:
     """What is wrong, and the command that fixes it, if there is one.
 
-    `code` is the code of the verdict that the text quotes.
+    `reason` is the text of the verdict behind it and `code` the verdict's code.
     """
 
-    text: str
+    claim: str
     command: str | None = None
     code: Code | None = None
+    reason: str = ""
+
+    @property
+    def text(self) -> str:
+        """The claim with its reason."""
+        return f"{self.claim}: {self.reason}" if self.reason else self.claim
 
     def __str__(self) -> str:
         return f"{self.text}: try `{self.command}`" if self.command else self.text
@@ -67,11 +73,6 @@ def pool_warnings(pool: Pool, system: System) -> tuple[str, ...]:
 def node_warnings(inventory: Inventory, selections: Sequence[Selection]) -> tuple[str, ...]:
     """Warnings that concern several resources together."""
     return tuple(_shared_hcas(inventory, selections))
-
-
-def next_steps(selection: Selection, inventory: Inventory) -> tuple[str, ...]:
-    """What to run or change if the resource has no HCA, as texts; () if it has one."""
-    return tuple(map(str, steps(selection, inventory)))
 
 
 def steps(selection: Selection, inventory: Inventory) -> tuple[Step, ...]:
@@ -162,10 +163,10 @@ def _steps_for_functions(selectors: Selectors, inventory: Inventory) -> tuple[St
     verb = "would" if sure else "may"
     return tuple(
         Step(
-            f"{some(addresses, NAMES_IN_LINE)} {verb} match, but {_have(addresses)} no HCA:"
-            f" {reason}",
+            f"{some(addresses, NAMES_IN_LINE)} {verb} match, but {_have(addresses)} no HCA",
             command,
             code,
+            reason,
         )
         for addresses, (reason, command, code) in matching[:NAMES_IN_LINE]
     )
@@ -220,7 +221,9 @@ def _ineligible(hcas: Sequence[Hca]) -> tuple[Step, ...]:
     by_reason = grouped((hca.name, hca.ineligible) for hca in hcas if hca.ineligible is not None)
     return tuple(
         Step(
-            f"{some(names, NAMES_IN_LINE)} would match, but cannot be shared: {why}", code=why.code
+            f"{some(names, NAMES_IN_LINE)} would match, but cannot be shared",
+            code=why.code,
+            reason=why.text,
         )
         for names, why in by_reason[:NAMES_IN_LINE]
     )

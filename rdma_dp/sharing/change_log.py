@@ -1,7 +1,8 @@
 """The changes between two pools of a resource, as lines for the log. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from rdma_dp.inventory.verdicts import Unhealthy
 from rdma_dp.sharing.allocation import grant
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.text import NAMES_IN_LINE, some
@@ -16,7 +17,7 @@ def describe(previous: Pool | None, pool: Pool) -> Iterator[str]:
     if previous.why_empty != pool.why_empty:
         yield f"{name}: still no usable HCA: {pool.why_empty}"
     if pool.withheld_because is not None and previous.reasons != pool.reasons:
-        yield f"{name}: still no slot is healthy: {some(pool.reasons, NAMES_IN_LINE)}"
+        yield f"{name}: still no slot is healthy: {some(_texts(pool.reasons), NAMES_IN_LINE)}"
     yield from (f"{name}: {line}" for line in _down_delay(previous, pool))
     devices = grant(pool).devices
     if pool.hcas and grant(previous).devices != devices:
@@ -30,8 +31,8 @@ def _headline(pool: Pool) -> tuple[object, ...]:
 def _state(pool: Pool) -> str:
     counts = f"{pool.healthy} of {pool.listed} slots healthy"
     if not pool.hcas:
-        return f"{counts}: {'; '.join(filter(None, (pool.why_empty, pool.withheld_because)))}"
-    reasons = "" if pool.all_healthy else f" ({some(pool.reasons, NAMES_IN_LINE)})"
+        return f"{counts}: {'; '.join(filter(None, (pool.why_empty, *_texts(pool.reasons))))}"
+    reasons = "" if pool.all_healthy else f" ({some(_texts(pool.reasons), NAMES_IN_LINE)})"
     return f"{counts}, HCAs {', '.join(_names(pool))}{reasons}"
 
 
@@ -60,6 +61,10 @@ def _down_delay(previous: Pool, pool: Pool) -> Iterator[str]:
         elif before.overdue_at is not None and now.down_since is None and group.hcas:
             of = f" of {', '.join(hca.name for hca in group.hcas)}" if key is not None else ""
             yield f"a port{of} is ACTIVE again, the slots stay healthy"
+
+
+def _texts(reasons: Iterable[Unhealthy]) -> tuple[str, ...]:
+    return tuple(reason.text for reason in reasons)
 
 
 def _names(pool: Pool) -> list[str]:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from rdma_dp.config import EMPTY_CONFIG, CdiMode, Config, Resource
 from rdma_dp.formats.slot_ids import HardwareKey
 from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, System
+from rdma_dp.inventory.verdicts import Unhealthy
 from rdma_dp.sharing.selection import Selection, select
 from rdma_dp.sharing.slot_groups import Slot, SlotGroup, hcas_of, make_slot_groups
 from rdma_dp.text import some
@@ -28,9 +29,9 @@ class Pool:
     slot_groups: Mapping[HardwareKey, SlotGroup]
     rdma_cm: CharDevice | None
     cdi: CdiMode = CdiMode.OFF
-    withheld_because: str | None = None
+    withheld_because: Unhealthy | None = None
 
-    def withheld(self, reason: str) -> "Pool":
+    def withheld(self, reason: Unhealthy) -> "Pool":
         """The same pool without a healthy slot. A pool that is withheld keeps its first reason."""
         return self if self.withheld_because else replace(self, withheld_because=reason)
 
@@ -91,9 +92,9 @@ class Pool:
         return sum(group.healthy for group in self.slot_groups.values())
 
     @property
-    def reasons(self) -> tuple[str, ...]:
+    def reasons(self) -> tuple[Unhealthy, ...]:
         """Why slots are not Healthy, or soon will not be, besides that they have no HCA."""
-        found = (each.health.reason.text for each in self.in_use if each.health.reason)
+        found = (each.health.reason for each in self.in_use)
         return tuple(dict.fromkeys(filter(None, (self.withheld_because, *found))))
 
     @property

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from rdma_dp.config import Config
 from rdma_dp.inventory.hardware import Hca, Inventory
+from rdma_dp.inventory.verdicts import Unhealthy
 from rdma_dp.sharing.pool import Pool, make_pools
 
 Pools = Mapping[str, Pool]  # by the full names of their resources
@@ -40,9 +41,9 @@ class NodeState:
 
     @property
     def hcas(self) -> tuple[Hca, ...]:
-        """Every HCA that some resource hands out, each once."""
-        found = {hca.name: hca for pool in self.pools.values() for hca in pool.hcas}
-        return tuple(found.values())
+        """Every HCA that some resource hands out, each once and with all its ports."""
+        verdicts = (v for pool in self.pools.values() for v in pool.selection.verdicts if v.chosen)
+        return tuple({verdict.hca.name: verdict.hca for verdict in verdicts}.values())
 
     @property
     def waits_for_a_port(self) -> bool:
@@ -55,7 +56,7 @@ class NodeState:
         deadlines = (pool.overdue_at for pool in self.pools.values())
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
-    def withholding(self, reasons: Mapping[str, str]) -> "NodeState":
+    def withholding(self, reasons: Mapping[str, Unhealthy]) -> "NodeState":
         """The same state without healthy slots of the resources that `reasons` names."""
         pools = {
             name: pool.withheld(reasons[name]) if name in reasons else pool

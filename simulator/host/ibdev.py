@@ -68,7 +68,7 @@ def _port(tree: Tree, scene: Scene, directory: str, port: IbPort) -> None:
         "lid_mask_count": 0,
         "cap_mask": "0x00010000" if port.link_layer == "Ethernet" else "0xa751e848",
     }
-    tree.attributes(directory, values)
+    tree.attributes(directory, {**values, **port.counters})
     _gids(tree, scene, directory, port)
     tree.directory(f"{directory}/pkeys")
     if port.protocol not in {"iw", "raw"}:

@@ -1,6 +1,7 @@
 """A simulated host on disk, and the changes that it can go through."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from rdma_dp.errors import RdmaDpError
@@ -8,7 +9,7 @@ from simulator.host.ibdev import PHYS_STATES, STATES
 from simulator.host.layout import lay_out
 from simulator.host.manifest import Hca, Manifest
 from simulator.host.numbering import Numbering, number
-from simulator.host.scene import Condition, PortState, resolve
+from simulator.host.scene import Condition, Counters, PortState, resolve
 from simulator.host.tree import CharNode, Entry, Tree, update
 
 
@@ -32,29 +33,35 @@ class SimulatedHost:
         """
         self._hca(hca)
         unplugged = self._condition.unplugged | {hca}
-        self._show(Condition(unplugged, self._condition.ports))
+        self._show(replace(self._condition, unplugged=unplugged))
 
     def plug(self, hca: str) -> None:
         """Adds an unplugged HCA again, with the same numbers."""
         self._hca(hca)
         unplugged = self._condition.unplugged - {hca}
-        self._show(Condition(unplugged, self._condition.ports))
+        self._show(replace(self._condition, unplugged=unplugged))
 
     def set_port(self, hca: str, port: int, *, state: str, phys_state: str) -> None:
         """Sets the states of a port, such as "DOWN" and "Disabled". The netdev's carrier follows.
 
         Raises RdmaDpError for an unknown HCA, port or state.
         """
-        ports = self._hca(hca).ports
-        if port not in ports:
-            raise RdmaDpError(
-                f"{hca} has no port {port}",
-                f"its ports: {_list([str(number) for number in ports])}",
-            )
+        self._port(hca, port)
         _known(state, STATES, "port state")
         _known(phys_state, PHYS_STATES, "physical port state")
         changed = {**self._condition.ports, (hca, port): PortState(state, phys_state)}
-        self._show(Condition(self._condition.unplugged, changed))
+        self._show(replace(self._condition, ports=changed))
+
+    def set_counters(self, hca: str, port: int, counters: Counters) -> None:
+        """Sets counters of a port by their paths, such as "counters/symbol_error".
+
+        Others keep their values. None removes a counter. Raises RdmaDpError for an unknown HCA or
+        port.
+        """
+        self._port(hca, port)
+        before = self._condition.counters
+        changed = {**before, (hca, port): {**before.get((hca, port), {}), **counters}}
+        self._show(replace(self._condition, counters=changed))
 
     def replace(self, manifest: Manifest) -> None:
         """Turns this host into another one."""
@@ -67,6 +74,15 @@ class SimulatedHost:
         if name not in hcas:
             raise RdmaDpError(f"no HCA {name} on this host", f"its HCAs: {_list(hcas)}")
         return hcas[name]
+
+    def _port(self, hca: str, port: int) -> None:
+        """Raises RdmaDpError if there is no such port."""
+        ports = self._hca(hca).ports
+        if port not in ports:
+            raise RdmaDpError(
+                f"{hca} has no port {port}",
+                f"its ports: {_list([str(number) for number in ports])}",
+            )
 
     def _show(self, condition: Condition) -> None:
         tree = lay_out(resolve(self.manifest, self._numbers, condition))

@@ -35,6 +35,7 @@ NetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-
 PciId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")]
 PciClass = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}([0-9a-f]{2})?$")]
 AcsControl = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{4}|none)$")]
+PcieLink = Annotated[str, StringConstraints(pattern=r"^(none|[\d.]+ x\d+( of [\d.]+ x\d+)?)$")]
 Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}(:[0-9a-f]{4}){3}$")]
 Mac = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
 Number = Annotated[int, Field(ge=0, le=4095)]
@@ -170,7 +171,9 @@ class Function(Holder):
     the number `vf` on its PF (default: the next free one, by address). `rdma: false`: the driver
     creates no auxiliary RDMA device (the second PF of a LAG). `multiport`: two PFs share one HCA.
     `vpd` are fields of its Vital Product Data; `name` is the identifier string. `acs` is a bridge's
-    control word if it differs from the host's. `model` is a GPU's name in its driver.
+    control word if it differs from the host's. `model` is a GPU's name in its driver. `link` is the
+    state of the PCIe link at its end, in GT/s and lanes, and what this end can if that is more:
+    "8.0 x8 of 16.0 x16"; "none" for no such files. A VF shows only what it can.
     """
 
     id: PciId
@@ -186,6 +189,7 @@ class Function(Holder):
     vpd: dict[Annotated[str, StringConstraints(pattern=r"^(name|[A-Z0-9]{2})$")], str] = {}
     acs: AcsControl | None = None
     model: str | None = None
+    link: PcieLink = "16.0 x16"
     subfunctions: dict[
         Annotated[str, StringConstraints(pattern=r"^mlx5_core\.sf\.[0-9]+$")], Subfunction
     ] = {}

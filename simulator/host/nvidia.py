@@ -17,7 +17,11 @@ def lay_out(tree: Tree, scene: Scene) -> None:
     version = _VERSIONS[kind].format(machine=scene.manifest.machine)
     text = f"NVRM version: {version}\nGCC version:  gcc version 12.3.0\n"
     tree.file("proc/driver/nvidia/version", text.encode())
-    for site in scene.sites:
-        if site.driver == "nvidia" and site.function is not None and site.function.model:
-            lines = f"Model: \t\t {site.function.model}\nBus Location: \t {site.address}\n"
+    gpus = (site for site in scene.sites if site.driver == "nvidia" and site.function is not None)
+    for minor, site in enumerate(sorted(gpus, key=lambda site: site.name)):
+        if site.function is not None and site.function.model:
+            lines = (
+                f"Model: \t\t {site.function.model}\nBus Location: \t {site.address}\n"
+                f"Device Minor: \t {minor}\n"
+            )
             tree.file(f"proc/driver/nvidia/gpus/{site.address}/information", lines.encode())

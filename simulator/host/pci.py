@@ -46,12 +46,29 @@ def _function(tree: Tree, site: Site, address: str, function: Function) -> None:
             f"PCI_ID={function.id.upper()}\nPCI_SLOT_NAME={address}\nMODALIAS={modalias}",
         },
     )
+    tree.attributes(directory, _link(function))
     if function.vpd:
         tree.file(f"{directory}/vpd", vpd.encode(function.vpd))
     tree.link(f"{directory}/subsystem", "sys/bus/pci")
     tree.link(f"sys/bus/pci/devices/{address}", directory)
     if site.driver is not None:
         _bind(tree, "pci", directory, site.driver, site.driver.replace("-", "_"))
+
+
+def _link(function: Function) -> dict[str, object]:
+    """The state of the link, as drivers/pci/pci-sysfs.c shows it. The status of a VF reads as 0."""
+    if function.link == "none":
+        return {}
+    now, _, most = function.link.partition(" of ")
+    speed, width = now.split(" x")
+    most_speed, most_width = (most or now).split(" x")
+    own = function.physfn is None
+    return {
+        "current_link_speed": f"{speed} GT/s PCIe" if own else "Unknown",
+        "current_link_width": width if own else "0",
+        "max_link_speed": f"{most_speed} GT/s PCIe",
+        "max_link_width": most_width,
+    }
 
 
 def lay_out_iommu_groups(tree: Tree, scene: Scene) -> None:

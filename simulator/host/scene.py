@@ -21,12 +21,17 @@ class PortState:
     phys_state: str
 
 
+Counters = Mapping[str, object]
+"""The content of counters by their paths below a port, such as "hw_counters/np_cnp_sent"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """The changes to a host since it was built."""
+    """The changes to a host since it was built. A port is an HCA and a number."""
 
     unplugged: frozenset[str] = frozenset()
     ports: Mapping[tuple[str, int], PortState] = field(default_factory=dict)
+    counters: Mapping[tuple[str, int], Counters] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class IbPort:
     guid: str
     netdev: str | None
     slots: int
+    counters: Counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +121,7 @@ def _by_physfn(sites: tuple[Site, ...]) -> dict[str, list[Site]]:
 def _ibdev(site: Site, name: str, hca: Hca, condition: Condition, issm: bool) -> Ibdev:
     driver = hca.driver or site.driver or ""
     node_guid, image_guid = _guids(site, name, hca)
-    ports = tuple(
-        _port(site, hca, number, node_guid, condition.ports.get((name, number)))
-        for number in hca.ports
-    )
+    ports = tuple(_port(site, hca, node_guid, condition, (name, number)) for number in hca.ports)
     family = FAMILIES.get(driver, _NO_FAMILY)
     has_issm = issm if hca.issm is None else hca.issm
     return Ibdev(name, site, hca, driver, family, node_guid, image_guid, ports, has_issm)
@@ -136,7 +139,10 @@ def _guids(site: Site, name: str, hca: Hca) -> tuple[str, str]:
     return hca.node_guid or identity.guid(identity.serial_of_function(site.address)), image
 
 
-def _port(site: Site, hca: Hca, number: int, node_guid: str, now: PortState | None) -> IbPort:
+def _port(
+    site: Site, hca: Hca, node_guid: str, condition: Condition, which: tuple[str, int]
+) -> IbPort:
+    number = which[1]
     spec = hca.ports[number]
     protocol = port_protocol(site, hca, number)
     over_ib = protocol in {"ib", "opa"}
@@ -146,13 +152,14 @@ def _port(site: Site, hca: Hca, number: int, node_guid: str, now: PortState | No
         number=number,
         protocol=protocol,
         link_layer=_LINK_LAYER.get(protocol, "Ethernet"),
-        now=now or _initial_state(spec, over_ib),
+        now=condition.ports.get(which) or _initial_state(spec, over_ib),
         rate=spec.rate or rate_of(site.function.device if site.function else None),
         lid=_lid(spec, node_guid) if over_ib else 0,
         sm_lid=spec.sm_lid if over_ib else 0,
         guid=spec.guid or own_guid,
         netdev=_netdev_of_port(site, spec, number),
         slots=0 if protocol == "raw" else 1 if protocol in {"efa", "iw"} else spec.gids,
+        counters=condition.counters.get(which, {}),
     )
 
 

@@ -135,6 +135,11 @@ class SimulatedKubelet:
         """The resources that the node's status names."""
         return tuple(self._devices.lists)
 
+    @property
+    def leaving(self) -> frozenset[str]:
+        """The resources without a plugin, which kubelet forgets when their grace ends."""
+        return self._running.manager.leaving if self._running else frozenset()
+
     def prefers(self, resource: str) -> bool:
         """Whether the plugin wants to be asked which slots a container should get."""
         manager = self._running.manager if self._running else None

@@ -77,7 +77,7 @@ class DeviceManager:
         """
         self._look_for_needless_registration(resource, socket)
         try:
-            client, options = await self._introduce(resource, socket)
+            client, options = await self.introduce(resource, socket)
         except BaseException:
             self._current.pop(resource, None)  # not necessarily the one that failed: as kubelet
             raise
@@ -96,9 +96,10 @@ class DeviceManager:
             self._plugin_disconnected(resource)
             await client.close()
 
-    async def _introduce(
+    async def introduce(
         self, resource: str, socket: Path
     ) -> tuple[PluginClient, pb.DevicePluginOptions]:
+        """Connects to a plugin that has registered, and asks for its options."""
         too_early = f"{resource}: it registered before it served on {socket}"
         channel = await dial(socket, refused=lambda: self._violated(too_early))
         try:
@@ -130,6 +131,11 @@ class DeviceManager:
                 devices.mark_unhealthy()
             self._forget_later(resource)
             self._journal.record(Disconnected(resource))
+
+    @property
+    def leaving(self) -> frozenset[str]:
+        """The resources that are forgotten when their grace ends."""
+        return frozenset(self._forgetting)
 
     def _forget_later(self, resource: str) -> None:
         self._forget_never(resource)

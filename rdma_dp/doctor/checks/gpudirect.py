@@ -1,128 +1,119 @@
 """GPUDirect RDMA: can HCAs reach GPU memory, and is the path short? Needs a GPU on the node."""
 
-import re
 from collections.abc import Iterator, Sequence
 
 from rdma_dp.discovery.pcie_config import Acs
 from rdma_dp.discovery.pcie_topology import read_acs, read_iommu
-from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
+from rdma_dp.discovery.unused_functions import PASS_THROUGH_DRIVERS
+from rdma_dp.doctor.check import Finding, Verdict, check, ok, unknown, warn
+from rdma_dp.doctor.facts.gpu_memory import gpu_facts, hca_facts, node_facts
+from rdma_dp.doctor.facts.gpu_reach import judge
+from rdma_dp.doctor.facts.virtual import TOPOLOGY_FILE, is_virtual, not_the_hardwares_tree
 from rdma_dp.host.files import Host
-from rdma_dp.host.paths import (
-    ARM_CPU,
-    CPUS,
-    IOMMU_GROUPS,
-    KERNEL_RELEASE,
-    MEMORY_PEERS,
-    MODULES,
-    NVIDIA_VERSION,
-)
+from rdma_dp.host.paths import ARM_CPU, IOMMU_GROUPS
 from rdma_dp.inventory.hardware import Hca
-from rdma_dp.inventory.pci_ids import AMD, NVIDIA
+from rdma_dp.inventory.pci_ids import NVIDIA
 from rdma_dp.inventory.topology import DIRECT, Distance, Gpu, bridges_between
 from rdma_dp.node.view import NodeView
 from rdma_dp.text import some
 
-# RDMA supports DMA-BUF memory from Linux 5.12 on (kernel drivers/infiniband/core/umem_dmabuf.c).
-_FIRST_WITH_DMABUF = (5, 12)
 _NAMED = 4  # HCAs or GPUs that one line of evidence names
-_VFIO = "vfio-pci"  # the driver of a GPU that is passed to a virtual machine
 _NEOVERSE_V2, _OF_NVIDIA = (0x41, 0xD4F), 0x4E  # the ids of an Arm core (MIDR_EL1)
-_OPEN_MODULE = "Open Kernel Module"  # in NVIDIA_VERSION
 
 
 @check(
     "gpu-peer-memory",
     "GPU memory for HCAs",
-    reads="/sys/module/nvidia_peermem, /sys/kernel/mm/memory_peers, /proc/driver/nvidia/version,"
-    " /proc/sys/kernel/osrelease",
+    reads="/proc/driver/nvidia, /sys/module, /sys/kernel/mm/memory_peers, sizes of BARs,"
+    " device/p2p of EFA, /proc/sys/kernel/osrelease, the kernel's config (/proc/config.gz, /boot,"
+    " /lib/modules, /usr/lib, /usr/src), /proc/kallsyms",
     remedies=(
         "modprobe nvidia-peermem",
         "modprobe nvidia",
+        "modprobe amdgpu",
+        "nvidia-smi -L",
         "grep -E 'CONFIG_(PCI_P2PDMA|...)=' /boot/config-$(uname -r)",
+        "grep reg_user_mr_dmabuf /proc/kallsyms",
     ),
 )
 def peer_memory(node: NodeView) -> Iterator[Finding]:
-    """An HCA reaches GPU memory through DMA-BUF (NVIDIA's open kernel module on Linux 5.12 or
-    newer) or through nvidia_peermem. Without both, all traffic is copied through host memory: NCCL
-    logs "GDR 0" and is several times slower.
+    """An HCA reaches GPU memory through DMA-BUF, or through a peer memory module. Without both,
+    all traffic is copied through host memory: NCCL logs "GDR 0" and is several times slower. The
+    check judges each pair of a GPU and an HCA. DMA-BUF needs Linux 5.12 or newer, a driver of the
+    HCA that can register it (mlx5, efa, irdma, bnxt_re, mana and ionic can, mlx4 and qedr cannot),
+    and a driver of the GPU that shares it: NVIDIA's open kernel module, or amdgpu on a kernel with
+    CONFIG_PCI_P2PDMA and CONFIG_DMABUF_MOVE_NOTIFY. nvidia_peermem is for Mellanox HCAs,
+    efa_nv_peermem for EFA. GeForce, TITAN and GB10 have no GPUDirect RDMA.
     """
-    gpus = _gpus(node)
-    vendors = {gpu.function.vendor for gpu in gpus if gpu.function.driver != _VFIO}
-    if NVIDIA in vendors:
-        yield _nvidia(node.host)
-    if AMD in vendors:
-        yield _amd(node.host)
+    gpus = [gpu for gpu in _gpus(node) if gpu.function.driver not in PASS_THROUGH_DRIVERS]
+    found: dict[Finding, None] = {}
+    for gpu in gpus:
+        judged = _judged(node, gpu, _hcas(node))
+        if not node.pools and any(each.verdict is Verdict.OK for each in judged.values()):
+            # Without a config, an HCA that is not meant for GPUs is no reason for a warning.
+            judged = {name: each for name, each in judged.items() if each.subject != name}
+        found |= dict.fromkeys(judged.values())
+    yield from found
 
 
-def _nvidia(host: Host) -> Finding:
-    for module in ("nvidia_peermem", "nv_peer_mem"):
-        if host.is_directory(f"{MODULES}/{module}"):
-            return ok(f"{module} is loaded")
-    if not host.is_directory(MODULES):
-        return unknown("there is no /sys/module")
-    if not host.is_directory(f"{MODULES}/nvidia"):
-        return warn("the GPUs have no driver: nvidia is not loaded", "modprobe nvidia")
-    version, release = host.read(NVIDIA_VERSION), host.read(KERNEL_RELEASE)
-    newer = _has_dmabuf(release)
-    if version is None or newer is None:
-        missing = NVIDIA_VERSION if version is None else KERNEL_RELEASE
-        return unknown(
-            f"nvidia_peermem is not loaded, and DMA-BUF support is not known: no /{missing}"
-        )
-    if _OPEN_MODULE in version and newer:
-        return ok(f"DMA-BUF: open kernel module, Linux {release}")
-    lack = f"Linux {release} has none" if not newer else "the kernel module is the proprietary one"
-    return warn(f"nvidia_peermem is not loaded, and no DMA-BUF: {lack}", "modprobe nvidia-peermem")
-
-
-def _amd(host: Host) -> Finding:
-    if any(host.is_directory(f"{path}/amdkfd") for path in MEMORY_PEERS):
-        return ok("amdkfd is registered as peer memory")
-    release = host.read(KERNEL_RELEASE)
-    newer = _has_dmabuf(release)
-    if newer is False:
-        return warn(f"amdgpu has no peer memory, and Linux {release} has no DMA-BUF for RDMA")
-    return unknown(
-        "DMA-BUF depends on the kernel's build options, which /sys does not show",
-        "grep -E 'CONFIG_(PCI_P2PDMA|DMABUF_MOVE_NOTIFY|HSA_AMD_P2P)=' /boot/config-$(uname -r)",
-    )
-
-
-def _has_dmabuf(release: str | None) -> bool | None:
-    found = re.match(r"(\d{1,6})\.(\d{1,6})", release or "", re.ASCII)
-    return (int(found[1]), int(found[2])) >= _FIRST_WITH_DMABUF if found else None
+def _judged(node: NodeView, gpu: Gpu, hcas: Sequence[Hca]) -> dict[str, Finding]:
+    """Whether each HCA reaches the memory of the GPU, by the name of the HCA."""
+    facts, side = node_facts(node.host), gpu_facts(node.host, gpu)
+    return {hca.name: judge(side, hca_facts(node.host, hca), facts) for hca in hcas}
 
 
 @check(
     "gpu-affinity",
     "An HCA near every GPU",
     reads="the real paths below /sys/bus/pci/devices, numa_node",
-    remedies=("rdma-dp topo",),
+    remedies=(
+        "rdma-dp topo",
+        "NCCL_NET_GDR_LEVEL=PHB in the pods",
+        TOPOLOGY_FILE,
+    ),
 )
 def affinity(node: NodeView) -> Iterator[Finding]:
-    """NCCL lets an HCA reach a GPU directly over PCIe switches (PIX, PXB). A GPU whose nearest HCA
-    is behind another host bridge (NODE) or NUMA node (SYS) has less bandwidth. The check uses the
-    HCAs of the config's resources, or all HCAs without a config. On a Grace NODE is normal: its own
-    links and the Data Direct function of a ConnectX-8 connect what is distant in the PCIe tree.
+    """NCCL lets an HCA reach a GPU directly over PCIe switches (PIX, PXB). By default it does not
+    across the CPU: at PHB and NODE only with `NCCL_NET_GDR_LEVEL=PHB`, which is slower; between
+    NUMA nodes (SYS) it is of no use. The check uses the HCAs of the config's resources, or all HCAs
+    without a config. On a Grace PHB and NODE are normal: its own links and the Data Direct function
+    of a ConnectX-8 connect what is distant in the PCIe tree.
     """
     gpus = _gpus(node)
-    if gpus and _is_virtual(node):
-        yield unknown("a virtual machine, whose PCIe tree is not that of the hardware")
+    if gpus and is_virtual(node):
+        yield not_the_hardwares_tree()
         return
     hcas = _hcas(node)
     near = [node.topology.nearest(gpu, hcas) for gpu in gpus]
-    normal_distance = frozenset({Distance.NODE} if _is_grace(node.host) else ())
     for gpu, (distance, nearest) in zip(gpus, near, strict=True):
         if distance is Distance.UNKNOWN:
             evidence = "behind another host bridge than every HCA, and no NUMA node is reported"
             yield unknown(evidence, subject=gpu.name)
-        elif distance is not None and distance not in DIRECT | {Distance.PHB} | normal_distance:
-            names = some(tuple(hca.name for hca in nearest), _NAMED)
-            yield warn(
-                f"no HCA is nearer than {distance}: {names}", "rdma-dp topo", subject=gpu.name
-            )
+        elif distance is not None and distance not in DIRECT:
+            yield from _far(node, gpu, distance, nearest)
     if gpus:
         yield ok(f"GPUs by their nearest HCA: {_counted([each for each, _ in near])}")
+
+
+def _far(node: NodeView, gpu: Gpu, distance: Distance, nearest: Sequence[Hca]) -> Iterator[Finding]:
+    """The warning about a distance at which NCCL does not use GPUDirect RDMA by default."""
+    names = some(tuple(hca.name for hca in nearest), _NAMED)
+    evidence = f"no HCA is nearer than {distance}: {names}"
+    by_nccl = f"{evidence}; NCCL uses GPUDirect RDMA up to PXB"
+    is_nvidia = gpu.function.vendor == NVIDIA
+    # What goes through host memory for another reason is no slower at PHB or NODE.
+    verdicts = {each.verdict for each in _judged(node, gpu, nearest).values()}
+    is_copied = verdicts == {Verdict.WARN}
+    if distance is Distance.SYS:
+        text = by_nccl if is_nvidia and not is_copied else evidence
+        yield warn(text, "rdma-dp topo", subject=gpu.name)
+    elif is_copied or _is_grace(node.host):
+        return
+    elif is_nvidia:
+        level = "to use it here, set NCCL_NET_GDR_LEVEL=PHB in the pods"
+        yield warn(by_nccl, "rdma-dp topo", level, subject=gpu.name)
+    elif distance is Distance.NODE:
+        yield warn(evidence, "rdma-dp topo", subject=gpu.name)
 
 
 def _counted(distances: Sequence[Distance | None]) -> str:
@@ -133,16 +124,21 @@ def _counted(distances: Sequence[Distance | None]) -> str:
     "gpu-acs",
     "No redirection through the CPU between GPU and HCA (ACS)",
     reads="/sys/bus/pci/devices/BRIDGE/config, as root",
-    remedies=("setpci -s BRIDGE ECAP_ACS+6.w=0000",),
+    remedies=("setpci -s BRIDGE ECAP_ACS+6.w=0000", TOPOLOGY_FILE),
 )
 def acs(node: NodeView) -> Iterator[Finding]:
     """With Access Control Services (ACS) a PCIe switch redirects the traffic between an HCA and a
     GPU below it to the CPU: that is slow, or does not work. Disable ACS in the BIOS; the effect of
-    setpci ends with the next boot. Virtual machines with passed-through devices need ACS. The
-    check does not warn on a Grace, where a ConnectX-8 needs other settings: see NVIDIA's rdma_topo.
+    setpci ends with the next boot. A host that passes devices to virtual machines needs ACS. The
+    check does not judge the emulated bridges of a virtual machine, and does not warn on a Grace,
+    where a ConnectX-8 needs other settings: see NVIDIA's rdma_topo.
     """
+    gpus = _gpus(node)
+    if gpus and is_virtual(node):
+        yield not_the_hardwares_tree()
+        return
     bridges = _bridges(node)
-    if _gpus(node) and not bridges:
+    if gpus and not bridges:
         yield ok("no PCIe switch is between a GPU and an HCA")
     unseen = []
     for bridge in bridges:
@@ -248,13 +244,6 @@ def _is_grace(host: Host) -> bool:
         return False
     implementer, part = core >> 24 & 0xFF, core >> 4 & 0xFFF  # kernel arch/arm64 asm/cputype.h
     return (implementer, part) == _NEOVERSE_V2 or implementer == _OF_NVIDIA
-
-
-def _is_virtual(node: NodeView) -> bool:
-    """Whether the PCIe tree is a hypervisor's: real GPUs have a port above them."""
-    bare = any(not gpu.place.bridges for gpu in node.topology.gpus)
-    flags = re.search(r"^flags\s*:(.*)$", node.host.read_or_none(CPUS) or "", re.MULTILINE)
-    return bare or (flags is not None and "hypervisor" in flags[1].split())
 
 
 CHECKS = (peer_memory, affinity, acs, iommu)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
+from rdma_dp.doctor.check import Finding, check, fail, not_checked, ok, unknown, warn
 from rdma_dp.kubelet.views import KubeletView, PluginSocket, PluginStatus, SocketState
 from rdma_dp.node.view import NodeView
 
@@ -19,7 +19,14 @@ _DRY_RUN = "rdma-dp dry-run"
 _FIND = "kubectl get pods -A -o wide --field-selector spec.nodeName=NODE"
 _ELSEWHERE = "rdma-dp doctor --kubelet-root-dir DIR"
 _MOVE = "helm upgrade rdma-dp deploy/helm/rdma-dp --reuse-values --set kubelet.rootDirectory=DIR"
-_NOT_ASKED = "kubelet was not queried: see kubelet-socket"
+_REMOVE_RIVAL = (
+    _FIND,
+    "kubectl -n NAMESPACE delete daemonset NAME  # of the other plugin; leave rdma-dp running",
+    "rdma-dp doctor --only kubelet-registered,kubelet-counts  # once its pod has ended",
+    f"{_RESTART}  # of rdma-dp, only if the counts still differ",
+)
+_NOT_QUERIED = not_checked("kubelet was not queried", because="kubelet-socket")
+_NO_STATUS = not_checked("no rdma-dp reports its status", because="kubelet-plugin")
 
 
 @check(
@@ -74,7 +81,7 @@ def directory(node: NodeView) -> Iterator[Finding]:
     """
     view = node.answers.kubelet
     if view is None:
-        yield unknown(_NOT_ASKED)
+        yield _NOT_QUERIED
         return
     answers = view.kubelet is SocketState.ANSWERS
     for place in view.elsewhere:
@@ -102,7 +109,7 @@ def plugin(node: NodeView) -> Iterator[Finding]:
     """
     view = node.answers.kubelet
     if view is None:
-        yield unknown(_NOT_ASKED)
+        yield _NOT_QUERIED
         return
     if view.unreadable and not any(each.ours for each in view.sockets):
         yield unknown(_not_listed(view))
@@ -158,9 +165,7 @@ def registered(node: NodeView) -> Iterator[Finding]:
     """
     view = node.answers.kubelet
     if view is None or not view.statuses:
-        yield unknown(
-            _NOT_ASKED if view is None else "no rdma-dp reports its status: see kubelet-plugin"
-        )
+        yield _NOT_QUERIED if view is None else _NO_STATUS
         return
     connected = {status.resource for status in view.statuses if status.streams}
     for status in view.statuses:
@@ -183,9 +188,7 @@ def counts(node: NodeView) -> Iterator[Finding]:
     """
     view = node.answers.kubelet
     if view is None or not view.statuses:
-        yield unknown(
-            _NOT_ASKED if view is None else "no rdma-dp reports its status: see kubelet-plugin"
-        )
+        yield _NOT_QUERIED if view is None else _NO_STATUS
         return
     if view.pod_resources is None:
         yield _no_pod_resources(view)
@@ -223,15 +226,17 @@ def _compared(status: PluginStatus, allocatable: int) -> Iterator[Finding]:
     "kubelet-rivals",
     "No other plugin serves the same resource",
     reads="the sockets in KUBELET_ROOT/device-plugins and plugins_registry, and their GetInfo",
-    remedies=(_FIND, "kubectl -n NAMESPACE delete daemonset NAME"),
+    remedies=_REMOVE_RIVAL,
 )
 def rivals(node: NodeView) -> Iterator[Finding]:
-    """kubelet identifies plugins by their resource only. When one of two plugins exits, kubelet
-    drops the resource, and its count changes between the lists of the two.
+    """kubelet identifies plugins by their resource only. The plugin that registered last is the one
+    that kubelet uses. When it exits, kubelet drops the resource, even if the other plugin runs on.
+    rdma-dp registers again within seconds then. Pods on the node that request the resource in
+    between are refused, so remove the other plugin first and restart rdma-dp last, if at all.
     """
     view = node.answers.kubelet
     if view is None:
-        yield unknown(_NOT_ASKED)
+        yield _NOT_QUERIED
         return
     if view.unreadable and not view.sockets:
         yield unknown(_not_listed(view))
@@ -257,9 +262,8 @@ def rivals(node: NodeView) -> Iterator[Finding]:
 
 
 def _rival(each: PluginSocket, names: set[str]) -> Iterator[Finding]:
-    remedy = (_FIND, "kubectl -n NAMESPACE delete daemonset NAME")
     if each.kind == "DevicePlugin" and each.resource in names:
-        yield fail(f"{each.path} serves it too", *remedy, subject=each.resource or "")
+        yield fail(f"{each.path} serves it too", *_REMOVE_RIVAL, subject=each.resource or "")
     elif each.resource is None and each.state is not SocketState.STALE:
         # The Go plugin's socket has the name of its resource, without the prefix.
         alike = [
@@ -268,7 +272,7 @@ def _rival(each: PluginSocket, names: set[str]) -> Iterator[Finding]:
         for name in alike:
             yield warn(
                 f"{each.path} may serve it: the socket of the Go plugin has this name",
-                *remedy,
+                *_REMOVE_RIVAL,
                 subject=name,
             )
 

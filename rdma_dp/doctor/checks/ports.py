@@ -4,7 +4,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
-from rdma_dp.inventory.hardware import Hca, Port, natural_key
+from rdma_dp.host.files import Host
+from rdma_dp.host.paths import CLASS_INFINIBAND, PCI_DEVICES
+from rdma_dp.inventory.hardware import Hca, PciFunction, Port, natural_key
+from rdma_dp.inventory.topology import DIRECT
 from rdma_dp.inventory.verdicts import UnhealthyCode
 from rdma_dp.node.view import NodeView
 from rdma_dp.sharing.health import has_active_port, links_down
@@ -109,16 +112,19 @@ def _remedies(hca: Hca, port: Port) -> tuple[str, ...]:
 @check(
     "hca-rate",
     "Ports at the same rate as similar ports",
-    reads="/sys/class/infiniband/HCA/ports/N/rate",
+    reads="/sys/class/infiniband/HCA/ports/N/rate, board_id; /sys/bus/pci/devices/ADDRESS/"
+    "{vendor,device,subsystem_vendor,subsystem_device}",
     remedies=("mlxlink -d HCA", "ethtool NETDEV"),
 )
 def rate(node: NodeView) -> Iterator[Finding]:
     """An ACTIVE port that is slower than the other ports of its card, or than ports of the same
-    kind of card in one resource. Causes are a damaged cable, a lost lane or a slower switch port.
-    Cards in different resources are not compared.
+    board in one resource. Causes are a damaged cable, a lost lane or a slower switch port.
+    Different boards are not compared, even with the same chip: a BlueField-3 DPU for storage may
+    be slower than a SuperNIC. Nor is a card behind the PCIe switch of a GPU compared with one that
+    is not, because it has another purpose, nor are cards in different resources.
     """
     found: dict[str, Finding] = {}
-    groups = [*_cards(node), *(kind for pool in node.pools for kind in _kinds(pool))]
+    groups = [*_cards(node), *(alike for pool in node.pools for alike in _boards(node, pool))]
     for hcas in groups:
         for finding in _slower(hcas):
             found.setdefault(finding.subject, finding)
@@ -137,12 +143,29 @@ def _cards(node: NodeView) -> Iterable[Sequence[Hca]]:
     return cards.values()
 
 
-def _kinds(pool: Pool) -> Iterable[Sequence[Hca]]:
-    kinds: dict[tuple[str | None, str | None], list[Hca]] = defaultdict(list)
+def _boards(node: NodeView, pool: Pool) -> Iterable[Sequence[Hca]]:
+    """The HCAs of each kind of board and purpose: its ids, its board_id, and whether it is a GPU's.
+
+    Boards of one chip can have equal ids: board_id is often that of the chip (MT_00000041692).
+    """
+    boards: dict[tuple[str | bool | None, ...], list[Hca]] = defaultdict(list)
     for hca in pool.hcas:
         if hca.function is not None:
-            kinds[hca.function.vendor, hca.function.device].append(hca)
-    return kinds.values()
+            ids = _board(node.host, hca.name, hca.function)
+            boards[(*ids, _serves_a_gpu(node, hca))].append(hca)
+    return boards.values()
+
+
+def _serves_a_gpu(node: NodeView, hca: Hca) -> bool:
+    topology = node.topology
+    return any(topology.distance(gpu, hca) in DIRECT for gpu in topology.gpus)
+
+
+def _board(host: Host, name: str, function: PciFunction) -> tuple[str | None, ...]:
+    path = f"{PCI_DEVICES}/{function.address}"
+    subsystem = (host.read_or_none(f"{path}/subsystem_{each}") for each in ("vendor", "device"))
+    board_id = host.read_or_none(f"{CLASS_INFINIBAND}/{name}/board_id")
+    return (function.vendor, function.device, *subsystem, board_id)
 
 
 def _active(hca: Hca) -> list[Port]:

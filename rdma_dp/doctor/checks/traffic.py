@@ -1,15 +1,17 @@
 """Flow control of RoCE traffic (PFC, ECN), and counters of errors and congestion."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
 from rdma_dp.doctor.facts.roce import roce_ports
 from rdma_dp.host.files import Host
 from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_NET, RDMA_CM_SETTINGS
+from rdma_dp.inventory.counter_meanings import Kind, kind_of
 from rdma_dp.inventory.hardware import Hca, Port
-from rdma_dp.node.counters import CONGESTION, ERRORS, Counter
+from rdma_dp.inventory.pci_ids import MELLANOX
+from rdma_dp.node.counters import Counter, Growth
 from rdma_dp.node.view import NodeView
 from rdma_dp.text import counted, some
 
@@ -136,7 +138,12 @@ def _differing(node: NodeView, found: Mapping[str, _Settings]) -> Iterator[Findi
     "fabric-counters",
     "Error counters that do not grow",
     reads="/sys/class/infiniband/HCA/ports/N/counters, hw_counters: twice, with --counters",
-    remedies=("rdma-dp doctor --counters 10", "mlxlink -d HCA -c", "perfquery -x"),
+    remedies=(
+        "rdma-dp doctor --counters 10",
+        "mlxlink -d HCA -c",
+        "rdma statistic show link HCA/PORT",
+        "perfquery -x",
+    ),
 )
 def counters(node: NodeView) -> Iterator[Finding]:
     """Counters of errors, drops and retransmitted packets that grow between two readings: a damaged
@@ -156,23 +163,27 @@ def counters(node: NodeView) -> Iterator[Finding]:
     elif not growth.readable:
         yield unknown("no counter can be read: some adapters have none, others need root")
     else:
-        yield from _grown(growth.by, growth.seconds)
-        congestion = _listed({c: by for c, by in growth.by.items() if c[2] in CONGESTION})
+        yield from _grown(node.concerned, growth)
+        congestion = _listed(
+            {c: by for c, by in growth.by.items() if kind_of(c[2]) is Kind.CONGESTION}
+        )
         yield ok(
             f"{growth.readable} counters, no error grew within {growth.seconds:g} s"
             + (f"; congestion: {congestion}" if congestion else "")
         )
 
 
-def _grown(by: Mapping[Counter, int], seconds: float) -> Iterator[Finding]:
+def _grown(concerned: Iterable[Hca], growth: Growth) -> Iterator[Finding]:
     hcas: dict[tuple[str, int], dict[Counter, int]] = defaultdict(dict)
-    for counter, more in by.items():
-        if counter[2] in ERRORS:
+    for counter, more in growth.by.items():
+        if kind_of(counter[2]) is Kind.ERROR:
             hcas[counter[:2]][counter] = more
+    nvidia = {h.name for h in concerned if h.function and h.function.vendor == MELLANOX}
     for (hca, port), grown in hcas.items():
+        generic = f"rdma statistic show link {hca}/{port}"
         yield warn(
-            f"port {port} within {seconds:g} s: {_listed(grown)}",
-            f"mlxlink -d {hca} -c",
+            f"port {port} within {growth.seconds:g} s: {_listed(grown)}",
+            f"mlxlink -d {hca} -c" if hca in nvidia else generic,
             subject=hca,
         )
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rdma_dp.doctor.check import Finding, unknown
-from rdma_dp.doctor.facts import containers
-from rdma_dp.doctor.facts.containers import Container, Name
+from rdma_dp.doctor.check import Finding, not_checked, unknown
 from rdma_dp.doctor.facts.roce import roce_ports
 from rdma_dp.host.files import HostError
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.kubelet.views import PodResources
+from rdma_dp.node import containers
+from rdma_dp.node.containers import Container, Name
 from rdma_dp.node.view import NodeView
 
 # A pod that shares the node's PID namespace and has the node's files below /host.
@@ -60,9 +60,9 @@ class Holders:
     def not_inspected(self) -> Iterator[Finding]:
         """The finding of every check of pods but pod-processes, if there is none to inspect."""
         if self.unseen is not None:
-            yield unknown("pods cannot be inspected: see pod-processes")
+            yield not_checked("pods cannot be inspected", because="pod-processes")
         elif self.gone and not self.running:
-            yield unknown("no process of a holder was found: see pod-processes")
+            yield not_checked("no process of a holder was found", because="pod-processes")
 
 
 def find_holders(node: NodeView) -> Holders:
@@ -106,7 +106,7 @@ def _listed_holders(node: NodeView) -> tuple[Name, ...] | Finding:
     """The names of the containers that hold a resource, as kubelet lists them, or why not."""
     view = node.answers.kubelet
     if view is None:
-        return unknown("kubelet cannot list the holders of resources: see kubelet-socket")
+        return not_checked("kubelet cannot list the holders of resources", because="kubelet-socket")
     if view.pod_resources is None:
         return unknown(
             f"kubelet cannot list the holders of resources: {view.why_no_pod_resources}",

@@ -8,7 +8,7 @@ include/uapi/rdma/rdma_netlink.h.
 import errno
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -27,6 +27,7 @@ _PORT_GET = _CLIENT_NLDEV | 5
 _SYS_GET = _CLIENT_NLDEV | 6
 _RES_GET = _CLIENT_NLDEV | 9
 _RES_QP_GET = _CLIENT_NLDEV | 10
+_STAT_GET = _CLIENT_NLDEV | 17
 
 _NETNS_MODES = {0: "exclusive", 1: "shared"}  # RDMA_NLDEV_SYS_ATTR_NETNS_MODE
 _DEVICE_TYPE_SMI = 1  # RDMA_DEVICE_TYPE_SMI
@@ -82,6 +83,30 @@ class ResourceMarshal(Marshal):  # type: ignore[misc]  # pyroute2 has no types
     """Parses the answers about the resources of HCAs."""
 
     msg_map: ClassVar = dict.fromkeys((_GET, _RES_GET, _RES_QP_GET), ResourceMessage)
+
+
+class StatMessage(nlmsg):  # type: ignore[misc]  # pyroute2 has no types
+    """An NLDEV message with the counters of a port (hw_counters)."""
+
+    fields = ()
+    nla_map = (
+        (1, "DEV_INDEX", "uint32"),
+        (2, "DEV_NAME", "asciiz"),
+        (3, "PORT_INDEX", "uint32"),
+        (80, "STAT_HWCOUNTERS", "counters"),
+    )
+
+    class counters(nla):  # type: ignore[misc]  # noqa: N801, D106 (pyroute2 finds it by its name)
+        nla_map = ((81, "ENTRY", "entry"),)
+
+        class entry(nla):  # type: ignore[misc]  # noqa: N801, D106
+            nla_map = ((82, "NAME", "asciiz"), (83, "VALUE", "uint64"))
+
+
+class StatMarshal(Marshal):  # type: ignore[misc]  # pyroute2 has no types
+    """Parses the answers about the counters of ports."""
+
+    msg_map: ClassVar = dict.fromkeys((_GET, _STAT_GET), StatMessage)
 
 
 def ask_view() -> NetlinkView:
@@ -217,3 +242,48 @@ def _sum(summary: Iterable[Any]) -> int:
 def _number(value: object) -> int:
     """The number; 0 for bytes, which pyroute2 returns when their length is unexpected."""
     return value if isinstance(value, int) else 0
+
+
+@contextmanager
+def asking_counters(refused: set[tuple[int, int]]) -> Iterator[Callable[[str, int], Any]]:
+    """A function that asks for the counters of a port; see HwCounters. Raises OSError."""
+    with _opened(StatMarshal()) as link:
+        yield counters_of(link, refused)
+
+
+def counters_of(socket: Any, refused: set[tuple[int, int]]) -> Callable[[str, int], Any]:
+    """The same with one open socket. `refused` collects ports by the index of the HCA."""
+    devices = socket.nlm_request(StatMessage(), _GET, NLM_F_REQUEST | NLM_F_DUMP)
+    indexes = {each.get_attr("DEV_NAME"): each.get_attr("DEV_INDEX") for each in devices}
+
+    def ask(hca: str, port: int) -> Mapping[str, int | None] | None:
+        index = indexes.get(hca)
+        if not isinstance(index, int) or (index, port) in refused:
+            return None
+        request = StatMessage()
+        request["attrs"] = [("DEV_INDEX", index), ("PORT_INDEX", port)]
+        try:
+            answer = tuple(socket.nlm_request(request, _STAT_GET, NLM_F_REQUEST | NLM_F_ACK))
+        except NetlinkError as error:
+            if error.code not in EXHAUSTED:
+                refused.add((index, port))
+            return None
+        return counters_in(answer)
+
+    return ask
+
+
+def counters_in(answer: Iterable[Any]) -> Mapping[str, int | None]:
+    """The counters in an answer by their names. None for a value that is no number."""
+    entries = [
+        entry
+        for message in answer
+        for table in message.get_attrs("STAT_HWCOUNTERS")
+        for entry in table.get_attrs("ENTRY")
+    ]
+    named = [(entry.get_attr("NAME"), entry.get_attr("VALUE")) for entry in entries]
+    return {
+        name: value if isinstance(value, int) else None
+        for name, value in named
+        if isinstance(name, str)
+    }

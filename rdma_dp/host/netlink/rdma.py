@@ -1,7 +1,8 @@
 """Ask the kernel by RDMA netlink (NLDEV) for what sysfs does not show about HCAs.
 
 That is the netdev of each port, the network-namespace mode, the protocol, whether an HCA is an SMI
-companion, and which processes own queue pairs. No question needs a capability.
+companion, which processes own queue pairs, and the counters of ports. No question needs a
+capability.
 
 pyroute2 costs 75 ms to import and opens an event loop for each socket, so it is imported with the
 first question, and only after one socket has shown that the kernel has RDMA netlink.
@@ -25,7 +26,7 @@ R = TypeVar("R")
 
 def query() -> NetlinkView | None:
     """What the kernel reports about HCAs; None without RDMA netlink. Raises ExhaustedError."""
-    return _ask(lambda nldev: nldev.ask_view())
+    return asked(lambda nldev: nldev.ask_view())
 
 
 def query_queue_pairs() -> Mapping[str, QueuePairs] | None:
@@ -34,10 +35,11 @@ def query_queue_pairs() -> Mapping[str, QueuePairs] | None:
     An HCA for which the kernel does not report queue pairs is not in the mapping. The kernel shows
     a process only to a reader that sees it in its own PID namespace.
     """
-    return _ask(lambda nldev: nldev.ask_queue_pairs())
+    return asked(lambda nldev: nldev.ask_queue_pairs())
 
 
-def _ask(question: Callable[[ModuleType], R]) -> R | None:
+def asked(question: Callable[[ModuleType], R]) -> R | None:
+    """The answer to a question to nldev.py; None without RDMA netlink. Raises ExhaustedError."""
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_RDMA):
             pass

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n rdma_dp/kubelet/api/status.proto\x12\trdmadp.v1\"\x0f\n\rStatusRequest\"\xd9\x01\n\x0bStatusReply\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\x12\n\nstarted_at\x18\x03 \x01(\x03\x12\x10\n\x08resource\x18\x04 \x01(\t\x12\x0b\n\x03way\x18\x05 \x01(\t\x12\x0f\n\x07trouble\x18\x06 \x01(\t\x12\x0f\n\x07streams\x18\x07 \x01(\x03\x12\x14\n\x0c\x63onnected_at\x18\x08 \x01(\x03\x12\x0e\n\x06listed\x18\t \x01(\x03\x12\x0f\n\x07healthy\x18\n \x01(\x03\x12\x0f\n\x07reasons\x18\x0b \x03(\t\x12\x0f\n\x07leaving\x18\x0c \x01(\x08\x32\x43\n\x06Status\x12\x39\n\x03Get\x12\x18.rdmadp.v1.StatusRequest\x1a\x16.rdmadp.v1.StatusReply\"\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n rdma_dp/kubelet/api/status.proto\x12\trdmadp.v1\"\x0f\n\rStatusRequest\"\xef\x01\n\x0bStatusReply\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\x12\n\nstarted_at\x18\x03 \x01(\x03\x12\x10\n\x08resource\x18\x04 \x01(\t\x12\x0b\n\x03way\x18\x05 \x01(\t\x12\x0f\n\x07trouble\x18\x06 \x01(\t\x12\x0f\n\x07streams\x18\x07 \x01(\x03\x12\x14\n\x0c\x63onnected_at\x18\x08 \x01(\x03\x12\x0e\n\x06listed\x18\t \x01(\x03\x12\x0f\n\x07healthy\x18\n \x01(\x03\x12\x0f\n\x07reasons\x18\x0b \x03(\t\x12\x0f\n\x07leaving\x18\x0c \x01(\x08\x12\x14\n\x0creason_codes\x18\r \x03(\t2C\n\x06Status\x12\x39\n\x03Get\x12\x18.rdmadp.v1.StatusRequest\x1a\x16.rdmadp.v1.StatusReply\"\x00\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATUSREQUEST']._serialized_start=47
   _globals['_STATUSREQUEST']._serialized_end=62
   _globals['_STATUSREPLY']._serialized_start=65
-  _globals['_STATUSREPLY']._serialized_end=282
-  _globals['_STATUS']._serialized_start=284
-  _globals['_STATUS']._serialized_end=351
+  _globals['_STATUSREPLY']._serialized_end=304
+  _globals['_STATUS']._serialized_start=306
+  _globals['_STATUS']._serialized_end=373
 # @@protoc_insertion_point(module_scope)

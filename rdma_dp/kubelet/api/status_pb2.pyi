@@ -53,6 +53,7 @@ class StatusReply(message.Message):
     HEALTHY_FIELD_NUMBER: builtins.int
     REASONS_FIELD_NUMBER: builtins.int
     LEAVING_FIELD_NUMBER: builtins.int
+    REASON_CODES_FIELD_NUMBER: builtins.int
     version: builtins.str
     pid: builtins.int
     """The process id in the daemon's own PID namespace."""
@@ -76,6 +77,10 @@ class StatusReply(message.Message):
     def reasons(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """Why slots are Unhealthy, or will be soon."""
 
+    @builtins.property
+    def reason_codes(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The codes of the reasons, in their order (docs/codes.md)."""
+
     def __init__(
         self,
         *,
@@ -91,9 +96,10 @@ class StatusReply(message.Message):
         healthy: builtins.int = ...,
         reasons: abc.Iterable[builtins.str] | None = ...,
         leaving: builtins.bool = ...,
+        reason_codes: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["connected_at", b"connected_at", "healthy", b"healthy", "leaving", b"leaving", "listed", b"listed", "pid", b"pid", "reasons", b"reasons", "resource", b"resource", "started_at", b"started_at", "streams", b"streams", "trouble", b"trouble", "version", b"version", "way", b"way"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["connected_at", b"connected_at", "healthy", b"healthy", "leaving", b"leaving", "listed", b"listed", "pid", b"pid", "reason_codes", b"reason_codes", "reasons", b"reasons", "resource", b"resource", "started_at", b"started_at", "streams", b"streams", "trouble", b"trouble", "version", b"version", "way", b"way"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...

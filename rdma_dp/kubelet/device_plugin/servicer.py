@@ -11,18 +11,20 @@ import grpc
 
 from rdma_dp.aio.latest import Latest, Observable, changes
 from rdma_dp.aio.threads import in_thread
+from rdma_dp.inventory.verdicts import Unhealthy, UnhealthyCode
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.device_plugin import messages
 from rdma_dp.kubelet.device_plugin.handover_state import Handover, HandoverState
 from rdma_dp.log import Notice
+from rdma_dp.metrics import Metrics
 from rdma_dp.sharing.allocation import NoHcaError, UnknownSlotError, allocate
 from rdma_dp.sharing.pool import Pool
 
 logger = logging.getLogger(__name__)
 
 # Why no slot is healthy while a resource is handed over.
-_HANDED_OVER = "this process ends"
+_HANDED_OVER = Unhealthy(UnhealthyCode.HANDED_OVER, "this process ends")
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -49,11 +51,14 @@ class Plugin(rpc.DevicePluginServicer):
     `streams` counts the ListAndWatch streams: registration observes it, because a stream that
     kubelet closes means that kubelet counts the resource's slots as unhealthy. `connected_at` is
     since when there is one, in seconds since 1970; `trouble` is what last kept it from that.
-    `handover` is where it stands in a hand-over: see registration/handover.py.
+    `registered` is whether kubelet has accepted it, and it was not lost since. `handover` is where
+    it stands in a hand-over: see registration/handover.py.
     """
 
-    def __init__(self, pool: Observable[Pool]) -> None:
+    def __init__(self, pool: Observable[Pool], metrics: Metrics | None = None) -> None:
         self._pool = pool
+        self._metrics = metrics or Metrics()
+        self.registered = False
         self.resource = pool.value.resource.full_name
         self.trouble = Notice(self._say)
         self.streams = Latest(Streams())
@@ -72,6 +77,16 @@ class Plugin(rpc.DevicePluginServicer):
     def options(self) -> pb.DevicePluginOptions:
         """What kubelet should call."""
         return messages.options(self._pool.value.resource)
+
+    def note_registered(self) -> None:
+        """kubelet has accepted a registration."""
+        self.registered = True
+        self._metrics.registrations.add(self.resource)
+
+    def note_lost(self, reason: str) -> None:
+        """The registration was lost, or could not be made. `reason` is the code of a Lost."""
+        self.registered = False
+        self._metrics.registrations_lost.add(self.resource, reason)
 
     def forget_streams(self) -> None:
         """Counts anew: those of a server that has stopped end, but not necessarily at once."""
@@ -113,15 +128,27 @@ class Plugin(rpc.DevicePluginServicer):
 
     async def Allocate(self, request: pb.AllocateRequest, context: Context) -> Any:
         """The nodes and variables for each container; an error that its pod's owner can read."""
-        pool = self._pool.value
+        pool, begun, result = self._pool.value, time.perf_counter(), "error"
         try:
             grants = [allocate(pool, each.devices_ids) for each in request.container_requests]
+            response = messages.allocate_response(grants, pool.cdi)
+            result = "ok"
         except UnknownSlotError as error:
+            result = "unknown-slot"
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except NoHcaError as error:
+            result = "no-hca"
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-        else:
-            return messages.allocate_response(grants, pool.cdi)
+        finally:
+            self._count(request, result, time.perf_counter() - begun)
+        return response
+
+    def _count(self, request: pb.AllocateRequest, result: str, seconds: float) -> None:
+        self._metrics.allocate_requests.add(self.resource, result)
+        self._metrics.allocate_seconds.add(self.resource, seconds=seconds)
+        if result == "ok":
+            slots = sum(len(each.devices_ids) for each in request.container_requests)
+            self._metrics.allocated_slots.add(self.resource, by=slots)
 
     async def GetPreferredAllocation(
         self, request: pb.PreferredAllocationRequest, context: Context

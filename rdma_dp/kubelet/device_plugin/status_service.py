@@ -39,7 +39,8 @@ class StatusService(rpc.StatusServicer):
             connected_at=int(plugin.connected_at or 0),
             listed=pool.listed,
             healthy=pool.healthy,
-            reasons=pool.reasons,
+            reasons=[reason.text for reason in pool.reasons],
+            reason_codes=[reason.code for reason in pool.reasons],
             leaving=plugin.handover.value.leaving,
         )
 

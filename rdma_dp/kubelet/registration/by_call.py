@@ -86,10 +86,12 @@ class DevicePluginsRegistration:
             loss = await first_of(self._registered(), self._made_anew(kubelet))
         except (SocketError, grpc.aio.AioRpcError) as error:
             loss = _why_not(error)
+            self._plugin.note_lost(loss.lost.code)
             self._notice.set(loss.detail)
             if not (loss.lost is Lost.NO_KUBELET and self._may_give_up()):
                 await self._pause(kubelet)
             return loss
+        self._plugin.note_lost(loss.lost.code)
         self._notice.set(f"{loss}; registering again")
         if loss.lost is Lost.NEW_KUBELET:
             self._backoff.reset()
@@ -122,6 +124,7 @@ class DevicePluginsRegistration:
         await self._registrar.register()
         self._was_registered = True
         self._notice.set(None)
+        self._plugin.note_registered()
         logger.info("%s: registered with kubelet", self._plugin.resource)
         return await first_of(
             self._stream_lost(before),

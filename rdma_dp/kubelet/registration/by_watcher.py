@@ -60,7 +60,7 @@ class PluginsRegistryRegistration:
         for anything, or no socket can be made here.
         """
         while True:
-            introduction = Introduction(self._plugin.resource, self._neighbours)
+            introduction = Introduction(self._plugin, self._neighbours)
             server = self._server(introduction)
             self._plugin.forget_streams()
             try:
@@ -73,10 +73,12 @@ class PluginsRegistryRegistration:
                 if introduction.registered.value:
                     self._notice.set(None)
                 self._notice.set(f"{loss}; making a new socket")
+                self._plugin.note_lost(loss.lost.code)
             except SocketError as error:
                 if timeout is not None:
                     return Loss(Lost.NO_SOCKET, str(error))
                 self._notice.set(str(error))
+                self._plugin.note_lost(Lost.NO_SOCKET.code)
                 await self._pause()
             except asyncio.CancelledError:
                 await hand_over(self._plugin, self._registrar, self._peers)

@@ -11,6 +11,7 @@ from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
 from rdma_dp.kubelet.api import pluginregistration_pb2_grpc as rpc
 from rdma_dp.kubelet.clients.plugin_info import DEVICE_PLUGIN
 from rdma_dp.kubelet.device_plugin import messages
+from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.kubelet.registration.neighbours import Neighbours
 
 logger = logging.getLogger(__name__)
@@ -21,8 +22,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Introduction(rpc.RegistrationServicer):
     """Answers the watcher for one socket of a resource. A registration begins with GetInfo."""
 
-    def __init__(self, resource: str, neighbours: Iterable[Neighbours]) -> None:
-        self._resource = resource
+    def __init__(self, plugin: Plugin, neighbours: Iterable[Neighbours]) -> None:
+        self._plugin = plugin
         self._neighbours = tuple(neighbours)
         self.registered = Latest(False)
         self.asked = Latest(False)
@@ -36,7 +37,7 @@ class Introduction(rpc.RegistrationServicer):
         # An empty endpoint means this very socket, wherever kubelet's root directory is.
         return pb.PluginInfo(
             type=DEVICE_PLUGIN,
-            name=self._resource,
+            name=self._plugin.resource,
             endpoint="",
             supported_versions=[messages.API_VERSION],
         )
@@ -46,7 +47,8 @@ class Introduction(rpc.RegistrationServicer):
     ) -> Any:
         """What became of the registration. kubelet may have opened ListAndWatch before."""
         if request.plugin_registered:
-            logger.info("%s: registered with kubelet's plugin watcher", self._resource)
+            logger.info("%s: registered with kubelet's plugin watcher", self._plugin.resource)
+            self._plugin.note_registered()
             for each in self._neighbours:
                 each.registered()
             self.registered.set(True)

@@ -18,6 +18,11 @@ class Lost(Enum):
     PEER_GONE = "another rdma-dp for the same resource ended"
     RIVAL_GONE = "another plugin, which serves or may serve the same resource, ended"
 
+    @property
+    def code(self) -> str:
+        """Its name in metrics: "stream-closed"."""
+        return self.name.lower().replace("_", "-")
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:

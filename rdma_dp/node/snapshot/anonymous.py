@@ -9,7 +9,10 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from rdma_dp.config.loading import FoundConfig
+from rdma_dp.host.environments import is_environment, without_secrets
+from rdma_dp.host.paths import KERNEL_RELEASE
 from rdma_dp.host.processes import CONTAINER_LOG
+from rdma_dp.host.routes import with_addresses
 from rdma_dp.node.snapshot import pci_serials
 from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Symlink
 from rdma_dp.node.snapshot.model import Snapshot
@@ -27,7 +30,7 @@ _KEPT_IN = {
 }
 _SHORTEST_HOST = 3
 
-# Files of a PCI function that are not text.
+# Files of a PCI function that are not text. Elsewhere, "config" is the kernel's.
 _OF_A_CARD: Mapping[str, Callable[[bytes], bytes]] = {
     "vpd": pci_serials.without_serials,
     "config": pci_serials.config_space_without_serials,
@@ -69,7 +72,12 @@ def anonymous(snapshot: Snapshot, hosts: Iterable[str]) -> Anonymous:
 
 
 def _contents(contents: Contents, pseudonyms: Pseudonyms, binary: frozenset[str]) -> Contents:
-    path = pseudonyms.path
+    release = _release(contents)
+
+    def path(found: str) -> str:
+        # "config-5.10.0-60.18.0.50.oe2203": the release is no address, here as in osrelease.
+        parts = found.split("/")
+        return "/".join(p if release and release in p else pseudonyms.path(p) for p in parts)
 
     def name(found: str) -> str:
         return pseudonyms.log_name(found) if CONTAINER_LOG.fullmatch(found) else path(found)
@@ -93,12 +101,22 @@ def _contents(contents: Contents, pseudonyms: Pseudonyms, binary: frozenset[str]
     )
 
 
+def _release(contents: Contents) -> str:
+    entry = contents.entries.get(KERNEL_RELEASE)
+    return _decoded(entry.content or b"").strip() if isinstance(entry, File) else ""
+
+
 def _content(path: str, content: bytes, pseudonyms: Pseudonyms) -> bytes:
     name = path.rpartition("/")[2]
-    if name in _OF_A_CARD:
+    if _is_of_a_card(path):
         return _OF_A_CARD[name](content)
+    if is_environment(path):
+        content = without_secrets(content)
     if name in _SWITCH_IDS:
         return pseudonyms.switch_id(_decoded(content)).encode("utf-8", "surrogateescape")
+    if _is_routes(path):
+        text = with_addresses(_decoded(content), pseudonyms.text)
+        return pseudonyms.text(text).encode("utf-8", "surrogateescape")
     keep = _KEPT_IN.get(name, frozenset())
     return pseudonyms.text(_decoded(content), keep=keep).encode("utf-8", "surrogateescape")
 
@@ -137,8 +155,11 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
     for path, entry in sorted(contents.entries.items()):
         yield from path.split("/")
         match entry:
-            case File(content) if content is not None and path.rpartition("/")[2] not in _OF_A_CARD:
-                yield _decoded(content)
+            case File(content) if content is not None and not _is_of_a_card(path):
+                text = _decoded(content)
+                yield text
+                if _is_routes(path):
+                    yield from _addresses(text)
             case Symlink(target):
                 yield from target.split("/")
             case Directory(names):
@@ -152,11 +173,26 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
         yield _decoded(snapshot.config.content)
 
 
+def _is_routes(path: str) -> bool:
+    """Whether it is /proc/net/route, whose addresses are numbers."""
+    return path.endswith("/net/route")
+
+
+def _addresses(routes: str) -> Iterator[str]:
+    found: dict[str, str] = {}
+    with_addresses(routes, lambda address: found.setdefault(address, address))
+    yield from found
+
+
+def _is_of_a_card(path: str) -> bool:
+    return path.startswith("sys/") and path.rpartition("/")[2] in _OF_A_CARD
+
+
 def _is_binary(path: str, entry: Entry) -> bool:
     """Whether a file is not text. A text may be padded with NULs, as node_desc is."""
     if not isinstance(entry, File) or entry.content is None:
         return False
-    if path.rpartition("/")[2] in (*_OF_A_CARD, "node_desc"):
+    if _is_of_a_card(path) or path.endswith("/node_desc") or is_environment(path):
         return False
     return b"\0" in entry.content.rstrip(b"\0\n")
 

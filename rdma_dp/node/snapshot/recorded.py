@@ -1,10 +1,12 @@
 """A tree in memory that answers as the recorded tree did."""
 
 import errno
+import io
 import os
 import stat
 from dataclasses import dataclass
 
+from rdma_dp.host.tree import matching_lines
 from rdma_dp.node.snapshot.contents import (
     CharNode,
     Contents,
@@ -59,12 +61,11 @@ class RecordedTree:
 
     def read(self, path: str, limit: int) -> bytes:
         """At most `limit` bytes from the beginning of a file."""
-        entry = self._entry(Operation.READ, self._resolver.canonical(path))
-        if isinstance(entry, Directory):
-            raise _failure(errno.EISDIR)
-        if not isinstance(entry, File) or entry.content is None:
-            raise _not_recorded()
-        return entry.content[:limit]
+        return self._content(path)[:limit]
+
+    def lines_with(self, path: str, words: tuple[str, ...]) -> bytes:
+        """The lines of a text that contain one of the words."""
+        return matching_lines(io.BytesIO(self._content(path)), words)
 
     def status(self, path: str) -> RecordedStatus:
         """The status of a file; links are followed."""
@@ -79,6 +80,14 @@ class RecordedTree:
                 return RecordedStatus(mode)
             case _:
                 return RecordedStatus(stat.S_IFREG | 0o444)
+
+    def _content(self, path: str) -> bytes:
+        entry = self._entry(Operation.READ, self._resolver.canonical(path))
+        if isinstance(entry, Directory):
+            raise _failure(errno.EISDIR)
+        if not isinstance(entry, File) or entry.content is None:
+            raise _not_recorded()
+        return entry.content
 
     def _link(self, path: str) -> str | None:
         entry = self._contents.entries.get(path)

@@ -1,7 +1,7 @@
 """A tree that records each question and its answer.
 
 It asks the tree below each question once. A caller that asks twice gets the same answer twice, as
-it will from the snapshot.
+it will from the snapshot. Of an environment it keeps only a few variables, also in a raw snapshot.
 """
 
 import errno
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.environments import is_environment, without_secrets
 from rdma_dp.host.tree import Status, Tree
 from rdma_dp.node.snapshot import limits
 from rdma_dp.node.snapshot.contents import (
@@ -47,6 +48,7 @@ class RecordingTree:
         self._names: dict[str, list[str]] = {}
         self._targets: dict[str, str] = {}
         self._reads: dict[str, tuple[int, bytes]] = {}  # with the limit of the read
+        self._lines: dict[tuple[str, ...], dict[str, bytes]] = {}  # by the words
         self._statuses: dict[str, Status] = {}
         self._failures: dict[tuple[Operation, str], int] = {}  # errno
         self._links: dict[str, str | None] = {}
@@ -72,6 +74,16 @@ class RecordingTree:
         )
         return content[:limit]
 
+    def lines_with(self, path: str, words: tuple[str, ...]) -> bytes:
+        """As the tree below. Only these lines of the file are recorded."""
+        where = self._resolver.canonical(path)
+        known = self._lines.setdefault(words, {})
+
+        def ask() -> bytes:
+            return self._counted(where, self._tree.lines_with(where, words))
+
+        return self._once(Operation.READ, where, known, ask)
+
     def status(self, path: str) -> Status:
         """As the tree below."""
         where = self._resolver.canonical(path)
@@ -95,6 +107,8 @@ class RecordingTree:
 
     def _entries(self) -> dict[str, Entry]:
         found: dict[str, Entry] = {p: _entry_of(status) for p, status in self._statuses.items()}
+        for path, lines in self._all_lines().items():
+            found[path] = File(b"".join(lines))
         found |= {p: File(content) for p, (_, content) in self._reads.items()}
         found |= {p: Directory(tuple(sorted(names))) for p, names in self._names.items()}
         for path, target in self._targets.items():
@@ -105,8 +119,19 @@ class RecordingTree:
             found[path] = Symlink(target)
         return found
 
+    def _all_lines(self) -> dict[str, dict[bytes, None]]:
+        """The lines by file, each once."""
+        found: dict[str, dict[bytes, None]] = {}
+        for contents in self._lines.values():
+            for path, content in contents.items():
+                found.setdefault(path, {}).update(dict.fromkeys(content.splitlines(True)))
+        return found
+
     def _read(self, where: str, limit: int) -> bytes:
         content = self._tree.read(where, limit)
+        return self._counted(where, without_secrets(content) if is_environment(where) else content)
+
+    def _counted(self, where: str, content: bytes) -> bytes:
         self._bytes += len(content)
         if len(content) > limits.FILE_BYTES:
             raise RdmaDpError(f"/{where} is too large for a snapshot: {len(content)} bytes")
@@ -141,6 +166,7 @@ class RecordingTree:
 
     def _check_bounds(self, path: str) -> None:
         size = len(self._reads) + len(self._targets) + len(self._names)
+        size += sum(map(len, self._lines.values()))
         size += len(self._statuses) + len(self._failures)
         if size > limits.MEMBERS or self._bytes > limits.BYTES:
             raise RdmaDpError(

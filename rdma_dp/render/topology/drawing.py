@@ -11,7 +11,16 @@ from rdma_dp.inventory.topology import Distance, Gpu, Topology
 from rdma_dp.render.device_names import device_name
 from rdma_dp.render.discover import port_text
 from rdma_dp.render.topology.distances import Cell, Line, lines
-from rdma_dp.render.topology.pcie_tree import HOST_BRIDGE, Branch, Device, More, Node, View, tree
+from rdma_dp.render.topology.pcie_tree import (
+    HOST_BRIDGE,
+    ROOT_PORT,
+    Branch,
+    Device,
+    More,
+    Node,
+    View,
+    tree,
+)
 from rdma_dp.text import NAMES_IN_LINE, some
 
 COLOURS = {
@@ -72,6 +81,8 @@ def _line(node: Node, view: View) -> tuple[Text, Cells, Branch | None]:
     if isinstance(node, More):
         return Text("...", "dim"), ("", "", node.text), None
     if node.kind != HOST_BRIDGE:
+        if node.kind == ROOT_PORT:
+            return Text(ROOT_PORT, "dim"), (Text(node.address, "dim"),), node
         return Text("switch", "dim"), _bridge_cells(node), node
     if len(node.children) == 1 and isinstance(node.children[0], Branch):
         bridge = node.children[0]

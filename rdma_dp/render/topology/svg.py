@@ -4,35 +4,22 @@ Boxes contain boxes as in the hardware: NUMA node, host bridge, switch, device. 
 kernel and from administrators, so every text must give well-formed XML.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.inventory.topology import Distance, Topology
-from rdma_dp.render.device_names import device_name
 from rdma_dp.render.topology.distances import Line, lines
-from rdma_dp.render.topology.pcie_tree import (
-    BRIDGES,
-    HOST_BRIDGE,
-    Branch,
-    Device,
-    More,
-    Node,
-    View,
-    tree,
-)
+from rdma_dp.render.topology.pcie_tree import BRIDGES, HOST_BRIDGE, Branch, Node, View, tree
+from rdma_dp.render.topology.svg_devices import device_box, width_of_devices
+from rdma_dp.render.topology.svg_shapes import Box, rectangle, write
 
 _WIDTH = 1280.0  # pixels, the least: the width of a slide
-_LEAF = (160.0, 78.0)
 _GAP, _PADDING, _HEAD = 10.0, 12.0, 24.0
 _CELL = (58.0, 24.0)
-_NAMES = 150.0  # pixels for the names of HCAs beside the matrix
+_NAMES, _CHARACTER = 150.0, 7.4  # pixels beside the matrix: the least for names, of a character
 _FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
-_NAME_LENGTH, _LINE_LENGTH = 16, 22  # characters that fit a device's box
-_NAMES_IN_BOX = 2  # HCAs that fit into one line of the box
 
 _STYLES = """
 text { fill: #0f172a; font-size: 11px }
@@ -44,9 +31,11 @@ text { fill: #0f172a; font-size: 11px }
 .hca { fill: #dbeafe; stroke: #2563eb }
 .chosen { fill: #bfdbfe; stroke: #1d4ed8; stroke-width: 2.5 }
 .other { fill: #f1f5f9; stroke: #94a3b8 }
+.down { fill: #ffffff; stroke: #b91c1c; stroke-width: 2; stroke-dasharray: 2 3 }
 .head { font-size: 12px; fill: #475569 }
 .numa-head { font-size: 15px; font-weight: 600 }
 .name { font-size: 14px; font-weight: 600 }
+.alert { font-weight: 700; fill: #b91c1c }
 .near { font-weight: 700 }
 .axis { font-size: 12px; font-weight: 600 }
 .note { font-size: 12px; fill: #475569 }
@@ -60,22 +49,12 @@ _FILLS = {
     Distance.UNKNOWN: "#e2e8f0",
 }
 
-# Characters that XML 1.0 does not allow (section 2.2, Char).
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-@dataclass(frozen=True, slots=True)
-class _Box:
-    """A part of the picture: its size, and a function that draws it with its corner at (x, y)."""
-
-    width: float
-    height: float
-    draw: Callable[[Element, float, float], None]
-
 
 def drawing(view: View) -> str:
     """The picture as SVG text; the same view always gives the same text."""
-    nodes = [_branch(node, view) for node in tree(view)]
+    branches = tree(view)
+    leaf = width_of_devices(branches, view)
+    nodes = [_branch(node, view, leaf) for node in branches]
     boxes = [*nodes, *_matrix(view.topology, view.measured)]
     top = 64.0
     width = max([_WIDTH, *(box.width + 4 * _GAP for box in boxes)])
@@ -88,7 +67,7 @@ def drawing(view: View) -> str:
     SubElement(picture, "title").text = "GPUs and HCAs in the PCIe tree"
     SubElement(picture, "style").text = _STYLES
     SubElement(picture, "rect", {"width": "100%", "height": "100%", "fill": "#ffffff"})
-    _write(picture, 2 * _GAP, 40, "title", "GPUs and HCAs in the PCIe tree")
+    write(picture, 2 * _GAP, 40, "title", "GPUs and HCAs in the PCIe tree")
     for box in boxes:
         box.draw(picture, 2 * _GAP, top)
         top += box.height + 2 * _GAP
@@ -99,63 +78,17 @@ def drawing(view: View) -> str:
 # --- boxes in boxes -----------------------------------------------------------------------------
 
 
-def _node(node: Node, view: View) -> _Box:
+def _node(node: Node, view: View, width: float) -> Box:
+    """`width` is that of the boxes of devices."""
     if isinstance(node, Branch):
-        return _branch(node, view)
-    if isinstance(node, More):
-        return _leaf("other", (f"{len(node.devices)} more", node.text))
-    return _leaf(_kind(node, node.name in view.chosen), tuple(_lines_of(node, view)))
+        return _branch(node, view, width)
+    return device_box(node, view, width)
 
 
-def _kind(device: Device, is_chosen: bool) -> str:
-    if device.gpu is not None:
-        return "gpu"
-    if device.hca is None or not device.hca.shareable:
-        return "other"
-    return "chosen" if is_chosen else "hca"
-
-
-def _lines_of(device: Device, view: View) -> Iterator[str]:
-    """The name, the product, the address, and the nearest HCAs or the resources."""
-    address = device.place.address if device.place else ""
-    yield device.name
-    if device.gpu is not None:
-        distance, names = view.nearest(device.gpu)
-        yield device_name(device.gpu)
-        yield address
-        near = ", ".join(names) if len(names) <= _NAMES_IN_BOX else f"{len(names)} HCAs"
-        yield f"{distance} {near}" if distance else "no HCA"
-    elif device.hca is not None:
-        netdevs = " ".join(netdev.name for netdev in device.hca.netdevs)
-        yield device_name(device.hca)
-        yield address
-        resources = " ".join(view.resources(device.name))
-        yield (resources or netdevs) if device.hca.shareable else "not shared"
-    else:
-        yield "of a ConnectX-8"
-        yield address
-
-
-def _leaf(kind: str, texts: Sequence[str]) -> _Box:
-    width, height = _LEAF
-
-    def draw(parent: Element, x: float, y: float) -> None:
-        group = SubElement(parent, "g")
-        SubElement(group, "title").text = _clean("\n".join(texts))  # a browser's tooltip
-        _rectangle(group, (x, y, width, height), kind, 6)
-        for number, text in enumerate(texts):
-            length = _LINE_LENGTH if number else _NAME_LENGTH
-            _write(
-                group, x + 9, y + 20 + 16 * number, "line" if number else "name", _cut(text, length)
-            )
-
-    return _Box(width, height, draw)
-
-
-def _branch(branch: Branch, view: View) -> _Box:
-    children = [_node(child, view) for child in branch.children]
+def _branch(branch: Branch, view: View, leaf: float) -> Box:
+    children = [_node(child, view, leaf) for child in branch.children]
     is_node = branch.kind not in (HOST_BRIDGE, *BRIDGES)
-    room = _WIDTH - 4 * _GAP - 2 * _PADDING if is_node else _room(branch)
+    room = _WIDTH - 4 * _GAP - 2 * _PADDING if is_node else _room(branch, leaf)
     placed, inner_width, inner_height = _in_rows(children, room)
     label = f"{branch.kind} {branch.address.removeprefix('pci')}".strip()
     least = _WIDTH - 4 * _GAP if is_node else 6.4 * len(label) + 2 * _PADDING
@@ -163,25 +96,25 @@ def _branch(branch: Branch, view: View) -> _Box:
     kind = "numa" if is_node else "host" if branch.kind == HOST_BRIDGE else "bridge"
 
     def draw(parent: Element, x: float, y: float) -> None:
-        _rectangle(parent, (x, y, width, inner_height + _HEAD + _PADDING), kind, 8)
-        _write(parent, x + _PADDING, y + 17, "numa-head" if is_node else "head", label)
+        rectangle(parent, (x, y, width, inner_height + _HEAD + _PADDING), kind, 8)
+        write(parent, x + _PADDING, y + 17, "numa-head" if is_node else "head", label)
         for child, left, top in placed:
             child.draw(parent, x + _PADDING + left, y + _HEAD + top)
 
-    return _Box(width, inner_height + _HEAD + _PADDING, draw)
+    return Box(width, inner_height + _HEAD + _PADDING, draw)
 
 
-def _room(branch: Branch) -> float:
+def _room(branch: Branch, leaf: float) -> float:
     """The width for one, two or four columns of devices. With one, a GPU stands over its HCA."""
     columns = 1 if len(branch.children) <= 2 else 2 if len(branch.children) <= 6 else 4
-    return columns * (_LEAF[0] + _GAP) + (2 * _PADDING if branch.kind == HOST_BRIDGE else 0)
+    return columns * (leaf + _GAP) + (2 * _PADDING if branch.kind == HOST_BRIDGE else 0)
 
 
 def _in_rows(
-    boxes: Sequence[_Box], room: float
-) -> tuple[list[tuple[_Box, float, float]], float, float]:
+    boxes: Sequence[Box], room: float
+) -> tuple[list[tuple[Box, float, float]], float, float]:
     """Boxes in rows of at most this width, each with its corner; the total width and height."""
-    placed: list[tuple[_Box, float, float]] = []
+    placed: list[tuple[Box, float, float]] = []
     left = top = row = width = 0.0
     for box in boxes:
         if left and left + box.width > room:
@@ -196,7 +129,7 @@ def _in_rows(
 # --- the matrix ---------------------------------------------------------------------------------
 
 
-def _matrix(topology: Topology, hcas: Sequence[Hca]) -> Iterator[_Box]:
+def _matrix(topology: Topology, hcas: Sequence[Hca]) -> Iterator[Box]:
     """One row per HCA, one column per GPU, and a legend of the colours."""
     if not hcas or not topology.gpus:
         return
@@ -204,67 +137,42 @@ def _matrix(topology: Topology, hcas: Sequence[Hca]) -> Iterator[_Box]:
     width, height = _CELL
     seen = {cell.distance for _, cells in rows for cell in cells}
     shown = [distance for distance in Distance if distance in seen]
-    table = _NAMES + width * len(topology.gpus)
+    names = max([_NAMES, *(_CHARACTER * len(name) + _GAP for name, _ in rows)])
+    table = names + width * len(topology.gpus)
 
     def draw(parent: Element, x: float, y: float) -> None:
         for column, gpu in enumerate(topology.gpus):
-            middle = x + _NAMES + width * (column + 0.5)
-            _write(parent, middle, y + 14, "axis", gpu.name, anchor="middle")
+            middle = x + names + width * (column + 0.5)
+            write(parent, middle, y + 14, "axis", gpu.name, anchor="middle")
         for number, row in enumerate(rows):
-            _matrix_row(parent, x, y + 22 + height * number, row)
+            _matrix_row(parent, (x, y + 22 + height * number), row, names)
         for number, distance in enumerate(shown):
             top = y + 22 + height * number
             _cell(parent, (x + table + 24, top), distance, near=False)
-            _write(parent, x + table + 34 + width, top + 16, "note", distance.meaning)
+            write(parent, x + table + 34 + width, top + 16, "note", distance.meaning)
         note = y + 22 + height * len(shown) + 18
-        _write(parent, x + table + 24, note, "note", "Frame: nearest to this GPU.")
+        write(parent, x + table + 24, note, "note", "Frame: nearest to this GPU.")
 
-    yield _Box(table + 320, 22 + height * max(len(rows), len(shown) + 1), draw)
+    yield Box(table + 320, 22 + height * max(len(rows), len(shown) + 1), draw)
 
 
-def _matrix_row(parent: Element, x: float, y: float, row: Line) -> None:
+def _matrix_row(parent: Element, corner: tuple[float, float], row: Line, names: float) -> None:
+    """One row; `names` is the width of its name."""
+    x, y = corner
     name, cells = row
-    _write(parent, x, y + 16, "axis", _cut(name, 22))
+    write(parent, x, y + 16, "axis", name)
     for column, cell in enumerate(cells):
-        corner = (x + _NAMES + _CELL[0] * column, y)
         if cell.distance is not None:
-            _cell(parent, corner, cell.distance, near=cell.nearest)
+            place = (x + names + _CELL[0] * column, y)
+            _cell(parent, place, cell.distance, near=cell.nearest)
 
 
 def _cell(parent: Element, corner: tuple[float, float], distance: Distance, *, near: bool) -> None:
     x, y = corner
-    shape = _rectangle(parent, (x + 1, y + 1, _CELL[0] - 2, _CELL[1] - 2), "", 4)
+    shape = rectangle(parent, (x + 1, y + 1, _CELL[0] - 2, _CELL[1] - 2), "", 4)
     shape.set("fill", _FILLS[distance])
     if near:
         shape.set("stroke", "#0f172a")
         shape.set("stroke-width", "1.5")
     style = "near" if near else "line"
-    _write(parent, x + _CELL[0] / 2, y + 16, style, distance, anchor="middle")
-
-
-# --- shapes -------------------------------------------------------------------------------------
-
-
-def _rectangle(
-    parent: Element, place: tuple[float, float, float, float], style: str, radius: float
-) -> Element:
-    x, y, width, height = (f"{number:g}" for number in place)
-    shape = {"x": x, "y": y, "width": width, "height": height, "rx": f"{radius:g}"}
-    return SubElement(parent, "rect", {"class": style, **shape} if style else shape)
-
-
-def _write(
-    parent: Element, x: float, y: float, style: str, text: str, anchor: str | None = None
-) -> None:
-    where = {"class": style, "x": f"{x:g}", "y": f"{y:g}"}
-    if anchor is not None:
-        where["text-anchor"] = anchor
-    SubElement(parent, "text", where).text = _clean(text)
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def _clean(text: str) -> str:
-    return _FORBIDDEN.sub("\ufffd", text)
+    write(parent, x + _CELL[0] / 2, y + 16, style, distance, anchor="middle")

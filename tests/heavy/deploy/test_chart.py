@@ -31,6 +31,9 @@ VALUES: dict[str, dict[str, Any]] = {
     "per-hca": {"config": yaml.safe_load((REPO / "configs" / "per-hca.yaml").read_text())},
     "existing-config": {"existingConfigMap": "mine", "deviceInfo": {"mount": True}},
     "links-up": {"setLinksUp": True},
+    "metrics": {"metrics": {"enabled": True}},
+    "metrics-local": {"metrics": {"enabled": True, "address": "127.0.0.1", "port": 1}},
+    "no-probes": {"probes": {"enabled": False}},
     "privileged": {"privileged": True, "setLinksUp": True},
     "openshift": {"openshift": {"enabled": True}},
     "openshift-cdi": {"openshift": {"enabled": True}, "cdi": {"enabled": True}},
@@ -131,9 +134,30 @@ def test_setting_links_up_takes_one_capability(tmp_path: Path) -> None:
     assert "--set-links-up" in found["args"]
 
 
+def test_metrics_are_on_the_nodes_own_address_and_declare_no_port(tmp_path: Path) -> None:
+    found = container(of("metrics", tmp_path))
+    assert "--metrics=$(HOST_IP):8765" in found["args"]
+    assert found["env"][0]["valueFrom"] == {"fieldRef": {"fieldPath": "status.hostIP"}}
+    assert "ports" not in found
+    local = container(of("metrics-local", tmp_path))
+    assert "--metrics=127.0.0.1:1" in local["args"]
+    assert "env" not in local
+
+
+def test_without_probes_there_is_no_socket(tmp_path: Path) -> None:
+    found = container(of("no-probes", tmp_path))
+    assert not [key for key in found if key.endswith("Probe")]
+    assert not [each for each in found["args"] if "probe" in each]
+    assert "/run/rdma-dp" not in {mount["mountPath"] for mount in found["volumeMounts"]}
+
+
 @pytest.mark.parametrize("name", [name for name in VALUES if name.startswith("openshift")])
 def test_the_scc_allows_the_pod(name: str, tmp_path: Path) -> None:
     found = of(name, tmp_path)
+    pod = of_kind(found, "DaemonSet")["spec"]["template"]["spec"]
+    assert {key for volume in pod["volumes"] for key in volume} - {"name"} <= {
+        *of_kind(found, "SecurityContextConstraints")["volumes"]
+    }
     scc, context = (
         of_kind(found, "SecurityContextConstraints"),
         container(found)["securityContext"],

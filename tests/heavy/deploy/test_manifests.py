@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rdma_dp.cli.probe import DEADLINE, SOCKET
 from tests.heavy.deploy.rendered import (
     DEPLOY,
     Object,
@@ -32,7 +33,9 @@ BASE_MOUNTS = {
     "/var/lib/kubelet/plugins_registry",
     "/k8s-rdma-shared-dev-plugin",
     "/dev",
+    "/run/rdma-dp",
 }
+BASE_ARGS = ["run", "--probe-socket=/run/rdma-dp/probe.sock"]
 
 
 def overlay(name: str) -> list[Object]:
@@ -105,9 +108,20 @@ def test_the_new_pod_comes_before_the_old_one_goes() -> None:
     assert spec["minReadySeconds"] > 0
 
 
+def test_probes_ask_the_pods_own_socket_and_no_port_is_declared() -> None:
+    """A declared port would be a port of the node: the second pod of an update would not fit."""
+    found = container(kustomize(DEPLOY / "base"))
+    socket = found["args"][1].removeprefix("--probe-socket=")
+    assert socket == SOCKET  # what rdma-dp-probe asks
+    for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert found[name]["exec"]["command"][0] == "/bin/rdma-dp-probe"
+        assert found[name]["timeoutSeconds"] > DEADLINE
+    assert "ports" not in found
+
+
 def test_cdi_takes_a_flag_and_the_directory() -> None:
     found = overlay("cdi")
-    assert container(found)["args"] == ["run", "--use-cdi"]
+    assert container(found)["args"] == [*BASE_ARGS, "--use-cdi"]
     assert mounts(found) - BASE_MOUNTS == {"/var/run/cdi"}
 
 
@@ -153,7 +167,7 @@ def test_components_go_together(tmp_path: Path, order: tuple[str, ...]) -> None:
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     found = kustomize(tmp_path)
     assert complaints(found) == []
-    assert container(found)["args"] == ["run", "--use-cdi"]
+    assert container(found)["args"] == [*BASE_ARGS, "--use-cdi"]
     assert config(found).config.config_list[0].per_hca
     assert of_kind(found, "ConfigMap")["metadata"]["namespace"] == "rdma-dp"
 
@@ -166,7 +180,7 @@ def test_components_go_together(tmp_path: Path, order: tuple[str, ...]) -> None:
     [
         ("maxSurge", "maxSurges"),
         ("readOnlyRootFilesystem: true", "readOnlyRootFileSystem: true"),
-        ("minReadySeconds: 10", "minReadySeconds: ten"),
+        ("minReadySeconds: 5", "minReadySeconds: five"),
         ("kind: DaemonSet", "kind: DemonSet"),
         ("type: RuntimeDefault", "typ: RuntimeDefault"),
         ("hostPath: {path: /dev, type", "hostPath: {typ"),

@@ -6,6 +6,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -13,26 +14,22 @@ from rdma_dp.cli import main as cli
 from rdma_dp.config import CdiMode
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.device_plugin import messages, servicer
-from rdma_dp.kubelet.registration.by_call import DevicePluginsRegistration
-from rdma_dp.kubelet.registration.by_watcher import PluginsRegistryRegistration
+from rdma_dp.kubelet.sockets import SocketServer
 from rdma_dp.sharing.allocation import Grant
 from rdma_dp.sharing.pool import Pool
 
 
 def registers_once() -> Any:
     """Registers at its start and never again."""
-    keep_once = DevicePluginsRegistration._keep_once
+    start, started = SocketServer.start, set[Path]()
 
-    async def once(self: DevicePluginsRegistration) -> None:
-        await keep_once(self)
-        await asyncio.Event().wait()
+    async def once(self: SocketServer) -> None:
+        if self.path in started:
+            await asyncio.Event().wait()
+        started.add(self.path)
+        await start(self)
 
-    async def never_lost(*_: object) -> Any:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    patch.object(PluginsRegistryRegistration, "_lost", never_lost).start()
-    return patch.object(DevicePluginsRegistration, "_keep_once", once)
+    return patch.object(SocketServer, "start", once)
 
 
 def drops_an_id() -> Any:

@@ -142,6 +142,12 @@ class Node:
         """`rdma-dp run` on this node; a test that does not end it itself ends it with SIGTERM."""
         if not self.config.exists():
             self.configure()
+        async with self.daemon_without_config(*arguments) as daemon:
+            yield daemon
+
+    @asynccontextmanager
+    async def daemon_without_config(self, *arguments: str) -> AsyncIterator[Daemon]:
+        """The same where no config was written yet."""
         async with process("run", *self.arguments, *arguments) as daemon:
             yield daemon
             if daemon.process.returncode is None:

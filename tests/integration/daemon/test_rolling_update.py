@@ -217,7 +217,7 @@ async def test_when_the_heir_ends_before_it_has_registered_once_more(
 async def test_when_the_heir_ends_while_it_registers_once_more(
     node: Node, kubelet: SimulatedKubelet, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, introduce = asyncio.Event(), DeviceManager._introduce
+    begun, introduce = asyncio.Event(), DeviceManager.introduce
 
     async def slowly(manager: DeviceManager, resource: str, socket: Path) -> Any:
         # Not the registration by which the old process hands over.
@@ -228,7 +228,7 @@ async def test_when_the_heir_ends_while_it_registers_once_more(
 
     async with two(node, kubelet, way) as (old, new):
         handing_over = registered(kubelet)[0].name
-        monkeypatch.setattr(DeviceManager, "_introduce", slowly)
+        monkeypatch.setattr(DeviceManager, "introduce", slowly)
         await old.stop()
         async with asyncio.timeout(DEADLINE):
             await begun.wait()

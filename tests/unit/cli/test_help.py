@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,12 +23,25 @@ COMPAT = (MODULE[0], "-c", "from rdma_dp.cli.main import compat_main; compat_mai
 each_verb = pytest.mark.parametrize("verb", verb_table.VERBS, ids=lambda verb: verb.name)
 
 
+class _Recorder(argparse.ArgumentParser):
+    """Remembers the options that it is given."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.added: list[argparse.Action] = []
+        super().__init__(**settings)
+
+    def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
+        action = super().add_argument(*names, **settings)
+        self.added.append(action)
+        return action
+
+
 def options_of(verb: Verb) -> list[argparse.Action]:
     """The options of a verb, as argparse gets them."""
-    parser = argparse.ArgumentParser(add_help=False)
+    parser = _Recorder(add_help=False)
     for add_arguments in verb.arguments:
         add_arguments(parser)
-    return parser._actions
+    return parser.added
 
 
 def test_the_verbs_are_in_groups(golden: Golden) -> None:

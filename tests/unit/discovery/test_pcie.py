@@ -89,6 +89,19 @@ def test_every_hca_with_a_function_has_a_place(name: str, sample: Sample) -> Non
         ("1da3:1020", "1200", True),
         ("8086:0bd5", "0380", True),
         ("8086:a780", "0300", False),  # a CPU's own
+        ("8086:0bd5", "1200", True),
+        # H8: accelerators of other makers
+        ("1d94:55b7", "0380", True),  # Hygon DCU
+        ("9999:4001", "0380", True),  # MetaX C500
+        ("1ed5:0222", "0300", True),  # Moore Threads S3000
+        ("1e3e:0001", "1200", True),  # Iluvatar
+        ("cabc:0370", "1200", True),  # Cambricon MLU370
+        ("19e5:d802", "1200", True),  # Huawei Ascend 910B
+        ("19e5:1711", "0300", False),  # Huawei's management controller
+        ("1d94:23b7", "0604", False),  # a bridge of a DCU
+        ("1d94:1456", "1080", False),  # a part of a Hygon CPU
+        ("1ed5:01ff", "0403", False),  # the sound of a Moore Threads card
+        ("10ee:5000", "1200", False),  # an FPGA
         ("1a03:2000", "0300", False),  # a management controller
     ],
 )
@@ -98,6 +111,13 @@ def test_what_a_gpu_is(pci_id: str, pci_class: str, is_one: bool, fresh: Fresh) 
         Manifest.model_validate({"title": "one", "functions": {"0000:3b:00.0": details}})
     ).root
     assert len(seen(root).gpus) == is_one
+
+
+def test_the_headless_graphics_of_a_cpu_are_no_gpu(fresh: Fresh) -> None:
+    details = {"id": "8086:3e98", "class": "0380", "bridges": [], "root": "pci0000:00"}
+    functions = {"0000:00:02.0": details}
+    root = fresh(Manifest.model_validate({"title": "desktop", "functions": functions})).root
+    assert seen(root).gpus == ()
 
 
 def test_vfs_of_a_gpu_are_not_counted(fresh: Fresh) -> None:

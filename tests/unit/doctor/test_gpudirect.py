@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from rdma_dp.discovery import scan
+from rdma_dp.discovery.pcie_topology import read_topology
 from rdma_dp.doctor.check import Verdict
 from rdma_dp.doctor.checks.gpudirect import CHECKS
+from rdma_dp.host.files import Host
 from simulator.host import sample_names
 from tests.conftest import Fresh, Sample
 from tests.paths import CONFIGS
@@ -23,7 +26,7 @@ def test_hosts_that_are_well_are_well(check: str, name: str, sample: Sample) -> 
 @pytest.mark.parametrize("check", IDS)
 def test_a_host_without_a_gpu_is_none_of_its_business(check: str, sample: Sample) -> None:
     for name in sample_names():
-        if name not in ("dgx-h100", "hgx", "dgx-b200", "gb300"):
+        if not read_topology(Host(sample(name)), scan(Host(sample(name)))).gpus:
             (finding,) = seen(check, sample(name)).findings
             assert (finding.verdict, finding.remedy) == (Verdict.OK, ())
 
@@ -93,6 +96,9 @@ def test_amd(patch: str, verdict: Verdict, fresh: Fresh) -> None:
 APART = "functions: {{'0000:1b:00.0': {{bridges: ['0000:1a:01.0'], numa: {numa}}}}}"
 
 
+LEVEL = "to use it here, set NCCL_NET_GDR_LEVEL=PHB in the pods"
+
+
 @pytest.mark.parametrize(("numa", "distance"), [(0, "NODE"), (2, "SYS")])
 def test_a_gpu_far_from_every_hca(numa: int, distance: str, fresh: Fresh) -> None:
     result = seen("gpu-affinity", fresh(ailing("dgx-b200", APART.format(numa=numa))).root)
@@ -100,7 +106,7 @@ def test_a_gpu_far_from_every_hca(numa: int, distance: str, fresh: Fresh) -> Non
     (finding,) = result.findings
     assert finding.subject == "GPU0"
     assert finding.evidence.startswith(f"no HCA is nearer than {distance}: mlx5_4, ")
-    assert result.remedy == ("rdma-dp topo",)
+    assert result.remedy == ("rdma-dp topo", *([LEVEL] if distance == "NODE" else []))
 
 
 def test_what_the_firmware_does_not_tell_is_unknown(fresh: Fresh) -> None:
@@ -139,6 +145,18 @@ def test_acs_between_gpu_and_hca(fresh: Fresh) -> None:
 @pytest.mark.parametrize("word", ["none", "0000", "0011", "0051"])  # validation alone, translated
 def test_acs_that_redirects_nothing(word: str, fresh: Fresh) -> None:
     assert seen("gpu-acs", fresh(ailing("hgx", f"acs: '{word}'")).root).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize("word", ["none", "001d"])
+def test_the_bridges_of_a_virtual_machine_are_not_judged(word: str, fresh: Fresh) -> None:
+    """H9: they are emulated. NCCL can read the real tree from a file."""
+    cpu = 'files: {proc/cpuinfo: "flags\\t\\t: fpu sse hypervisor\\n"}'
+    host = fresh(ailing("dgx-b200", f"acs: '{word}'\n{cpu}")).root
+    for check in ("gpu-acs", "gpu-affinity"):
+        result = seen(check, host)
+        assert result.verdict is Verdict.UNKNOWN
+        assert "virtual machine" in result.findings[0].evidence
+        assert "NCCL_TOPO_FILE" in result.remedy[0]
 
 
 def test_a_bridge_elsewhere_may_have_it(fresh: Fresh) -> None:

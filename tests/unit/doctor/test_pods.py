@@ -9,7 +9,7 @@ import pytest
 from rdma_dp.config.loading import find_config
 from rdma_dp.discovery import scan
 from rdma_dp.doctor.check import Check, Verdict
-from rdma_dp.doctor.checks import pod_networks, pod_queue_pairs, pods
+from rdma_dp.doctor.checks import pod_nccl, pod_networks, pod_queue_pairs, pods
 from rdma_dp.doctor.examination import Result, examine
 from rdma_dp.host.files import Host
 from rdma_dp.host.netlink.values import QueuePairs
@@ -21,7 +21,9 @@ from tests.conftest import Fresh
 from tests.unit.doctor.ailing import ALL_MELLANOX
 from tests.unit.doctor.test_processes import FIB_TRIE, ID, STAT, UID
 
-POD_CHECKS = (*pods.CHECKS, *pod_networks.CHECKS, *pod_queue_pairs.CHECKS)
+POD_CHECKS = tuple(
+    each for module in (pods, pod_networks, pod_queue_pairs, pod_nccl) for each in module.CHECKS
+)
 PID, MATE = 4000, 4001  # process 1 of the container, and a second one
 NAME = "default/train-0 main"
 LIMIT = "Max locked memory         {0:<20} {0:<20} bytes\n"
@@ -55,6 +57,7 @@ class Node:
 
     def process(self, pid: int, inner: int) -> None:
         self.file(f"{pid}/cgroup", f"0::/kubepods/pod{UID}/{ID}\n")
+        self.file(f"{pid}/environ", "")
         self.file(f"{pid}/limits", LIMIT.format("unlimited"))
         self.file(f"{pid}/status", STATUS.format(pid=pid, caps=PLAIN, inner=inner))
         self.started(pid, HOUR)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from rdma_dp.doctor.check import Verdict
 from tests.conftest import Fresh, Sample
 from tests.paths import CONFIGS
@@ -117,3 +119,33 @@ def test_the_rate_of_a_port_that_is_down_says_nothing(fresh: Fresh) -> None:
 
 def test_a_soft_hca_has_no_card_to_compare(sample: Sample) -> None:
     assert seen("hca-rate", sample("soft")).verdict is Verdict.OK
+
+
+def test_boards_with_equal_ids_are_compared_only_with_the_same_purpose(fresh: Fresh) -> None:
+    """H11: a firmware whose board_id is that of the chip; only the SuperNICs are beside GPUs."""
+    names = {"19": "rocep25s0f0", "9b": "rocep155s0f0", "d8": "rocep216s0f0"}
+    patch = "".join(
+        f"  0000:{bus}:00.0: {{hcas: {{{name}: {{files: {{board_id: MT_00000041692}}}}}}}}\n"
+        for bus, name in names.items()
+    )
+    patch = f"functions:\n{patch}"
+    assert seen("hca-rate", fresh(ailing("mixed-boards", patch)).root).verdict is Verdict.OK
+
+
+def test_different_boards_are_not_compared(sample: Sample) -> None:
+    """H11: a DPU for storage beside SuperNICs with the same chip."""
+    assert seen("hca-rate", sample("mixed-boards")).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "hcas: {mlx5_4: {files: {board_id: MT_0000000884}, PORTS}}",
+        "files: {subsystem_device: '0x0051'}, hcas: {mlx5_4: {PORTS}}",
+    ],
+)
+def test_a_board_is_known_by_its_firmware_or_by_its_subsystem(patch: str, fresh: Fresh) -> None:
+    """H11: either is enough to be another board."""
+    slow = patch.replace("PORTS", "ports: {1: {rate: '200 Gb/sec (2X NDR)'}}")
+    host = fresh(ailing("dgx-h100", f"functions: {{0000:4f:00.0: {{{slow}}}}}"))
+    assert seen("hca-rate", host.root).verdict is Verdict.OK

@@ -1,5 +1,7 @@
 import errno
+import gzip
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,30 @@ def test_a_relative_root_is_the_same_after_a_change_of_directory(
     relative = Host(".")
     monkeypatch.chdir("/")
     assert relative.read("sys/a/number") == "42"
+
+
+CONFIG = b"CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=m"
+
+
+@pytest.mark.parametrize("content", [CONFIG, gzip.compress(CONFIG, mtime=0)])
+def test_the_lines_with_a_word(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "config").write_bytes(content)
+    host = Host(tmp_path)
+    assert host.lines_with("config", ("_B", "_C")) == ("# CONFIG_B is not set", "CONFIG_C=m")
+    assert host.lines_with("config", ("_D",)) == ()
+    assert host.lines_with("none", ("_A",)) is None
+    assert host.lines_with("config/none", ("_A",)) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:20],
+        lambda data: data[:2] + b"\xff" * 30,
+        lambda data: data[:-9] + b"x" * 9,
+    ],
+)
+def test_a_damaged_file_has_no_lines(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    (tmp_path / "config.gz").write_bytes(damage(gzip.compress(CONFIG * 100, mtime=0)))
+    with pytest.raises(HostError, match="not a complete gzip file"):
+        Host(tmp_path).lines_with("config.gz", ("CONFIG",))

@@ -24,12 +24,13 @@ CODES = [
 
 # A code that is in a release is never renamed: scripts and alerts compare it.
 STABLE = {
-    "driver-without-rdma", "excluded", "hca-without-function", "interface-in-other-netns",
-    "interface-module-not-loaded", "joined", "made-no-hca",
+    "driver-without-rdma", "excluded", "handed-over", "hca-without-function",
+    "interface-in-other-netns", "interface-module-not-loaded", "joined", "made-no-hca",
     "maybe-nvlink-switch-management", "module-not-loaded", "modules-unknown", "multiport",
     "netns-exclusive", "no-active-port", "no-driver", "no-uverbs-class", "no-verbs",
     "not-in-host-netns", "nvlink-switch-management", "other-netns", "passed-through", "selector",
-    "smi", "stale-mount", "switchdev", "unreadable", "uverbs-node", "uverbs-not-loaded",
+    "smi", "spec-files", "stale-mount", "switchdev", "unreadable", "uverbs-node",
+    "uverbs-not-loaded",
 }  # fmt: skip
 
 

@@ -97,7 +97,7 @@ service Status
 StatusRequest:
 StatusReply: version=1 string, pid=2 int64, started_at=3 int64, resource=4 string, way=5 string, \
 trouble=6 string, streams=7 int64, connected_at=8 int64, listed=9 int64, healthy=10 int64, \
-reasons=11 repeated string, leaving=12 bool
+reasons=11 repeated string, leaving=12 bool, reason_codes=13 repeated string
 """
 
 SCALARS = {

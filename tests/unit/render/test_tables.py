@@ -235,3 +235,30 @@ def test_the_common_node_of_slots_per_resource_is_shown_if_configured(
     inventory = Inventory((hca(0, numa=0), hca(1, numa=node)), (), SYSTEM)
     wanted = resource(3).model_copy(update={"topology": True})
     assert shown in dry_run_shown(inventory, select(inventory, wanted))
+
+
+def test_a_reason_of_all_hcas_stands_once() -> None:
+    """H17: for several HCAs and several resources."""
+    hcas = tuple(hca(at, ineligible=ineligible("exclusive")) for at in range(3))
+    inventory = Inventory(hcas, (), SYSTEM)
+    one = select(inventory, resource(name="one"))
+    two = select(inventory, resource(name="two", rdmaDevices=["mlx5_1"]))
+    text = dry_run_shown(inventory, one, two)
+    assert text.splitlines()[0].split() == ["all", "HCAs", "exclusive"]
+    assert text.count("exclusive") == 1
+    assert "rdmaDevices wants mlx5_1; it has mlx5_0" in text
+
+
+def test_a_reason_of_some_hcas_stands_beside_them() -> None:
+    inventory = Inventory((hca(0, ineligible=ineligible("exclusive")), hca(1)), (), SYSTEM)
+    text = dry_run_shown(inventory, select(inventory, resource()))
+    assert "not chosen  mlx5_0  exclusive" in text
+
+
+def test_a_selector_that_rules_out_all_others_stands_once() -> None:
+    inventory = Inventory((hca(0), hca(1), hca(2)), (), SYSTEM)
+    wanted = resource(vendors=["8086"], rdmaDevices=["mlx5_1", "mlx5_2"])
+    lines = dry_run_shown(inventory, select(inventory, wanted)).splitlines()
+    assert sum("all of these" in line and "vendors wants 8086" in line for line in lines) == 1
+    assert any("mlx5_0" in line and "rdmaDevices wants" in line for line in lines)
+    assert any(line.strip() == "mlx5_1, mlx5_2  no other reason" for line in lines)

@@ -26,6 +26,7 @@ from simulator.host import generate, sample_names
 from tests.conftest import Fresh, Golden, Sample
 from tests.makers import SYSTEM, hca
 from tests.paths import CONFIGS
+from tests.unit.doctor.ailing import ailing
 
 drawn = pytest.mark.parametrize("name", ["dgx-h100", "hgx", "gb300", "sriov", "empty", "soft"])
 
@@ -46,6 +47,14 @@ picture = svg.drawing
 @drawn
 def test_the_drawings(name: str, sample: Sample, golden: Golden) -> None:
     golden(f"{name}.topo.txt", plain(look(sample(name))))
+
+
+def test_a_root_port_is_no_switch(sample: Sample) -> None:
+    """H6: two functions of one card have a root port in common, and no switch."""
+    text = plain(look(sample("v100-phb")))
+    assert "root port  0000:00:02.0" in text
+    assert "switch" not in text
+    assert "switch     0000:32:08.0  PCIe switch" in plain(look(sample("dcu")))
 
 
 def test_the_picture_and_the_document(sample: Sample, golden: Golden) -> None:
@@ -119,6 +128,56 @@ def test_sixteen_gpus_take_two_blocks() -> None:
         ["mlx5_0", *["PIX*"] * 10],
         ["mlx5_0", *["PIX*"] * 6],
     ]
+
+
+LONG = "NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition"
+
+
+def lines_of(drawing: str, name: str) -> tuple[str, list[str]]:
+    """The class of a device's box, and the lines of text in it."""
+    for group in ElementTree.fromstring(drawing).iter("{http://www.w3.org/2000/svg}g"):
+        _, shape, *texts = group
+        lines = [text.text or "" for text in texts]
+        if lines[0] == name:
+            return shape.attrib["class"], lines
+    raise AssertionError(f"no box of {name}")
+
+
+def test_a_port_that_is_down_does_not_look_like_an_active_one(fresh: Fresh) -> None:
+    """H15: by a word and the frame, so also in black and white."""
+    down = "{0000:13:00.0: {hcas: {mlx5_0: {ports: {1: {state: DOWN}}}}}}"
+    drawing = picture(look(fresh(ailing("hgx", f"functions: {down}")).root))
+    assert lines_of(drawing, "mlx5_0")[0] == "down"
+    assert "port 1 DOWN" in lines_of(drawing, "mlx5_0")[1]
+    assert lines_of(drawing, "mlx5_1")[0] == "hca"
+    (style,) = re.findall(r"^\.down .*$", drawing, re.MULTILINE)
+    assert "stroke-dasharray" in style
+
+
+def test_each_port_that_is_not_active_is_named(fresh: Fresh) -> None:
+    """H15: of an HCA with an ACTIVE port too, whose frame stays; INIT is not ACTIVE either."""
+    ports = "{1: {}, 2: {state: DOWN}, 3: {state: INIT}}"
+    patch = f"functions: {{0000:13:00.0: {{hcas: {{mlx5_0: {{ports: {ports}}}}}}}}}"
+    kind, lines = lines_of(picture(look(fresh(ailing("hgx", patch)).root)), "mlx5_0")
+    assert kind == "hca"
+    assert [line for line in lines if line.startswith("port ")] == ["port 2 DOWN", "port 3 INIT"]
+
+
+def test_the_names_of_gpus_are_whole(fresh: Fresh) -> None:
+    """H15: a long name takes several lines, and its box grows."""
+    patch = f"functions: {{0000:15:00.0: {{model: {LONG}}}}}"
+    _, lines = lines_of(picture(look(fresh(ailing("hgx", patch)).root)), "GPU0")
+    assert LONG in " ".join(lines)
+    assert "\u2026" not in "".join(lines)
+
+
+def test_long_names_of_hcas_and_netdevs_are_whole() -> None:
+    """H15: a name without a blank, in its box, in that of the GPU, and beside the matrix."""
+    name = "a-name-of-an-hca-that-has-as-many-characters-as-a-name-can-have"
+    gpu = Gpu("GPU0", PciFunction("g"), Place("g", "A", ("x",), 0))
+    topology = Topology((gpu,), {name: (Place("h", "A", ("x",), 0),)})
+    drawing = picture(View(topology, Inventory((hca(0, name=name),))))
+    assert drawing.count(f">{name}<") == 3
 
 
 # --- any name from the kernel or an administrator -----------------------------------------------

@@ -13,7 +13,8 @@ from rdma_dp.inventory.hardware import (
     UnusedFunction,
 )
 from rdma_dp.inventory.verdicts import Unused, UnusedCode
-from rdma_dp.sharing.advice import next_steps, node_warnings, resource_warnings
+from rdma_dp.sharing import advice
+from rdma_dp.sharing.advice import node_warnings, resource_warnings
 from rdma_dp.sharing.selection import select
 from tests.makers import RDMA_CM, SYSTEM, hca, resource, selection
 
@@ -36,7 +37,7 @@ def unbound(number: int, vf: int | None = None) -> UnusedFunction:
 
 def steps(of: Resource, *hcas: Hca, others: tuple[UnusedFunction, ...] = ()) -> tuple[str, ...]:
     inventory = Inventory(hcas, others, SYSTEM)
-    return next_steps(select(inventory, of), inventory)
+    return tuple(map(str, advice.steps(select(inventory, of), inventory)))
 
 
 def modules(**loaded: bool) -> System:

@@ -3,7 +3,7 @@ from dataclasses import replace
 from rdma_dp.inventory.hardware import CharDevice
 from rdma_dp.sharing.change_log import describe
 from rdma_dp.sharing.pool import Pool
-from tests.makers import hca, per_hca, pool, resource
+from tests.makers import hca, per_hca, pool, resource, unwritten
 
 
 def lines(before: Pool | None, now: Pool) -> list[str]:
@@ -74,10 +74,10 @@ def test_hcas_whose_names_change_places_are_logged() -> None:
 
 def test_the_reason_for_withheld_slots_is_logged_when_it_appears_changes_and_goes() -> None:
     good = pool(hca(0), of=per_hca(2))
-    full = good.withheld("the disk is full")
+    full = good.withheld(unwritten("the disk is full"))
     (line,) = lines(good, full)
     assert line == "rdma/hca: 0 of 2 slots healthy, HCAs mlx5_0 (the disk is full)"
-    (line,) = lines(full, good.withheld("it is read-only"))
+    (line,) = lines(full, good.withheld(unwritten("it is read-only")))
     assert line == "rdma/hca: still no slot is healthy: it is read-only"
     (line,) = lines(full, good)
     assert line == "rdma/hca: 2 of 2 slots healthy, HCAs mlx5_0"
@@ -85,10 +85,10 @@ def test_the_reason_for_withheld_slots_is_logged_when_it_appears_changes_and_goe
 
 def test_the_reason_for_withheld_slots_is_logged_while_a_port_is_down_and_after() -> None:
     down = pool(hca(0, state="DOWN"), of=per_hca(1))
-    troubled = down.withheld("the disk is full")
+    troubled = down.withheld(unwritten("the disk is full"))
     (line,) = lines(down, troubled)
     assert "the disk is full, no ACTIVE port" in line
-    up = pool(hca(0), of=per_hca(1), before=troubled).withheld("the disk is full")
+    up = pool(hca(0), of=per_hca(1), before=troubled).withheld(unwritten("the disk is full"))
     assert lines(troubled, up) == ["rdma/hca: still no slot is healthy: the disk is full"]
 
 

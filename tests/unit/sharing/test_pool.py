@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rdma_dp.formats.list_limit import MESSAGE_LIMIT, MOST_SLOTS, list_bytes
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.sharing.pool import Pool
-from tests.makers import hca, hca_lists, per_hca, pool, resource
+from tests.makers import hca, hca_lists, per_hca, pool, resource, unwritten
 
 
 def ids(of: Pool) -> list[str]:
@@ -86,15 +86,15 @@ def test_asked_for_it_a_whole_resource_tells_the_node_that_its_hcas_share(
 
 
 def test_a_withheld_pool_keeps_its_slots_and_says_why_none_is_healthy() -> None:
-    stuck = pool(hca(0), hca(1), of=per_hca(2)).withheld("no space left")
-    assert (stuck.listed, stuck.healthy, stuck.reasons) == (4, 0, ("no space left",))
+    stuck = pool(hca(0), hca(1), of=per_hca(2)).withheld(unwritten("no space left"))
+    assert (stuck.listed, stuck.healthy, stuck.reasons) == (4, 0, (unwritten("no space left"),))
     assert not any(slot.healthy for slot in stuck.slots)
     assert stuck.listing != pool(hca(0), hca(1), of=per_hca(2)).listing
     assert pool(hca(0), hca(1), of=per_hca(2), before=stuck).healthy == 4
 
 
 def test_withholding_does_not_shorten_the_down_delay_of_a_port() -> None:
-    stuck = pool(hca(0), of=per_hca(2)).withheld("no space left")
+    stuck = pool(hca(0), of=per_hca(2)).withheld(unwritten("no space left"))
     flapping = pool(hca(0, state="DOWN"), of=per_hca(2), before=stuck)
     assert flapping.healthy == 2
     assert flapping.overdue_at is not None

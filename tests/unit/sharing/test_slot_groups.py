@@ -80,7 +80,7 @@ def test_the_health_of_a_slot_is_that_of_its_own_hca() -> None:
         ("0000:01:00.0-0", False),
         ("0000:01:00.0-1", False),
     ]
-    assert board.reasons == ("no ACTIVE port: mlx5_1 port 1 is DOWN",)
+    assert [str(reason) for reason in board.reasons] == ["no ACTIVE port: mlx5_1 port 1 is DOWN"]
 
 
 def test_the_slots_of_an_hca_that_is_gone_stay_unhealthy_and_tell_no_node() -> None:

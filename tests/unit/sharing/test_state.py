@@ -7,7 +7,7 @@ import pytest
 from rdma_dp.config import Config
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.sharing.state import NodeState, next_state
-from tests.makers import SYSTEM, hca, per_hca, resource
+from tests.makers import SYSTEM, hca, per_hca, resource, unwritten
 
 NODE = Inventory((hca(0), hca(1)), (), SYSTEM)
 NAME = resource().full_name
@@ -48,20 +48,20 @@ def test_a_name_that_never_was_is_an_error() -> None:
 
 
 def test_withheld_slots_stay_listed_and_none_is_healthy() -> None:
-    withheld = state(2).withholding({NAME: "the disk is full"})
+    withheld = state(2).withholding({NAME: unwritten("the disk is full")})
     assert withheld.pool(NAME).listed == 2
     assert withheld.pool(NAME).healthy == 0
-    assert withheld.pool(NAME).reasons == ("the disk is full",)
+    assert withheld.pool(NAME).reasons == (unwritten("the disk is full"),)
 
 
 def test_what_is_withheld_once_is_not_withheld_in_the_next_state() -> None:
-    withheld = state(2).withholding({NAME: "the disk is full"})
+    withheld = state(2).withholding({NAME: unwritten("the disk is full")})
     assert state(2, before=withheld).pool(NAME).healthy == 2
 
 
 def test_the_first_reason_to_withhold_counts() -> None:
-    pool = state(2).pool(NAME).withheld("first").withheld("second")
-    assert pool.reasons == ("first",)
+    pool = state(2).pool(NAME).withheld(unwritten("first")).withheld(unwritten("second"))
+    assert pool.reasons == (unwritten("first"),)
 
 
 def test_the_hcas_of_several_resources_are_named_once() -> None:

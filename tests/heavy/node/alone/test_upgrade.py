@@ -83,6 +83,27 @@ def test_ours_takes_its_place(node: Node, order: str, end: signal.Signals) -> No
     assert pods[0].sight().nodes.keys() == GIVEN_BY_GO
 
 
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
+def test_ours_serves_again_after_the_go_plugin_was_a_rival(node: Node, end: signal.Signals) -> None:
+    """K1: the Go plugin registers the resource that ours serves, and ends."""
+    ours = node.start_plugin()
+    node.counts(63, "ours starts")
+    pod = node.pod("runs").running()
+    before = pod.identity
+    registrations = node.kubelet.registrations
+    rival = start_go_plugin(node)
+    node.registered(registrations + 1, "the Go plugin registered the same resource")
+    wait_until(lambda: ours.said, lambda said: "another plugin" in said)
+    node.admits("served-by-the-rival")
+    rival.end(end)
+    node.counts(63, f"the Go plugin, a rival, ended by {end.name}")
+    wait_until(lambda: ours.said, lambda said: "registering once more" in said)
+    node.admits("served-by-ours", 55)
+    node.kubelet.restart()
+    node.counts(63, "kubelet restarted")
+    assert pod.identity == before
+
+
 def test_it_takes_ours_place_again(node: Node) -> None:
     ours = node.start_plugin()
     node.counts(63, "ours starts")

@@ -197,3 +197,25 @@ def test_versions_and_fixed_words_of_the_kernel_are_kept() -> None:
 def test_any_bytes_can_be_made_anonymous(files: dict[str, bytes]) -> None:
     entries = with_parents({path: File(content) for path, content in files.items()}, Directory())
     pack(anonymous(Snapshot(Contents(entries)), ["somehost"]).snapshot)
+
+
+def test_the_config_of_a_kernel_is_not_that_of_a_card() -> None:
+    """H13: both files are called "config"."""
+    options = File(b"CONFIG_PCI_P2PDMA=y\n# CONFIG_DMABUF_MOVE_NOTIFY is not set\n")
+    symbols = File(b"ffffffffc0a1b2c0 t mlx5_ib_reg_user_mr_dmabuf\t[mlx5_ib]\n")
+    paths = ("lib/modules/6.8.0-60-generic/config", "boot/config-5.10.226-214.880.amzn2.x86_64")
+    entries = {**dict.fromkeys(paths, options), "proc/kallsyms": symbols}
+    made = anonymous(Snapshot(Contents(with_parents(entries, Directory()))), ["node17"])
+    assert {path: made.snapshot.contents.entries[path] for path in entries} == entries
+    assert made.left_out == ()
+
+
+def test_a_release_of_a_kernel_is_no_address() -> None:
+    """H13: a file that is named after the release is found under its name."""
+    release = "5.10.0-60.18.0.50.oe2203.x86_64"
+    entries = {
+        f"boot/config-{release}": File(b"CONFIG_PCI_P2PDMA=y\n"),
+        "proc/sys/kernel/osrelease": File(f"{release}\n".encode()),
+    }
+    made = anonymous(Snapshot(Contents(with_parents(entries, Directory()))), ["node17"])
+    assert {path: made.snapshot.contents.entries.get(path) for path in entries} == entries

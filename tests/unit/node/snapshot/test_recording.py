@@ -1,6 +1,7 @@
 """A recorded tree answers as the tree did, with its failures and links."""
 
 import errno
+import gzip
 import itertools
 import os
 from collections.abc import Callable
@@ -237,3 +238,34 @@ def test_any_path_has_an_answer_or_an_oserror(disk: Path, path: str, operation: 
         answer(RecordingTree(DiskTree(disk)), (operation, path))
     except ValueError:  # as DiskTree: no file has such a name
         assert "\0" in path or any("\ud800" <= character <= "\udfff" for character in path)
+
+
+SYMBOLS = "".join(f"0 t f{number}\n" for number in range(200_000)) + "0 t wanted [mlx5_ib]\n"
+WORDS = ("wanted", "f77 ", "f77\n")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_snapshot_keeps_the_lines_that_were_asked_for(packed: bool, tmp_path: Path) -> None:
+    """H13: /proc/kallsyms is too long for a snapshot, and /proc/config.gz is packed."""
+    text = SYMBOLS.encode()
+    assert len(text) > limits.FILE_BYTES
+    (tmp_path / "long").write_bytes(gzip.compress(text) if packed else text)
+    recording = RecordingTree(DiskTree(tmp_path))
+    wanted = ("0 t f77", "0 t wanted [mlx5_ib]")
+    assert Host(recording).lines_with("long", WORDS) == wanted
+    assert Host(recording).lines_with("long", ("f5\n",)) == ("0 t f5",)
+    assert Host(recording).lines_with("none", WORDS) is None
+    again = Host(replayed(recording, tmp_path))
+    assert again.lines_with("long", WORDS) == wanted
+    assert again.lines_with("long", ("f5\n",)) == ("0 t f5",)
+    assert again.lines_with("none", WORDS) is None
+
+
+def test_a_failed_search_is_replayed(disk: Path, tmp_path: Path) -> None:
+    recording = RecordingTree(DiskTree(disk))
+    for path in ("sys/class", "sys/class/loop"):
+        with pytest.raises(HostError) as first:
+            Host(recording).lines_with(path, WORDS)
+        with pytest.raises(HostError) as second:
+            Host(replayed(recording, tmp_path)).lines_with(path, WORDS)
+        assert str(second.value) == str(first.value)

@@ -141,11 +141,9 @@ async def test_a_plugin_that_is_back_in_time_is_not_forgotten(
     await joined(kubelet, plugin)
     plugin.end_streams()
     await kubelet.wait_until(lambda k: Disconnected(RESOURCE) in k.events)
-    assert kubelet._running
-    timer = kubelet._running.manager._forgetting[RESOURCE]
-    assert not timer.cancelled()
+    assert kubelet.leaving == {RESOURCE}
     await plugin.register(kubelet.socket, "a.sock")
-    assert timer.cancelled()
+    assert kubelet.leaving == frozenset()
 
 
 def test_the_grace_is_five_minutes() -> None:

@@ -1,18 +1,21 @@
 """The running containers of a node, found in /proc.
 
-Reads no private data of a process: no environment, no command line and no content of its files.
+Reads no private data of a process: no command line and no content of its files, and of its
+environment only the variables of rdma_dp/host/environments.py.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rdma_dp.host import processes
-from rdma_dp.host.files import Host
+from rdma_dp.host.environments import LARGEST, variables
+from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.processes import CONTAINER_LOG, Membership
 
 _LOGS = "proc/1/root/var/log/containers"
 
 _LARGE = 1 << 20  # bytes; a table of a net namespace with thousands of addresses
+_PROCESSES = 64  # of a container whose environments are read; workers inherit that of their rank
 _TICKS = 100  # USER_HZ, the unit of times in proc(5): 100 on all architectures with HCAs
 
 
@@ -97,6 +100,29 @@ def uverbs(host: Host, pid: int) -> Iterator[str]:
     """The names of the uverbs nodes in the /dev of a process. Raises HostError."""
     entries = host.entries(f"proc/{pid}/root/dev/infiniband")
     return (name for name in entries if name.startswith("uverbs"))
+
+
+def device_names(host: Host, pid: int) -> frozenset[str]:
+    """The names in the /dev of a process. Raises HostError."""
+    return frozenset(host.entries(f"proc/{pid}/root/dev"))
+
+
+def environments(host: Host, container: Container) -> tuple[Mapping[str, str], ...] | None:
+    """The different environments of a container's processes; None if none can be read."""
+    pids = (container.main, *(pid for pid in container.pids if pid != container.main))
+    read = [_environment(host, pid) for pid in pids[:_PROCESSES]]
+    known = [each for each in read if each is not None]
+    if not known:
+        return None
+    return tuple({tuple(sorted(each.items())): each for each in known}.values())
+
+
+def _environment(host: Host, pid: int) -> Mapping[str, str] | None:
+    try:
+        data = host.read_bytes(f"proc/{pid}/environ", LARGEST)
+    except HostError:
+        return None
+    return None if data is None else variables(data)
 
 
 def shares_namespace(host: Host, pid: int, kind: str) -> bool:

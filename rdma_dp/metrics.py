@@ -1,0 +1,121 @@
+"""Plain counters of what the daemon does, without a library.
+
+The code that does something counts it here. The event loop and its threads write, and a scrape
+reads in a thread of its own: each value is replaced as a whole, so a reader never sees a half one.
+"""
+
+import time
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+
+Labels = tuple[str, ...]
+
+# Upper bounds of the histogram of durations, in seconds. Allocate takes milliseconds, and kubelet
+# waits for it without a deadline (kubelet pkg/kubelet/cm/devicemanager/endpoint.go).
+BOUNDS = (0.001, 0.01, 0.1, 1.0, 10.0)
+
+
+class Tally:
+    """A number for each combination of label values. It only grows."""
+
+    def __init__(self) -> None:
+        self._counts: dict[Labels, float] = {}
+        self._lock = Lock()
+
+    def add(self, *labels: str, by: float = 1) -> None:
+        """Adds `by` to the number of these label values."""
+        with self._lock:
+            self._counts[labels] = self._counts.get(labels, 0) + by
+
+    @property
+    def values(self) -> Mapping[Labels, float]:
+        """A copy of all numbers, by their label values."""
+        with self._lock:
+            return dict(self._counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Durations in seconds: how many fell into each range of BOUNDS and above, and their sum."""
+
+    counts: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
+    total: float = 0.0
+
+    def with_one_more(self, seconds: float) -> "Histogram":
+        """The histogram after one more duration."""
+        at = bisect_left(BOUNDS, seconds)
+        counts = (*self.counts[:at], self.counts[at] + 1, *self.counts[at + 1 :])
+        return Histogram(counts, self.total + seconds)
+
+
+class Durations:
+    """A histogram for each combination of label values."""
+
+    def __init__(self) -> None:
+        self._histograms: dict[Labels, Histogram] = {}
+        self._lock = Lock()
+
+    def add(self, *labels: str, seconds: float) -> None:
+        """Adds one duration."""
+        with self._lock:
+            before = self._histograms.get(labels, Histogram())
+            self._histograms[labels] = before.with_one_more(seconds)
+
+    @property
+    def values(self) -> Mapping[Labels, Histogram]:
+        """A copy of all histograms, by their label values."""
+        with self._lock:
+            return dict(self._histograms)
+
+
+@dataclass(slots=True)
+class ConfigFacts:
+    """Whether the config file that is there now is valid, and since when a config is in force.
+
+    `valid` is None until a config was read. `loaded_at` is in seconds since 1970.
+    """
+
+    valid: bool | None = None
+    loaded_at: float | None = None
+
+    def accepted(self) -> None:
+        """A good config was read."""
+        self.valid, self.loaded_at = True, time.time()
+
+
+@dataclass(slots=True)
+class ScanFacts:
+    """How scans go. `succeeded_at` is in seconds since 1970, `seconds` is the last duration.
+
+    `hanging` is whether a read takes longer than the log's limit at this moment.
+    """
+
+    succeeded_at: float | None = None
+    seconds: float | None = None
+    hanging: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Everything that the daemon counts, with the labels of each in parentheses.
+
+    `scans` (result: ok, error); `registrations` (resource); `registrations_lost` (resource,
+    reason); `allocate_requests` (resource, result: ok, unknown-slot, no-hca, error);
+    `allocated_slots` and `allocate_seconds` (resource); `links_set_up` (none);
+    `port_changes` (device, port): changes of a port's state; `hca_changes` (change: added,
+    removed).
+    """
+
+    config: ConfigFacts = field(default_factory=ConfigFacts)
+    scan: ScanFacts = field(default_factory=ScanFacts)
+    scans: Tally = field(default_factory=Tally)
+    registrations: Tally = field(default_factory=Tally)
+    registrations_lost: Tally = field(default_factory=Tally)
+    allocate_requests: Tally = field(default_factory=Tally)
+    allocated_slots: Tally = field(default_factory=Tally)
+    allocate_seconds: Durations = field(default_factory=Durations)
+    links_set_up: Tally = field(default_factory=Tally)
+    port_changes: Tally = field(default_factory=Tally)
+    hca_changes: Tally = field(default_factory=Tally)

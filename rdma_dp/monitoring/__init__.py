@@ -1,0 +1,1 @@
+"""Metrics and probes: what the daemon shows of itself to programs."""

@@ -1,0 +1,51 @@
+"""Metric families: the project's prefix, and label values that are never missing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+from rdma_dp.metrics import BOUNDS, Histogram, Labels, Tally
+
+PREFIX = "rdma_dp_"
+
+
+def gauge(
+    name: str, meaning: str, labels: Sequence[str], samples: Iterable[tuple[Labels, float]]
+) -> GaugeMetricFamily:
+    """A gauge with these label names; each sample has the values of the labels and the number."""
+    family = GaugeMetricFamily(PREFIX + name, meaning, labels=labels)
+    for values, number in samples:
+        family.add_metric(values, number)
+    return family
+
+
+def counter(
+    name: str, meaning: str, labels: Sequence[str], samples: Iterable[tuple[Labels, float]]
+) -> CounterMetricFamily:
+    """A counter. The library appends "_total" to its name."""
+    family = CounterMetricFamily(PREFIX + name, meaning, labels=labels)
+    for values, number in samples:
+        family.add_metric(values, number)
+    return family
+
+
+def counted(tally: Tally, expected: Iterable[Labels]) -> Iterable[tuple[Labels, float]]:
+    """The samples of a tally, with 0 for each expected combination that never occurred.
+
+    Without the 0, `increase()` would not see the first occurrence.
+    """
+    return {**dict.fromkeys(expected, 0.0), **tally.values}.items()
+
+
+def histogram(
+    name: str, meaning: str, labels: Sequence[str], samples: Mapping[Labels, Histogram]
+) -> HistogramMetricFamily:
+    """A histogram of durations in seconds with the buckets of metrics.BOUNDS."""
+    family = HistogramMetricFamily(PREFIX + name, meaning, labels=labels)
+    for values, each in samples.items():
+        below, buckets = 0, []
+        for bound, count in zip((*map(str, BOUNDS), "+Inf"), each.counts, strict=True):
+            below += count
+            buckets.append((bound, float(below)))
+        family.add_metric(values, buckets, each.total)
+    return family

@@ -1,0 +1,75 @@
+"""Metrics of the counters of ports, from the last reading of each shared HCA."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import Metric
+
+from rdma_dp.config import CountersLevel
+from rdma_dp.inventory.counter_meanings import MEANINGS
+from rdma_dp.inventory.port_counters import PortCounters
+from rdma_dp.monitoring.counter_reader import CounterReader, HcaReading
+from rdma_dp.monitoring.families import counted, counter, gauge
+from rdma_dp.sharing.state import NodeState
+
+_PORT = ("device", "port")
+
+_Located = tuple[tuple[str, str], PortCounters]
+
+
+def port_families(state: NodeState, reader: CounterReader) -> Iterator[Metric]:
+    """The counters, the age of the readings, and failed reads. Absent counters are absent."""
+    level = state.config.metrics.counters
+    if level is CountersLevel.NONE:
+        return
+    readings = [(hca.name, each) for hca in state.hcas if (each := reader.reading(hca))]
+    yield from _reader(readings, reader)
+    ports = [
+        ((device, str(number)), counters)
+        for device, reading in readings
+        for number, counters in reading.ports.items()
+    ]
+    for meaning in MEANINGS:
+        samples = [
+            (labels, counters.values[meaning.name])
+            for labels, counters in ports
+            if meaning.name in counters.values
+        ]
+        if samples:
+            yield counter(f"port_{meaning.name}", meaning.text, _PORT, samples)
+    yield from _saturated(ports)
+    if level is CountersLevel.ALL:
+        yield counter(
+            "port_hw_counter",
+            "A counter of the port that has no name of its own: `counter` is the driver's name.",
+            (*_PORT, "counter"),
+            (
+                ((*labels, name), value)
+                for labels, counters in ports
+                for name, value in counters.others.items()
+            ),
+        )
+
+
+def _reader(readings: list[tuple[str, HcaReading]], reader: CounterReader) -> Iterator[Metric]:
+    yield gauge(
+        "counters_age_seconds",
+        "Age of the counters of the HCA's ports. It grows while they cannot be read.",
+        ["device"],
+        (((device,), reader.age(reading)) for device, reading in readings),
+    )
+    yield counter(
+        "counter_read_errors",
+        "Counters of the HCA's ports that could not be read, in all readings.",
+        ["device"],
+        counted(reader.failures, ((device,) for device, _ in readings)),
+    )
+
+
+def _saturated(ports: list[_Located]) -> Iterator[Metric]:
+    yield gauge(
+        "port_counter_saturated",
+        "1 for a counter that has reached its largest value. It counts again after a reset "
+        "(perfquery -R).",
+        (*_PORT, "counter"),
+        (((*labels, name), 1) for labels, counters in ports for name in counters.saturated),
+    )

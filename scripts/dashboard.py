@@ -1,0 +1,288 @@
+"""The Grafana dashboard of deploy/monitoring, as values. scripts/generate_docs.py writes the JSON.
+
+Each row answers one question of an operator. A panel is a title, a unit of Grafana and queries.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA_VERSION = 39  # of Grafana 10.4 and later; older ones from 9 on read it too
+COLUMNS = 24  # of Grafana's grid
+HEIGHT = 8
+
+_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+_WHERE = 'node=~"$node"'
+_PORT = f'{_WHERE}, device=~"$device"'
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel. `queries` maps the legend of each query to its expression."""
+
+    title: str
+    queries: Mapping[str, str]
+    unit: str = "short"
+    kind: str = "timeseries"
+    width: int = 8
+    meaning: str = ""
+
+
+def _rate(name: str) -> str:
+    return f"rate(rdma_dp_port_{name}_total{{{_PORT}}}[$__rate_interval])"
+
+
+def _trouble(*names: str) -> dict[str, str]:
+    return {
+        f"{{{{node}}}} {{{{device}}}} {name.replace('_', ' ')}": f"{_rate(name)} > 0"
+        for name in names
+    }
+
+
+ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
+    (
+        "Fleet: which nodes need a look",
+        (
+            Panel(
+                "Resources that kubelet does not have",
+                {"{{node}} {{resource}}": "rdma_dp_kubelet_stream_open == 0"},
+                kind="table",
+                meaning="The node counts 0. Type: rdma-dp doctor --only kubelet-registered",
+            ),
+            Panel(
+                "Ports of shared HCAs that are not ACTIVE",
+                {
+                    "{{node}} {{device}} port {{port}}": "rdma_dp_port_active == 0 and on "
+                    "(instance, device) rdma_dp_hca_resource"
+                },
+                kind="table",
+                meaning="Type: rdma-dp doctor --only hca-ports",
+            ),
+            Panel(
+                "Pods on nodes with a port that is not ACTIVE",
+                {
+                    "{{namespace}}/{{pod}} on {{node}}": "sum by (node, namespace, pod) "
+                    "(rdma_dp_pod_slots) and on (node) (rdma_dp_port_active == 0 and on "
+                    "(instance, device) rdma_dp_hca_resource)"
+                },
+                kind="table",
+                meaning="The pods that a lost link may hurt. Type: rdma-dp pods",
+            ),
+            Panel(
+                "Slots",
+                {
+                    "{{resource}} {{health}}": "sum by (resource, health) "
+                    f"(rdma_dp_slots{{{_WHERE}}})",
+                    "{{resource}} in use": f"sum by (resource) (rdma_dp_slots_in_use{{{_WHERE}}})",
+                },
+                width=12,
+            ),
+            Panel(
+                "Invalid configs and hanging reads",
+                {
+                    "{{node}} config": f"rdma_dp_config_valid{{{_WHERE}}} == 0",
+                    "{{node}} hangs": f"rdma_dp_scan_hanging{{{_WHERE}}} == 1",
+                },
+                kind="table",
+                width=12,
+            ),
+        ),
+    ),
+    (
+        "Node",
+        (
+            Panel(
+                "HCAs",
+                {"": f"rdma_dp_hca_info{{{_PORT}}}"},
+                kind="table",
+                width=12,
+            ),
+            Panel(
+                "HCAs that cannot be shared",
+                {"{{device}} {{reason}}": f"rdma_dp_hca_excluded{{{_PORT}}}"},
+                kind="table",
+                width=12,
+            ),
+        ),
+    ),
+    (
+        "Ports",
+        (
+            Panel(
+                "State (4 is ACTIVE)",
+                {"{{node}} {{device}} port {{port}}": f"rdma_dp_port_state_id{{{_PORT}}}"},
+                kind="state-timeline",
+            ),
+            Panel(
+                "Rate",
+                {
+                    "{{node}} {{device}} port {{port}}": "rdma_dp_port_rate_bytes_per_second"
+                    f"{{{_PORT}}} * 8"
+                },
+                unit="bps",
+            ),
+            Panel(
+                "State changes per hour",
+                {
+                    "{{node}} {{device}} port {{port}}": "increase(rdma_dp_port_state_changes_total"
+                    f"{{{_PORT}}}[1h])"
+                },
+            ),
+            Panel(
+                "Sent",
+                {"{{node}} {{device}}": f"{_rate('transmit_data_bytes')} * 8"},
+                unit="bps",
+                width=12,
+            ),
+            Panel(
+                "Received",
+                {"{{node}} {{device}}": f"{_rate('receive_data_bytes')} * 8"},
+                unit="bps",
+                width=12,
+            ),
+        ),
+    ),
+    (
+        "Trouble",
+        (
+            Panel(
+                "Link errors",
+                _trouble("link_downed", "link_error_recovery", "symbol_errors", "receive_errors"),
+                unit="cps",
+            ),
+            Panel(
+                "Lost packets",
+                _trouble("out_of_sequence", "sequence_naks", "ack_timeouts", "transmit_discards"),
+                unit="cps",
+            ),
+            Panel(
+                "Receivers that are not ready, and retries that are used up",
+                _trouble("rnr_naks", "out_of_buffer", "retries_exhausted"),
+                unit="cps",
+            ),
+        ),
+    ),
+    (
+        "Congestion",
+        (
+            Panel("CNPs and ECN marks", _trouble("cnp_sent", "cnp_handled", "ecn_marked"), "cps"),
+            Panel("Waiting for credits", _trouble("transmit_wait_ticks"), "cps"),
+        ),
+    ),
+    (
+        "Pods",
+        (
+            Panel(
+                "Slots in use",
+                {"{{node}} {{resource}}": f"rdma_dp_slots_in_use{{{_WHERE}}}"},
+            ),
+            Panel(
+                "Slots by pod",
+                {
+                    "{{namespace}}/{{pod}} {{resource}}": "sum by (namespace, pod, resource) "
+                    f"(rdma_dp_pod_slots{{{_WHERE}}})"
+                },
+                kind="table",
+                width=16,
+            ),
+        ),
+    ),
+    (
+        "Daemon",
+        (
+            Panel(
+                "Allocate, 99th percentile",
+                {
+                    "{{resource}}": "histogram_quantile(0.99, sum by (resource, le) "
+                    f"(rate(rdma_dp_allocate_duration_seconds_bucket{{{_WHERE}}}[$__rate_interval])))"
+                },
+                unit="s",
+            ),
+            Panel(
+                "Scans",
+                {"{{node}} {{result}}": f"rate(rdma_dp_scans_total{{{_WHERE}}}[$__rate_interval])"},
+                unit="cps",
+            ),
+            Panel(
+                "Memory",
+                {"{{node}}": f'process_resident_memory_bytes{{job="rdma-dp", {_WHERE}}}'},
+                unit="bytes",
+            ),
+        ),
+    ),
+)
+
+
+def dashboard() -> dict[str, Any]:
+    """The dashboard as Grafana imports it."""
+    panels: list[dict[str, Any]] = []
+    y = 0
+    for title, row in ROWS:
+        panels.append({"type": "row", "title": title, "gridPos": _place(0, y, COLUMNS, 1)})
+        y, x = y + 1, 0
+        for panel in row:
+            if x + panel.width > COLUMNS:
+                x, y = 0, y + HEIGHT
+            panels.append(_panel(panel, _place(x, y, panel.width, HEIGHT)))
+            x += panel.width
+        y += HEIGHT
+    return {
+        "title": "RDMA (rdma-dp)",
+        "uid": "rdma-dp",
+        "tags": ["rdma"],
+        "schemaVersion": SCHEMA_VERSION,
+        "refresh": "1m",
+        "time": {"from": "now-6h", "to": "now"},
+        "templating": {"list": [*_variables()]},
+        "panels": [{"id": number, **panel} for number, panel in enumerate(panels, 1)],
+    }
+
+
+def _variables() -> list[dict[str, Any]]:
+    queries = {
+        "node": "label_values(rdma_dp_build_info, node)",
+        "device": 'label_values(rdma_dp_hca_info{node=~"$node"}, device)',
+    }
+    return [
+        {"name": "datasource", "type": "datasource", "query": "prometheus"},
+        *(
+            {
+                "name": name,
+                "type": "query",
+                "datasource": _SOURCE,
+                "query": query,
+                "refresh": 2,
+                "multi": True,
+                "includeAll": True,
+                "allValue": ".*",
+                "current": {"text": "All", "value": "$__all"},
+            }
+            for name, query in queries.items()
+        ),
+    ]
+
+
+def _place(x: int, y: int, width: int, height: int) -> dict[str, int]:
+    return {"x": x, "y": y, "w": width, "h": height}
+
+
+def _panel(panel: Panel, place: Mapping[str, int]) -> dict[str, Any]:
+    instant = panel.kind == "table"
+    return {
+        "type": panel.kind,
+        "title": panel.title,
+        **({"description": panel.meaning} if panel.meaning else {}),
+        "gridPos": place,
+        "datasource": _SOURCE,
+        "fieldConfig": {"defaults": {"unit": panel.unit}, "overrides": []},
+        "targets": [
+            {
+                "refId": chr(ord("A") + number),
+                "expr": query,
+                "legendFormat": legend,
+                "instant": instant,
+                **({"format": "table"} if instant else {}),
+            }
+            for number, (legend, query) in enumerate(panel.queries.items())
+        ],
+    }
