@@ -19,6 +19,11 @@ DEFAULT_DEVICE_INFO_DIRECTORY = Path("/var/run/k8s.cni.cncf.io/devinfo/dp")  # w
 DEFAULT_COUNTING = 10.0  # seconds between two readings of counters
 _LONGEST_COUNTING = 3600.0
 
+_CONFIG = (
+    "config, JSON or YAML, also inside a ConfigMap, a NicClusterPolicy or Helm values; - is "
+    "standard input, FILE#NAME one of several configs in FILE"
+)
+
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -58,14 +63,14 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         "--config",
         action=_Path,
         metavar="FILE",
-        help="config, JSON or YAML (default: the config in the snapshot that --root names, "
-        f"else {DEFAULT_CONFIG})",
+        help=f"{_CONFIG} (default: the config in the snapshot that --root names, else "
+        f"{DEFAULT_CONFIG})",
     )
 
 
 def add_config_to_check(parser: argparse.ArgumentParser) -> None:
     """The config that the verb checks."""
-    parser.add_argument("file", action=_Path, metavar="FILE", help="config, JSON or YAML")
+    parser.add_argument("file", action=_Path, metavar="FILE", help=_CONFIG)
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +97,7 @@ def add_topo_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         action=_Path,
         metavar="FILE",
-        help="config whose resources are shown at their HCAs (default: none)",
+        help=f"{_CONFIG}; its resources are shown at their HCAs (default: none)",
     )
     _add_format(parser, ("table", "svg", "json"))
 

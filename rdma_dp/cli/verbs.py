@@ -9,19 +9,18 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdma_dp import __version__
-from rdma_dp.cli import arguments
+from rdma_dp.cli.config_input import found_config, loaded_config, log_problems, say_warnings
 from rdma_dp.cli.output import EMPTY_RESOURCE, FAILED, OK, complain, print_json, say
 from rdma_dp.errors import RdmaDpError
 
 if TYPE_CHECKING:
-    from rdma_dp.config import Loaded, Problem
     from rdma_dp.config.loading import FoundConfig
+    from rdma_dp.kubelet.views import PodResources
     from rdma_dp.node.source import NodeSource
+    from rdma_dp.node.view import NodeView
 
 logger = logging.getLogger("rdma_dp")
 
@@ -36,9 +35,12 @@ def run(options: argparse.Namespace) -> int:
     from rdma_dp.daemon.run import run as run_daemon
     from rdma_dp.daemon.settings import Settings
     from rdma_dp.host.root import check_tree
-    from rdma_dp.kubelet.directories import KubeletDirectories
+    from rdma_dp.kubelet.directories import KUBELET_SOCKET, KubeletDirectories
     from rdma_dp.kubelet.registration.choice import RegistrationMode
 
+    if str(options.config_file) == "-":
+        complain("--config-file takes a file that can change, not standard input")
+        return FAILED
     check_tree(options.root)  # report a wrong --root before anything starts
     log.configure(options.log_level, options.log_format)
     logger.info("rdma-dp %s", __version__)
@@ -51,24 +53,15 @@ def run(options: argparse.Namespace) -> int:
         cdi_directory=options.cdi_dir,
         device_info_directory=options.device_info_dir,
         metrics=options.metrics,
+        pod_resources=options.kubelet_root_dir / "pod-resources" / KUBELET_SOCKET,
         probe_socket=options.probe_socket,
     )
     try:
         asyncio.run(run_daemon(settings))
     except RdmaDpError as error:
-        _log_error(error, options.config_file)
+        log_problems(logger, error, options.config_file)
         return FAILED
     return OK
-
-
-def _log_error(error: RdmaDpError, config_file: Path) -> None:
-    from rdma_dp.config import ConfigError
-
-    if isinstance(error, ConfigError):
-        for problem in error.problems:
-            logger.error("%s", problem.in_file(config_file))
-    else:
-        logger.error("%s", error)
 
 
 def discover(options: argparse.Namespace) -> int:
@@ -88,12 +81,11 @@ def discover(options: argparse.Namespace) -> int:
 
 def topo(options: argparse.Namespace) -> int:
     """Draw the node: NUMA nodes, PCIe switches, GPUs and HCAs, and the distances between them."""
-    from rdma_dp.config.loading import find_config
     from rdma_dp.discovery.pcie_topology import read_topology
     from rdma_dp.render.topology.pcie_tree import View
     from rdma_dp.sharing.selection import choices, ports_taken, select
 
-    loaded = _loaded(find_config(options.config)) if options.config else None
+    loaded = loaded_config(found_config(options.config)) if options.config else None
     if options.config and loaded is None:
         return FAILED
     source = _source(options)
@@ -123,12 +115,12 @@ def dry_run(options: argparse.Namespace) -> int:
     from rdma_dp.sharing.pool import make_pools
 
     source, config = _open(options)
-    loaded = _loaded(config, use_cdi=options.use_cdi)
+    loaded = loaded_config(config, use_cdi=options.use_cdi)
     if loaded is None:
         return FAILED
     inventory = source.scan()
     pools = make_pools(loaded.config, inventory)
-    warnings = [warning.in_file(config.file) for warning in loaded.warnings]
+    warnings = [warning.in_file(config.name) for warning in loaded.warnings]
     if options.output == "json":
         from rdma_dp.render import json_documents
 
@@ -150,14 +142,14 @@ def cdi(options: argparse.Namespace) -> int:
     from rdma_dp.specs import cdi
 
     source, config = _open(options)
-    loaded = _loaded(config, use_cdi=True)
+    loaded = loaded_config(config, use_cdi=True)
     if loaded is None:
         return FAILED
     pools = make_pools(loaded.config, source.scan())
     specs = {cdi.file_name(pool.resource.full_name): cdi.spec(pool) for pool in pools}
     print_json({name: spec for name, spec in specs.items() if spec is not None})
     for warning in loaded.warnings:
-        complain(f"{warning.in_file(config.file)} [warning]")
+        complain(f"{warning.in_file(config.name)} [warning]")
     for pool in pools:
         if pool.why_empty is not None:
             complain(f"{pool.resource.full_name} has no HCA, so no spec: {pool.why_empty}")
@@ -201,12 +193,12 @@ def doctor(options: argparse.Namespace) -> int:
 def pods(options: argparse.Namespace) -> int:
     """List the pods that hold slots, their HCAs, and who owns queue pairs."""
     from rdma_dp.config import Defaults
-    from rdma_dp.node.usage import usage
+    from rdma_dp.monitoring.usage import usage
     from rdma_dp.node.view import view_node
     from rdma_dp.render import console, pods
 
     source, config = _open(options)
-    if _loaded(config, use_cdi=options.use_cdi) is None:
+    if loaded_config(config, use_cdi=options.use_cdi) is None:
         return FAILED
     node = view_node(
         source,
@@ -215,13 +207,23 @@ def pods(options: argparse.Namespace) -> int:
         kubelet_root=options.kubelet_root_dir,
         device_plugins=options.device_plugins_dir,
     )
-    found = usage(node)
+    pools = {pool.resource.full_name: pool for pool in node.pools}
+    found = usage(node.host, pools, _pod_resources(node), node.answers.queue_pairs)
     if options.output == "json":
         print_json(pods.document(found))
     else:
         wide = options.output == "wide"
         console.show(pods.table(found, wide=wide), wide=wide)
     return FAILED if found.pods is None else OK
+
+
+def _pod_resources(node: "NodeView") -> "PodResources | str":
+    """kubelet's list of pods, or why there is none."""
+    kubelet = node.answers.kubelet
+    if kubelet is None:
+        return "a captured tree does not have kubelet's list"
+    why = f"{kubelet.why_no_pod_resources}. Needs {kubelet.root}/pod-resources and root"
+    return kubelet.pod_resources or why
 
 
 def snapshot(options: argparse.Namespace) -> int:
@@ -255,14 +257,14 @@ def check_config(options: argparse.Namespace) -> int:
 
     Each problem is one line: `file:path: message (hint)`.
     """
-    from rdma_dp.config.loading import find_config
-
-    loaded = _loaded(find_config(options.file))
+    found = found_config(options.file, quiet=True)
+    loaded = loaded_config(found)
     if loaded is None:
         return FAILED
-    _say_warnings(loaded.warnings, options.file)
+    say_warnings(loaded.warnings, found)
     count = len(loaded.config.config_list)
-    say(f"{options.file}: good, {count} resource{'s' * (count != 1)}")
+    origin = "" if found.inside is None else f" (in {found.inside})"
+    say(f"{found.name}: good, {count} resource{'s' * (count != 1)}{origin}")
     return OK
 
 
@@ -289,34 +291,14 @@ def completion(options: argparse.Namespace) -> int:
 
 def _open(options: argparse.Namespace) -> "tuple[NodeSource, FoundConfig]":
     """The node of --root, with the config of --config, of the snapshot, or of the usual path."""
-    from rdma_dp.config.loading import find_config
-
     source = _source(options)
     if options.config is None and source.config is not None:
         complain(f"using the config {source.config.file} from {options.root}")
         return source, source.config
-    return source, find_config(options.config or arguments.DEFAULT_CONFIG)
+    return source, found_config(options.config)
 
 
 def _source(options: argparse.Namespace) -> "NodeSource":
     from rdma_dp.node.source import open_source
 
     return open_source(options.root)
-
-
-def _loaded(found: "FoundConfig", *, use_cdi: bool = False) -> "Loaded | None":
-    """The config, or None after its problems were printed."""
-    from rdma_dp import config
-
-    try:
-        return found.load(config.Defaults(use_cdi=use_cdi))
-    except config.ConfigError as error:
-        for problem in error.problems:
-            say(problem.in_file(found.file))
-        _say_warnings(error.warnings, found.file)
-        return None
-
-
-def _say_warnings(warnings: "Sequence[Problem]", file: Path) -> None:
-    for warning in warnings:
-        say(f"{warning.in_file(file)} [warning]")

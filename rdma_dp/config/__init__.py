@@ -16,7 +16,7 @@ from rdma_dp.config.models import (
     SlotsPer,
 )
 from rdma_dp.config.problems import ConfigError, ConfigMissing, Problem
-from rdma_dp.config.selectors import Selectors, Traits, compiled
+from rdma_dp.config.selectors import Selectors, Traits, compiled, value_for
 from rdma_dp.config.syntax import MAX_BYTES
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Selectors",
     "Traits",
     "compiled",
+    "value_for",
     "Health",
     "SlotsPer",
     "Preference",

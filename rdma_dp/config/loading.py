@@ -6,18 +6,21 @@ strict, with the rules between their fields. Every problem is reported in one go
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from rdma_dp.config import rules, syntax
+from rdma_dp.config import foreign, manifests, rules, syntax
+from rdma_dp.config.embedded import Embedded
 from rdma_dp.config.models import NO_DEFAULTS, Config, ConfigDocument, Defaults
 from rdma_dp.config.problems import ConfigError, ConfigMissing, Problem
 from rdma_dp.config.spelling import tidy
 from rdma_dp.config.validation_errors import problems_of
+
+STANDARD_INPUT = Path("-")
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ def parse(text: str, defaults: Defaults = NO_DEFAULTS) -> Loaded:
     `defaults` count where the config says nothing. Nothing behind this function decides that again.
     """
     reading = syntax.read(text)
+    if problem := foreign.recognised(reading.data):
+        raise ConfigError([problem], reading.warnings)
     data, respelt = tidy(reading.data, ConfigDocument)
     warnings = (*reading.warnings, *respelt, *rules.warnings(data))
     broken = list(rules.errors(data))
@@ -91,26 +96,117 @@ class _Schema(GenerateJsonSchema):
 
 @dataclass(frozen=True, slots=True)
 class FoundConfig:
-    """`content` is None when there was no such file, or when `failure` says why none was read."""
+    """`content` is None when there was no such file, or when `failure` says why none was read.
+
+    `file` is as it was given: with `word` behind a # if that chose one of several configs. `inside`
+    is the place of a config in a larger file; `content` is the config alone.
+    """
 
     file: Path
     content: bytes | None = None
     failure: str | None = None
+    inside: Embedded | None = field(default=None, compare=False)
+    word: str = ""
+
+    @property
+    def name(self) -> str:
+        """What messages call the file."""
+        name = str(self.file)
+        if self.word:
+            name = name.removesuffix(f"#{self.word}")
+        return "standard input" if name == str(STANDARD_INPUT) else name
 
     def load(self, defaults: Defaults = NO_DEFAULTS) -> Loaded:
         """What it says. Raises ConfigMissing when there was none, else ConfigError."""
-        if self.content is not None:
-            return parse_bytes(self.content, defaults)
         if self.failure is not None:
             raise ConfigError([Problem("", self.failure)])
-        raise ConfigMissing("there is no such file")
+        if self.content is None:
+            raise ConfigMissing("there is no such file")
+        if self.inside is None:
+            return parse_bytes(self.content, defaults)
+        return _load_inside(self.inside, defaults)
 
 
-def find_config(file: Path) -> FoundConfig:
-    """Looks for it once."""
+def find_config(
+    file: Path, standard_input: BinaryIO | None = None, *, as_the_daemon: bool = False
+) -> FoundConfig:
+    """Looks for it once, also inside Kubernetes objects and Helm values.
+
+    The file "-" is `standard_input`. FILE#WORD chooses one of several configs in a file.
+    `as_the_daemon` takes only a plain config in a file, as the daemon does.
+    """
+    if as_the_daemon:
+        return _found(file)
+    path, word = _chosen(file)
     try:
-        return FoundConfig(file, content=read(file))
+        content = _piped(standard_input) if path == STANDARD_INPUT else read(path)
+        inside = _inside(content, word, file)
+    except ConfigMissing:
+        return FoundConfig(file, word=word)
+    except ConfigError as error:
+        return FoundConfig(file, failure=str(error.problems[0]), word=word)
+    if inside is None:
+        return FoundConfig(file, content, word=word)
+    return FoundConfig(file, inside.text.encode(errors="surrogatepass"), inside=inside, word=word)
+
+
+def _found(file: Path) -> FoundConfig:
+    try:
+        return FoundConfig(file, read(file))
     except ConfigMissing:
         return FoundConfig(file)
     except ConfigError as error:
-        return FoundConfig(file, failure=error.problems[0].message)
+        return FoundConfig(file, failure=str(error.problems[0]))
+
+
+def _chosen(file: Path) -> tuple[Path, str]:
+    """The file, and the word that chooses a config in it. A file can have a # in its name."""
+    path, _, word = str(file).partition("#")
+    return (file, "") if not word or file.exists() else (Path(path), word)
+
+
+def _piped(stream: BinaryIO | None) -> bytes:
+    if stream is None or stream.closed:
+        raise ConfigError([Problem("", "is closed", "pipe a config into it, or name a file")])
+    if stream.isatty():
+        raise ConfigError([Problem("", "is a terminal", "pipe a config into it, or name a file")])
+    content = stream.read(syntax.MAX_BYTES + 1)
+    if not content.strip():
+        raise ConfigError([Problem("", "is empty", "nothing was piped into it")])
+    return content
+
+
+def _inside(content: bytes, word: str, file: Path) -> Embedded | None:
+    """The config inside a larger file; None if it is a plain config, or unreadable as a whole.
+
+    Raises ConfigError when there is none, or when it is unclear which one.
+    """
+    try:
+        text = syntax.decode(content).removeprefix("\ufeff")
+    except ConfigError:
+        return None  # loading it gives the same error
+    found = manifests.search(text)
+    configs = [each for each in found.configs if not word or word in each.words]
+    if len(configs) == 1:
+        return configs[0]
+    if found.configs:
+        raise ConfigError([manifests.unclear(found, word, str(file).removesuffix(f"#{word}"))])
+    if found.objects:
+        raise ConfigError([foreign.of_objects([str(each) for each in found.objects])])
+    if word:
+        raise ConfigError([Problem("", "is a plain config", f"name it without #{word}")])
+    return None
+
+
+def _load_inside(inside: Embedded, defaults: Defaults) -> Loaded:
+    if inside.problems and not inside.text:
+        raise ConfigError(inside.located(inside.problems))  # that there is none says enough
+    try:
+        loaded = parse(inside.text, defaults)
+    except ConfigError as error:
+        problems = inside.located([*inside.problems, *error.problems])
+        raise ConfigError(problems, inside.located([*inside.warnings, *error.warnings])) from None
+    warnings = inside.located([*inside.warnings, *loaded.warnings])
+    if inside.problems:
+        raise ConfigError(inside.located(inside.problems), warnings)
+    return replace(loaded, warnings=warnings)

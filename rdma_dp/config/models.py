@@ -10,6 +10,7 @@ about the spelling, and the JSON Schema are derived from the field.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import product
 from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -19,11 +20,13 @@ from rdma_dp.config.selectors import Selectors
 from rdma_dp.config.types import (
     ConfigModel,
     Flag,
+    Interface,
+    Management,
+    OneOrSeveral,
     ResourceName,
     ResourcePrefix,
     Several,
     Slots,
-    Text,
     Variable,
     WholeNumber,
     at_least_one,
@@ -115,18 +118,20 @@ class Resource(ConfigModel):
         f"accepts {MESSAGE_LIMIT} bytes.",
         examples=[63],
     )
-    selectors: Selectors = Field(
+    selectors: OneOrSeveral[Selectors] = Field(
         default_factory=Selectors,
         description="The HCAs that the resource takes. At least one selector other than exclude is "
-        "required, so that a config does not share every HCA of a node by accident. The admission "
-        "webhook of Network Operator accepts only vendors, deviceIDs, drivers, ifNames and "
-        "linkTypes here. Put other selectors into extraSelectors.",
-        examples=[{"vendors": ["15b3"]}],
+        "required, so that a config does not share every HCA of a node by accident. A list has "
+        "several sets of selectors; the resource takes an HCA if any of the sets takes it. The "
+        "admission webhook of Network Operator accepts only one object, with vendors, deviceIDs, "
+        "drivers, ifNames and linkTypes. Put other selectors into extraSelectors.",
+        examples=[{"vendors": ["15b3"]}, [{"deviceIDs": ["101b"]}, {"deviceIDs": ["1021"]}]],
     )
-    extra_selectors: Selectors = Field(
+    extra_selectors: OneOrSeveral[Selectors] = Field(
         default_factory=Selectors,
         description="More selectors, with the same effect as in selectors, for those that an "
-        "admission webhook refuses there. A selector must not be in both.",
+        "admission webhook refuses there. A selector must not be in both. If one of the two is a "
+        "list of sets, the other counts for each of its sets.",
         examples=[{"functionTypes": ["pf"], "exclude": {"ifNames": ["eth0"]}}],
     )
     slots_per: Annotated[SlotsPer, one_of(SlotsPer), enum(SlotsPer)] = Field(
@@ -165,24 +170,23 @@ class Resource(ConfigModel):
         examples=[{"NCCL_IB_HCA": "hcas", "UCX_NET_DEVICES": "ports"}],
         json_schema_extra={"additionalProperties": False},
     )
-    management: Flag = Field(
-        default=True,
-        description="Whether containers get the umad and issm nodes of their HCAs, as in the Go "
-        "plugin. With them a container can send management packets to the fabric. Management tools "
-        "(ibstat, perfquery, opensm) need them; verbs, rdma_cm, MPI and NCCL do not.",
-        examples=[False],
-    )
+    management: Management = True
     health: Health = Field(
         default_factory=Health,
         description="When the slots of the resource are Healthy.",
         examples=[{"requireActivePort": True, "downSeconds": 5}],
     )
-    devices: Several[Text] = Field(
+    devices: Several[Interface] = Field(
         default=(),
         description='The old name of "selectors.ifNames"; not together with "selectors".',
         examples=[["ens1f0np0"]],
         json_schema_extra={"deprecated": True},
     )
+
+    @property
+    def selector_sets(self) -> tuple[Selectors, ...]:
+        """The sets of selectors, at least one. The resource takes an HCA if any set takes it."""
+        return _sets(self.selectors)
 
     @property
     def per_hca(self) -> bool:
@@ -250,13 +254,20 @@ class ConfigDocument(ConfigModel):
 
 
 def _with_one_place_of_selectors(resource: Resource) -> Resource:
-    """Joins `devices` and `extraSelectors` with `selectors`, and leaves the first two empty."""
-    if not resource.devices and resource.extra_selectors == Selectors():
-        return resource
+    """Joins `devices` and `extraSelectors` with each set of `selectors`, and empties the two."""
     named = Selectors(if_names=resource.devices)
-    selectors = resource.selectors.joined(named).joined(resource.extra_selectors)
+    if not resource.devices and resource.extra_selectors == Selectors():
+        sets = resource.selector_sets
+    else:
+        pairs = product(resource.selector_sets, _sets(resource.extra_selectors))
+        sets = tuple(one.joined(named).joined(extra) for one, extra in pairs)
+    selectors = sets[0] if len(sets) == 1 else sets
     others = {"devices": (), "extra_selectors": Selectors()}
     return resource.model_copy(update={"selectors": selectors, **others})
+
+
+def _sets(selectors: Selectors | tuple[Selectors, ...]) -> tuple[Selectors, ...]:
+    return (selectors,) if isinstance(selectors, Selectors) else selectors or (Selectors(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,8 +285,8 @@ NO_DEFAULTS = Defaults()
 class Config:
     """The settings that hold, all decided. The loader makes it; nothing later asks who decides.
 
-    All selectors of a resource are in `selectors`. `periodic_update_interval` is in seconds; 0
-    means no timer.
+    All selectors of a resource are in `selectors`; `selector_sets` has them as a tuple.
+    `periodic_update_interval` is in seconds; 0 means no timer.
     """
 
     config_list: tuple[Resource, ...] = ()

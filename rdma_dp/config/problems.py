@@ -59,6 +59,12 @@ class InvalidValue(ValueError):  # noqa: N818 (raised by the validator of one va
         self.hint = hint
 
 
+def line_column(text: str, position: int) -> str:
+    """The place of a position in a text: "line:column", both from 1."""
+    before = text[:position]
+    return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+
+
 def path_of(location: Location) -> str:
     """("configList", 0, "rdmaHcaMax") -> "configList[0].rdmaHcaMax"; unusual keys are quoted."""
     path = ""

@@ -4,12 +4,13 @@ The rules read plain data in the spelling of the models, not the models themselv
 report problems when the models refuse other fields. They skip values of the wrong type.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from rdma_dp.config.problems import Location, Problem, path_of, shown
+from rdma_dp.config import selector_rules
+from rdma_dp.config.problems import Location, Problem, path_of
+from rdma_dp.config.selector_rules import Entry, given
 from rdma_dp.config.syntax import flag, number
-from rdma_dp.config.values import globs
 from rdma_dp.config.values.kubernetes import DEFAULT_PREFIX
 from rdma_dp.formats.list_limit import MESSAGE_LIMIT, MOST_SLOTS, most_slots
 from rdma_dp.formats.names import DEVICE_INFO_END, hcas_variable
@@ -17,16 +18,14 @@ from rdma_dp.formats.slot_ids import LONGEST_KEY, PCI_KEY
 
 LONGEST_FILE_NAME = 255  # bytes: linux/limits.h, NAME_MAX
 
-Entry = tuple[Location, dict[str, Any]]
-Rule = Callable[[list[Entry]], Iterator[Problem]]
-
 
 def errors(data: object) -> Iterator[Problem]:
     """One problem for each violation of a rule."""
     for rule in (
-        selects_hcas,
-        each_selector_once,
-        exclude_is_plain,
+        selector_rules.selects_hcas,
+        selector_rules.one_list_of_sets,
+        selector_rules.each_selector_once,
+        selector_rules.exclude_is_plain,
         names_differ,
         slots_fit,
         device_info_fits,
@@ -38,73 +37,12 @@ def warnings(data: object) -> Iterator[Problem]:
     """One warning for each thing that works but should be written differently."""
     for rule in (
         devices_is_an_old_name,
-        interfaces_are_plain,
+        selector_rules.interfaces_are_plain,
+        selector_rules.forms_fit,
         only_with_slots_per_hca,
         variables_differ,
     ):
         yield from rule(_entries(data))
-
-
-def selects_hcas(entries: list[Entry]) -> Iterator[Problem]:
-    """Either selectors or devices. Empty selectors count as absent, as in the Go plugin."""
-    for place, entry in entries:
-        selectors, extra, devices = (
-            entry.get(key) for key in ("selectors", "extraSelectors", "devices")
-        )
-        if devices and (_takes(selectors) or _excludes(selectors)):
-            yield Problem(
-                path_of((*place, "devices")),
-                'cannot be used together with "selectors"',
-                'move the names to "selectors.ifNames"',
-            )
-        if not (_is_given(devices) or _takes(selectors) or _takes(extra)):
-            hint = 'for every NVIDIA/Mellanox HCA: "selectors": {"vendors": ["15b3"]}'
-            if _excludes(selectors) or _excludes(extra):
-                hint = f"exclude only removes HCAs; add a selector that takes some, {hint}"
-            path = path_of((*place, "selectors"))
-            yield Problem(path, "does not say which HCAs to take", hint)
-
-
-def each_selector_once(entries: list[Entry]) -> Iterator[Problem]:
-    """No selector is in both extraSelectors and selectors: it would be unclear which counts."""
-    for place, entry in entries:
-        extra = _given(entry.get("extraSelectors"))
-        taken = dict.fromkeys(_given(entry.get("selectors")), "selectors")
-        if entry.get("devices"):
-            taken.setdefault("ifNames", "devices")
-        for name in extra:
-            if name in taken and name != "exclude":
-                yield _again((*place, "extraSelectors", name), taken[name])
-        excluded = _given(_given(entry.get("selectors")).get("exclude"))
-        for name in _given(extra.get("exclude")):
-            if name in excluded:
-                yield _again((*place, "extraSelectors", "exclude", name), "selectors.exclude")
-
-
-def exclude_is_plain(entries: list[Entry]) -> Iterator[Problem]:
-    """No blank values and no globs that match less than they seem to.
-
-    A blank can be a name that a template did not fill in. In another selector such a value takes
-    too few HCAs. In exclude it would hand out an HCA that must be kept back.
-    """
-    for place, entry in entries:
-        for key in ("selectors", "extraSelectors"):
-            for name, values in _given(_given(entry.get(key)).get("exclude")).items():
-                yield from _not_plain((*place, key, "exclude", name), _texts(values))
-
-
-def _not_plain(place: Location, texts: list[tuple[int, str]]) -> Iterator[Problem]:
-    only_blanks = not any(value for _, value in texts)  # the model refuses these
-    for at, value in texts:
-        if not value and not only_blanks:
-            yield Problem(path_of((*place, at)), "is blank and excludes nothing", "remove it")
-        elif place[-1] == "ifNames":
-            yield from _doubtful((*place, at), value)
-
-
-def _doubtful(place: Location, value: str) -> Iterator[Problem]:
-    if refused := globs.doubtful(value):
-        yield Problem(path_of(place), f"{shown(value)} {refused.message}", refused.hint)
 
 
 def names_differ(entries: list[Entry]) -> Iterator[Problem]:
@@ -115,7 +53,8 @@ def names_differ(entries: list[Entry]) -> Iterator[Problem]:
             yield Problem(
                 path_of((*place, "resourceName")),
                 f'"{full_name}" is already the name of {path_of(first[full_name])}',
-                "choose another name, or another resourcePrefix",
+                'for HCAs that match any of several sets, keep one resource: "selectors": [{...}, '
+                "{...}]; for two resources, choose another name, or another resourcePrefix",
             )
         first.setdefault(full_name, place)
 
@@ -168,17 +107,6 @@ def devices_is_an_old_name(entries: list[Entry]) -> Iterator[Problem]:
             )
 
 
-def interfaces_are_plain(entries: list[Entry]) -> Iterator[Problem]:
-    """No globs of interfaces that match less than they seem to. The Go plugin accepts them."""
-    for place, entry in entries:
-        for path in (("devices",), ("selectors", "ifNames"), ("extraSelectors", "ifNames")):
-            values: object = entry
-            for step in path:
-                values = values.get(step) if isinstance(values, dict) else None
-            for at, value in _texts(values):
-                yield from _doubtful((*place, *path, at), value)
-
-
 def only_with_slots_per_hca(entries: list[Entry]) -> Iterator[Problem]:
     """Settings that have no effect without slots per HCA."""
     for place, entry in entries:
@@ -198,7 +126,7 @@ def variables_differ(entries: list[Entry]) -> Iterator[Problem]:
     for place, full_name, entry in _named(entries):
         own = hcas_variable(entry["resourceName"])
         paths = {own: (*place, "resourceName")}
-        paths |= {variable: (*place, "env", variable) for variable in _given(entry.get("env"))}
+        paths |= {variable: (*place, "env", variable) for variable in given(entry.get("env"))}
         for variable, path in paths.items():
             earlier, other = first.setdefault(variable, (place, full_name))
             if other != full_name:
@@ -227,36 +155,3 @@ def _named(entries: list[Entry]) -> Iterator[tuple[Location, str, dict[str, Any]
         prefix, name = entry.get("resourcePrefix") or DEFAULT_PREFIX, entry.get("resourceName")
         if isinstance(prefix, str) and isinstance(name, str):
             yield place, f"{prefix}/{name}", entry
-
-
-def _given(value: object) -> dict[str, Any]:
-    """The members of an object that are not empty; {} for anything else."""
-    members = value.items() if isinstance(value, dict) else ()
-    return {key: member for key, member in members if member}
-
-
-def _takes(selectors: object) -> bool:
-    """Whether selectors, apart from exclude, select HCAs."""
-    if isinstance(selectors, dict):
-        return any(_is_given(selectors[key]) for key in selectors if key != "exclude")
-    return _is_given(selectors)
-
-
-def _is_given(value: object) -> bool:
-    """Whether a value is given; a value of the wrong type (0 for [0]) counts as given."""
-    return value not in (None, [], {})
-
-
-def _texts(values: object) -> list[tuple[int, str]]:
-    """(position, string) of the strings in a list."""
-    listed = enumerate(values) if isinstance(values, list) else ()
-    return [(at, value) for at, value in listed if isinstance(value, str)]
-
-
-def _excludes(selectors: object) -> bool:
-    exclude = _given(selectors).get("exclude")
-    return bool(_given(exclude) if isinstance(exclude, dict) else exclude)
-
-
-def _again(location: Location, earlier: str) -> Problem:
-    return Problem(path_of(location), f'is given in "{earlier}" as well', "keep one")

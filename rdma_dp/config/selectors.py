@@ -1,26 +1,31 @@
 """The selectors of a resource: which HCAs it takes, and which of them it excludes."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
+from rdma_dp.config.spelling import tidy
 from rdma_dp.config.types import (
     ConfigModel,
     DeviceId,
+    Driver,
     FunctionTypeName,
-    GlobOfNames,
+    HcaName,
+    Interface,
     LinkType,
     NumaNode,
+    OneOrSeveral,
     PciAddresses,
     PfName,
     Several,
-    Text,
     VendorId,
 )
 from rdma_dp.config.values.globs import compile_globs
+from rdma_dp.config.values.hca_traits import FUNCTION_TYPES
 from rdma_dp.config.values.matchers import EqualMatcher, Matcher
 from rdma_dp.config.values.pci_addresses import compile_addresses
 from rdma_dp.config.values.pf_names import compile_pf_names
@@ -47,12 +52,12 @@ class Traits(ConfigModel):
         "Absent: any device.",
         examples=[["101b", "1021"]],
     )
-    drivers: Several[Text] = Field(
+    drivers: Several[Driver] = Field(
         default=(),
         description="Kernel drivers of the PCI function. Absent: any driver.",
         examples=[["mlx5_core"]],
     )
-    if_names: Several[Text] = Field(
+    if_names: Several[Interface] = Field(
         default=(),
         description="Network interfaces of the HCA: names, alternative names, or globs. The name "
         "of a bond or of one of its slaves selects the HCA of the bond. Absent: any, also HCAs "
@@ -64,7 +69,7 @@ class Traits(ConfigModel):
         description='"ether" (RoCE, iWARP) or "infiniband". Absent: any.',
         examples=[["infiniband"]],
     )
-    rdma_devices: Several[GlobOfNames] = Field(
+    rdma_devices: Several[HcaName] = Field(
         default=(),
         description="Names of the HCAs, or globs. The number in mlx5_N can change at a reboot. "
         "Absent: any.",
@@ -101,9 +106,10 @@ class Traits(ConfigModel):
         return compiled(self)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy, without the matchers of this one: an updated copy has other values."""
+        """A copy, without what was derived from this one: an updated copy has other values."""
         copied = super().model_copy(update=update, deep=deep)
-        copied.__dict__.pop("matchers", None)
+        for derived in ("matchers", "excluding"):
+            copied.__dict__.pop(derived, None)
         return copied
 
     def joined(self, other: Self) -> Self:
@@ -112,20 +118,32 @@ class Traits(ConfigModel):
 
 
 class Selectors(Traits):
-    """The HCAs that a resource takes: all selectors must match, each with at least one value."""
+    """One set of selectors: all of them must match an HCA, each with at least one value."""
 
     model_config = ConfigDict(extra="ignore")
 
-    exclude: Traits = Field(
+    exclude: OneOrSeveral[Traits] = Field(
         default_factory=Traits,
         description="HCAs to exclude from those that match. An HCA is excluded when at least one "
-        "of these selectors matches it. Requires another selector, which takes HCAs.",
+        "of these selectors matches it, also if they are in a list of objects. Requires another "
+        "selector, which takes HCAs.",
         examples=[{"ifNames": ["eth0"]}],
     )
 
+    @cached_property
+    def excluding(self) -> Traits:
+        """The selectors of `exclude`: those of a list together."""
+        if isinstance(self.exclude, Traits):
+            return self.exclude
+        merged: dict[str, tuple[Any, ...]] = {}
+        for one in self.exclude:
+            for name, values in _given(one).items():
+                merged[name] = tuple(dict.fromkeys((*merged.get(name, ()), *values)))
+        return Traits().model_copy(update=merged)
+
     def joined(self, other: Self) -> Self:
         """These selectors, with those of `other` that are absent here, and `exclude` joined too."""
-        exclude = self.exclude.joined(other.exclude)
+        exclude = self.excluding.joined(other.excluding)
         return super().joined(other).model_copy(update={"exclude": exclude})
 
 
@@ -144,13 +162,43 @@ def compiled(traits: Traits) -> Mapping[str, Matcher[Any]]:
     """A matcher for each selector that is given, by field name ("if_names"), in field order.
 
     Call it once per config: compiling takes longer than comparing. `exclude` is not in it; compile
-    `selectors.exclude` separately.
+    `selectors.excluding` separately.
     """
     return {
         name: _COMPILERS.get(name, EqualMatcher)(values)
         for name, values in _given(traits).items()
         if name in Traits.model_fields
     }
+
+
+# Texts that mean such a value and nothing else. "1" could be an ID as well as a NUMA node, and
+# "iwarp" is more than a link type.
+_ID = re.compile(r"0x[0-9a-f]{1,4}|[0-9a-f]{4}", re.IGNORECASE)
+_PLAIN: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        "vendors": _ID,
+        "device_ids": _ID,
+        "link_types": re.compile(r"ether(net)?|infiniband|ib", re.IGNORECASE),
+        "function_types": re.compile("|".join(FUNCTION_TYPES), re.IGNORECASE),
+        "numa_nodes": re.compile(r"0|[1-9][0-9]{0,3}"),
+    }
+)
+
+
+def value_for(field: str, text: str) -> Any | None:
+    """A text as a value of a selector, in its usual spelling; None if it is none.
+
+    `field` is the name of the selector's field: "if_names".
+    """
+    if field in _PLAIN and not _PLAIN[field].fullmatch(text):
+        return None
+    name = Traits.model_fields[field].alias or field
+    data, _ = tidy({name: [int(text) if field == "numa_nodes" else text]}, Traits)
+    try:
+        values = getattr(Traits.model_validate(data, by_name=False), field)
+    except ValidationError:
+        return None
+    return next(iter(values), None)
 
 
 def _given(traits: Traits) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
+from rdma_dp.config.foreign import hints_for
 from rdma_dp.config.problems import InvalidValue, Location, Problem, path_of, shown
 
 _EDITOR_KEYS = ("$schema",)  # for editors; no warning
@@ -50,8 +51,9 @@ def unknown_key_hint(location: Location, root: type[BaseModel]) -> str:
     """A hint about the unknown key at the end of a location in `root`."""
     *parents, key = location
     known = [name for name, _ in _fields(_model_at(parents, root))]
-    if home := _all_homes(root).get(str(key).casefold()):
-        return f'its place is "{home}"'
+    home = _all_homes(root).get(str(key).casefold())
+    if hints := [*hints_for(str(key)), *[f'its place is "{home}"'] * bool(home)]:
+        return "; ".join(hints)
     if near := _nearest(str(key), known):
         return f'did you mean "{near}"?'
     return f"known here: {', '.join(known)}"
@@ -123,7 +125,7 @@ class _Walk:
                 self._warn((*location, key), f'is read as "{name}"', "write it so")
             if value is not None:  # null and absent are the same in Go
                 place = (*location, name)
-                kind = _peeled(field.annotation, field.metadata)
+                kind = _peeled(field.annotation, field.metadata, isinstance(value, list))
                 tidied[name] = self.value(value, kind, place, strict)
         return tidied
 
@@ -204,10 +206,16 @@ def _inner(field: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
     return (inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None), many
 
 
-def _peeled(annotation: Any, marks: Sequence[object] = ()) -> _Kind:
-    """The kind of an annotation. `marks` are those that pydantic has taken off already."""
+def _peeled(annotation: Any, marks: Sequence[object] = (), in_list: bool = False) -> _Kind:
+    """The kind of an annotation. `marks` are those that pydantic has taken off already.
+
+    Of an object or a list of objects (OneOrSeveral) it is the form that `in_list` chooses.
+    """
     if get_origin(annotation) in (Union, UnionType):
-        annotation, *_ = (each for each in get_args(annotation) if each is not NoneType)
+        kinds = [_peeled(each) for each in get_args(annotation) if each is not NoneType]
+        chosen = (kind for kind in kinds if in_list is (get_origin(kind.bare) is tuple))
+        kind = next(chosen, kinds[0])
+        return _Kind(kind.bare, [*kind.marks, *marks])
     if get_origin(annotation) is not Annotated:
         return _Kind(annotation, marks)
     bare, *more = get_args(annotation)

@@ -1,27 +1,44 @@
 """Parse the text of a config into plain data: dicts, lists, strings, numbers, None.
 
-This module parses JSON and YAML. It does not know the meaning of keys, with one exception: which
-keys the user chooses. Duplicate keys are treated as in Go's encoding/json, because a config that
-works in the Go plugin must mean the same here: case is ignored, the last key counts, two objects
-are merged, and null changes nothing. In keys that the user chooses, case is significant.
+A file is JSON or YAML by what it is, not by its name. This module does not know the meaning of
+keys, with one exception: which keys the user chooses. Duplicate keys are treated as in Go's
+encoding/json, because a config that works in the Go plugin must mean the same here: case is
+ignored, the last key counts, two objects are merged, and null changes nothing. In keys that the
+user chooses, case is significant.
 """
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
 import yaml
 
-from rdma_dp.config.problems import ConfigError, ConfigMissing, Location, Problem, path_of, shown
+from rdma_dp.config import json_text, yaml_text
+from rdma_dp.config.json_text import Pairs, whole_number
+from rdma_dp.config.problems import (
+    ConfigError,
+    ConfigMissing,
+    Location,
+    Problem,
+    line_column,
+    path_of,
+    shown,
+)
+from rdma_dp.config.yaml_text import MAX_VALUES
 
-# Limits, so that parsing takes at most about a second. A ConfigMap has at most 1 MiB (kubernetes
-# pkg/apis/core MaxSecretSize). A resource has about ten values.
+# A ConfigMap has at most 1 MiB (kubernetes pkg/apis/core MaxSecretSize).
 MAX_BYTES = 1024 * 1024
-MAX_VALUES = 20_000
 MAX_DEPTH = 32
-_MAX_DIGITS = 100  # of a number; Python refuses to parse more than 4300
+
+# What a file that is no text begins with.
+_FOREIGN = {
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"\x1f\x8b": "compressed with gzip",
+    b"\x7fELF": "a program",
+    b"PK\x03\x04": "a zip archive",
+}
 
 _OWN_KEYS = "env"  # the user chooses the keys below it: names of environment variables
 
@@ -53,25 +70,31 @@ def read(text: str) -> Reading:
     _check_size(len(text.encode(errors="surrogatepass")))
     try:
         tree, warnings = _parse(text)
-        builder = _Builder(warnings)
-        return Reading(builder.build(tree, ()), tuple(builder.warnings))
+        return plain(tree, warnings)
     except RecursionError:
         _refuse("", f"is nested deeper than {MAX_DEPTH} levels")
+
+
+def plain(tree: object, warnings: Iterable[Problem] = ()) -> Reading:
+    """The plain data of a tree of JSON or of YAML nodes. Raises ConfigError."""
+    builder = _Builder(list(warnings))
+    return Reading(builder.build(tree, ()), tuple(builder.warnings))
 
 
 def decode(raw: bytes) -> str:
     """The text of a file. Raises ConfigError if it is too large or not UTF-8."""
     _check_size(len(raw))
+    for start, kind in _FOREIGN.items():
+        if raw.startswith(start):
+            _refuse("", f"is {kind}, not text in UTF-8", "a config is plain text: JSON or YAML")
+    if b"\0" in raw:
+        place = line_column(raw[: raw.index(0)].decode("utf-8", "replace"), raw.index(0))
+        _refuse(place, "is not text (a NUL byte)", "a config is plain text: JSON or YAML")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        place = _line_column(raw[: error.start].decode("utf-8"), error.start)
+        place = line_column(raw[: error.start].decode("utf-8"), error.start)
         _refuse(place, f"is not UTF-8 (byte 0x{raw[error.start]:02x})", "save the file as UTF-8")
-
-
-def whole_number(digits: str) -> int:
-    """The number. One with more than 100 digits is cut; it stays larger than any limit."""
-    return int(digits[:_MAX_DIGITS])
 
 
 def number(value: object) -> object:
@@ -97,80 +120,23 @@ def _refuse(path: str, message: str, hint: str | None = None) -> NoReturn:
     raise ConfigError([Problem(path, message, hint)])
 
 
-def _line_column(text: str, position: int) -> str:
-    before = text[:position]
-    return f"{before.count(chr(10)) + 1}:{len(before) - (before.rfind(chr(10)) + 1) + 1}"
-
-
 # --- syntax -------------------------------------------------------------------------------------
 
 
-class _Pairs(list[tuple[str, object]]):
-    """An object with all its keys in the order of the text, duplicates included."""
-
-
 def _parse(text: str) -> tuple[object, list[Problem]]:
-    if not text.lstrip().startswith("{"):
-        return _parse_yaml(text), []
-    try:
-        return _parse_json(text), []
-    except ConfigError as not_json:
-        try:
-            tree = _parse_yaml(text)
-        except ConfigError:
-            raise not_json from None
-        error = not_json.problems[0]
-        hint = "the Go plugin refuses it; correct the JSON"
-        return tree, [Problem(error.path, f"{error.message}; read as YAML instead", hint)]
-
-
-def _parse_json(text: str) -> object:
-    try:
-        return json.loads(
-            text,
-            object_pairs_hook=_Pairs,
-            parse_int=whole_number,
-            parse_constant=lambda name: _refuse("", f"{name} is not JSON"),
-        )
-    except json.JSONDecodeError as error:
-        _refuse(f"{error.lineno}:{error.colno}", f"is not JSON: {error.msg}")
-
-
-class _Loader(yaml.SafeLoader):
-    """Creates nodes, never objects, and stops after MAX_VALUES nodes."""
-
-    nodes = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        self.nodes += 1
-        if self.nodes > MAX_VALUES:
-            _refuse("", f"holds more than {MAX_VALUES} values")
-        return super().compose_node(parent, index)
-
-
-def _parse_yaml(text: str) -> yaml.Node:
-    try:
-        node = _Loader(text).get_single_node()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{mark.line + 1}:{mark.column + 1}" if mark else ""
-        context = f"{error.context}: " if error.context else ""
-        _refuse(place, f"is not YAML: {context}{error.problem}", _yaml_hint(error))
-    except yaml.reader.ReaderError as error:
-        place = _line_column(text, error.position)
-        _refuse(place, "is not YAML: a control character", "save the file as plain text")
-    except (ValueError, OverflowError) as error:  # an escape such as "\UFFFFFFFF"
-        _refuse("", f"is not YAML: {error}")
-    if node is None:
+    if json_text.only_comments(text):
         raise ConfigMissing("the config has only comments")
-    return node
-
-
-def _yaml_hint(error: yaml.MarkedYAMLError) -> str | None:
-    """A value that begins with * is an alias in YAML, but is probably intended as a glob."""
-    if "alias" in f"{error.context} {error.problem}":
-        return 'a glob that begins with * needs quotes: "*np0"'
-    return None
+    if json_text.begins_as_json(text):
+        return json_text.parse_json(text)
+    documents = yaml_text.documents(text)
+    if not documents:
+        raise ConfigMissing("the config has only comments")
+    if len(documents) > 1:
+        place = yaml_text.place_of(documents[1])
+        _refuse(place, "is not YAML for a config: it holds several documents", "a file holds one")
+    if slip := yaml_text.slip_in(documents[0]):
+        raise ConfigError([slip])
+    return documents[0], []
 
 
 # --- from the tree to plain data ----------------------------------------------------------------
@@ -188,7 +154,7 @@ class _Builder:
         if len(location) > MAX_DEPTH:
             _refuse("", f"is nested deeper than {MAX_DEPTH} levels")
         value = self._open(node)
-        if isinstance(value, _Pairs):
+        if isinstance(value, Pairs):
             members = self._without_duplicates(value, location)
             return {key: self.build(member, (*location, key)) for key, member in members}
         if isinstance(value, list):
@@ -196,14 +162,16 @@ class _Builder:
         return value
 
     def _open(self, node: object) -> object:
-        """A YAML node as _Pairs, a list of nodes, or a scalar. Data from JSON stays as it is."""
+        """A YAML node as Pairs, a list of nodes, or a scalar. Data from JSON stays as it is."""
         self._values += 1
         if self._values > MAX_VALUES:
             _refuse("", f"holds more than {MAX_VALUES} values")
         match node:
             case yaml.MappingNode():
+                _check_members(node, [member for pair in node.value for member in pair])
                 return self._pairs(node)
             case yaml.SequenceNode():
+                _check_members(node, node.value)
                 return node.value
             case yaml.ScalarNode(tag=tag, value=text):
                 if tag == f"{_YAML}null":
@@ -211,8 +179,8 @@ class _Builder:
                 return text if tag == f"{_YAML}str" else Unquoted(text)
         return node
 
-    def _pairs(self, node: yaml.MappingNode) -> _Pairs:
-        own = _Pairs()
+    def _pairs(self, node: yaml.MappingNode) -> Pairs:
+        own = Pairs()
         inherited: dict[str, object] = {}
         for key, value in node.value:
             if key.tag == f"{_YAML}merge":
@@ -221,17 +189,20 @@ class _Builder:
             else:
                 own.append((_key(key), value))
         given = {key for key, _ in own}
-        return _Pairs([(k, v) for k, v in inherited.items() if k not in given] + own)
+        return Pairs([(k, v) for k, v in inherited.items() if k not in given] + own)
 
     def _merged(self, node: yaml.Node) -> Iterator[tuple[str, object]]:
         """The pairs of `<<: *anchor` and `<<: [*anchor, *anchor]`, in their order."""
         for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             pairs = self._open(source)
-            if not isinstance(pairs, _Pairs):
-                _refuse(_mark(source), "is not YAML: << takes an object or a list of objects")
+            if not isinstance(pairs, Pairs):
+                _refuse(
+                    yaml_text.place_of(source),
+                    "is not YAML: << takes an object or a list of objects",
+                )
             yield from pairs
 
-    def _without_duplicates(self, pairs: _Pairs, location: Location) -> list[tuple[str, object]]:
+    def _without_duplicates(self, pairs: Pairs, location: Location) -> list[tuple[str, object]]:
         kept: dict[str, tuple[str, object]] = {}
         own_keys = bool(location) and str(location[-1]).casefold() == _OWN_KEYS
         for key, value in pairs:
@@ -250,16 +221,21 @@ class _Builder:
         first, second = self._open(earlier), self._open(later)
         if second is None:
             return earlier
-        if isinstance(first, _Pairs) and isinstance(second, _Pairs):
-            return _Pairs([*first, *second])
+        if isinstance(first, Pairs) and isinstance(second, Pairs):
+            return Pairs([*first, *second])
         return later
+
+
+def _check_members(parent: yaml.CollectionNode, members: Iterable[yaml.Node]) -> None:
+    for member in members:
+        if slip := yaml_text.slip_in(member, parent):
+            raise ConfigError([slip])
 
 
 def _key(node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode):
-        _refuse(_mark(node), "is not YAML for a config: a key must be a string")
+        hint = (
+            "if this is a template, render it first" if isinstance(node, yaml.MappingNode) else None
+        )
+        _refuse(yaml_text.place_of(node), "is not YAML for a config: a key must be a string", hint)
     return str(node.value)
-
-
-def _mark(node: yaml.Node) -> str:
-    return f"{node.start_mark.line + 1}:{node.start_mark.column + 1}"

@@ -4,7 +4,7 @@ A type is a Python type with marks: pydantic's own, `Spelling` with a `normalize
 corrects the spelling, and an AfterValidator with a `validated_*` function of values/.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
@@ -13,8 +13,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     Strict,
+    Tag,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
@@ -22,7 +24,15 @@ from pydantic.alias_generators import to_camel
 from rdma_dp.config import syntax
 from rdma_dp.config.problems import InvalidValue
 from rdma_dp.config.spelling import Spelling
-from rdma_dp.config.values import globs, hca_traits, kubernetes, pci_addresses, pf_names
+from rdma_dp.config.values import (
+    forms,
+    globs,
+    hca_traits,
+    kubernetes,
+    pci_addresses,
+    pf_names,
+    placeholders,
+)
 from rdma_dp.config.values.kubernetes import validated_slots
 from rdma_dp.formats.list_limit import MOST_SLOTS
 
@@ -50,8 +60,16 @@ def at_least_one(resources: tuple[Any, ...]) -> tuple[Any, ...]:
     return resources
 
 
-def _unless_blank(check: Callable[[str], str]) -> AfterValidator:
-    return AfterValidator(lambda text: check(text) if text else text)
+def _checked(selector: str) -> AfterValidator:
+    """The check of the values of a selector, except of blanks."""
+    return AfterValidator(lambda text: forms.checked(selector, text) if text else text)
+
+
+def _not_a_name(value: object) -> object:
+    """A number. A text that belongs to another selector is refused with the name of that."""
+    if isinstance(value, str) and (form := forms.other_form("numaNodes", value)):
+        raise InvalidValue("is not a NUMA node", f"it looks like {form.noun}: {form.hint}")
+    return value
 
 
 def _pattern(pattern: str, longest: int | None = None) -> WithJsonSchema:
@@ -63,6 +81,21 @@ def one_of(choices: type[StrEnum]) -> Spelling:
     """Marks an enum whose values are accepted in upper and lower case."""
     by_key = {str(choice).casefold(): str(choice) for choice in choices}
     return Spelling(lambda text: by_key.get(text.casefold(), text))
+
+
+# The tags of the two forms of an object that may be a list. No key of a config is like them.
+ONE_OBJECT, LIST_OF_OBJECTS = "\0object", "\0list"
+
+
+def _form(value: object) -> str:
+    return LIST_OF_OBJECTS if isinstance(value, list | tuple) else ONE_OBJECT
+
+
+# An object, or a list of such objects.
+OneOrSeveral = Annotated[
+    Annotated[_T, Tag(ONE_OBJECT)] | Annotated[tuple[_T, ...], Tag(LIST_OF_OBJECTS)],
+    Discriminator(_form),
+]
 
 
 def enum(choices: Iterable[str]) -> WithJsonSchema:
@@ -77,7 +110,22 @@ Slots = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_SLOTS}),
 ]
 Flag = Annotated[bool, Strict(), BeforeValidator(syntax.flag)]
-Text = Annotated[str, Strict(), AfterValidator(kubernetes.validated_text)]
+
+Management = Annotated[
+    Flag,
+    Field(
+        description="Whether containers get the umad and issm nodes of their HCAs, as in the Go "
+        "plugin. With them a container can send management packets to the fabric. Management tools "
+        "(ibstat, perfquery, opensm) need them; verbs, rdma_cm, MPI and NCCL do not.",
+        examples=[False],
+    ),
+]
+Text = Annotated[
+    str,
+    Strict(),
+    AfterValidator(kubernetes.validated_text),
+    AfterValidator(placeholders.validated),
+]
 Several = Annotated[tuple[_T, ...], AfterValidator(_each_once)]
 
 ResourceName = Annotated[
@@ -95,35 +143,38 @@ Variable = Annotated[
 ]
 
 HexId = Annotated[Text, Spelling(hca_traits.normalized_hex_id), _pattern(hca_traits.HEX_ID_PATTERN)]
-VendorId = Annotated[HexId, _unless_blank(hca_traits.validated_vendor)]
-DeviceId = Annotated[HexId, _unless_blank(hca_traits.validated_device_id)]
+VendorId = Annotated[HexId, _checked("vendors")]
+DeviceId = Annotated[HexId, _checked("deviceIDs")]
 LinkType = Annotated[
     Text,
     Spelling(hca_traits.normalized_link_type),
-    _unless_blank(hca_traits.validated_link_type),
+    _checked("linkTypes"),
     enum(hca_traits.LINK_TYPES),
 ]
 FunctionTypeName = Annotated[
     Text,
     Spelling(hca_traits.normalized_function_type),
-    _unless_blank(hca_traits.validated_function_type),
+    _checked("functionTypes"),
     enum(hca_traits.FUNCTION_TYPES),
 ]
-GlobOfNames = Annotated[Text, _unless_blank(globs.validated_name), _pattern(globs.NAME_PATTERN)]
+Driver = Annotated[Text, _checked("drivers")]
+Interface = Annotated[Text, _checked("ifNames")]
+HcaName = Annotated[Text, _checked("rdmaDevices"), _pattern(globs.NAME_PATTERN)]
 NumaNode = Annotated[
     WholeNumber,
+    BeforeValidator(_not_a_name),
     Field(ge=0, le=hca_traits.HIGHEST_NUMA_NODE),
     WithJsonSchema({"type": "integer", "minimum": 0, "maximum": hca_traits.HIGHEST_NUMA_NODE}),
 ]
 PciAddresses = Annotated[
     Text,
     Spelling(pci_addresses.normalized),
-    _unless_blank(pci_addresses.validated),
+    _checked("pciAddresses"),
     _pattern(pci_addresses.PATTERN),
 ]
 PfName = Annotated[
     Text,
     Spelling(pf_names.normalized),
-    _unless_blank(pf_names.validated),
+    _checked("pfNames"),
     _pattern(pf_names.PATTERN),
 ]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -11,6 +11,8 @@ from pydantic_core import ErrorDetails
 from rdma_dp.config.problems import InvalidValue, Location, Problem, path_of, shown
 from rdma_dp.config.spelling import unknown_key_hint
 from rdma_dp.config.syntax import Unquoted
+from rdma_dp.config.types import LIST_OF_OBJECTS, ONE_OBJECT
+from rdma_dp.config.values import placeholders
 
 # pydantic's error type -> message. Braces are filled from the error's context.
 _MESSAGES = MappingProxyType(
@@ -50,8 +52,9 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Prob
     examples = dict(_examples(model))
     for detail in error.errors(include_url=False):
         if detail["type"] == "extra_forbidden":
-            hint = unknown_key_hint(detail["loc"], model)
-            yield Problem(path_of(detail["loc"]), _UNKNOWN_KEY, hint)
+            location = _location(detail)
+            hint = unknown_key_hint(location, model)
+            yield Problem(path_of(location), _UNKNOWN_KEY, hint)
         else:
             yield _problem(detail, examples)
 
@@ -60,7 +63,7 @@ def _problem(detail: ErrorDetails, examples: Mapping[str | int, str]) -> Problem
     location = _location(detail)
     path = path_of(location)
     context = detail.get("ctx", {})
-    refused = context.get("error")
+    refused = context.get("error") or _placeholder(detail["input"])
     if isinstance(refused, InvalidValue):
         given = detail["input"]
         subject = f"{_shown(given)} " if isinstance(given, _SCALARS) else ""
@@ -75,10 +78,17 @@ def _problem(detail: ErrorDetails, examples: Mapping[str | int, str]) -> Problem
     return Problem(path, message, next(known, None))
 
 
+def _placeholder(given: object) -> InvalidValue | None:
+    """The problem of a text that stands for a number, a list or an object; None if it is none."""
+    return placeholders.left_in(given) if isinstance(given, str) else None
+
+
 def _location(detail: ErrorDetails) -> Location:
-    """The place. For a refused key of a mapping, pydantic adds a mark and the key as the input."""
+    """The place, without what pydantic adds: the tag of a form, and marks of a refused key."""
     location = detail["loc"]
-    return location[:-1] if location[-2:] == (detail["input"], "[key]") else location
+    if location[-2:] == (detail["input"], "[key]"):  # of a mapping, with the key as the input
+        location = location[:-1]
+    return tuple(step for step in location if step not in (ONE_OBJECT, LIST_OF_OBJECTS))
 
 
 def _described(value: object) -> str:
@@ -97,6 +107,8 @@ def _examples(model: type[BaseModel]) -> Iterator[tuple[str | int, str]]:
         alias = field.alias or name
         if field.examples:
             yield alias, f"for example {shown(alias)}: {shown(field.examples[0])}"
-        inner = get_args(field.annotation)[0] if get_origin(field.annotation) else field.annotation
+        inner: Any = field.annotation
+        while get_origin(inner):
+            inner, *_ = get_args(inner)
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from _examples(inner)

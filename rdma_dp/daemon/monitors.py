@@ -16,6 +16,7 @@ def start_monitors(tasks: asyncio.TaskGroup, settings: Settings, observed: Obser
 
     if settings.metrics is not None:
         host = Host(settings.root)
-        start(tasks, "metrics", listeners.serve_metrics(settings.metrics, observed, host))
+        work = listeners.serve_metrics(settings.metrics, observed, host, settings.pod_resources)
+        start(tasks, "metrics", work)
     if settings.probe_socket is not None:
         start(tasks, "probes", listeners.serve_probes(settings.probe_socket, observed))

@@ -14,6 +14,7 @@ class Settings:
     """What the command line decides.
 
     `metrics` and `probe_socket` are None where metrics or probes are not served.
+    `pod_resources` is the socket on which kubelet lists the holders of devices.
     """
 
     config_file: Path
@@ -24,4 +25,5 @@ class Settings:
     root: Path = Path("/")
     defaults: Defaults = NO_DEFAULTS
     metrics: Address | None = None
+    pod_resources: Path = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
     probe_socket: Path | None = None

@@ -91,6 +91,22 @@ class MismatchCode(Code):
     EXCLUDED = "excluded", "a selector below `exclude` matches"
 
 
+class AdviceCode(Code):
+    """What may be wrong with the selectors of a resource."""
+
+    OTHER_SELECTOR = (
+        "other-selector",
+        "a value of a selector matches nothing on the node, but it is right for another selector",
+    )
+    MIXED_LINK_TYPES = "mixed-link-types", "the resource has InfiniBand and Ethernet HCAs"
+    MIXED_FUNCTION_TYPES = (
+        "mixed-function-types",
+        "the resource has HCAs in hardware and HCAs in software",
+    )
+    MIXED_DRIVERS = "mixed-drivers", "the resource has HCAs of several drivers"
+    MIXED_SPEEDS = "mixed-speeds", "the resource has kinds of HCAs with very different speeds"
+
+
 @dataclass(frozen=True, slots=True)
 class Ineligible:
     """Why an HCA cannot be shared."""

@@ -4,8 +4,9 @@ kubelet lists the slots of a container for as long as the container may run, so 
 after pods end and after restarts of kubelet or of rdma-dp. Nothing here counts calls.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rdma_dp.formats.slot_ids import parsed_id
 from rdma_dp.inventory.hardware import natural_key
@@ -18,7 +19,8 @@ class Holding:
     """The slots of one resource that a container holds.
 
     `slots` are ids. `hcas` are the names of the HCAs that the slots give, in natural order.
-    `unknown` are the ids whose HCA is not on the node any more.
+    `unknown` are the ids whose HCA is not on the node any more. `slots_by_hca` has the number of
+    slots that give each HCA: with slots per resource, each slot gives all of them.
     """
 
     namespace: str
@@ -28,6 +30,7 @@ class Holding:
     slots: tuple[str, ...]
     hcas: tuple[str, ...]
     unknown: tuple[str, ...] = ()
+    slots_by_hca: Mapping[str, int] = field(default_factory=dict)
 
 
 def holdings(holders: Iterable[Holder], pools: Mapping[str, Pool]) -> tuple[Holding, ...]:
@@ -45,7 +48,7 @@ def in_use(found: Iterable[Holding], pools: Mapping[str, Pool]) -> Mapping[str, 
 
 
 def _holding(holder: Holder, pool: Pool) -> Holding:
-    names: set[str] = set()
+    counts: Counter[str] = Counter()
     unknown = []
     slots = tuple(sorted(set(holder.ids), key=natural_key))
     for slot in slots:
@@ -54,10 +57,17 @@ def _holding(holder: Holder, pool: Pool) -> Holding:
         if group is None or not group.hcas:
             unknown.append(slot)
         else:
-            names.update(hca.name for hca in group.hcas)
-    hcas = tuple(sorted(names, key=natural_key))
+            counts.update(hca.name for hca in group.hcas)
+    hcas = tuple(sorted(counts, key=natural_key))
     return Holding(
-        holder.namespace, holder.pod, holder.container, holder.resource, slots, hcas, (*unknown,)
+        holder.namespace,
+        holder.pod,
+        holder.container,
+        holder.resource,
+        slots,
+        hcas,
+        tuple(unknown),
+        dict(counts),
     )
 
 

@@ -18,6 +18,8 @@ from rdma_dp.monitoring.counter_reader import CounterReader
 from rdma_dp.monitoring.daemon_metrics import daemon_families
 from rdma_dp.monitoring.hardware_metrics import hardware_families
 from rdma_dp.monitoring.observed import Observed
+from rdma_dp.monitoring.pod_metrics import pod_families
+from rdma_dp.monitoring.pod_reader import PodReader
 from rdma_dp.monitoring.port_metrics import port_families
 from rdma_dp.monitoring.resource_metrics import kubelet_families, pool_families
 
@@ -35,9 +37,10 @@ class Page:
 
 
 class _Families(Collector):
-    def __init__(self, observed: Observed, reader: CounterReader) -> None:
+    def __init__(self, observed: Observed, reader: CounterReader, pods: PodReader) -> None:
         self._observed = observed
         self._reader = reader
+        self._pods = pods
 
     def collect(self) -> Iterator[Metric]:
         """All families; those of HCAs and resources after the first scan."""
@@ -49,6 +52,8 @@ class _Families(Collector):
             yield from pool_families(state.pools.values())
             yield from hardware_families(state, observed.metrics, self._made)
             yield from port_families(state, self._reader)
+        if self._pods.usage is not None:
+            yield from pod_families(self._pods.usage)
 
     def _made(self, hca: Hca) -> tuple[str, str]:
         reading = self._reader.reading(hca)
@@ -58,9 +63,9 @@ class _Families(Collector):
 class Exposition:
     """Makes pages of metrics."""
 
-    def __init__(self, observed: Observed, reader: CounterReader) -> None:
+    def __init__(self, observed: Observed, reader: CounterReader, pods: PodReader) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Families(observed, reader))
+        self._registry.register(_Families(observed, reader, pods))
         ProcessCollector(registry=self._registry)
 
     def page(self, accept: str = "", accept_encoding: str = "") -> Page:

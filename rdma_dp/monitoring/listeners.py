@@ -21,6 +21,7 @@ from rdma_dp.monitoring.counter_reader import CounterReader
 from rdma_dp.monitoring.exposition import Exposition
 from rdma_dp.monitoring.http_server import HEAD_LIMIT, Pages, Request, Response
 from rdma_dp.monitoring.observed import Observed
+from rdma_dp.monitoring.pod_reader import PodReader
 from rdma_dp.monitoring.probes import why_not_ready
 
 logger = logging.getLogger(__name__)
@@ -30,13 +31,19 @@ _AGAIN = 1.0  # seconds until the next try
 Open = Callable[[], Awaitable[asyncio.Server]]
 
 
-async def serve_metrics(address: Address, observed: Observed, host: Host) -> None:
-    """Serves /metrics until cancelled. `host` has the counters of the HCAs."""
-    reader = CounterReader(host, observed.state)
-    exposition = Exposition(observed, reader)
+async def serve_metrics(
+    address: Address, observed: Observed, host: Host, pod_resources: Path
+) -> None:
+    """Serves /metrics until cancelled.
+
+    `host` has the counters of the HCAs. `pod_resources` is kubelet's socket for its list of pods.
+    """
+    counters = CounterReader(host, observed.state)
+    pods = PodReader(pod_resources, host, observed.state)
+    exposition = Exposition(observed, counters, pods)
 
     async def metrics(request: Request) -> Response:
-        await reader.refreshed()
+        await asyncio.gather(counters.refreshed(), pods.refreshed())
         page = await in_thread(
             exposition.page,
             request.headers.get("accept", ""),

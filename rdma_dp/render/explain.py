@@ -36,7 +36,7 @@ def _resource(pool: Pool) -> Iterator[RenderableType]:
     yield Padding(_table(verdicts), (0, 0, 0, 2))
     if not pool.resource.management:
         yield Padding(Text("containers get no umad and issm: management is false"), (0, 0, 0, 2))
-    unset = ", ".join(unset_selectors(pool.resource.selectors))
+    unset = ", ".join(unset_selectors(pool.resource.selector_sets))
     if unset:
         yield Padding(Text(f"not set: {unset}", "dim"), (0, 0, 0, 2))
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rdma_dp.kubelet.holdings import Holding, in_use
-from rdma_dp.node.usage import ForeignUser, Usage
+from rdma_dp.monitoring.usage import ForeignUser, Usage
 from rdma_dp.render.console import labelled_rows, or_dash, plain_table
 from rdma_dp.text import counted, some
 

@@ -1,53 +1,32 @@
 """Warnings about a resource, and the next steps when it has no HCA. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
 from difflib import SequenceMatcher
 from itertools import product
-from typing import Any
 
 from rdma_dp.config import Selectors
 from rdma_dp.config.values import globs
-from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, NetDevice, System, UnusedFunction
-from rdma_dp.inventory.verdicts import Code
+from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, System, UnusedFunction
 from rdma_dp.sharing.allocation import wanted_devices
 from rdma_dp.sharing.health import describe_ports, has_active_port
 from rdma_dp.sharing.lost_interfaces import blind_excludes, may_be_meant
+from rdma_dp.sharing.misplaced import Misplaced, misplaced
+from rdma_dp.sharing.mixed import mixed
 from rdma_dp.sharing.pool import Pool
-from rdma_dp.sharing.selection import Comparison, HcaVerdict, Selection, mismatches
+from rdma_dp.sharing.selection import Comparison, HcaVerdict, Selection
+from rdma_dp.sharing.step import Step
+from rdma_dp.sharing.without_hca import judged_functions
 from rdma_dp.text import NAMES_IN_LINE, Values, grouped, some
 
 _COMPARED = 20  # values of a selector that are compared with what was found, to spot a typing error
 _LONGEST_COMPARED = 64  # characters; the time to compare grows with the square of the length
 
-# Selectors that need an HCA. Without one, it is not known whether they would match.
-_OF_HCAS_ONLY: dict[str, Any] = {"link_types": (), "rdma_devices": ()}
+_LONGEST_NAME = 15  # of an interface, without alternative names: linux/if.h, IFNAMSIZ
 
 # The function and the port at the end of systemd's names (systemd.net-naming-scheme(7)): "f1np1" of
 # ens1f1np1, "d1" of ibp3s0d1. What stands before them names the card.
 _FUNCTION_AND_PORT = re.compile(r"(?<=\d)(f\d+)?(n\w+|d\d+)?$", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What is wrong, and the command that fixes it, if there is one.
-
-    `reason` is the text of the verdict behind it and `code` the verdict's code.
-    """
-
-    claim: str
-    command: str | None = None
-    code: Code | None = None
-    reason: str = ""
-
-    @property
-    def text(self) -> str:
-        """The claim with its reason."""
-        return f"{self.claim}: {self.reason}" if self.reason else self.claim
-
-    def __str__(self) -> str:
-        return f"{self.text}: try `{self.command}`" if self.command else self.text
 
 
 def resource_warnings(selection: Selection, system: System) -> tuple[str, ...]:
@@ -71,23 +50,49 @@ def pool_warnings(pool: Pool, system: System) -> tuple[str, ...]:
 
 
 def node_warnings(inventory: Inventory, selections: Sequence[Selection]) -> tuple[str, ...]:
-    """Warnings that concern several resources together."""
-    return tuple(_shared_hcas(inventory, selections))
+    """Warnings about the node's resources together, and about their selectors."""
+    return (
+        *_shared_hcas(inventory, selections),
+        *(
+            f"{selection.resource.full_name}: {step}"
+            for selection in selections
+            for step in selector_warnings(selection, inventory)
+        ),
+    )
+
+
+def selector_warnings(selection: Selection, inventory: Inventory) -> tuple[Step, ...]:
+    """What may be wrong with the selectors of a resource that has HCAs; () if it has none."""
+    if not selection.chosen:
+        return ()
+    mix = mixed(selection)
+    return (
+        *(each.step for each in misplaced(selection, inventory)),
+        *(() if mix is None else (mix,)),
+    )
 
 
 def steps(selection: Selection, inventory: Inventory) -> tuple[Step, ...]:
     """What to run or change if the resource has no HCA; () if it has one."""
     if selection.chosen:
         return ()
-    matching = [verdict.hca for verdict in selection.verdicts if not verdict.mismatches]
+    wrong = misplaced(selection, inventory)
+    return (*(each.step for each in wrong), *_other_steps(selection, inventory, wrong))
+
+
+def _other_steps(
+    selection: Selection, inventory: Inventory, wrong: Sequence[Misplaced]
+) -> tuple[Step, ...]:
+    """The steps besides those for values of the wrong selector."""
+    matching = [verdict.hca for verdict in selection.verdicts if verdict.matches]
     if matching:
         return _ineligible(matching)
-    without_hca = _steps_for_functions(selection.resource.selectors, inventory)
+    without_hca = _steps_for_functions(selection.resource.selector_sets, inventory)
     if without_hca:
         return without_hca
     if not selection.verdicts:
         return _steps_without_hcas(inventory)
-    return tuple(_misses(selection, inventory))
+    return tuple(_misses(selection, inventory, wrong))
 
 
 def takers(inventory: Inventory, selections: Sequence[Selection]) -> Mapping[str, Values]:
@@ -131,71 +136,28 @@ def _shared_hcas(inventory: Inventory, selections: Sequence[Selection]) -> Itera
             yield f"{some(names, 2)} {are} in several resources: {some(resources, 6)}"
 
 
-def matching_functions(selectors: Selectors, inventory: Inventory) -> tuple[UnusedFunction, ...]:
-    """PCI functions without an HCA that match the selectors, or may match them.
-
-    Empty if no selector can be checked without an HCA.
-    """
-    known = _known_without_hca(selectors)
-    if known == Selectors(exclude=known.exclude):
-        return ()
-    pf_names = _pf_names(inventory)
-    return tuple(
-        unused
-        for unused in inventory.unused_functions
-        if not mismatches(_as_hca(unused, pf_names), known)
-    )
-
-
-def _known_without_hca(selectors: Selectors) -> Selectors:
-    """The selectors without those that need an HCA."""
-    return selectors.model_copy(
-        update={**_OF_HCAS_ONLY, "exclude": selectors.exclude.model_copy(update=_OF_HCAS_ONLY)}
-    )
-
-
-def _steps_for_functions(selectors: Selectors, inventory: Inventory) -> tuple[Step, ...]:
-    sure = _known_without_hca(selectors) == selectors
+def _steps_for_functions(sets: Sequence[Selectors], inventory: Inventory) -> tuple[Step, ...]:
     matching = grouped(
-        (unused.function.address, (unused.reason.text, _command(unused, sure), unused.reason.code))
-        for unused in matching_functions(selectors, inventory)
+        (
+            unused.function.address,
+            (sure, unused.reason.text, _command(unused, sure), unused.reason.code),
+        )
+        for unused, sure in judged_functions(sets, inventory)
     )
-    verb = "would" if sure else "may"
     return tuple(
         Step(
-            f"{some(addresses, NAMES_IN_LINE)} {verb} match, but {_have(addresses)} no HCA",
+            f"{some(addresses, NAMES_IN_LINE)} {'would' if sure else 'may'} match, but"
+            f" {_have(addresses)} no HCA",
             command,
             code,
             reason,
         )
-        for addresses, (reason, command, code) in matching[:NAMES_IN_LINE]
+        for addresses, (sure, reason, command, code) in matching[:NAMES_IN_LINE]
     )
 
 
 def _have(names: Values) -> str:
     return "has" if len(names) == 1 else "have"
-
-
-def _pf_names(inventory: Inventory) -> Mapping[str, Values]:
-    """The netdevs of each PF by its address; for the HCA of a bond, of its first function only."""
-    found = {unused.function.address: unused.netdevs for unused in inventory.unused_functions}
-    others = {name for names in found.values() for name in names}
-    for hca in inventory.hcas:
-        if hca.function is not None:
-            own = tuple(name for name in hca.pf_names if name not in others)
-            found[hca.function.address] = own
-    return found
-
-
-def _as_hca(unused: UnusedFunction, pf_names: Mapping[str, Values]) -> Hca:
-    """The HCA that the function would have, as far as that is known."""
-    pf = unused.function.physfn or unused.function.address
-    return Hca(
-        "",
-        (unused.function,),
-        pf_names=pf_names.get(pf, ()),
-        netdevs=tuple(map(NetDevice, unused.netdevs)),
-    )
 
 
 def _command(unused: UnusedFunction, sure: bool) -> str | None:
@@ -229,29 +191,43 @@ def _ineligible(hcas: Sequence[Hca]) -> tuple[Step, ...]:
     )
 
 
-def _misses(selection: Selection, inventory: Inventory) -> Iterator[Step]:
-    """The nearest HCA, and those whose interface, which the selectors name, may not be here."""
+def _misses(
+    selection: Selection, inventory: Inventory, wrong: Sequence[Misplaced]
+) -> Iterator[Step]:
+    """The nearest HCA, and those whose interface, which the selectors name, may not be here.
+
+    None of them if only values in `wrong` are against it.
+    """
     nearest = min(selection.verdicts, key=_distance)
+    against = {mismatch.selector for mismatch in nearest.nearest_mismatches}
+    if against <= {each.place for each in wrong}:
+        return
     if not nearest.lacks_interface:
-        yield Step(_nearest_miss(nearest, inventory))
+        yield Step(_nearest_miss(nearest, inventory, wrong))
     lost = may_be_meant(selection, any_cause=nearest.lacks_interface)
     yield from (Step(text, absent.remedy, absent.code) for text, absent in lost)
 
 
-def _nearest_miss(nearest: HcaVerdict, inventory: Inventory) -> str:
-    reasons = "; ".join(str(mismatch) for mismatch in nearest.mismatches)
-    absent = "".join(_absent(mismatch, inventory) for mismatch in nearest.mismatches)
+def _nearest_miss(nearest: HcaVerdict, inventory: Inventory, wrong: Sequence[Misplaced]) -> str:
+    mismatches = nearest.nearest_mismatches
+    elsewhere = {value for each in wrong for value in each.values}
+    reasons = "; ".join(map(str, mismatches))
+    absent = "".join(_absent(mismatch, inventory, elsewhere) for mismatch in mismatches)
     return (
         f"the nearest is {nearest.hca.name}: {reasons}.{absent} If you mean this HCA, change the"
         " selectors"
     )
 
 
-def _absent(mismatch: Comparison, inventory: Inventory) -> str:
-    """A sentence that the wanted netdev is not on the node, and which one is; "" if it is there."""
-    if mismatch.selector != "ifNames":
+def _absent(mismatch: Comparison, inventory: Inventory, elsewhere: Set[str]) -> str:
+    """A sentence that the wanted netdev is not on the node, and which one is; "" if it is there.
+
+    Values in `elsewhere` are no netdevs.
+    """
+    if mismatch.name != "ifNames":
         return ""
-    pairs = list(product(_compared(mismatch.wanted), _compared(mismatch.found)))
+    wanted_here = tuple(value for value in mismatch.wanted if value not in elsewhere)
+    pairs = list(product(_compared(wanted_here), _compared(mismatch.found)))
     if not pairs:
         return ""
     wanted, found = max(pairs, key=lambda pair: SequenceMatcher(None, *pair).ratio())
@@ -260,7 +236,18 @@ def _absent(mismatch: Comparison, inventory: Inventory) -> str:
     if wanted in _netdev_names(inventory):
         return ""
     card = ", by its name on the same card" if _same_card(wanted, found) else ""
-    return f" {wanted} is not on this node; {found} is{card}."
+    return f" {wanted} is not on this node; {found} is{card}.{_too_long(wanted)}"
+
+
+def _too_long(name: str) -> str:
+    """A sentence that a name can only be an alternative name; "" if it is short enough."""
+    length = len(name.encode())
+    if length <= _LONGEST_NAME:
+        return ""
+    return (
+        f" {name} has {length} characters, so it can only be an alternative name; a name has at"
+        f" most {_LONGEST_NAME}."
+    )
 
 
 def _netdev_names(inventory: Inventory) -> set[str]:
@@ -277,8 +264,8 @@ def _same_card(wanted: str, found: str) -> bool:
 
 def _distance(verdict: HcaVerdict) -> tuple[int, bool, float]:
     """A sort key: fewest mismatches first, then shareable HCAs, then the most similar values."""
-    likeness = sum(_likeness(mismatch) for mismatch in verdict.mismatches)
-    return len(verdict.mismatches), not verdict.hca.shareable, -likeness
+    likeness = sum(_likeness(mismatch) for mismatch in verdict.nearest_mismatches)
+    return len(verdict.nearest_mismatches), not verdict.hca.shareable, -likeness
 
 
 def _likeness(mismatch: Comparison) -> float:

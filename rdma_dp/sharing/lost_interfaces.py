@@ -13,7 +13,7 @@ def may_be_meant(selection: Selection, *, any_cause: bool) -> Iterator[tuple[str
     Those whose interface is in another network namespace; with `any_cause`, else the others.
     """
     lost = {v.hca.name: v for v in selection.verdicts if v.lacks_interface}
-    groups = grouped((name, (v.mismatches, v.hca.no_interface)) for name, v in lost.items())
+    groups = grouped((name, (v.nearest_mismatches, v.hca.no_interface)) for name, v in lost.items())
     found = [
         (absent, _sentence([lost[name] for name in names], missed, absent))
         for names, (missed, absent) in groups

@@ -10,9 +10,10 @@ from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, System
 from rdma_dp.inventory.verdicts import Unhealthy
 from rdma_dp.sharing.selection import Selection, select
 from rdma_dp.sharing.slot_groups import Slot, SlotGroup, hcas_of, make_slot_groups
-from rdma_dp.text import some
+from rdma_dp.text import Values, some
 
 _SHOWN = 3  # what fits into a pod's status and a line of the log; `dry-run` shows all
+_REASONS_SHOWN = 10  # of an HCA; there are ten selectors
 
 _NOTHING: Mapping[HardwareKey, SlotGroup] = MappingProxyType({})
 
@@ -174,4 +175,10 @@ def _why_empty(selection: Selection) -> str:
         return "the node has no RDMA device"
     left = len(selection.rejected) - sum(len(names) for names, _ in shown)
     more = f" | and {left} more" if left else ""
-    return " | ".join(f"{some(names, _SHOWN)}: {'; '.join(why)}" for names, why in shown) + more
+    return " | ".join(f"{some(names, _SHOWN)}: {_first(why)}" for names, why in shown) + more
+
+
+def _first(reasons: Values) -> str:
+    """The first reasons. Several sets of selectors give a reason each."""
+    left = len(reasons) - _REASONS_SHOWN
+    return "; ".join(reasons[:_REASONS_SHOWN]) + (f"; and {left} more" if left > 0 else "")

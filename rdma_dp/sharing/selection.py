@@ -1,21 +1,20 @@
 """Which HCAs a resource takes, and why it does not take the others. Pure.
 
-A selector matches if one of its values matches the HCA (OR). The resource takes an HCA if every
-selector matches (AND) and no selector below `exclude` matches. A selector that is not set does not
-count.
+A selector matches if one of its values matches the HCA (OR). A set of selectors takes an HCA if
+every selector matches (AND) and no selector below `exclude` matches. A selector that is not set
+does not count. A resource takes an HCA if any of its sets takes it; most resources have one set.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from typing import Any
 
 from rdma_dp.config import Resource, Selectors, Traits
-from rdma_dp.config.values import pf_names
 from rdma_dp.config.values.matchers import Matcher
 from rdma_dp.inventory.hardware import Hca, Inventory, Port
 from rdma_dp.inventory.verdicts import Code, MismatchCode, NoInterface
 from rdma_dp.sharing.fitting_ports import fitting_ports
+from rdma_dp.sharing.traits import TRAITS, Trait
 from rdma_dp.text import Values, few, grouped
 
 
@@ -23,16 +22,23 @@ from rdma_dp.text import Values, few, grouped
 class Comparison:
     """One selector compared with one HCA: the wanted values, the HCA's, and whether one matches.
 
-    `excludes` is set for a selector below `exclude`. `absent` is why the HCA has no interface to
-    compare, if the selector is about interfaces.
+    `excludes` is set for a selector below `exclude`. `number` is the position of the set among
+    several sets. `absent` is why the HCA has no interface to compare, if the selector is about
+    interfaces.
     """
 
-    selector: str  # as the config spells it
+    name: str  # of the selector, as the config spells it
     wanted: Values
     found: Values
     agrees: bool = False
     excludes: bool = False
+    number: int | None = None
     absent: NoInterface | None = None
+
+    @property
+    def selector(self) -> str:
+        """The selector with the position of its set: "vendors", "[1].vendors"."""
+        return self.name if self.number is None else f"[{self.number}].{self.name}"
 
     @property
     def rules_out(self) -> bool:
@@ -64,13 +70,14 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class HcaVerdict:
-    """Whether a resource takes an HCA; its selectors are in the order of the documentation.
+    """Whether a resource takes an HCA.
 
-    `ports` are the ports that the selectors fit, if these are not all ports of the HCA.
+    `sets` are the comparisons of each set of selectors, in the order of the documentation. `ports`
+    are the ports that the selectors fit, if these are not all ports of the HCA.
     """
 
     hca: Hca
-    comparisons: tuple[Comparison, ...] = ()
+    sets: tuple[tuple[Comparison, ...], ...] = ((),)
     ports: tuple[Port, ...] | None = None
 
     @property
@@ -79,21 +86,36 @@ class HcaVerdict:
         return self.hca if self.ports is None else replace(self.hca, ports=self.ports)
 
     @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """The comparisons of all sets."""
+        return tuple(each for one in self.sets for each in one)
+
+    @property
+    def matches(self) -> bool:
+        """Whether a set of selectors takes the HCA, if it can be shared."""
+        return not all(map(_ruling_out, self.sets))
+
+    @property
     def mismatches(self) -> tuple[Comparison, ...]:
         """The selectors because of which the resource does not take the HCA."""
-        return tuple(each for each in self.comparisons if each.rules_out)
+        return () if self.matches else _ruling_out(self.comparisons)
+
+    @property
+    def nearest_mismatches(self) -> tuple[Comparison, ...]:
+        """The mismatches of the set that has the fewest of them."""
+        return min(map(_ruling_out, self.sets), key=len)
 
     @property
     def lacks_interface(self) -> bool:
         """Whether it has no interface here, and only selectors of interfaces speak against it."""
-        missed = self.mismatches
+        missed = self.nearest_mismatches
         absent = all(each.absent is not None and not each.excludes for each in missed)
         return self.hca.shareable and bool(missed) and absent
 
     @property
     def chosen(self) -> bool:
         """Whether the resource takes this HCA."""
-        return self.hca.shareable and not any(each.rules_out for each in self.comparisons)
+        return self.hca.shareable and self.matches
 
     @property
     def reasons(self) -> Values:
@@ -106,6 +128,10 @@ class HcaVerdict:
         """The code of each of the reasons, in their order."""
         ineligible = () if self.hca.ineligible is None else (self.hca.ineligible.code,)
         return ineligible + tuple(mismatch.code for mismatch in self.mismatches)
+
+
+def _ruling_out(comparisons: Iterable[Comparison]) -> tuple[Comparison, ...]:
+    return tuple(each for each in comparisons if each.rules_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +168,20 @@ class Selection:
 
 def select(inventory: Inventory, resource: Resource) -> Selection:
     """The resource's verdict on every HCA of the node."""
-    selectors = resource.selectors
-
-    def fits(hca: Hca) -> bool:
-        return _fits(hca, selectors)
-
-    verdicts = (
-        HcaVerdict(hca, compared(hca, selectors), fitting_ports(hca, fits))
-        for hca in inventory.hcas
-    )
+    verdicts = (verdict_on(hca, resource.selector_sets) for hca in inventory.hcas)
     return Selection(resource, tuple(verdicts))
+
+
+def verdict_on(hca: Hca, sets: Sequence[Selectors]) -> HcaVerdict:
+    """The verdict of sets of selectors on an HCA."""
+    numbers = [None] if len(sets) == 1 else range(len(sets))
+    found = tuple(compared(hca, each, n) for n, each in zip(numbers, sets, strict=True))
+    matching = [each for each, its in zip(sets, found, strict=True) if not _ruling_out(its)]
+
+    def fits(one: Hca) -> bool:
+        return any(_fits(one, selectors) for selectors in matching)
+
+    return HcaVerdict(hca, found, fitting_ports(hca, fits))
 
 
 def choices(selections: Iterable[Selection]) -> dict[str, Values]:
@@ -174,17 +204,21 @@ def ports_taken(selections: Iterable[Selection]) -> dict[str, dict[str, tuple[in
 
 def mismatches(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
     """The selectors that speak against the HCA, in the order of the config's documentation."""
-    return HcaVerdict(hca, compared(hca, selectors)).mismatches
+    return verdict_on(hca, [selectors]).mismatches
 
 
-def compared(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
-    """The comparison of every selector that is set; those below `exclude` come last."""
+def compared(hca: Hca, selectors: Selectors, number: int | None = None) -> tuple[Comparison, ...]:
+    """The comparison of every selector that is set; those below `exclude` come last.
+
+    `number` is the position of the set among several sets.
+    """
     wanting = (
         Comparison(
             trait.selector,
             matcher.texts,
             _texts(found),
             agrees=any(map(matcher.matches, found)),
+            number=number,
             absent=None if found else trait.absent(hca),
         )
         for trait, matcher, found in _set(hca, selectors)
@@ -196,9 +230,10 @@ def compared(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
             _texts(found),
             agrees=bool(matching),
             excludes=True,
+            number=number,
             absent=None if found else trait.absent(hca),
         )
-        for trait, matcher, found in _set(hca, selectors.exclude)
+        for trait, matcher, found in _set(hca, selectors.excluding)
         for matching in [matcher.matching(found)]
     )
     return (*wanting, *excluding)
@@ -208,35 +243,15 @@ def _fits(hca: Hca, selectors: Selectors) -> bool:
     return all(any(map(matcher.matches, found)) for _, matcher, found in _set(hca, selectors))
 
 
-def unset_selectors(selectors: Selectors) -> Values:
-    """The selectors that are not set, as the config spells them."""
-    return tuple(trait.selector for trait in _TRAITS if not getattr(selectors, trait.field))
+def unset_selectors(sets: Sequence[Selectors]) -> Values:
+    """The selectors that no set has, as the config spells them."""
+    given = {field for selectors in sets for field in selectors.matchers}
+    return tuple(trait.selector for trait in TRAITS if trait.field not in given)
 
 
-# --- the traits of an HCA -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Trait:
-    """One selector: its field in the config, and its values on an HCA."""
-
-    field: str  # in Traits
-    found: Callable[[Hca], Sequence[Any]]
-    of_interfaces: bool = False
-
-    def absent(self, hca: Hca) -> NoInterface | None:
-        """Why the HCA has no value, if that is because it has no interface here."""
-        return hca.no_interface if self.of_interfaces else None
-
-    @property
-    def selector(self) -> str:
-        """The selector's name as the config spells it."""
-        return Traits.model_fields[self.field].alias or self.field
-
-
-def _set(hca: Hca, traits: Traits) -> Iterable[tuple[_Trait, Matcher[Any], Sequence[Any]]]:
+def _set(hca: Hca, traits: Traits) -> Iterable[tuple[Trait, Matcher[Any], Sequence[Any]]]:
     """The selectors that are set, each with its compiled values and the values of the HCA."""
-    for trait in _TRAITS:
+    for trait in TRAITS:
         matcher = traits.matchers.get(trait.field)
         if matcher is not None:
             yield trait, matcher, trait.found(hca)
@@ -244,39 +259,3 @@ def _set(hca: Hca, traits: Traits) -> Iterable[tuple[_Trait, Matcher[Any], Seque
 
 def _texts(values: Sequence[object]) -> Values:
     return tuple(map(str, values))
-
-
-def _of_functions(attribute: str) -> Callable[[Hca], Values]:
-    """An attribute of all functions of the HCA: a RoCE bond matches by each of its functions."""
-
-    def values(hca: Hca) -> Values:
-        found = (getattr(function, attribute) for function in hca.functions)
-        return tuple(dict.fromkeys(value for value in found if value is not None))
-
-    return values
-
-
-def _interfaces(hca: Hca) -> Values:
-    return tuple(name for netdev in hca.netdevs for name in (netdev.name, *netdev.altnames))
-
-
-def _pf_functions(hca: Hca) -> tuple[pf_names.PfFunction, ...]:
-    return tuple(pf_names.PfFunction(name, hca.index) for name in hca.pf_names)
-
-
-def _numa_nodes(hca: Hca) -> tuple[int, ...]:
-    return () if hca.numa_node is None else (hca.numa_node,)
-
-
-_TRAITS = (
-    _Trait("vendors", _of_functions("vendor")),
-    _Trait("device_ids", _of_functions("device")),
-    _Trait("drivers", _of_functions("driver")),
-    _Trait("if_names", _interfaces, of_interfaces=True),
-    _Trait("link_types", attrgetter("link_types")),
-    _Trait("rdma_devices", lambda hca: (hca.name,)),
-    _Trait("pci_addresses", _of_functions("address")),
-    _Trait("pf_names", _pf_functions, of_interfaces=True),
-    _Trait("function_types", lambda hca: (hca.function_type,)),
-    _Trait("numa_nodes", _numa_nodes),
-)

@@ -47,7 +47,7 @@ HIGHEST_NUMA_NODE = 1023
 
 
 # From pci.ids, for configs that have the name of a vendor.
-_VENDOR_IDS = MappingProxyType(
+VENDOR_IDS = MappingProxyType(
     {
         "mellanox": "15b3",
         "nvidia": "15b3",
@@ -78,7 +78,7 @@ def validated_device_id(device_id: str) -> str:
 def _validated_hex_id(text: str, kind: str, example: str) -> str:
     if re.fullmatch(HEX_ID_PATTERN, text):
         return text
-    known = _VENDOR_IDS.get(text.lower()) if kind == "vendor" else None
+    known = VENDOR_IDS.get(text.lower()) if kind == "vendor" else None
     raise InvalidValue(
         f"is not a PCI {kind} ID",
         f'the {kind} ID of {text} is "{known}"'

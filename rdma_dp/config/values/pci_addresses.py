@@ -39,8 +39,13 @@ Numbers = tuple[int, ...]
 
 
 def normalized(text: str) -> str:
-    """With a domain and in lower case: "3B:00.0" -> "0000:3b:00.0"; both ends of a range."""
+    """With a domain and in lower case: "3B:00.0" -> "0000:3b:00.0"; both ends of a range.
+
+    A text that cannot be an address stays as it is.
+    """
     folded = text.lower()
+    if not re.fullmatch(r"[0-9a-f:.*?\[\]!\s-]+", folded):
+        return text
     if globs.is_glob(folded) or "-" not in folded:
         return _with_domain(folded, "0000")
     begin, _, end = (part.strip() for part in folded.partition("-"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rdma_dp.config.problems import InvalidValue
-from rdma_dp.config.values import globs
+from rdma_dp.config.values import globs, kernel_names
 from rdma_dp.config.values.matchers import Matcher, Ranges
 
 _MOST_DIGITS = 10  # an sfnum has 32 bits
@@ -104,10 +104,14 @@ def _parsed(text: str) -> _Wanted:
             "is not a PF", 'write the numbers after its name, in one string: "ens1f0np0#0,2-3"'
         )
     if not mark:
-        return _Wanted(globs.validated_name(text), None)
+        return _Wanted(_validated_name(text), None)
     if not name:
         raise InvalidValue("has no PF before the #", "write for example ens1f0np0#0-3")
-    return _Wanted(globs.validated_name(name), tuple(_numbers(part) for part in numbers.split(",")))
+    return _Wanted(_validated_name(name), tuple(_numbers(part) for part in numbers.split(",")))
+
+
+def _validated_name(name: str) -> str:
+    return kernel_names.validated_interface(globs.validated_name(name))
 
 
 def _numbers(part: str) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from rdma_dp.doctor.facts.roce import GidTable, gid_table, roce_ports
 from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_VERBS, MODULES
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.node.view import NodeView
-from rdma_dp.sharing.advice import steps, takers
+from rdma_dp.sharing.advice import selector_warnings, steps, takers
 from rdma_dp.sharing.health import has_active_port
 from rdma_dp.sharing.lost_interfaces import blind_excludes
 from rdma_dp.sharing.pool import Pool
@@ -155,6 +155,34 @@ def shared(node: NodeView) -> Iterator[Finding]:
 
 
 @check(
+    "config-selectors",
+    "Values in the right selectors, HCAs of one kind in a resource",
+    reads="the config's selectors, the HCAs, the functions without an HCA",
+    remedies=("rdma-dp dry-run --config FILE",),
+)
+def selectors(node: NodeView) -> Iterator[Finding]:
+    """A value that matches nothing on this node, but is right for another selector, such as the
+    name of an HCA in `ifNames`. Also a resource that mixes HCAs that a job cannot use together:
+    InfiniBand and Ethernet, HCAs of several drivers, HCAs in hardware and in software, or kinds of
+    HCAs whose speeds differ by a factor of two or more. HCAs without an ACTIVE port do not count,
+    and neither do HCAs that the config names one by one. Resources without an HCA are the matter of
+    config-resources.
+    """
+    for pool in node.pools:
+        for step in selector_warnings(pool.selection, node.inventory):
+            yield warn(
+                step.text,
+                f"rdma-dp dry-run --config {node.config.file}",
+                subject=pool.resource.full_name,
+                code=step.code,
+            )
+    if node.pools:
+        yield ok("no value belongs to another selector, and no resource mixes kinds of HCAs")
+    else:
+        yield unknown(_NO_CONFIG)
+
+
+@check(
     "config-exclude",
     "Selectors below exclude can see the interfaces",
     reads="the config's selectors; /sys/class/net, /sys/bus/pci/devices/ADDRESS/net",
@@ -233,4 +261,4 @@ def _too_many(node: NodeView, pool: Pool) -> Iterator[Finding]:
                 )
 
 
-CHECKS = (file, resources, not_taken, shared, exclude, slots)
+CHECKS = (file, resources, not_taken, shared, selectors, exclude, slots)

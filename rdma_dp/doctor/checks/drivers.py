@@ -9,7 +9,7 @@ from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_MAD, CLASS_VERBS, MODULES
 from rdma_dp.inventory.hardware import FunctionType, Hca, UnusedFunction, natural_key
 from rdma_dp.inventory.verdicts import UnusedCode
 from rdma_dp.node.view import NodeView
-from rdma_dp.sharing.advice import matching_functions
+from rdma_dp.sharing.without_hca import matching_functions
 from rdma_dp.text import counted, some
 
 _SHOWN = 4  # names in a line of evidence
@@ -168,7 +168,7 @@ def _selected(node: NodeView) -> set[str] | None:
     return {
         each.function.address
         for pool in node.pools
-        for each in matching_functions(pool.resource.selectors, node.inventory)
+        for each in matching_functions(pool.resource.selector_sets, node.inventory)
     }
 
 

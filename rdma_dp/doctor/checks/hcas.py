@@ -140,7 +140,7 @@ def switchdev(node: NodeView) -> Iterator[Finding]:
 def _without_vfs(pool: Pool) -> Iterator[Hca]:
     """The raw HCAs that the selectors match, without those whose VFs or SFs they match too."""
     served = {f.physfn or f.address for hca in pool.hcas for f in hca.functions}
-    taken = (verdict.hca for verdict in pool.selection.verdicts if not verdict.mismatches)
+    taken = (verdict.hca for verdict in pool.selection.verdicts if verdict.matches)
     for hca in taken:
         address = hca.function.address if hca.function else None
         if _has(hca, IneligibleCode.SWITCHDEV) and address not in served:

@@ -8,12 +8,12 @@ from rdma_dp.doctor.facts.holders import AS_ROOT, HeldContainer, find_holders
 from rdma_dp.doctor.facts.nccl import HcaList, allows_gpudirect, hca_list, is_level, level_for
 from rdma_dp.doctor.facts.roce import V1, roce_ports
 from rdma_dp.doctor.facts.virtual import TOPOLOGY_FILE, is_virtual
+from rdma_dp.host import containers
 from rdma_dp.host.environments import GDR_LEVEL, GID_INDEX, HCAS, ODD
 from rdma_dp.host.files import Host
 from rdma_dp.host.paths import CLASS_INFINIBAND, NVIDIA_GPUS
 from rdma_dp.inventory.hardware import Hca, Port
 from rdma_dp.inventory.topology import DIRECT, Distance, Gpu
-from rdma_dp.node import containers
 from rdma_dp.node.view import NodeView
 from rdma_dp.text import counted, some
 

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
 from rdma_dp.doctor.facts.holders import HeldContainer, Holders, find_holders
-from rdma_dp.host import processes
+from rdma_dp.host import containers, processes
 from rdma_dp.host.files import Host
 from rdma_dp.host.paths import CLASS_INFINIBAND
 from rdma_dp.inventory.hardware import Hca
-from rdma_dp.node import containers
 from rdma_dp.node.view import NodeView
 from rdma_dp.text import counted
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
 from rdma_dp.doctor.facts.holders import AS_ROOT, ON_THE_NODE, WITH_CONFIG, find_holders
-from rdma_dp.host import processes
+from rdma_dp.host import containers, processes
 from rdma_dp.host.files import Host
-from rdma_dp.node import containers
 from rdma_dp.node.view import NodeView
 from rdma_dp.text import counted
 

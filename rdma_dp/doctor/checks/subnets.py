@@ -5,10 +5,10 @@ from itertools import combinations
 
 from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
 from rdma_dp.doctor.facts.roce import roce_ports
+from rdma_dp.host import containers
 from rdma_dp.host.files import Host
 from rdma_dp.host.paths import CLASS_NET
 from rdma_dp.host.routes import DEFAULT, FIB_TRIE, ROUTES, Subnet, connected, further_tables
-from rdma_dp.node import containers
 from rdma_dp.node.view import NodeView
 from rdma_dp.text import counted, some
 

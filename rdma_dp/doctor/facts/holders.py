@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from rdma_dp.doctor.check import Finding, not_checked, unknown
 from rdma_dp.doctor.facts.roce import roce_ports
+from rdma_dp.host import containers
+from rdma_dp.host.containers import Container, Name
 from rdma_dp.host.files import HostError
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.kubelet.views import PodResources
-from rdma_dp.node import containers
-from rdma_dp.node.containers import Container, Name
 from rdma_dp.node.view import NodeView
 
 # A pod that shares the node's PID namespace and has the node's files below /host.

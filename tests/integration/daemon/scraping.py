@@ -86,8 +86,8 @@ async def scrape(port: int) -> Samples:
                 await asyncio.sleep(0.05)
 
 
-async def shows(port: int, name: str, value: float, /, **labels: str) -> Samples:
-    """The first scrape in which the sample has this value."""
+async def shows(port: int, name: str, value: float | None, /, **labels: str) -> Samples:
+    """The first scrape with this value of the sample; None for a scrape without the sample."""
     samples = await scrape(port)
     async with asyncio.timeout(DEADLINE):
         while samples.get(name, **labels) != value:

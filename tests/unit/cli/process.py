@@ -32,10 +32,15 @@ def environment(**more: str) -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k not in unwanted} | more
 
 
-def rdma_dp(*arguments: str | Path, command: tuple[str, ...] = MODULE, **more: str) -> Ended:
+def rdma_dp(
+    *arguments: str | Path,
+    command: tuple[str, ...] = MODULE,
+    piped: bytes = b"",
+    **more: str,
+) -> Ended:
     ended = subprocess.run(
         [*command, *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
+        input=piped,
         capture_output=True,
         cwd=REPO,
         env=environment(**more),

@@ -64,7 +64,8 @@ def test_the_same_full_name_twice() -> None:
     config = text(ENTRY, entry(resourceName="b"), entry(resourcePrefix="rdma"))
     assert refused(config) == {
         "configList[2].resourceName": '"rdma/a" is already the name of configList[0] '
-        "(choose another name, or another resourcePrefix)"
+        '(for HCAs that match any of several sets, keep one resource: "selectors": [{...}, {...}];'
+        " for two resources, choose another name, or another resourcePrefix)"
     }
 
 
@@ -151,7 +152,7 @@ def test_text_that_cannot_be_printed_is_refused(odd: str) -> None:
 
 def test_text_that_cannot_be_printed_is_dropped_from_a_list_with_a_valid_one() -> None:
     config = text(entry(selectors={"ifNames": ["eth0", "\u001b[31m"]}))
-    assert accepted(config).config.config_list[0].selectors.if_names == ("eth0",)
+    assert accepted(config).config.config_list[0].selector_sets[0].if_names == ("eth0",)
     (warning,) = warned(config).values()
     assert "cannot be printed; it matches nothing" in warning
     assert warning.isprintable()
@@ -194,7 +195,7 @@ WRONG_TYPES: list[tuple[Any, str, str]] = [
     ([], "configList[0]", "must be an object, not a list"),
     (entry(resourceName=5), "configList[0].resourceName", "must be a string, not the number 5"),
     (entry(resourcePrefix={}), "configList[0].resourcePrefix", "must be a string, not an object"),
-    (entry(selectors=["x"]), "configList[0].selectors", "must be an object, not a list"),
+    (entry(selectors=["x"]), "configList[0].selectors[0]", 'must be an object, not the string "x"'),
     (entry(selectors="x"), "configList[0].selectors", 'must be an object, not the string "x"'),
     (
         entry(selectors={"vendors": "15b3"}),

@@ -91,8 +91,11 @@ def test_the_legacy_example_selects_interfaces() -> None:
 
 def test_ids_in_yaml_examples_are_ids() -> None:
     compute, storage = config("several-resources.yaml").config_list
-    assert (compute.selectors.device_ids, storage.selectors.device_ids) == (("1021",), ("101d",))
-    assert [r.selectors.vendors for r in config("other-vendors.yaml").config_list] == [
+    assert (compute.selector_sets[0].device_ids, storage.selector_sets[0].device_ids) == (
+        ("1021",),
+        ("101d",),
+    )
+    assert [r.selector_sets[0].vendors for r in config("other-vendors.yaml").config_list] == [
         ("8086",),
         ("14e4",),
         ("1d0f",),

@@ -25,7 +25,7 @@ def first(config: str) -> Resource:
 
 
 def selected(**selectors: Any) -> Selectors:
-    return first(text(entry(selectors=selectors))).selectors
+    return first(text(entry(selectors=selectors))).selector_sets[0]
 
 
 # --- values -------------------------------------------------------------------------------------
@@ -43,7 +43,7 @@ def test_every_selector_is_read_without_a_word_inside_selectors() -> None:
     }
     loaded = accepted(text(entry(selectors=given)))
     assert loaded.warnings == ()
-    read = loaded.config.config_list[0].selectors
+    read = loaded.config.config_list[0].selector_sets[0]
     assert read.model_dump(by_alias=True, exclude_unset=True, mode="json") == given
 
 
@@ -89,7 +89,7 @@ def test_a_glob_that_matches_less_than_it_seems_is_refused(
     assert said in problems[f"configList[0].selectors.{selector}[0]"]
 
 
-@pytest.mark.parametrize("glob", ["mlx5_[0-9]", "mlx5_1[01]", "mlx5_[!0-3]*", "rocep?s0f[0-9a-f]"])
+@pytest.mark.parametrize("glob", ["nic_[0-9]", "nic_1[01]", "nic_[!0-3]*", "nic?s0f[0-9a-f]"])
 def test_a_glob_that_means_what_it_says_is_taken_without_a_word(glob: str) -> None:
     selectors = {name: [glob] for name in ("rdmaDevices", "pfNames", "ifNames")}
     assert accepted(text(entry(selectors=selectors))).warnings == ()
@@ -105,7 +105,7 @@ def test_a_glob_that_means_what_it_says_is_taken_without_a_word(glob: str) -> No
 )
 def test_interfaces_are_known_from_the_go_plugin_and_only_warned_of(place: Any, path: str) -> None:
     config = text(entry(**place))
-    assert "eth[0-11]" in first(config).selectors.if_names
+    assert "eth[0-11]" in first(config).selector_sets[0].if_names
     message = warned(config)[f"configList[0].{path}"]
     assert message.startswith('"eth[0-11]" has a range of numbers with several digits in brackets')
 
@@ -125,7 +125,7 @@ def test_numa_node_0_is_a_node() -> None:
     assert selected(numaNodes=[0]).numa_nodes == (0,)
     assert selected(numaNodes=[1, 0, 1]).numa_nodes == (1, 0)
     yaml = "configList: [{resourceName: a, rdmaHcaMax: 1, selectors: {numaNodes: [0, 1]}}]"
-    assert first(yaml).selectors.numa_nodes == (0, 1)
+    assert first(yaml).selector_sets[0].numa_nodes == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,9 @@ def test_a_blank_in_exclude_may_be_a_name_that_a_template_lost(blank: Any) -> No
     "exclude", [{"IFNAMES": ["eth0 "]}, {"ifNames": ["eth0"], "$schema": "x", "drivers": None}]
 )
 def test_other_spellings_are_read_in_exclude_as_everywhere(exclude: Any) -> None:
-    assert first(excluding("selectors", **exclude)).selectors.exclude == Traits(if_names=("eth0",))
+    assert first(excluding("selectors", **exclude)).selector_sets[0].exclude == Traits(
+        if_names=("eth0",)
+    )
 
 
 # --- extraSelectors -----------------------------------------------------------------------------
@@ -263,7 +265,7 @@ def test_exclude_may_be_in_both_places_with_different_selectors() -> None:
             extraSelectors={"exclude": {"numaNodes": [0]}},
         )
     )
-    assert first(config).selectors.exclude == Traits(drivers=("ice",), numa_nodes=(0,))
+    assert first(config).selector_sets[0].exclude == Traits(drivers=("ice",), numa_nodes=(0,))
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ def test_case_makes_a_difference_to_variables(key: str, form: str) -> None:
     env = {"NCCL_IB_HCA": "hcas", "nccl_ib_hca": "ports", "rdma_dp_a_hcas": "hcas"}
     config = text(entry(**{key: env}))
     if form == "yaml":
-        config = f"# YAML\n{config}"
+        config = f"---\n{config}"
     assert first(config).env == env
     assert not [path for path in warned(config) if not path.endswith(key)]
 

@@ -97,7 +97,7 @@ def test_hex_ids_are_brought_into_the_spelling_of_sysfs(written: str) -> None:
 
 def test_short_hex_ids_are_filled_up() -> None:
     config = text(entry(selectors={"deviceIDs": ["0x3f", "3F"]}))
-    assert first(config).selectors.device_ids == ("003f",)  # each once
+    assert first(config).selector_sets[0].device_ids == ("003f",)  # each once
     assert len(warned(config)) == 2
 
 
@@ -115,14 +115,14 @@ def test_short_hex_ids_are_filled_up() -> None:
 )
 def test_other_names_of_link_types_are_known(written: str, link_type: str) -> None:
     config = text(entry(selectors={"linkTypes": [written]}))
-    assert first(config).selectors.link_types == (link_type,)
+    assert first(config).selector_sets[0].link_types == (link_type,)
     assert link_type in warned(config)["configList[0].selectors.linkTypes[0]"]
 
 
 def test_white_space_around_values_is_dropped() -> None:
     config = text(entry(resourceName=" a ", selectors={"ifNames": ["ens1f0np0 "]}))
     assert first(config).full_name == "rdma/a"
-    assert first(config).selectors.if_names == ("ens1f0np0",)
+    assert first(config).selector_sets[0].if_names == ("ens1f0np0",)
     assert set(warned(config)) == {
         "configList[0].resourceName",
         "configList[0].selectors.ifNames[0]",
@@ -132,7 +132,7 @@ def test_white_space_around_values_is_dropped() -> None:
 @pytest.mark.parametrize("blank", ['""', '" "', "null"])
 def test_a_blank_in_a_list_with_a_value_is_dropped(blank: str) -> None:
     config = text(ENTRY).replace('["15b3"]', f'[{blank}, "15b3"]')
-    assert first(config).selectors.vendors == ("15b3",)
+    assert first(config).selector_sets[0].vendors == ("15b3",)
     assert "matches nothing" in warned(config)["configList[0].selectors.vendors[0]"]
 
 

@@ -185,3 +185,39 @@ def test_slots_that_do_not_fit_into_one_message_are_a_warning(fresh: Fresh, tmp_
     root = fresh(generate(4)).root
     result = seen("config-slots", root, a_config(tmp_path, per_hca))
     assert any("do not fit into one message" in each.evidence for each in result.findings)
+
+
+# --- config-selectors ---------------------------------------------------------------------------
+
+
+def test_a_value_for_another_selector_is_named_with_its_code(
+    sample: Sample, tmp_path: Path
+) -> None:
+    """C3: without an HCA it is the failure of the resource, with HCAs a warning."""
+    alone = a_config(tmp_path, resource("ifNames: [mlx5_1]"))
+    (finding,) = seen("config-resources", sample("seed"), alone).findings
+    assert (finding.verdict, finding.code) == (Verdict.FAIL, "other-selector")
+    assert "mlx5_1 is the name of an HCA of this node: use" in finding.evidence
+    assert seen("config-selectors", sample("seed"), alone).verdict is Verdict.OK
+    beside = a_config(tmp_path, resource("vendors: [15b3], exclude: {ifNames: [mlx5_1]}"))
+    (finding,) = seen("config-selectors", sample("seed"), beside).findings
+    assert (finding.verdict, finding.code) == (Verdict.WARN, "other-selector")
+    assert finding.evidence.startswith("exclude.ifNames wants network interfaces, but mlx5_1 is")
+    right = a_config(tmp_path, resource("vendors: [15b3], exclude: {rdmaDevices: [mlx5_1]}"))
+    assert seen("config-selectors", sample("seed"), right).verdict is Verdict.OK
+
+
+def test_a_resource_with_two_link_types_is_a_warning(sample: Sample) -> None:
+    """C10: both groups are named, and the selector that separates them."""
+    (finding,) = seen("config-selectors", sample("azure-vf")).findings
+    assert (finding.verdict, finding.subject) == (Verdict.WARN, "rdma/hca")
+    assert finding.code == "mixed-link-types"
+    assert '"linkTypes": ["infiniband"]' in finding.evidence
+    fitting = CONFIGS / "infiniband-only.yaml"
+    assert seen("config-selectors", sample("azure-vf"), fitting).verdict is Verdict.OK
+    assert seen("config-selectors", sample("seed")).verdict is Verdict.OK
+
+
+def test_without_a_config_the_selectors_are_unknown(sample: Sample, tmp_path: Path) -> None:
+    result = seen("config-selectors", sample("seed"), tmp_path / "none.json")
+    assert result.verdict is Verdict.UNKNOWN

@@ -1,6 +1,7 @@
 """The page of metrics for any inventory: parsers read it, and no series is doubled."""
 
 from collections import Counter
+from pathlib import Path
 from unittest.mock import Mock
 
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +17,7 @@ from rdma_dp.metrics import BOUNDS, Durations, Metrics, Tally
 from rdma_dp.monitoring.counter_reader import CounterReader
 from rdma_dp.monitoring.exposition import Exposition
 from rdma_dp.monitoring.observed import Observed
+from rdma_dp.monitoring.pod_reader import PodReader
 from rdma_dp.sharing.pool import make_pool
 from rdma_dp.sharing.selection import select
 from rdma_dp.sharing.state import NodeState
@@ -32,7 +34,8 @@ def page(hcas: tuple[Hca, ...], accept: str = "", metrics: Metrics | None = None
     plugin = Mock(resource="rdma/hca", registered=True, **{"streams.value.open": 1})
     observed = Observed(metrics or Metrics(), lambda: state, lambda: (plugin,))
     reader = CounterReader(Host(NOWHERE), lambda: state)
-    return Exposition(observed, reader).page(accept).body.decode()
+    pods = PodReader(Path(NOWHERE, "kubelet.sock"), Host(NOWHERE), lambda: state)
+    return Exposition(observed, reader, pods).page(accept).body.decode()
 
 
 def families(text: str) -> list[Metric]:

@@ -86,3 +86,22 @@ def test_the_marks_agree_with_the_choice(hcas: tuple[Hca, ...], selectors: dict[
         rejecting = [each for each in verdict.comparisons if each.rules_out]
         assert verdict.chosen is (not rejecting and verdict.hca.shareable)
         assert verdict.mismatches == tuple(rejecting)
+
+
+def test_each_set_of_selectors_has_its_lines() -> None:
+    """C7: the lines name the set."""
+    sets = [{"deviceIDs": ["1021"]}, {"deviceIDs": ["101b"], "ifNames": ["eth0"]}]
+    wanted = config.Resource.model_validate(
+        {"resourceName": "a", "rdmaHcaMax": 1, "selectors": sets}
+    )
+    pool = make_pool(select(Inventory((hca(0), hca(1)), (), SYSTEM), wanted), SYSTEM)
+    lines = [line.split() for line in console.plain(explain.dry_run([pool])).splitlines()[2:]]
+    assert lines[:-1] == [
+        ["mlx5_0", "✗", "[0].deviceIDs", "1021", "101b"],
+        ["✓", "[1].deviceIDs", "101b", "101b"],
+        ["✓", "[1].ifNames", "eth0", "eth0"],
+        ["mlx5_1", "✗", "[0].deviceIDs", "1021", "101b"],
+        ["✓", "[1].deviceIDs", "101b", "101b"],
+        ["✗", "[1].ifNames", "eth0", "eth1"],
+    ]
+    assert lines[-1][:3] == ["not", "set:", "vendors,"]

@@ -82,6 +82,15 @@ def test_a_netdev_that_is_not_on_the_node_is_named_with_the_most_similar_one(
     assert f" {wanted} is not on this node; {shown} If you mean this HCA, change" in step
 
 
+def test_a_name_that_only_an_alternative_name_can_be_is_explained() -> None:
+    """C4: ifNames takes alternative names, so check-config accepts up to 127 characters."""
+    (step,) = steps(resource(ifNames=["ens1f0np0-storage"]), hca(netdev="ens1f0np0"))
+    assert (
+        "ens1f0np0-storage has 17 characters, so it can only be an alternative name; a name has at"
+        " most 15." in step
+    )
+
+
 def test_a_netdev_on_the_node_or_a_pattern_is_not_reported_as_absent() -> None:
     here = resource(ifNames=["eth1"], deviceIDs=["1021"])
     for wanted in (here, resource(ifNames=["ens[12]*"])):
@@ -254,6 +263,26 @@ def test_a_node_without_rdma_hardware_is_reported() -> None:
 
 def test_without_any_hardware_the_step_asks_for_the_right_sys() -> None:
     assert "is /sys the host's?" in steps(resource(vendors=["15b3"]))[0]
+
+
+def of_sets(*sets: dict[str, Any]) -> Resource:
+    return Resource.model_validate({"resourceName": "a", "rdmaHcaMax": 1, "selectors": list(sets)})
+
+
+def test_of_several_sets_the_nearest_is_shown() -> None:
+    """C7: the set with the fewest mismatches is compared, and named."""
+    wanted = of_sets({"vendors": ["8086"], "drivers": ["ice"]}, {"deviceIDs": ["1021"]})
+    (step,) = steps(wanted, hca(0))
+    assert step.startswith("the nearest is mlx5_0: [1].deviceIDs wants 1021; it has 101b.")
+
+
+def test_a_function_matches_by_any_set() -> None:
+    """C7: each set is compared with a function without an HCA."""
+    others = (unused("broken", netdevs=("ens1f0np0",)),)
+    wanted = of_sets({"vendors": ["8086"]}, {"ifNames": ["ens1*"], "linkTypes": ["ether"]})
+    assert steps(wanted, others=others) == ("0000:05:00.0 may match, but has no HCA: broken",)
+    wanted = of_sets({"ifNames": ["ens1*"]}, {"ifNames": ["ens1*"], "linkTypes": ["ether"]})
+    assert steps(wanted, others=others) == ("0000:05:00.0 would match, but has no HCA: broken",)
 
 
 # --- warnings -----------------------------------------------------------------------------------

@@ -2,9 +2,11 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from rdma_dp.inventory.hardware import Hca, NetDevice, PciFunction, Port
-from rdma_dp.sharing.selection import HcaVerdict, Selection
+from rdma_dp.config import Resource
+from rdma_dp.inventory.hardware import Hca, Inventory, NetDevice, PciFunction, Port
+from rdma_dp.sharing.selection import HcaVerdict, Selection, select
 from rdma_dp.text import some
 from tests.makers import all_selectors, hca, hca_lists, resource, selection
 
@@ -101,7 +103,7 @@ def test_of_many_found_values_six_are_shown() -> None:
 
 
 def test_a_very_long_value_is_cut() -> None:
-    (shown,) = the_rejected(verdicts(hca(0), ifNames=["x" * 100_000])).reasons
+    (shown,) = the_rejected(verdicts(hca(0), ifNames=["x" * 100])).reasons
     assert shown == f"ifNames wants {'x' * 80}...; it has eth0"
 
 
@@ -150,3 +152,42 @@ def test_another_selector_never_adds_an_hca(
 ) -> None:
     both = {name: selectors[name] or further[name] for name in selectors}
     assert chosen(hcas, both) <= chosen(hcas, selectors)
+
+
+# --- several sets of selectors ------------------------------------------------------------------
+
+
+def of_sets(*sets: dict[str, Any]) -> Resource:
+    return Resource.model_validate({"resourceName": "a", "rdmaHcaMax": 1, "selectors": list(sets)})
+
+
+def test_any_set_takes_an_hca_and_each_set_is_named_in_the_reasons() -> None:
+    """C7: an HCA is chosen if any set matches; `exclude` counts for its own set only."""
+    first = {"deviceIDs": ["101b"], "exclude": {"ifNames": ["eth0"]}}
+    wanted = of_sets(first, {"vendors": ["8086"]})
+    e810 = PciFunction("0000:09:00.0", "8086", "1592")
+    hcas = (hca(0), hca(1), hca(2, device="1021"), hca(9, functions=(e810,)))
+    found = select(Inventory(hcas), wanted)
+    assert [each.name for each in found.chosen] == ["mlx5_1", "mlx5_9"]
+    assert found.rejections == (
+        (
+            ("mlx5_0",),
+            (
+                "[0].exclude.ifNames leaves out eth0; it has eth0",
+                "[1].vendors wants 8086; it has 15b3",
+            ),
+        ),
+        (
+            ("mlx5_2",),
+            ("[0].deviceIDs wants 101b; it has 1021", "[1].vendors wants 8086; it has 15b3"),
+        ),
+    )
+
+
+@given(hca_lists(), st.lists(all_selectors, min_size=1, max_size=3))
+def test_several_sets_take_what_any_of_them_takes(hcas: Any, sets: list[dict[str, Any]]) -> None:
+    found = select(Inventory(hcas), of_sets(*sets))
+    of_each = [select(Inventory(hcas), resource(**one)).chosen for one in sets]
+    assert set(map(id, found.chosen)) == {id(each) for chosen in of_each for each in chosen}
+    assert len(found.chosen) + len(found.rejected) == len(hcas)
+    assert all(each.reasons for each in found.rejected)

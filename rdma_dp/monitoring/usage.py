@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from rdma_dp.host import containers
+from rdma_dp.host.containers import Name
 from rdma_dp.host.files import Host, HostError
+from rdma_dp.host.netlink.values import QueuePairs
 from rdma_dp.host.processes import Membership, stat
 from rdma_dp.kubelet.holdings import Holding, holdings
-from rdma_dp.node import containers
-from rdma_dp.node.containers import Name
-from rdma_dp.node.view import NodeView
+from rdma_dp.kubelet.views import PodResources
 from rdma_dp.sharing.pool import Pool
 
 
@@ -52,53 +53,62 @@ class Usage:
         return sum(self.queue_pairs.get((_name(holding), hca), 0) for hca in holding.hcas)
 
 
-def usage(node: NodeView) -> Usage:
-    """The use of the HCAs of the config's resources at this moment."""
-    pools = {pool.resource.full_name: pool for pool in node.pools}
-    kubelet = node.answers.kubelet
-    if kubelet is None:
-        return Usage(pools, missing=("pods: a captured tree does not have kubelet's list",))
-    if kubelet.pod_resources is None:
-        needs = f"pods: {kubelet.why_no_pod_resources}. Needs {kubelet.root}/pod-resources and root"
-        return Usage(pools, missing=(needs,))
-    found = holdings(kubelet.pod_resources.holders, pools)
-    why = _no_owners(node)
-    if why is not None:
+QueuePairsByHca = Mapping[str, QueuePairs]
+
+
+def usage(
+    host: Host,
+    pools: Mapping[str, Pool],
+    listed: PodResources | str,
+    queue_pairs: QueuePairsByHca | None,
+) -> Usage:
+    """The use of the HCAs of these pools at this moment.
+
+    `listed` is kubelet's list of pods, or why there is none. `queue_pairs` is None where the kernel
+    does not report them.
+    """
+    if isinstance(listed, str):
+        return Usage(pools, missing=(f"pods: {listed}",))
+    found = holdings(listed.holders, pools)
+    why = _no_owners(host, queue_pairs)
+    if why is not None or queue_pairs is None:
         return Usage(pools, found, missing=(f"queue pairs: {why}",))
-    owners = tuple(_owners(node))
+    owners = tuple(_owners(host, pools, queue_pairs))
     by_container: Counter[tuple[Name, str]] = Counter()
     for owner in owners:
         if owner.container is not None:
             by_container[owner.container, owner.hca] += owner.queue_pairs
     held = {(_name(each), hca) for each in found for hca in each.hcas}
     foreign = tuple(_foreign(owners, held))
-    return Usage(pools, found, dict(by_container), foreign, tuple(_nameless(node)))
+    return Usage(pools, found, dict(by_container), foreign, tuple(_nameless(queue_pairs)))
 
 
 def _name(holding: Holding) -> Name:
     return Name(holding.namespace, holding.pod, holding.container)
 
 
-def _no_owners(node: NodeView) -> str | None:
+def _no_owners(host: Host, queue_pairs: QueuePairsByHca | None) -> str | None:
     """Why the owners of queue pairs cannot be found; None if they can."""
-    if node.answers.queue_pairs is None:
+    if queue_pairs is None:
         return "this kernel does not report their owners"
-    if not containers.sees_all_processes(node.host):
+    if not containers.sees_all_processes(host):
         return "/proc does not have the node's processes. Needs hostPID and root"
     return None
 
 
-def _owners(node: NodeView) -> Iterator[ForeignUser]:
+def _owners(
+    host: Host, pools: Mapping[str, Pool], queue_pairs: QueuePairsByHca
+) -> Iterator[ForeignUser]:
     """Each owner of queue pairs on an HCA of the resources, with its container."""
-    names = _container_names(node.host)
-    concerned = {hca.name for pool in node.pools for hca in pool.hcas}
-    for hca, pairs in sorted((node.answers.queue_pairs or {}).items()):
+    names = _container_names(host)
+    concerned = {hca.name for pool in pools.values() for hca in pool.hcas}
+    for hca, pairs in sorted(queue_pairs.items()):
         if hca not in concerned:
             continue
         for pid, count in sorted(pairs.owners.items()):
-            of = containers.membership(node.host, pid)
+            of = containers.membership(host, pid)
             container = names.get(of.container) if of else None
-            process = stat(node.host.read_or_none(f"proc/{pid}/stat") or "")
+            process = stat(host.read_or_none(f"proc/{pid}/stat") or "")
             command = process.command if process else "a process that has ended"
             yield ForeignUser(hca, command, (pid,), container or _unnamed(of), count)
 
@@ -127,7 +137,7 @@ def _foreign(owners: tuple[ForeignUser, ...], held: set[tuple[Name, str]]) -> It
         yield ForeignUser(hca, process, pids, container, sum(each.queue_pairs for each in alike))
 
 
-def _nameless(node: NodeView) -> Iterator[str]:
-    count = sum(pairs.nameless for pairs in (node.answers.queue_pairs or {}).values())
+def _nameless(queue_pairs: QueuePairsByHca) -> Iterator[str]:
+    count = sum(pairs.nameless for pairs in queue_pairs.values())
     if count:
         yield f"queue pairs: the kernel does not name the owners of {count}"

@@ -8,8 +8,8 @@ from rdma_dp.config.loading import find_config
 from rdma_dp.host.files import Host
 from rdma_dp.host.netlink.values import QueuePairs
 from rdma_dp.kubelet.views import Holder, PodResources
+from rdma_dp.monitoring.usage import Usage, usage
 from rdma_dp.node.source import NodeSource
-from rdma_dp.node.usage import Usage, usage
 from rdma_dp.node.view import view_node
 from rdma_dp.render import console, pods
 from tests.conftest import Fresh
@@ -25,7 +25,12 @@ def node(fresh: Fresh) -> Node:
 
 def seen(node: Node) -> Usage:
     source = NodeSource(Host(node.root), node.answers)
-    return usage(view_node(source, find_config(node.config)))
+    view = view_node(source, find_config(node.config))
+    pools = {pool.resource.full_name: pool for pool in view.pools}
+    kubelet = node.answers.kubelet
+    assert kubelet is not None
+    listed = kubelet.pod_resources or kubelet.why_no_pod_resources or ""
+    return usage(view.host, pools, listed, node.answers.queue_pairs)
 
 
 def own(node: Node, pairs: dict[int, int]) -> None:

@@ -1,0 +1,60 @@
+"""The config that a verb reads, from a file or standard input, and what is said about it."""
+
+import logging
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rdma_dp.cli.arguments import DEFAULT_CONFIG
+from rdma_dp.cli.output import complain, say
+from rdma_dp.errors import RdmaDpError
+
+if TYPE_CHECKING:
+    from rdma_dp.config import Loaded, Problem
+    from rdma_dp.config.loading import FoundConfig
+
+
+def found_config(file: Path | None, *, quiet: bool = False) -> "FoundConfig":
+    """The config in a file; the file "-" is standard input. None is the file of the daemon.
+
+    Prints on stderr which Kubernetes object or Helm values it was in, unless `quiet`.
+    """
+    from rdma_dp.config.loading import find_config  # noqa: PLC0415 - a verb loads what it needs
+
+    if file is None:
+        return find_config(DEFAULT_CONFIG, as_the_daemon=True)
+    found = find_config(file, sys.stdin.buffer if sys.stdin is not None else None)
+    if found.inside is not None and not quiet:
+        complain(f"using the config in {found.inside} of {found.name}")
+    return found
+
+
+def loaded_config(found: "FoundConfig", *, use_cdi: bool = False) -> "Loaded | None":
+    """The config, or None after its problems were printed."""
+    from rdma_dp import config  # noqa: PLC0415
+
+    try:
+        return found.load(config.Defaults(use_cdi=use_cdi))
+    except config.ConfigError as error:
+        for problem in error.problems:
+            say(problem.in_file(found.name))
+        say_warnings(error.warnings, found)
+        return None
+
+
+def say_warnings(warnings: "Iterable[Problem]", found: "FoundConfig") -> None:
+    """Print each warning about a config, marked as one."""
+    for warning in warnings:
+        say(f"{warning.in_file(found.name)} [warning]")
+
+
+def log_problems(logger: logging.Logger, error: RdmaDpError, file: Path) -> None:
+    """Log an error of the daemon, each problem of its config file as a line."""
+    from rdma_dp.config import ConfigError  # noqa: PLC0415
+
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            logger.error("%s", problem.in_file(file))
+    else:
+        logger.error("%s", error)

@@ -1,0 +1,186 @@
+"""Resources that mix HCAs of different kinds, because their selectors are too wide. Pure.
+
+A container gets all HCAs of a resource, or any of them. If they differ in link type, driver or
+speed, a job cannot use them together. Only HCAs with an ACTIVE port count.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from rdma_dp.config import Selectors
+from rdma_dp.config.values.globs import is_glob
+from rdma_dp.inventory.hardware import FunctionType, Hca
+from rdma_dp.inventory.verdicts import AdviceCode
+from rdma_dp.sharing.health import has_active_port
+from rdma_dp.sharing.selection import Selection, verdict_on
+from rdma_dp.sharing.step import Step
+from rdma_dp.sharing.traits import TRAITS, Trait
+from rdma_dp.text import NAMES_IN_LINE, some
+
+_FACTOR = 2  # between two speeds that are worth a warning; generations of HCAs differ by it
+
+Groups = Mapping[str, Sequence[Hca]]  # by what the HCAs are, for the text
+
+# Selectors that name single HCAs. With their values in full, a mix is on purpose.
+_NAMING = tuple(
+    trait
+    for trait in TRAITS
+    if trait.selector in ("ifNames", "rdmaDevices", "pciAddresses", "pfNames")
+)
+_LINK_TYPES = {"infiniband": "InfiniBand", "ether": "Ethernet"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """One respect in which HCAs differ, and the selector that separates them."""
+
+    code: AdviceCode
+    selector: str
+    groups: Callable[[Sequence[Hca]], Groups]
+    why: str
+
+
+def mixed(selection: Selection) -> Step | None:
+    """What a resource mixes: the first respect in which its usable HCAs differ; None if none."""
+    usable = [hca for hca in selection.chosen if has_active_port(hca)]
+    sets = selection.resource.selector_sets
+    if all(any(_is_named(hca, one) for one in sets) for hca in usable):
+        return None
+    for difference in _DIFFERENCES:
+        groups = difference.groups(usable)
+        if len(groups) > 1 and not _is_on_purpose(groups, difference.selector, sets):
+            return Step(_text(groups, difference), code=difference.code)
+    return None
+
+
+def _text(groups: Groups, difference: _Difference) -> str:
+    kinds = " and ".join(
+        f"{kind} HCAs ({some(tuple(hca.name for hca in hcas), NAMES_IN_LINE)})"
+        for kind, hcas in groups.items()
+    )
+    trait = _trait(difference.selector)
+    largest = max(groups.values(), key=len)
+    values = dict.fromkeys(f'"{value}"' for hca in largest for value in trait.found(hca))
+    return (
+        f"it mixes {kinds}: {difference.why}; select one kind, such as"
+        f' "{difference.selector}": [{", ".join(values)}], and make a resource for each kind that'
+        " pods need"
+    )
+
+
+def _trait(selector: str) -> Trait:
+    (found,) = (trait for trait in TRAITS if trait.selector == selector)
+    return found
+
+
+def _is_named(hca: Hca, selectors: Selectors) -> bool:
+    """Whether a set takes the HCA by a value that names it in full."""
+    if not verdict_on(hca, [selectors]).matches:
+        return False
+    return any(
+        not is_glob(value) and not (trait.selector == "pciAddresses" and "-" in value)
+        for trait in _NAMING
+        if trait.field in selectors.matchers
+        for value in map(str, selectors.matchers[trait.field].matching(trait.found(hca)))
+    )
+
+
+def _is_on_purpose(groups: Groups, selector: str, sets: Sequence[Selectors]) -> bool:
+    """Whether a set names several of the groups with the selector that separates them."""
+    trait = _trait(selector)
+    return any(_takes_several(groups, trait, one) for one in sets if trait.field in one.matchers)
+
+
+def _takes_several(groups: Groups, trait: Trait, selectors: Selectors) -> bool:
+    matcher = selectors.matchers[trait.field]
+    taken = [
+        any(matcher.matches(found) for hca in hcas for found in trait.found(hca))
+        for hcas in groups.values()
+    ]
+    return sum(taken) > 1
+
+
+# --- the respects in which HCAs differ ----------------------------------------------------------
+
+
+def _grouped(pairs: Iterator[tuple[str, Hca]]) -> Groups:
+    groups: dict[str, list[Hca]] = {}
+    for kind, hca in pairs:
+        groups.setdefault(kind, []).append(hca)
+    return groups
+
+
+def _by_nature(hcas: Sequence[Hca]) -> Groups:
+    return _grouped(
+        ("software" if hca.function_type is FunctionType.VIRTUAL else "hardware", hca)
+        for hca in hcas
+    )
+
+
+def _by_link_type(hcas: Sequence[Hca]) -> Groups:
+    """An HCA with both link types belongs to both groups, so it is in none."""
+    return _grouped(
+        (_LINK_TYPES.get(hca.link_types[0], hca.link_types[0]), hca)
+        for hca in hcas
+        if len(hca.link_types) == 1
+    )
+
+
+def _by_driver(hcas: Sequence[Hca]) -> Groups:
+    return _grouped(
+        (hca.function.driver, hca)
+        for hca in hcas
+        if hca.function is not None and hca.function.driver is not None
+    )
+
+
+def _by_speed(hcas: Sequence[Hca]) -> Groups:
+    """By the fastest port of each kind of HCA. Speeds within a kind are a matter of its links."""
+    kinds = _grouped(
+        (f"{hca.function.vendor}:{hca.function.device}", hca)
+        for hca in hcas
+        if hca.function is not None
+    )
+    rates = {
+        kind: max(
+            (p.rate or 0 for hca in of_kind for p in hca.ports if p.state == "ACTIVE"), default=0
+        )
+        for kind, of_kind in kinds.items()
+    }
+    known = [rate for rate in rates.values() if rate]
+    if not known or max(known) < _FACTOR * min(known):
+        return {}
+    return _grouped(
+        (f"{rates[kind]:g} Gb/s", hca)
+        for kind, of_kind in kinds.items()
+        for hca in of_kind
+        if rates[kind]
+    )
+
+
+_DIFFERENCES = (
+    _Difference(
+        AdviceCode.MIXED_FUNCTION_TYPES,
+        "functionTypes",
+        _by_nature,
+        "a job cannot use them together",
+    ),
+    _Difference(
+        AdviceCode.MIXED_LINK_TYPES,
+        "linkTypes",
+        _by_link_type,
+        "InfiniBand and Ethernet ports cannot reach each other",
+    ),
+    _Difference(
+        AdviceCode.MIXED_DRIVERS,
+        "drivers",
+        _by_driver,
+        "a job can rarely use HCAs of several drivers together",
+    ),
+    _Difference(
+        AdviceCode.MIXED_SPEEDS,
+        "deviceIDs",
+        _by_speed,
+        "a job over all of them is as slow as the slowest",
+    ),
+)
