@@ -1,6 +1,6 @@
 """The ports of an HCA that a resource means. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rdma_dp.inventory.hardware import Hca, Port
@@ -14,18 +14,18 @@ def fitting_ports(hca: Hca, fits: Callable[[Hca], bool]) -> tuple[Port, ...] | N
     """
     if len(hca.ports) < 2:
         return None
-    fitting = tuple(port for port in hca.ports if fits(_with_one_port(hca, port)))
+    fitting = tuple(port for port in hca.ports if fits(with_ports(hca, [port])))
     return fitting if 0 < len(fitting) < len(hca.ports) else None
 
 
-def _with_one_port(hca: Hca, port: Port) -> Hca:
-    """The HCA without its other ports and their netdevs."""
-    own = set(port.netdevs)
-    others = {name for each in hca.ports for name in each.netdevs} - own
+def with_ports(hca: Hca, ports: Sequence[Port]) -> Hca:
+    """The HCA with these of its ports, without the netdevs of the others."""
+    own = {name for port in ports for name in port.netdevs}
+    others = {name for port in hca.ports for name in port.netdevs} - own
     others |= {name for n in hca.netdevs if n.name in others for name in n.altnames}
     return replace(
         hca,
-        ports=(port,),
+        ports=tuple(ports),
         netdevs=tuple(netdev for netdev in hca.netdevs if netdev.name not in others),
         pf_names=tuple(name for name in hca.pf_names if name not in others),
     )

@@ -6,14 +6,14 @@ does not count. A resource takes an HCA if any of its sets takes it; most resour
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from rdma_dp.config import Resource, Selectors, Traits
 from rdma_dp.config.values.matchers import Matcher
 from rdma_dp.inventory.hardware import Hca, Inventory, Port
 from rdma_dp.inventory.verdicts import Code, MismatchCode, NoInterface
-from rdma_dp.sharing.fitting_ports import fitting_ports
+from rdma_dp.sharing.fitting_ports import fitting_ports, with_ports
 from rdma_dp.sharing.traits import TRAITS, Trait
 from rdma_dp.text import Values, few, grouped
 
@@ -83,7 +83,7 @@ class HcaVerdict:
     @property
     def taken(self) -> Hca:
         """The HCA as the resource takes it, with the ports that the selectors fit."""
-        return self.hca if self.ports is None else replace(self.hca, ports=self.ports)
+        return self.hca if self.ports is None else with_ports(self.hca, self.ports)
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:

@@ -98,7 +98,7 @@ def not_taken(node: NodeView) -> Iterator[Finding]:
     are not reported.
     """
     taken = {hca.name for pool in node.pools for hca in pool.hcas}
-    kinds = {_kind(hca): pool for pool in node.pools for hca in pool.hcas}
+    kinds = {_kind(v.hca): pool for pool in node.pools for v in pool.selection.verdicts if v.chosen}
     excluded = _excluded(node)
     unused = [hca for hca in node.inventory.hcas if hca.shareable and hca.name not in taken]
     for hca in unused:
@@ -120,7 +120,7 @@ def not_taken(node: NodeView) -> Iterator[Finding]:
 def _kind(hca: Hca) -> tuple[object, ...]:
     function = hca.function
     id_ = (function.vendor, function.device) if function else (None, hca.name)
-    return (*id_, hca.function_type, frozenset(hca.link_types))
+    return (*id_, hca.function_type, hca.link_types)
 
 
 def _excluded(node: NodeView) -> set[str]:

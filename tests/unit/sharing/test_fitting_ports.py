@@ -1,10 +1,11 @@
 """The ports that the selectors fit: health, warnings and variables are those of these ports."""
 
+import json
 from typing import Any
 
 import pytest
 
-from rdma_dp.config import EnvForm
+from rdma_dp.config import EnvForm, parse
 from rdma_dp.inventory.hardware import Hca, NetDevice, PciFunction, Port
 from rdma_dp.inventory.verdicts import UnhealthyCode
 from rdma_dp.sharing.advice import resource_warnings
@@ -93,6 +94,27 @@ def test_the_port_that_is_down_makes_the_slots_unhealthy() -> None:
     assert group.health.reason.text == "no ACTIVE port: mlx4_0 port 2 is DOWN"
     assert "no active port: mlx4_0 port 2 is DOWN" in resource_warnings(down.selection, SYSTEM)
     assert (up.all_healthy, resource_warnings(up.selection, SYSTEM)) == (True, ())
+
+
+def test_a_resource_of_one_link_type_mixes_none() -> None:
+    infiniband = hca(
+        1,
+        device="1003",
+        ports=(Port(1, "ACTIVE", "LinkUp", "InfiniBand", 40.0, ("ib1",)),),
+        netdevs=(NetDevice("ib1", "infiniband"),),
+    )
+    found = pool(VPI, infiniband, of=resource(linkTypes=["infiniband"]))
+    assert {hca.link_types for hca in found.hcas} == {("infiniband",)}
+
+
+def test_any_set_of_selectors_can_mean_a_port() -> None:
+    sets = [{"ifNames": ["eth2"]}, {"vendors": ["8086"]}]
+    entry = {"resourceName": "a", "rdmaHcaMax": 1, "selectors": sets}
+    (several,) = parse(json.dumps({"configList": [entry]})).config.config_list
+    assert pool(VPI, of=several).selection.ports == {"mlx4_0": (2,)}
+    entry["selectors"] = [*sets, {"ifNames": ["ib0"]}]
+    (both,) = parse(json.dumps({"configList": [entry]})).config.config_list
+    assert pool(VPI, of=both).selection.ports == {}
 
 
 def test_a_vf_has_all_ports_by_the_names_of_its_pf() -> None:
