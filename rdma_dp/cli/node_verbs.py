@@ -35,7 +35,7 @@ def topo(options: argparse.Namespace) -> int:
     """Draw the node: NUMA nodes, PCIe switches, GPUs and HCAs, and the distances between them."""
     from rdma_dp.discovery.pcie_topology import read_topology
     from rdma_dp.render.topology.pcie_tree import View
-    from rdma_dp.sharing.selection import choices, select
+    from rdma_dp.sharing.selection import choices, ports_taken, select
 
     loaded = loaded_config(found_config(options.config)) if options.config else None
     if options.config and loaded is None:
@@ -43,8 +43,9 @@ def topo(options: argparse.Namespace) -> int:
     source = _source(options)
     inventory = source.scan()
     resources = loaded.config.config_list if loaded else ()
-    chosen = choices(select(inventory, resource) for resource in resources)
-    view = View(read_topology(source.host, inventory), inventory, chosen)
+    selections = [select(inventory, resource) for resource in resources]
+    topology = read_topology(source.host, inventory)
+    view = View(topology, inventory, choices(selections), ports_taken(selections))
     if options.output == "json":
         from rdma_dp.render import json_documents
 

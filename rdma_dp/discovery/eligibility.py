@@ -42,7 +42,7 @@ def with_verdict(sources: Sources, hca: Hca, netns_mode: str | None) -> Hca:
         or _without_verbs(sources, hca)
         or management
         or _raw_ethernet(sources, hca)
-        or _faulty_node(hca)
+        or _faulty_node(hca, stale=sources.char_devices.stale)
         or (_EXCLUSIVE_NETNS if netns_mode == "exclusive" else None)
     )
     return replace(hca, ineligible=ineligible, suspicion=suspicion)
@@ -63,10 +63,11 @@ def _unusable_name(hca: Hca) -> Ineligible | None:
     )
 
 
-def _faulty_node(hca: Hca) -> Ineligible | None:
+def _faulty_node(hca: Hca, *, stale: bool) -> Ineligible | None:
     if hca.uverbs is None or hca.uverbs.fault is None:
         return None
-    return Ineligible(IneligibleCode.UVERBS_NODE, hca.uverbs.fault)
+    code = IneligibleCode.STALE_MOUNT if stale else IneligibleCode.UVERBS_NODE
+    return Ineligible(code, hca.uverbs.fault)
 
 
 def _without_verbs(sources: Sources, hca: Hca) -> Ineligible | None:

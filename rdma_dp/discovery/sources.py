@@ -4,6 +4,7 @@ import stat
 from collections import defaultdict
 
 from rdma_dp.discovery.char_devices import read_char_devices
+from rdma_dp.discovery.driver_nodes import read_driver_nodes
 from rdma_dp.discovery.netdevs import NetLink, NetLinks
 from rdma_dp.discovery.pci_functions import Functions, Parent, parent_of
 from rdma_dp.host.files import Host, HostError
@@ -21,6 +22,7 @@ class Sources:
         self.links = NetLinks(host)
         self.char_devices = read_char_devices(host)
         self.parents = _parents_of_hcas(host)
+        self.driver_nodes = read_driver_nodes(host, self.parents)
         self._hca_of_netdev = {
             netdev: device.name
             for device in netlink.devices.values()

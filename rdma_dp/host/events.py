@@ -24,6 +24,8 @@ _SUBSYSTEMS = (
     "infiniband",
     "infiniband_verbs",
     "infiniband_mad",
+    "hfi1_user",
+    "ipath",
     "misc",
     "net",
     "pci",

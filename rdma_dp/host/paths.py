@@ -3,6 +3,8 @@
 CLASS_INFINIBAND = "sys/class/infiniband"
 CLASS_VERBS = "sys/class/infiniband_verbs"
 CLASS_MAD = "sys/class/infiniband_mad"
+CLASS_HFI1 = "sys/class/hfi1_user"
+CLASS_IPATH = "sys/class/ipath"
 CLASS_NET = "sys/class/net"
 RDMA_CM = "sys/class/misc/rdma_cm"
 PCI_DEVICES = "sys/bus/pci/devices"
@@ -22,3 +24,4 @@ NVIDIA_VERSION = "proc/driver/nvidia/version"
 NVIDIA_GPUS = "proc/driver/nvidia/gpus"
 RDMA_CM_SETTINGS = "sys/kernel/config/rdma_cm"  # configfs: one directory per HCA, if created
 DEV = "dev"
+DEV_INFINIBAND = "dev/infiniband"

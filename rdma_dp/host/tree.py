@@ -31,6 +31,9 @@ class Status(Protocol):
     @property
     def st_ino(self) -> int: ...  # noqa: D102
 
+    @property
+    def st_nlink(self) -> int: ...  # noqa: D102
+
 
 class Tree(Protocol):
     """Files below one root."""

@@ -37,6 +37,7 @@ class IneligibleCode(Code):
     NVLINK_SWITCH_MANAGEMENT = "nvlink-switch-management", "management function of an NVLink switch"
     SWITCHDEV = "switchdev", "the function is in switchdev mode: raw Ethernet only, no GIDs"
     UVERBS_NODE = "uverbs-node", "the node in /dev/infiniband is missing or is another device"
+    STALE_MOUNT = "stale-mount", "the mount of /dev/infiniband is a directory that was deleted"
     NETNS_EXCLUSIVE = "netns-exclusive", "RDMA network namespaces are in exclusive mode"
 
 
@@ -47,6 +48,17 @@ class SuspicionCode(Code):
         "maybe-nvlink-switch-management",
         "it may be a management function of an NVLink switch: its VPD cannot be read",
     )
+
+
+class NoInterfaceCode(Code):
+    """Why an HCA has no network interface that selectors could compare."""
+
+    OTHER_NETNS = "interface-in-other-netns", "the interface is in another network namespace"
+    NOT_HOST_NETNS = (
+        "not-in-host-netns",
+        "no interface of the node is in this network namespace: no hostNetwork",
+    )
+    MODULE = "interface-module-not-loaded", "the module that makes the interface is not loaded"
 
 
 class UnusedCode(Code):
@@ -117,6 +129,23 @@ class Suspicion:
 
     code: SuspicionCode
     text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class NoInterface:
+    """Why an HCA has no network interface here; `remedy` is a command that changes that."""
+
+    code: NoInterfaceCode
+    text: str
+    remedy: str | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether there is an interface, but in another network namespace."""
+        return self.code is not NoInterfaceCode.MODULE
 
     def __str__(self) -> str:
         return self.text

@@ -109,6 +109,13 @@ def port_text(port: Port) -> Text:
     return Text.assemble(state, f" {layer}{rate}")
 
 
+def ports_text(numbers: Sequence[int]) -> str:
+    """The ports of an HCA that a resource takes: " port 2"; "" if it takes all."""
+    if not numbers:
+        return ""
+    return f" port{'s' * (len(numbers) > 1)} {' and '.join(map(str, numbers))}"
+
+
 def _ineligible_table(hcas: Sequence[Hca]) -> Table:
     names = grouped((hca.name, str(hca.ineligible)) for hca in hcas)
     table = plain_table("NOT SHARED", "WHY")

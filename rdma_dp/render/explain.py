@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from rdma_dp.inventory.hardware import Port
 from rdma_dp.inventory.verdicts import Ineligible
 from rdma_dp.render.dry_run import heading
 from rdma_dp.sharing.pool import Pool
@@ -33,13 +34,15 @@ def _resource(pool: Pool) -> Iterator[RenderableType]:
         yield Text("  no RDMA device on this node", "red")
         return
     yield Padding(_table(verdicts), (0, 0, 0, 2))
+    if not pool.resource.management:
+        yield Padding(Text("containers get no umad and issm: management is false"), (0, 0, 0, 2))
     unset = ", ".join(unset_selectors(pool.resource.selector_sets))
     if unset:
         yield Padding(Text(f"not set: {unset}", "dim"), (0, 0, 0, 2))
 
 
-Explanation = tuple[bool, Ineligible | None, tuple[Comparison, ...]]
-"""Whether the HCA is chosen, why it cannot be shared, and the comparison of each selector."""
+Explanation = tuple[bool, Ineligible | None, tuple[Comparison, ...], tuple[Port, ...] | None]
+"""Whether the HCA is chosen, why not, the comparison of each selector, and the ports that fit."""
 
 
 def _table(verdicts: Sequence[HcaVerdict]) -> Table:
@@ -58,15 +61,18 @@ def _table(verdicts: Sequence[HcaVerdict]) -> Table:
 
 
 def _explained(verdict: HcaVerdict) -> Explanation:
-    return verdict.chosen, verdict.hca.ineligible, verdict.comparisons
+    return verdict.chosen, verdict.hca.ineligible, verdict.comparisons, verdict.ports
 
 
 def _rows(explanation: Explanation) -> Iterator[tuple[Text, ...]]:
-    chosen, ineligible, comparisons = explanation
+    chosen, ineligible, comparisons, ports = explanation
     if ineligible is not None:
         yield _NO, Text("can be shared"), Text(), Text(ineligible.text, "red")
     for each in comparisons:
         yield _row(each)
+    if chosen and ports is not None:
+        numbers = ", ".join(str(port.number) for port in ports)
+        yield _YES, Text("(ports that fit)", "dim"), Text(), Text(numbers, "green")
     if not comparisons and chosen:
         yield _YES, Text("(none)", "dim"), Text(), Text()
 

@@ -32,7 +32,8 @@ class Grant:
     """What one container gets: HCAs, and rdma_cm, which all HCAs share.
 
     `full_name` is the resource's name with its prefix ("rdma/hca"), `name` is the part after the
-    slash, and `env` maps the names of further variables to the form of their values.
+    slash, and `env` maps the names of further variables to the form of their values. `management`
+    is whether umad and issm are among the devices.
     """
 
     full_name: str
@@ -40,14 +41,19 @@ class Grant:
     env: Mapping[str, EnvForm]
     hcas: tuple[Hca, ...]
     rdma_cm: CharDevice | None
+    management: bool = True
 
     @property
     def devices(self) -> tuple[str, ...]:
         """The paths of the device nodes, sorted; host and container use the same paths."""
-        found = {device.path for hca in self.hcas for device in usable_devices(hca)}
+        found = {device.path for hca in self.hcas for device in self.devices_of(hca)}
         if self.rdma_cm is not None:
             found.add(self.rdma_cm.path)
         return tuple(sorted(found))
+
+    def devices_of(self, hca: Hca) -> tuple[CharDevice, ...]:
+        """The character devices of an HCA that the container gets: those that it can use."""
+        return tuple(device for device in wanted_devices(hca, self.management) if device.usable)
 
     @property
     def envs(self) -> Mapping[str, str]:
@@ -80,9 +86,10 @@ _FORMS: Mapping[EnvForm, Callable[[Sequence[Hca]], str]] = MappingProxyType(
 )
 
 
-def usable_devices(hca: Hca) -> tuple[CharDevice, ...]:
-    """The HCA's character devices that a container can use."""
-    return tuple(device for device in hca.char_devices if device.usable)
+def wanted_devices(hca: Hca, management: bool) -> tuple[CharDevice, ...]:
+    """The HCA's character devices for a container; umad and issm only with `management`."""
+    left_out = () if management else hca.management_nodes
+    return tuple(device for device in hca.char_devices if device not in left_out)
 
 
 def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
@@ -132,7 +139,8 @@ def granted(pool: Pool, groups: Iterable[SlotGroup]) -> Grant:
     """The grant for a container that has a slot of each of these slot groups."""
     hcas, resource = hcas_of(groups), pool.resource
     rdma_cm = pool.rdma_cm if hcas and pool.rdma_cm is not None and pool.rdma_cm.usable else None
-    return Grant(resource.full_name, resource.resource_name, resource.env, hcas, rdma_cm)
+    name, env, management = resource.resource_name, resource.env, resource.management
+    return Grant(resource.full_name, name, env, hcas, rdma_cm, management)
 
 
 def _is_unknown(pool: Pool, group: SlotGroup | None) -> bool:

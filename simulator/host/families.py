@@ -11,6 +11,26 @@ from simulator.host.manifest import Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class DriverNode:
+    """The character device that a driver makes of each unit, and the HCA's name before the unit.
+
+    `others` are the nodes for all units together, with their minors.
+    """
+
+    subsystem: str
+    prefix: str
+    hca: str
+    mode: int
+    first_minor: int = 0
+    others: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def unit(self, name: str) -> int | None:
+        """The unit of an HCA that has its first name."""
+        number = name.removeprefix(self.hca)
+        return int(number) if name.startswith(self.hca) and number.isdecimal() else None
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """What the HCAs of one driver have in common.
 
@@ -26,6 +46,7 @@ class Family:
     auxiliary: tuple[str, str] | None = None
     attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     abi: int = 1
+    driver_node: DriverNode | None = None
 
 
 _MELLANOX = MappingProxyType({"hca_type": "MT{mt}", "hw_rev": "0", "board_id": "MT_000000{mt}"})
@@ -54,6 +75,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             None,
             {"hw_rev": "11", "board_id": "HFI Adapter 100 Series"},
             abi=2,
+            driver_node=DriverNode("hfi1_user", "hfi1_", "hfi1_", 0o666),
         ),
         "ib_qib": Family(
             "ib_qib",
@@ -62,6 +84,9 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             None,
             {"hca_type": "InfiniPath_QLE7342", "hw_rev": "2", "board_id": "InfiniPath_QLE7342"},
             abi=2,
+            driver_node=DriverNode(
+                "ipath", "ipath", "qib", 0o600, 1, {"ipath": 0, "ipath_diagpkt": 127}
+            ),
         ),
         "erdma": Family("erdma", "iw", "1.0.0"),
         "rxe": Family("rdma_rxe", "roce", abi=2),
@@ -82,6 +107,7 @@ _DRIVERS: Mapping[str, str] = MappingProxyType(
         "8086:159b": "ice",
         "8086:37d0": "i40e",
         "8086:24f0": "hfi1",
+        "434e": "hfi1",
         "8086:15bb": "e1000e",
         "1077:7322": "ib_qib",
         "1d0f:efa2": "efa",

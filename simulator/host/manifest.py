@@ -104,9 +104,10 @@ class Hca(Item):
     """An RDMA device.
 
     `driver` is needed without a PCI function ("rxe", "siw", "erdma"). `uverbs` and `umad` (one
-    number per port) are numbers, "auto" for the next free ones, or "none". `abi` is not Linux's ABI
-    of uverbs. `smi_of` makes it the SMI companion of a multi-plane HCA: without uverbs, and with
-    the issm of that HCA.
+    number per port) are numbers, "auto" for the next free ones, or "none". `abi` is an ABI of
+    uverbs that is not Linux's. `smi_of` makes it the SMI companion of a multi-plane HCA: it has no
+    uverbs, and it has the issm instead of that HCA. `unit` is the driver's number of an hfi1 or qib
+    HCA that was renamed.
     """
 
     driver: str | None = None
@@ -117,6 +118,7 @@ class Hca(Item):
         "auto"
     )
     issm: bool | None = None
+    unit: Number | None = None
     smi_of: Name | None = None
     abi: Number | None = None
     ports: Annotated[dict[Annotated[int, Field(ge=1, le=254)], Port], _ShortForm] = {1: Port()}
@@ -127,7 +129,8 @@ class Net(Item):
 
     `under` puts it below a child of its PCI function (virtio0). `child_of` makes it an IPoIB child
     of another netdev, on the partition `pkey`, or, with the type "ether", a VLAN, macvlan or ipvlan
-    on top of it. `switch_id` with a port name such as pf0vf1 makes it a representor.
+    on top of it. `switch_id` with a port name such as pf0vf1 makes it a representor. `elsewhere`
+    puts it into another network namespace.
     """
 
     type: Literal["ether", "infiniband"] | None = None
@@ -140,6 +143,7 @@ class Net(Item):
     under: InsidePath | None = None
     child_of: NetName | None = None
     pkey: str | None = None
+    elsewhere: bool = False
 
     @property
     def carries_a_port(self) -> bool:

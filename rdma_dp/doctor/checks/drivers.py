@@ -61,8 +61,11 @@ def modules(node: NodeView) -> Iterator[Finding]:
 
 def _is_useful(node: NodeView, module: str) -> bool:
     """Management and rdma_cm support InfiniBand and Ethernet ports (kernel include/rdma/ib_verbs.h,
-    rdma_cap_ib_mad, rdma_cap_ib_cm, rdma_cap_iw_cm). Ports of EFA are neither.
+    rdma_cap_ib_mad, rdma_cap_ib_cm, rdma_cap_iw_cm). Ports of EFA are neither. A config can switch
+    management off.
     """
+    if module == "ib_umad" and not node.management:
+        return False
     ports = (port for hca in node.inventory.hcas for port in hca.ports)
     return module not in _NEEDED_FOR or any(p.link_layer in _LINK_LAYERS for p in ports)
 

@@ -35,19 +35,17 @@ def ports(node: NodeView) -> Iterator[Finding]:
     netdev is down.
 
     The check fails if no HCA of a resource has an ACTIVE port. It warns if another HCA of the
-    resource has one, because a pod may get the HCA that is down. Without a config it checks all
-    HCAs. An HCA in no resource may be down on purpose, such as a spare port for storage. It is
-    reported only if its port is INIT, which means a missing subnet manager.
+    resource has one, because a pod may get the HCA that is down. Only ports that the resource's
+    selectors fit count. Without a config it checks all HCAs. An HCA in no resource may be down on
+    purpose, such as a spare port for storage. It is reported only if its port is INIT, which means
+    a missing subnet manager.
 
     The command depends on the HCA: `mlxlink` is for PFs of mlx5 only. For a VF or SF the command is
     for the link of its PF. For InfiniBand VFs that are down although their PF is ACTIVE see
     hca-ib-vfs.
     """
-    reported = without_active_port(node)
-    for hca in node.inventory.hcas:
-        if hca.name in reported:
-            judge = fail if reported[hca.name] else warn
-            yield from _inactive(node.inventory, hca, judge)
+    for hca, alone in without_active_port(node):
+        yield from _inactive(node.inventory, hca, fail if alone else warn)
     concerned = node.concerned
     active = [hca for hca in concerned if any(port.state == "ACTIVE" for port in hca.ports)]
     if concerned:

@@ -58,10 +58,9 @@ def ib_vfs(node: NodeView) -> Iterator[Finding]:
 
     The check fails if no HCA of a resource has an ACTIVE port, and warns otherwise.
     """
-    reported = without_active_port(node)
-    for hca in node.inventory.hcas:
-        judge = fail if reported.get(hca.name) else warn
-        for port in hca.ports if hca.name in reported else ():
+    for hca, alone in without_active_port(node):
+        judge = fail if alone else warn
+        for port in hca.ports:
             if unserved(node.inventory, hca, port):
                 evidence, commands = _cause(node, hca, port)
                 yield judge(

@@ -4,9 +4,9 @@ This is the one place that chooses a tool by the family of the HCA and by the ty
 so that no check suggests a tool that the HCA does not have.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-from rdma_dp.inventory.hardware import FunctionType, Hca, Inventory, Port
+from rdma_dp.inventory.hardware import FunctionType, Hca, Inventory, Port, natural_key
 from rdma_dp.inventory.pci_ids import MELLANOX
 from rdma_dp.node.view import NodeView
 from rdma_dp.sharing.health import has_active_port, links_down
@@ -49,21 +49,22 @@ def pf_of(inventory: Inventory, hca: Hca) -> Hca | None:
     return next((pf for pf in pfs if pf.function and pf.function.address == address), None)
 
 
-def without_active_port(node: NodeView) -> Mapping[str, bool]:
-    """The HCAs to report because no port is ACTIVE, by name, and whether no other HCA serves.
+def without_active_port(node: NodeView) -> tuple[tuple[Hca, bool], ...]:
+    """The HCAs to report because no port is ACTIVE, each with whether no other HCA serves.
 
-    The value is True if no HCA of a resource, or of the node without a config, has an ACTIVE port.
-    An HCA in no resource counts only if a port is INIT: it has a link.
+    That is True if no HCA of a resource, or of the node without a config, has an ACTIVE port. An
+    HCA has the ports that a resource's selectors fit, so it can be there twice. An HCA in no
+    resource counts only if a port is INIT: it has a link.
     """
     groups = [pool.hcas for pool in node.pools] if node.config.config else [node.concerned]
     alone = {hca.name for group in groups if not any(map(has_active_port, group)) for hca in group}
-    concerned = {hca.name for hca in node.concerned}
-    dark = (hca for hca in node.inventory.hcas if not _is_active(hca))
-    return {
-        hca.name: hca.name in alone
-        for hca in dark
-        if hca.name in concerned or (hca.shareable and _is_initialized(hca))
-    }
+    taken = dict.fromkeys(hca for group in groups for hca in group)
+    names = {hca.name for hca in taken}
+    others = (h for h in node.inventory.hcas if h.shareable and h.name not in names)
+    dark = [hca for hca in taken if not _is_active(hca)]
+    dark += [hca for hca in others if _is_initialized(hca)]
+    dark.sort(key=lambda hca: natural_key(hca.name))
+    return tuple((hca, hca.name in alone) for hca in dark)
 
 
 def _is_initialized(hca: Hca) -> bool:

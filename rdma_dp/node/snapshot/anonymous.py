@@ -102,6 +102,7 @@ def _contents(contents: Contents, pseudonyms: Pseudonyms, binary: frozenset[str]
         {path(where): entry(where, found) for where, found in contents.entries.items()},
         {(operation, path(where)): code for (operation, where), code in contents.failures.items()},
         {path(where): pseudonyms.text(target) for where, target in contents.magic_links.items()},
+        frozenset(map(path, contents.deleted)),
     )
 
 

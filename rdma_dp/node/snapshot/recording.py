@@ -99,7 +99,11 @@ class RecordingTree:
             for (operation, path), code in self._failures.items()
             if code != _failure_of(without, operation, path)
         }
-        return Contents(entries, failures, magic)
+        return Contents(entries, failures, magic, self._deleted())
+
+    def _deleted(self) -> frozenset[str]:
+        statuses = self._statuses.items()
+        return frozenset(p for p, s in statuses if stat.S_ISDIR(s.st_mode) and not s.st_nlink)
 
     def _entries(self) -> dict[str, Entry]:
         found: dict[str, Entry] = {p: _entry_of(status) for p, status in self._statuses.items()}

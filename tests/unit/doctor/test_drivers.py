@@ -26,6 +26,14 @@ def test_efa_needs_neither_management_nor_rdma_cm(fresh: Fresh) -> None:
     assert (finding.verdict, finding.evidence) == (Verdict.OK, "loaded: ib_core, ib_uverbs")
 
 
+def test_umad_is_not_missed_where_no_resource_gives_it(fresh: Fresh, tmp_path: Path) -> None:
+    host = fresh(ailing("seed", "not_loaded: [ib_umad]"))
+    entry = "{resourceName: a, rdmaHcaMax: 1, selectors: {vendors: [15b3]}, management: SWITCH}"
+    for switch, verdict in (("false", Verdict.OK), ("true", Verdict.WARN)):
+        file = config(tmp_path, f"configList: [{entry.replace('SWITCH', switch)}]")
+        assert seen("hca-modules", host.root, file).verdict is verdict
+
+
 def test_without_ib_uverbs_nothing_works(fresh: Fresh) -> None:
     result = ill(fresh, "hca-modules", "seed", "not_loaded: [ib_uverbs]")
     assert result.verdict is Verdict.FAIL
