@@ -17,6 +17,7 @@ class Scale:
     changes: int  # of one host's hardware
     restarts: int  # of kubelet, for each registration mode and number of resources
     bursts: int  # of events, of each kind
+    scrapes: int  # of each host's metrics
 
 
 FULL = Scale(
@@ -30,6 +31,7 @@ FULL = Scale(
     changes=200,
     restarts=100,
     bursts=6,
+    scrapes=50,
 )
 QUICK = Scale(
     hcas=(8, 64),
@@ -42,4 +44,5 @@ QUICK = Scale(
     changes=4,
     restarts=4,
     bursts=2,
+    scrapes=3,
 )

@@ -63,7 +63,7 @@ class Workshop:
 
     def __init__(self) -> None:
         self._temporary = scratch("rdma-dp-bench-")
-        self._hosts: dict[int, SimulatedHost] = {}
+        self._hosts: dict[tuple[int, bool], SimulatedHost] = {}
         self._made = 0
 
     def __enter__(self) -> Self:
@@ -99,11 +99,12 @@ class Workshop:
         made.mkdir()
         return made
 
-    def host(self, hcas: int) -> SimulatedHost:
+    def host(self, hcas: int, *, counters: bool = False) -> SimulatedHost:
         """A host with this many HCAs. It has no /dev, so device nodes are not checked."""
-        if hcas not in self._hosts:
-            self._hosts[hcas] = build(generate(hcas), self.directory() / "host")
-        return self._hosts[hcas]
+        if (hcas, counters) not in self._hosts:
+            manifest = generate(hcas, counters=counters)
+            self._hosts[hcas, counters] = build(manifest, self.directory() / "host")
+        return self._hosts[hcas, counters]
 
     def pool(self, sharing: Sharing) -> Pool:
         """The pool of the first resource, made in this process."""
@@ -118,12 +119,15 @@ class Workshop:
         *,
         mode: str = "device-plugins",
         environment: Mapping[str, str] | None = None,
+        metrics: str | None = None,
     ) -> AsyncIterator[Daemon]:
-        """The daemon on `host(sharing.hcas)`.
+        """The daemon on `host(sharing.hcas)`, with counters if it serves metrics at an address.
 
         The context begins when kubelet holds the full list of every resource.
         """
-        command = (*_DAEMON, "--root", str(self.host(sharing.hcas).root), "--registration", mode)
+        root = self.host(sharing.hcas, counters=metrics is not None).root
+        command = (*_DAEMON, "--root", str(root), "--registration", mode)
+        command += ("--metrics", metrics) if metrics else ()
         async with self._run(sharing, command, sharing.complete, environment or {}) as started:
             yield started
 

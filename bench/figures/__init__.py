@@ -20,6 +20,7 @@ from bench.figures.planning import planning
 from bench.figures.prefer import prefer
 from bench.figures.restart import restart
 from bench.figures.scan import scan
+from bench.figures.scrape import scrape
 from bench.figures.specs import specs
 from bench.figures.start import start
 from bench.figures.stop import stop
@@ -35,7 +36,7 @@ FIGURES: Mapping[str, Figure] = MappingProxyType(
         for figure in (
             *(scan, imports, start, allocate, planning, memory),
             *(listing, per_hca, prefer, specs),
-            *(change, restart, stop, burst, idle),
+            *(change, restart, stop, burst, idle, scrape),
         )
     }
 )

@@ -8,7 +8,7 @@ from rdma_dp.config import CountersLevel
 from rdma_dp.inventory.counter_meanings import MEANINGS
 from rdma_dp.inventory.port_counters import PortCounters
 from rdma_dp.monitoring.counter_reader import CounterReader, HcaReading
-from rdma_dp.monitoring.families import counted, counter, gauge
+from rdma_dp.monitoring.families import counter, gauge
 from rdma_dp.sharing.state import NodeState
 
 _PORT = ("device", "port")
@@ -22,7 +22,7 @@ def port_families(state: NodeState, reader: CounterReader) -> Iterator[Metric]:
     if level is CountersLevel.NONE:
         return
     readings = [(hca.name, each) for hca in state.hcas if (each := reader.reading(hca))]
-    yield from _reader(readings, reader)
+    yield from _readings(state, readings, reader)
     ports = [
         ((device, str(number)), counters)
         for device, reading in readings
@@ -50,18 +50,21 @@ def port_families(state: NodeState, reader: CounterReader) -> Iterator[Metric]:
         )
 
 
-def _reader(readings: list[tuple[str, HcaReading]], reader: CounterReader) -> Iterator[Metric]:
+def _readings(
+    state: NodeState, readings: list[tuple[str, HcaReading]], reader: CounterReader
+) -> Iterator[Metric]:
     yield gauge(
         "counters_age_seconds",
         "Age of the counters of the HCA's ports. It grows while they cannot be read.",
         ["device"],
         (((device,), reader.age(reading)) for device, reading in readings),
     )
+    failures = reader.failures.values
     yield counter(
         "counter_read_errors",
         "Counters of the HCA's ports that could not be read, in all readings.",
         ["device"],
-        counted(reader.failures, ((device,) for device, _ in readings)),
+        (((hca.name,), failures.get((hca.name,), 0)) for hca in state.hcas),
     )
 
 

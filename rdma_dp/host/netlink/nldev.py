@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, nla, nlmsg
+from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, nla, nla_base, nlmsg
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.marshal import Marshal
 from pyroute2.netlink.nlsocket import NetlinkSocket
@@ -216,12 +216,7 @@ def counted_queue_pairs(summary: Iterable[Any], dump: Iterable[Any]) -> QueuePai
 
     Kernels before 5.9 omit QPs of inner PID namespaces from the list, but count them in the sum.
     """
-    entries = [
-        entry
-        for message in dump
-        for table in message.get_attrs("RES_QP")
-        for entry in table.get_attrs("ENTRY")
-    ]
+    entries = list(_entries(dump, "RES_QP"))
     users = [entry for entry in entries if entry.get_attr("KERN_NAME") is None]
     owners = Counter(_number(entry.get_attr("PID")) for entry in users)
     nameless = owners.pop(0, 0)
@@ -232,11 +227,16 @@ def counted_queue_pairs(summary: Iterable[Any], dump: Iterable[Any]) -> QueuePai
 def _sum(summary: Iterable[Any]) -> int:
     return sum(
         _number(entry.get_attr("CURR"))
-        for message in summary
-        for table in message.get_attrs("RES_SUMMARY")
-        for entry in table.get_attrs("ENTRY")
+        for entry in _entries(summary, "RES_SUMMARY")
         if entry.get_attr("NAME") == "qp"
     )
+
+
+def _entries(messages: Iterable[Any], name: str) -> Iterator[Any]:
+    """The entries of a nested table. pyroute2 returns bytes for what it cannot parse."""
+    tables = (table for message in messages for table in message.get_attrs(name))
+    entries = (each for t in tables if isinstance(t, nla_base) for each in t.get_attrs("ENTRY"))
+    return (entry for entry in entries if isinstance(entry, nla_base))
 
 
 def _number(value: object) -> int:
@@ -275,12 +275,7 @@ def counters_of(socket: Any, refused: set[tuple[int, int]]) -> Callable[[str, in
 
 def counters_in(answer: Iterable[Any]) -> Mapping[str, int | None]:
     """The counters in an answer by their names. None for a value that is no number."""
-    entries = [
-        entry
-        for message in answer
-        for table in message.get_attrs("STAT_HWCOUNTERS")
-        for entry in table.get_attrs("ENTRY")
-    ]
+    entries = _entries(answer, "STAT_HWCOUNTERS")
     named = [(entry.get_attr("NAME"), entry.get_attr("VALUE")) for entry in entries]
     return {
         name: value if isinstance(value, int) else None

@@ -14,7 +14,7 @@ from tests.paths import REPO
 
 NAMES = (
     *("archive", "snapshot_document", "pseudonyms", "vital_product_data", "config_file"),
-    "netlink_answer",
+    *("netlink_answer", "netlink_counters", "counter_file"),
 )
 
 

@@ -1,6 +1,7 @@
 """One function per parser. Every exception except an RdmaDpError is a fault."""
 
 import gzip
+import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from rdma_dp import config
 from rdma_dp.discovery.vpd import is_switch_management
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.netlink.links import altnames
+from rdma_dp.host.netlink.nldev import StatMarshal, counters_in
+from rdma_dp.inventory.port_counters import RawCounters, interpreted, parsed
 from rdma_dp.node.snapshot import document
 from rdma_dp.node.snapshot.pci_serials import without_serials
 from rdma_dp.node.snapshot.pseudonyms import Pseudonyms
@@ -51,6 +54,20 @@ def config_file(data: bytes) -> None:
 def netlink_answer(data: bytes) -> None:
     """The kernel's answer about a netdev."""
     list(altnames(data))
+
+
+def netlink_counters(data: bytes) -> None:
+    """The kernel's answer about the counters of a port: a header, then any attributes."""
+    header = struct.pack("=IHHII", 16 + len(data), 0x1411, 2, 1, 0)
+    for value in counters_in(list(StatMarshal().parse(header + data))).values():
+        assert value is None or 0 <= value < 2**64
+
+
+def counter_file(data: bytes) -> None:
+    """The content of a counter's file, and a reading with it."""
+    value = parsed(data.decode("utf-8", "replace").strip("\0 \t\r\n"))
+    assert value is None or 0 <= value < 2**64
+    interpreted(RawCounters({"port_xmit_data": value}, {"tx_bytes": value}))
 
 
 def tried(target: Callable[[bytes], None], data: bytes) -> None:

@@ -19,6 +19,7 @@ KEYS = [
     "rdmaDevices", "pciAddresses", "pfNames", "functionTypes", "numaNodes", "exclude",
     "extraSelectors", "slotsPer", "preference", "topology", "deviceInfo", "management",
     "env", "cdi",
+    "metrics", "counters", "minInterval", "pods",
 ]  # fmt: skip
 
 # --- any text, any data ---
@@ -160,6 +161,14 @@ configs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     optional={
         "periodicUpdateInterval": st.integers(0, 10**6),
         "cdi": st.sampled_from(["off", "cri", "annotations", "both"]),
+        "metrics": st.fixed_dictionaries(
+            {},
+            optional={
+                "counters": st.sampled_from(["none", "trouble", "all"]),
+                "minInterval": st.integers(1, 86400),
+                "pods": st.sampled_from(["none", "allocations", "queuePairs"]),
+            },
+        ),
     },
 )
 

@@ -7,11 +7,21 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from rdma_dp.config import CdiMode, ConfigDocument, Health, Resource, Selectors, Traits, json_schema
+from rdma_dp.config import (
+    CdiMode,
+    ConfigDocument,
+    Health,
+    MetricsSettings,
+    Resource,
+    Selectors,
+    Traits,
+    json_schema,
+)
 from rdma_dp.formats.list_limit import MOST_SLOTS
 
 MODELS: list[tuple[type[BaseModel], list[str]]] = [
     (ConfigDocument, []),
+    (MetricsSettings, ["$defs", "MetricsSettings"]),
     (Resource, ["$defs", "Resource"]),
     (Health, ["$defs", "Health"]),
     (Selectors, ["$defs", "Selectors"]),
@@ -58,6 +68,9 @@ def test_it_states_the_limits_that_parse_enforces() -> None:
     assert nodes["numaNodes"]["items"] == {"type": "integer", "minimum": 0, "maximum": 1023}
     assert nodes["slotsPer"]["enum"] == ["resource", "hca"]
     assert nodes["preference"]["enum"] == ["spread", "pack"]
+    assert nodes["counters"]["enum"] == ["none", "trouble", "all"]
+    assert nodes["pods"]["enum"] == ["none", "allocations", "queuePairs"]
+    assert (nodes["minInterval"]["minimum"], nodes["minInterval"]["default"]) == (1, 15)
     assert nodes["cdi"]["anyOf"][0]["enum"] == list(CdiMode)
     assert list(nodes["env"]["patternProperties"].values()) == [{"enum": ["hcas", "ports"]}]
     assert nodes["devices"]["deprecated"] is True

@@ -105,6 +105,14 @@ def test_marks_of_congestion_are_told_and_not_warned_of(sample: Sample) -> None:
     ]
 
 
+def test_counters_of_other_makers_are_judged_as_those_of_nvidia(sample: Sample) -> None:
+    grown = {("bnxt_re0", 1, "to_retransmits"): 3, ("bnxt_re0", 1, "rx_cnp_pkts"): 4}
+    grown[("bnxt_re0", 1, "rx_bytes")] = 5
+    result = judged(sample("bnxt"), Growth(10, True, 5, grown))
+    assert told(result) == ["warn bnxt_re0: port 1 within 10 s: to_retransmits +3"]
+    assert result.remedy == ("rdma statistic show link bnxt_re0/1",)
+
+
 COUNTING = """
 functions:
   0000:3b:00.0:

@@ -94,6 +94,23 @@ def test_a_port_keeps_its_state_while_another_hca_is_away(root: Path) -> None:
     assert text(root / "sys/class/infiniband/mlx5_0/ports/1/state") == "2: INIT"
 
 
+def test_counters_change_and_stay_while_something_else_changes(root: Path) -> None:
+    simulated = host.build(host.load("seed"), root)
+    before = snapshot(root)
+    port = root / "sys/class/infiniband/mlx5_0/ports/1"
+    simulated.set_counters("mlx5_0", 1, {"counters/symbol_error": 1, "hw_counters/np_cnp_sent": 2})
+    simulated.set_counters("mlx5_0", 1, {"counters/symbol_error": 3})
+    simulated.unplug("mlx5_1")
+    assert text(port / "counters/symbol_error") == "3"
+    assert text(port / "hw_counters/np_cnp_sent") == "2"
+    simulated.plug("mlx5_1")
+    nothing = {"counters/symbol_error": None, "hw_counters/np_cnp_sent": None}
+    simulated.set_counters("mlx5_0", 1, nothing)
+    assert snapshot(root) == before
+    with pytest.raises(RdmaDpError, match="mlx5_0 has no port 2"):
+        simulated.set_counters("mlx5_0", 2, {})
+
+
 def test_a_host_turns_into_another(root: Path, tmp_path: Path) -> None:
     simulated = host.build(host.load("damaged"), root)
     for name in ("switchdev", "empty", "gb300"):
