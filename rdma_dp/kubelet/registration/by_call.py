@@ -87,7 +87,7 @@ class DevicePluginsRegistration:
             await self._server.stop()
             self._plugin.forget_streams()
             await self._server.start()
-            # From before the registration on: what happens during it is no less of a loss.
+            # Watched from before the registration on: a new kubelet during it is a loss, too.
             loss = await first_of(self._registered(), self._made_anew(kubelet))
         except (SocketError, grpc.aio.AioRpcError) as error:
             loss = _why_not(error)
@@ -105,7 +105,7 @@ class DevicePluginsRegistration:
         return loss
 
     async def _pause(self, kubelet: Identity) -> None:
-        """Until it is worth another try: soon after a new kubelet's start, else ever later."""
+        """Until the next try: soon after a new kubelet has started, else after a growing delay."""
         if await first_of(self._slept(self._backoff.delay()), self._made_anew(kubelet)):
             self._backoff.reset()
 
@@ -113,7 +113,7 @@ class DevicePluginsRegistration:
         await asyncio.sleep(seconds)
 
     async def _present(self) -> Identity | None:
-        """The kubelet.sock that is there, waited for; None where it is time to give up."""
+        """The identity of kubelet.sock once there is one; None to give up."""
         async for _ in changes(*(watch.changes for watch in self._watches)):
             found = identity(self._kubelet)
             if found is not None:
@@ -124,7 +124,7 @@ class DevicePluginsRegistration:
         raise AssertionError("changes() never ends")
 
     async def _registered(self) -> Loss:
-        """Registers; returns when that is lost again."""
+        """Registers, and returns when the registration is lost."""
         before = self._plugin.streams.value.opened
         await self._registrar.register()
         self._was_registered = True

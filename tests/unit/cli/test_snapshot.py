@@ -48,7 +48,7 @@ def test_every_verb_shows_of_it_what_it_showed_of_the_node(
     config = () if verb in (("discover",), ("topo",)) else ("--config", CONFIG)
     live = rdma_dp(*verb, "--root", sample("dgx-b200"), *config, *output)
     replayed = rdma_dp(*verb, "--root", file, *output)
-    # A directory may be called after somebody: no snapshot tells it.
+    # A directory may have the name of a person: no snapshot keeps it.
     assert (replayed.out, replayed.code) == (live.out.replace(str(CONFIG), CONFIG.name), live.code)
     said = f"rdma-dp: using the config {CONFIG.name} from {file}\n" if config else ""
     assert replayed.err.startswith(said)

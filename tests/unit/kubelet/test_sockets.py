@@ -141,7 +141,7 @@ def test_a_directory_that_is_not_there_has_nothing_stale(directory: Path) -> Non
     assert remove_stale(directory / "missing") == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 async def test_in_a_directory_of_somebody_elses_no_socket_can_be_made_and_none_is_missed(
     directory: Path,
 ) -> None:
