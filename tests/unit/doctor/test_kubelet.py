@@ -166,7 +166,13 @@ ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
         "by plugins-registry: kubelet refused",
         "logs",
     ),
-    "no plugin reports its status": (kubelet.registered, {"sockets": ()}, Verdict.UNKNOWN, "kubelet-plugin", ""),
+    "without a status": (
+        kubelet.registered,
+        {"sockets": ()},
+        Verdict.UNKNOWN,
+        "kubelet-plugin",
+        "",
+    ),
     "kubelet counts fewer": (
         kubelet.counts,
         {"pod_resources": PodResources({NAME: 1})},
