@@ -88,6 +88,8 @@ lock:
 	    -o requirements.lock
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header --upgrade \
 	    -c requirements.lock -o requirements-dev.lock
+	uv pip compile --group build --universal --python-version 3.11 --generate-hashes --no-header \
+	    --upgrade -c requirements-dev.lock -o requirements-build.lock
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -14,3 +14,8 @@ class RdmaDpError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+# What a read of the node or of a directory can fail with. The daemon logs it and tries again.
+# MemoryError: an ENOMEM that Python found first.
+FAILED_READ = (RdmaDpError, OSError, MemoryError)

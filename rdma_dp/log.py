@@ -1,10 +1,11 @@
 """The daemon's log on stderr: one line for each change that matters, as text or as JSON."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+
+from rdma_dp.text import json_text, one_line, shortened
 
 logger = logging.getLogger(__name__)
 
@@ -12,7 +13,7 @@ logger = logging.getLogger(__name__)
 def configure(level: str, form: str) -> None:
     """`level`: debug, info or warning. `form`: text, or json for one object a line."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Json() if form == "json" else logging.Formatter(_TEXT))
+    handler.setFormatter(_Json() if form == "json" else _Text(_TEXT))
     handler.addFilter(_is_news)
     logging.basicConfig(level=level.upper(), handlers=[handler])
 
@@ -25,16 +26,26 @@ def _is_news(record: logging.LogRecord) -> bool:
 _TEXT = "%(asctime)s %(levelname)-7s %(message)s"
 
 
+class _Text(logging.Formatter):
+    """One printable line for each call, so that no text from outside can look like a line of ours.
+
+    The lines of a traceback are joined by "\\n".
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
+
+
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "message": record.getMessage(),
+            "message": shortened(record.getMessage()),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+            line["exception"] = shortened(self.formatException(record.exc_info))
+        return json_text(line)
 
 
 class Notice:

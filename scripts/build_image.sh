@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the image with buildah, or with docker if buildah is not installed.
 #
-#   IMAGE=name:tag  BASE=python:3.12-slim  scripts/build_image.sh
+#   IMAGE=name:tag  BASE=python:3.12-slim@sha256:DIGEST  scripts/build_image.sh
 
 set -eu
 cd "$(dirname "$0")/.."

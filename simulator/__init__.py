@@ -1,4 +1,4 @@
-"""A simulated kubelet and simulated hosts: fakes for the demo, the tests and the benchmark.
+"""A simulated kubelet and simulated hosts for the demo, the tests and the benchmark.
 
 The package rdma_dp does not import them, and they are not in the wheel.
 """

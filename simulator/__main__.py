@@ -1,4 +1,4 @@
-"""`python -m simulator VERB`: simulated hosts and a simulated kubelet, for people and for tests."""
+"""`python -m simulator VERB`: simulated hosts and a simulated kubelet."""
 
 import argparse
 import asyncio

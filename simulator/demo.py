@@ -41,7 +41,7 @@ configList:
 
 _WIDTH = 100  # columns
 
-# Seconds after which the demo fails when an event does not come. It never just waits.
+# Seconds after which the demo fails if an event does not come. It never waits for a fixed time.
 _TIMEOUT = 60.0
 
 

@@ -157,3 +157,12 @@ def hosts(draw: st.DrawFn) -> list[Hca]:
             one = hca(number, functions=found[-1].functions)
         found.append(one)
     return found
+
+
+_odd = st.sampled_from("\x00\x07\t\n\r\x1b\x7f\x85\x9b\u200f\u2028\u202e\u2066\ufeff\ud800\udfff")
+_short_texts = st.text(_odd | st.characters() | st.characters(categories=["Cs"]), max_size=40)
+
+# Texts that kubelet, sysfs, a config or a snapshot can hold; some are very long.
+outside_texts = _short_texts | st.builds(
+    lambda text, times: text * times, _short_texts, st.just(4_000)
+)

@@ -6,6 +6,7 @@ A change carries no state. Observers read the directory again.
 import asyncio
 import errno
 import logging
+import os
 from pathlib import Path
 
 from asyncinotify import Inotify, Mask
@@ -41,6 +42,9 @@ _EVENTS = (
 )
 
 
+_ENDS = Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.IGNORED
+
+
 class DirectoryWatch:
     """Counts the changes of names in one directory. `changes` is the count, for observers."""
 
@@ -56,19 +60,21 @@ class DirectoryWatch:
         while True:
             try:
                 with Inotify() as inotify:
+                    inotify.sync_timeout = 0
                     inotify.add_watch(self.directory, _EVENTS)
                     await self._follow(inotify)
-            except OSError as error:
+            except (OSError, MemoryError) as error:
                 self._say(error)
                 await asyncio.sleep(_UNWATCHED_INTERVAL)
             self._tick()
 
-    def _say(self, error: OSError) -> None:
-        if error.errno == errno.ENOENT:
+    def _say(self, error: OSError | MemoryError) -> None:
+        code = error.errno if isinstance(error, OSError) else errno.ENOMEM
+        if code == errno.ENOENT:
             return  # the directory does not exist yet, which is not an error
         self._notice.set(
-            f"cannot watch {self.directory}: {error.strerror}; reading it every"
-            f" {_UNWATCHED_INTERVAL:.1f} s instead{_USED_UP.get(error.errno or 0, '')}"
+            f"cannot watch {self.directory}: {os.strerror(code or errno.EIO)}; reading it every"
+            f" {_UNWATCHED_INTERVAL:.1f} s instead{_USED_UP.get(code or 0, '')}"
         )
 
     async def _follow(self, inotify: Inotify) -> None:
@@ -79,13 +85,26 @@ class DirectoryWatch:
                 # Not wait_for: before Python 3.12 it loses a cancellation that comes together with
                 # an event, and the end of the daemon causes events.
                 async with asyncio.timeout(self._interval):
-                    event = await inotify.get()
+                    await _readable(inotify.fd)
             except TimeoutError:
                 self._tick()
                 continue
+            # Not `await inotify.get()`: a read that fails would fail again and again in a callback.
+            ended = False
+            while (event := inotify.sync_get()) is not None:
+                ended = ended or bool(event.mask & _ENDS)
             self._tick()
-            if event.mask & (Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.IGNORED):
+            if ended:
                 return
 
     def _tick(self) -> None:
         self.changes.set(self.changes.value + 1)
+
+
+async def _readable(descriptor: int) -> None:
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(descriptor)

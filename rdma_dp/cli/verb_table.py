@@ -7,7 +7,7 @@ are made from the rows. Rows of one group stand together.
 import argparse
 from functools import partial
 
-from rdma_dp.cli import arguments, monitoring_arguments, verbs
+from rdma_dp.cli import arguments, monitoring_arguments, node_verbs, verbs
 from rdma_dp.cli.output import NOT_LOOKED
 from rdma_dp.cli.parsing import Parser, Verb, epilog, verbs_parser
 
@@ -32,7 +32,7 @@ VERBS = [
     Verb(
         "discover",
         NODE,
-        verbs.discover,
+        node_verbs.discover,
         [arguments.add_output, arguments.add_root],
         [
             "rdma-dp discover",
@@ -43,7 +43,7 @@ VERBS = [
     Verb(
         "dry-run",
         NODE,
-        verbs.dry_run,
+        node_verbs.dry_run,
         [
             arguments.add_config,
             partial(arguments.add_output, more=("explain",)),
@@ -59,7 +59,7 @@ VERBS = [
     Verb(
         "doctor",
         NODE,
-        verbs.doctor,
+        node_verbs.doctor,
         [
             arguments.add_config,
             arguments.add_doctor_arguments,
@@ -77,7 +77,7 @@ VERBS = [
     Verb(
         "pods",
         NODE,
-        verbs.pods,
+        node_verbs.pods,
         [
             arguments.add_config,
             monitoring_arguments.add_pods_format,
@@ -93,7 +93,7 @@ VERBS = [
     Verb(
         "topo",
         NODE,
-        verbs.topo,
+        node_verbs.topo,
         [arguments.add_topo_arguments, arguments.add_root],
         [
             "rdma-dp topo",
@@ -104,7 +104,7 @@ VERBS = [
     Verb(
         "cdi",
         NODE,
-        verbs.cdi,
+        node_verbs.cdi,
         [arguments.add_config, arguments.add_root],
         [
             "rdma-dp cdi --config config.json",
@@ -114,7 +114,7 @@ VERBS = [
     Verb(
         "snapshot",
         NODE,
-        verbs.snapshot,
+        node_verbs.snapshot,
         [
             arguments.add_snapshot_arguments,
             arguments.add_config,

@@ -15,7 +15,7 @@ from rdma_dp.config.models import (
     Resource,
     SlotsPer,
 )
-from rdma_dp.config.problems import ConfigError, ConfigMissing, Problem
+from rdma_dp.config.problems import ConfigError, ConfigMissing, ConfigUnreadable, Problem
 from rdma_dp.config.selectors import Selectors, Traits, compiled, value_for
 from rdma_dp.config.syntax import MAX_BYTES
 
@@ -48,4 +48,5 @@ __all__ = [
     "Problem",
     "ConfigError",
     "ConfigMissing",
+    "ConfigUnreadable",
 ]

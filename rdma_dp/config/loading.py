@@ -5,7 +5,10 @@ one spelling that the models know, with warnings), and the models, which are
 strict, with the rules between their fields. Every problem is reported in one go.
 """
 
+import errno
+import os
 import re
+import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +19,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from rdma_dp.config import foreign, manifests, rules, syntax
 from rdma_dp.config.embedded import Embedded
 from rdma_dp.config.models import NO_DEFAULTS, Config, ConfigDocument, Defaults
-from rdma_dp.config.problems import ConfigError, ConfigMissing, Problem
+from rdma_dp.config.problems import ConfigError, ConfigMissing, ConfigUnreadable, Problem
 from rdma_dp.config.spelling import tidy
 from rdma_dp.config.validation_errors import problems_of
 
@@ -38,14 +41,30 @@ def load(path: Path, defaults: Defaults = NO_DEFAULTS) -> Loaded:
 
 
 def read(path: Path) -> bytes:
-    """What a config file holds, as far as it can be one. Raises ConfigMissing or ConfigError."""
+    """What a config file holds, as far as it can be one.
+
+    Raises ConfigMissing, ConfigUnreadable when a read fails, and ConfigError for anything that is
+    not a regular file: reading a FIFO, for example, can take for ever.
+    """
     try:
-        with path.open("rb") as file:
-            return file.read(syntax.MAX_BYTES + 1)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            _check_kind(os.fstat(descriptor).st_mode)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(syntax.MAX_BYTES + 1)
+        finally:
+            os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigMissing("there is no such file") from None
-    except OSError as error:
-        raise ConfigError([Problem("", f"cannot be read: {error.strerror}")]) from error
+    except (OSError, MemoryError) as error:
+        raise ConfigUnreadable(getattr(error, "strerror", None) or "no memory is left") from error
+
+
+def _check_kind(mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise ConfigError([Problem("", f"cannot be read: {os.strerror(errno.EISDIR)}")])
+    if not stat.S_ISREG(mode):
+        raise ConfigError([Problem("", "is not a regular file", "write the config to a file")])
 
 
 def parse_bytes(content: bytes, defaults: Defaults = NO_DEFAULTS) -> Loaded:

@@ -21,6 +21,7 @@ from rdma_dp.config.types import (
     ConfigModel,
     Flag,
     Interface,
+    Management,
     OneOrSeveral,
     ResourceName,
     ResourcePrefix,
@@ -169,6 +170,7 @@ class Resource(ConfigModel):
         examples=[{"NCCL_IB_HCA": "hcas", "UCX_NET_DEVICES": "ports"}],
         json_schema_extra={"additionalProperties": False},
     )
+    management: Management = True
     health: Health = Field(
         default_factory=Health,
         description="When the slots of the resource are Healthy.",

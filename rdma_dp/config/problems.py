@@ -1,11 +1,11 @@
 """Problems of a config. Each has its place, so that all of them can be reported at once."""
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.text import json_text
 
 Location = tuple[str | int, ...]  # keys and list positions, from the top: ("configList", 0, ...)
 
@@ -50,6 +50,13 @@ class ConfigMissing(ConfigError):  # noqa: N818 (not an error yet: the daemon wa
         super().__init__([Problem("", message, 'a config begins with {"configList": [...]}')])
 
 
+class ConfigUnreadable(ConfigError):  # noqa: N818 (as ConfigMissing)
+    """The file cannot be read now, which says nothing about its content. The daemon waits."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__([Problem("", f"cannot be read: {reason}")])
+
+
 class InvalidValue(ValueError):  # noqa: N818 (raised by the validator of one value)
     """A value that cannot be used. `message` is the reason, `hint` what to write instead."""
 
@@ -81,9 +88,7 @@ def path_of(location: Location) -> str:
 def shown(value: object) -> str:
     """A value of a config as one short printable line, quoted as in JSON."""
     if isinstance(value, str):
-        text = json.dumps(value[:_LONGEST_SHOWN]).replace(
-            "\x7f", "\\u007f"
-        )  # JSON does not escape it
+        text = json_text(value[:_LONGEST_SHOWN], ascii_only=True)
         return text + ("..." if value[_LONGEST_SHOWN:] else "")
-    text = json.dumps(value)
+    text = json_text(value, ascii_only=True)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

@@ -12,7 +12,7 @@ from rdma_dp.config.problems import Location, Problem, path_of
 from rdma_dp.config.selector_rules import Entry, given
 from rdma_dp.config.syntax import flag, number
 from rdma_dp.config.values.kubernetes import DEFAULT_PREFIX
-from rdma_dp.formats.list_limit import MESSAGE_LIMIT, MOST_SLOTS, most_slots
+from rdma_dp.formats.list_limit import MEMORY_LIMIT, MESSAGE_LIMIT, MOST_SLOTS, memory, most_slots
 from rdma_dp.formats.names import DEVICE_INFO_END, hcas_variable
 from rdma_dp.formats.slot_ids import LONGEST_KEY, PCI_KEY
 
@@ -41,6 +41,7 @@ def warnings(data: object) -> Iterator[Problem]:
         selector_rules.forms_fit,
         only_with_slots_per_hca,
         variables_differ,
+        lists_fit_memory,
     ):
         yield from rule(_entries(data))
 
@@ -57,6 +58,19 @@ def names_differ(entries: list[Entry]) -> Iterator[Problem]:
                 "{...}]; for two resources, choose another name, or another resourcePrefix",
             )
         first.setdefault(full_name, place)
+
+
+def lists_fit_memory(entries: list[Entry]) -> Iterator[Problem]:
+    """All lists together fit into the memory that the manifests allow."""
+    sizes = [number(entry.get("rdmaHcaMax")) for _, entry in entries]
+    slots = sum(size for size in sizes if isinstance(size, int) and size <= MOST_SLOTS)
+    if memory(slots) > MEMORY_LIMIT:
+        yield Problem(
+            path_of(("configList",)),
+            f"{slots} slots need about {memory(slots) >> 20} MiB of memory, and the manifests of"
+            f" rdma-dp allow {MEMORY_LIMIT >> 20} MiB",
+            "lower rdmaHcaMax, or raise resources.limits.memory",
+        )
 
 
 def slots_fit(entries: list[Entry]) -> Iterator[Problem]:

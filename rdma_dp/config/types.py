@@ -110,6 +110,16 @@ Slots = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_SLOTS}),
 ]
 Flag = Annotated[bool, Strict(), BeforeValidator(syntax.flag)]
+
+Management = Annotated[
+    Flag,
+    Field(
+        description="Whether containers get the umad and issm nodes of their HCAs, as in the Go "
+        "plugin. With them a container can send management packets to the fabric. Management tools "
+        "(ibstat, perfquery, opensm) need them; verbs, rdma_cm, MPI and NCCL do not.",
+        examples=[False],
+    ),
+]
 Text = Annotated[
     str,
     Strict(),

@@ -13,7 +13,15 @@ from rdma_dp import config
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Latest, first_of
 from rdma_dp.aio.threads import in_thread
-from rdma_dp.config import NO_DEFAULTS, Config, ConfigError, ConfigMissing, Defaults, Loaded
+from rdma_dp.config import (
+    NO_DEFAULTS,
+    Config,
+    ConfigError,
+    ConfigMissing,
+    ConfigUnreadable,
+    Defaults,
+    Loaded,
+)
 from rdma_dp.log import Notice
 from rdma_dp.metrics import ConfigFacts
 
@@ -22,6 +30,9 @@ logger = logging.getLogger(__name__)
 # Seconds without a change after which a file counts as complete: an editor writes in pieces.
 # kubelet replaces a mounted ConfigMap at once, by a symbolic link.
 _STEADY = 0.1
+
+# Seconds after which the log reports that a read hangs, as on a network file system that is gone.
+_SLOW = 10.0
 
 # What the file holds at one moment, or why it cannot be read. It is read once, so that the bytes
 # that were compared are the bytes that are parsed.
@@ -54,11 +65,11 @@ class ConfigFile:
         self._demands.set(self._demands.value + 1)
 
     async def first(self) -> Config:
-        """The first config; waits while there is no file. Raises ConfigError when it is wrong."""
+        """The first config; waits for one that can be read. Raises ConfigError when it is wrong."""
         while True:
             try:
                 return self._accepted(await self._next_reading())
-            except ConfigMissing as missing:
+            except (ConfigMissing, ConfigUnreadable) as missing:
                 self._say(logging.WARNING, missing, "waiting for a config")
             except ConfigError:
                 if _compared(await self._steady_content()) == self._seen:
@@ -86,7 +97,7 @@ class ConfigFile:
             self._read_at = (self._watch.changes.value, self._demands.value)
             # The first one is taken at once: after a reboot, the pods of the node wait for HCAs.
             at_once = demanded or self._seen is None
-            content = self._content() if at_once else await self._steady_content()
+            content = await self._content() if at_once else await self._steady_content()
             if demanded:
                 self._problems.set(None)
             if _compared(content) != self._seen or demanded:
@@ -96,14 +107,24 @@ class ConfigFile:
 
     async def _steady_content(self) -> Content:
         before = None
-        while _compared(content := self._content()) != before:
+        while _compared(content := await self._content()) != before:
             before = _compared(content)
             await asyncio.sleep(_STEADY)
         return content
 
-    def _content(self) -> Content:
+    async def _content(self) -> Content:
+        reading = in_thread(self._read, self._path)
+        # asyncio.wait does not cancel the reading: its thread goes on.
+        done, _ = await asyncio.wait([reading], timeout=_SLOW)
+        if not done:
+            logger.warning(
+                "%s: reading it takes more than %.0f s; the last good config stays in force",
+                self._path,
+                _SLOW,
+            )
+            await asyncio.wait([reading])
         try:
-            return self._read(self._path)
+            return reading.result()
         except ConfigError as error:
             return error
 

@@ -89,7 +89,7 @@ class Daemon:
             ):
                 start(tasks, "watch of kubelet's directory", watch.run())
             if self._host.live:
-                start(tasks, "kernel events", events.follow(self.scan_again.wake))
+                start(tasks, "kernel events", events.keep_following(self.scan_again.wake))
             # From the start on: before the first scan, a probe says what the daemon waits for.
             start_monitors(tasks, self._settings, self._observed)
             configs = Latest(await self.config_file.first())

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from rdma_dp.aio.latest import Observable
 from rdma_dp.aio.threads import in_thread
-from rdma_dp.host.files import ExhaustedError
+from rdma_dp.errors import FAILED_READ
 from rdma_dp.host.netlink.links import LinkError, index_of, set_up
 from rdma_dp.inventory.hardware import Hca, NetDevice
 from rdma_dp.metrics import Metrics
@@ -59,7 +59,7 @@ class LinkKeeper:
             for hca in hcas:
                 for netdev in hca.netdevs:
                     changed |= self._set_up_once(netdev, hca.name)
-        except ExhaustedError as error:  # the next scan tries again
+        except FAILED_READ as error:  # the next scan tries again
             logger.warning("not all netdevs were checked: %s", error)
         return changed
 

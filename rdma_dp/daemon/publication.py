@@ -18,7 +18,9 @@ from rdma_dp.aio.tasks import start
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import CdiMode
 from rdma_dp.daemon import state_log
+from rdma_dp.errors import FAILED_READ
 from rdma_dp.inventory.verdicts import Unhealthy, UnhealthyCode
+from rdma_dp.log import Notice
 from rdma_dp.sharing.state import NodeState
 from rdma_dp.specs.publisher import SpecFiles
 
@@ -59,6 +61,7 @@ class Publication:
         self._cdi_changes = cdi_watch.changes.value
         self._applied = applied
         self._backoff = Backoff()
+        self._failure = Notice(self._say_failure)
         self._warnings: frozenset[str] = frozenset()
         self._reported: NodeState | None = None
         # Nothing is offered before its files are there.
@@ -74,10 +77,23 @@ class Publication:
                     # Only from here on: the watch of a missing directory checks twice a second.
                     watched = True
                     start(tasks, "watch of the CDI directory", self._cdi_watch.run())
-                failed = await self._publish(state)
-                await in_thread(self._files.tidy, served)
-                self._applied.set(state.scan)
+                failed = await self._published(state, served)
                 await self._until_due(state, served, failed=failed)
+
+    async def _published(self, state: NodeState, served: frozenset[str]) -> bool:
+        """Publishes the state. Returns whether something failed and has to be tried again."""
+        try:
+            failed = await self._publish(state)
+            await in_thread(self._files.tidy, served)
+        except FAILED_READ as error:
+            self._failure.set(str(error) or type(error).__name__)
+            return True
+        self._failure.set(None)
+        self._applied.set(state.scan)
+        return failed
+
+    def _say_failure(self, text: str) -> None:
+        logger.error("the last lists stay in force and are tried again: %s", text)
 
     async def _publish(self, state: NodeState) -> bool:
         """Writes the files and offers the state. Returns whether some file failed."""

@@ -8,6 +8,7 @@ from rdma_dp.aio.latest import first_of
 from rdma_dp.daemon.daemon import Daemon
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.descriptors import raise_descriptor_limit
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +18,7 @@ async def run(settings: Settings) -> None:
 
     Raises RdmaDpError when the daemon cannot start.
     """
+    raise_descriptor_limit()
     daemon, stop = Daemon(settings), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.discovery import polling
-from rdma_dp.errors import RdmaDpError
-from rdma_dp.host.files import Host
+from rdma_dp.errors import FAILED_READ
+from rdma_dp.host.files import ExhaustedError, Host
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.log import Notice
 from rdma_dp.metrics import Metrics
@@ -43,6 +43,7 @@ class Scanner:
         self._found: tuple[polling.Fingerprint | None, Inventory] | None = None
         self._backoff = Backoff()
         self._failure = Notice(self._say_failure, self._say_success)
+        self._exhausted = False
         self._reading: asyncio.Future[Any] | None = None
 
     @property
@@ -55,10 +56,11 @@ class Scanner:
         begun = time.monotonic()
         try:
             found = await self._read(polling.scan_with_fingerprint, self._host)
-        except RdmaDpError as error:
-            self._failure.set(str(error))
+        except FAILED_READ as error:
+            self._failed(error)
             self._metrics.scans.add("error")
         else:
+            self._exhausted = False
             self._failure.set(None)
             self._found = found
             self._metrics.scans.add("ok")
@@ -73,7 +75,11 @@ class Scanner:
         changed = False
         while not changed:
             await asyncio.sleep(interval)
-            changed = await self._read(polling.differs, self._host, *self._found)
+            try:
+                changed = await self._read(polling.differs, self._host, *self._found)
+            except FAILED_READ as error:
+                self._failed(error)
+                return
 
     async def _read(self, work: Callable[..., R], *arguments: Any) -> R:
         """Runs one read at a time: a read that hangs delays the next one."""
@@ -95,6 +101,12 @@ class Scanner:
             self._metrics.scan.hanging = True
             await asyncio.wait([reading])
         self._metrics.scan.hanging = False
+
+    def _failed(self, error: Exception) -> None:
+        # One line for one cause: without descriptors, each try fails at another file.
+        if not (self._exhausted and isinstance(error, ExhaustedError)):
+            self._failure.set(str(error) or type(error).__name__)
+        self._exhausted = isinstance(error, ExhaustedError)
 
     def _say_failure(self, text: str) -> None:
         logger.error("the scan failed, the last lists stay in force: %s", text)

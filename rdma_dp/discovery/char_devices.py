@@ -8,11 +8,23 @@ import os
 import re
 import stat
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rdma_dp.host.files import Host, HostError
-from rdma_dp.host.paths import CLASS_MAD, CLASS_VERBS, DEV, RDMA_CM
-from rdma_dp.inventory.hardware import CharDevice, DeviceNumber, natural_key
+from rdma_dp.host.paths import CLASS_MAD, CLASS_VERBS, DEV, DEV_INFINIBAND, RDMA_CM
+from rdma_dp.inventory.hardware import (
+    CHAR_DEVICE_DIRECTORY,
+    CharDevice,
+    DeviceNumber,
+    natural_key,
+)
+
+# devtmpfs deletes the directory with its last node, so a driver that is loaded again gets another
+# directory. A mount of the first one stays empty (kernel drivers/base/devtmpfs.c, dev_rmdir).
+STALE_MOUNT = (
+    f"{CHAR_DEVICE_DIRECTORY} of this pod is a directory that the host deleted when a driver was"
+    " reloaded: mount /dev into the pod instead, and restart it"
+)
 
 _UVERBS = re.compile(r"uverbs\d+")
 _UMAD_OR_ISSM = re.compile(r"(umad|issm)\d+")
@@ -20,8 +32,12 @@ _UMAD_OR_ISSM = re.compile(r"(umad|issm)\d+")
 
 @dataclass(slots=True)
 class CharDevices:
-    """The character devices of each HCA, by the name of the HCA."""
+    """The character devices of each HCA, by the name of the HCA.
 
+    `stale` is whether their directory is a mount of one that the host has deleted.
+    """
+
+    stale: bool = False
     uverbs: dict[str, CharDevice] = field(default_factory=dict)
     umads: dict[str, list[CharDevice]] = field(default_factory=lambda: defaultdict(list))
     issms: dict[str, list[CharDevice]] = field(default_factory=lambda: defaultdict(list))
@@ -29,7 +45,7 @@ class CharDevices:
 
 def read_char_devices(host: Host) -> CharDevices:
     """All uverbs, umad and issm devices of the host. Lists each class directory once."""
-    found = CharDevices()
+    found = CharDevices(stale=host.is_deleted(DEV_INFINIBAND))
     for name in host.entries(CLASS_VERBS):
         ibdev = _ibdev(host, CLASS_VERBS, name) if _UVERBS.fullmatch(name) else None
         if ibdev:
@@ -53,7 +69,9 @@ def _ibdev(host: Host, directory: str, name: str) -> str | None:
     return host.read_or_none(f"{directory}/{name}/ibdev")
 
 
-def char_device(host: Host, name: str, sysfs_path: str) -> CharDevice:
+def char_device(
+    host: Host, name: str, sysfs_path: str, directory: str = CHAR_DEVICE_DIRECTORY
+) -> CharDevice:
     """The device node of `name`, from its sysfs directory and from /dev. Raises ExhaustedError.
 
     A tree without /dev (a capture) has no node to check: the device is known from sysfs alone.
@@ -61,11 +79,11 @@ def char_device(host: Host, name: str, sysfs_path: str) -> CharDevice:
     try:
         number = device_number(host.read(f"{sysfs_path}/dev"))
     except HostError as error:
-        return CharDevice(name, None, fault=str(error))
+        return CharDevice(name, None, fault=str(error), directory=directory)
+    device = CharDevice(name, number, directory=directory)
     if not host.is_directory(DEV):
-        return CharDevice(name, number)
-    fault = _node_fault(host, CharDevice(name, number))
-    return CharDevice(name, number, checked=True, fault=fault)
+        return device
+    return replace(device, checked=True, fault=_node_fault(host, device))
 
 
 def device_number(text: str | None) -> DeviceNumber | None:
@@ -82,10 +100,16 @@ def _node_fault(host: Host, device: CharDevice) -> str | None:
     except HostError as error:
         return str(error)
     if node is None:
-        return f"{device.path} is missing"
+        return _absence(host, device)
     if not stat.S_ISCHR(node.st_mode):
         return f"{device.path} is not a character device"
     found = DeviceNumber(os.major(node.st_rdev), os.minor(node.st_rdev))
     if device.number is not None and found != device.number:
         return f"{device.path} is {found}, but the kernel's {device.name} is {device.number}"
     return None
+
+
+def _absence(host: Host, device: CharDevice) -> str:
+    if device.directory != CHAR_DEVICE_DIRECTORY:
+        return f"{device.path} is missing: if this is a pod, mount the host's /dev into it"
+    return STALE_MOUNT if host.is_deleted(DEV_INFINIBAND) else f"{device.path} is missing"

@@ -4,13 +4,18 @@ from dataclasses import replace
 
 from rdma_dp.discovery.sources import Sources
 from rdma_dp.discovery.vpd import READ_LIMIT, is_switch_management
-from rdma_dp.host.files import HostError
+from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_VERBS, MODULES, PCI_DEVICES
-from rdma_dp.inventory.hardware import Hca
+from rdma_dp.inventory.hardware import Hca, PciFunction
 from rdma_dp.inventory.pci_ids import MELLANOX
 from rdma_dp.inventory.verdicts import Ineligible, IneligibleCode, Suspicion, SuspicionCode
 
 _CLASS_INFINIBAND_CONTROLLER = 0x0207  # pci.ids: network controller, InfiniBand
+
+# Containers get lists of names, with commas between names and a colon before a port. The kernel
+# itself allows these characters, and newlines: `rdma dev set` only wants a name that is new (kernel
+# drivers/infiniband/core/device.c, ib_device_rename).
+_NOT_IN_LISTS = frozenset(" ,:")
 
 _EXCLUSIVE_NETNS = Ineligible(
     IneligibleCode.NETNS_EXCLUSIVE,
@@ -33,10 +38,11 @@ def with_verdict(sources: Sources, hca: Hca, netns_mode: str | None) -> Hca:
     """The HCA with the first reason not to share it (permanent ones first), or a suspicion."""
     management, suspicion = _switch_management(sources, hca)
     ineligible = (
-        _without_verbs(sources, hca)
+        _unusable_name(hca)
+        or _without_verbs(sources, hca)
         or management
         or _raw_ethernet(sources, hca)
-        or _faulty_node(hca)
+        or _faulty_node(hca, stale=sources.char_devices.stale)
         or (_EXCLUSIVE_NETNS if netns_mode == "exclusive" else None)
     )
     return replace(hca, ineligible=ineligible, suspicion=suspicion)
@@ -47,10 +53,21 @@ def unreadable(error: HostError) -> Ineligible:
     return Ineligible(IneligibleCode.UNREADABLE, str(error))
 
 
-def _faulty_node(hca: Hca) -> Ineligible | None:
+def _unusable_name(hca: Hca) -> Ineligible | None:
+    if hca.name.isprintable() and _NOT_IN_LISTS.isdisjoint(hca.name):
+        return None
+    return Ineligible(
+        IneligibleCode.NAME,
+        "its name has a space, a comma, a colon or a character that cannot be printed, so it cannot"
+        " be written into a container's variables; `rdma dev set HCA name NAME` renames it",
+    )
+
+
+def _faulty_node(hca: Hca, *, stale: bool) -> Ineligible | None:
     if hca.uverbs is None or hca.uverbs.fault is None:
         return None
-    return Ineligible(IneligibleCode.UVERBS_NODE, hca.uverbs.fault)
+    code = IneligibleCode.STALE_MOUNT if stale else IneligibleCode.UVERBS_NODE
+    return Ineligible(code, hca.uverbs.fault)
 
 
 def _without_verbs(sources: Sources, hca: Hca) -> Ineligible | None:
@@ -81,16 +98,10 @@ def _without_verbs(sources: Sources, hca: Hca) -> Ineligible | None:
 
 def _switch_management(sources: Sources, hca: Hca) -> tuple[Ineligible | None, Suspicion | None]:
     """The verdict on a management function of an NVLink switch, or the suspicion of one."""
-    function = hca.function
-    if (
-        function is None
-        or function.vendor != MELLANOX
-        or (function.pci_class or 0) >> 8 != _CLASS_INFINIBAND_CONTROLLER
-        or function.physfn is not None
-    ):
+    if hca.function is None or not may_manage_switch(hca.function):
         return None, None
     try:
-        vpd = sources.host.read_unchanging(f"{PCI_DEVICES}/{function.address}/vpd", READ_LIMIT)
+        vpd = read_vpd(sources.host, hca.function)
     except HostError as error:  # many virtual machines show no VPD
         return None, Suspicion(
             SuspicionCode.MAYBE_NVLINK_SWITCH_MANAGEMENT,
@@ -99,6 +110,20 @@ def _switch_management(sources: Sources, hca: Hca) -> tuple[Ineligible | None, S
     if vpd is None or not is_switch_management(vpd):
         return None, None
     return _SWITCH_MANAGEMENT, None
+
+
+def may_manage_switch(function: PciFunction) -> bool:
+    """Whether only the VPD shows that the function does not belong to an NVLink switch."""
+    return (
+        function.vendor == MELLANOX
+        and (function.pci_class or 0) >> 8 == _CLASS_INFINIBAND_CONTROLLER
+        and function.physfn is None
+    )
+
+
+def read_vpd(host: Host, function: PciFunction) -> bytes | None:
+    """The beginning of the VPD; None if there is no such file. Raises HostError."""
+    return host.read_unchanging(f"{PCI_DEVICES}/{function.address}/vpd", READ_LIMIT)
 
 
 def _raw_ethernet(sources: Sources, hca: Hca) -> Ineligible | None:

@@ -45,6 +45,7 @@ def read_hca(sources: Sources, name: str) -> Hca:
         uverbs=sources.char_devices.uverbs.get(name),
         umads=tuple(sources.char_devices.umads.get(name, ())),
         issms=tuple(sources.char_devices.issms.get(name, ())),
+        driver_nodes=sources.driver_nodes.get(name, ()),
     )
 
 
@@ -79,8 +80,18 @@ def _port_links(
     links = assign_netdevs(ports, own, from_netlink, guids)
     for port in ports:
         if not links.get(port.number) and port.link_layer != "InfiniBand":
-            links[port.number] = gid_netdevs(sources.host, sources.links, name, port.number)
+            found = gid_netdevs(sources.host, sources.links, name, port.number)
+            links[port.number] = [link for link in found if _may_be_here(sources, name, link)]
     return links
+
+
+def _may_be_here(sources: Sources, name: str, link: NetLink) -> bool:
+    """Whether a netdev can be the one that a GID table names.
+
+    The table has names of all network namespaces. So "eth0" of a pod must not be taken for the
+    "eth0" of this namespace, which is virtual if this is a pod too.
+    """
+    return sources.parents[name] is None or not sources.links.is_virtual(link.name)
 
 
 def _own_links(sources: Sources, name: str) -> list[NetLink]:

@@ -11,6 +11,8 @@ from rdma_dp.inventory.hardware import NetDevice
 
 _IFF_UP = 0x1  # of net/IF/flags (kernel include/uapi/linux/if.h)
 
+_VIRTUAL = "sys/devices/virtual/"
+
 # net/IF/type is an ARPHRD_* number (kernel include/uapi/linux/if_arp.h).
 _LINK_TYPES = {1: "ether", 32: "infiniband"}
 
@@ -56,16 +58,28 @@ class NetLinks:
         self._own: dict[str, tuple[str, ...]] = {}
         self._parents: dict[str, tuple[str, str | None]] = {}
         self._virtual: list[str] = []
+        self._any_physical = False
         self._over: dict[int, list[str]] | None = None
         for name in host.entries(CLASS_NET):
             path = host.follow(f"{CLASS_NET}/{name}")
             parent = parent_of(path) if path else None
+            self._any_physical |= path is not None and not path.startswith(_VIRTUAL)
             if parent:
                 key = (parent.address, parent.subfunction)
                 self._below[key].append(name)
                 self._parents[name] = key
             elif path:
                 self._virtual.append(name)
+
+    @property
+    def any_physical(self) -> bool:
+        """Whether a netdev with a device of its own is in this network namespace."""
+        return self._any_physical
+
+    def is_virtual(self, name: str) -> bool:
+        """Whether a netdev has no device of its own and is no bond: a veth, a bridge, a VLAN."""
+        bonding = f"{CLASS_NET}/{name}/bonding"
+        return name not in self._parents and not self._host.is_directory(bonding)
 
     def names_below(self, address: str) -> tuple[str, ...]:
         """The names of the netdevs of a PCI function. Reads no attributes."""

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from rdma_dp.discovery.ports import read_state
 from rdma_dp.discovery.scan import scan
 from rdma_dp.host.files import Host, HostError
-from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_MAD, CLASS_VERBS, NETNS_MODE, RDMA_CM
+from rdma_dp.host.paths import (
+    CLASS_HFI1,
+    CLASS_INFINIBAND,
+    CLASS_IPATH,
+    CLASS_MAD,
+    CLASS_VERBS,
+    NETNS_MODE,
+    RDMA_CM,
+)
 from rdma_dp.inventory.hardware import Inventory
 
 
@@ -21,6 +29,7 @@ class Fingerprint:
     hcas: tuple[str, ...]
     uverbs: tuple[str, ...]
     umads: tuple[str, ...]
+    driver_nodes: tuple[str, ...]
     rdma_cm: bool
     netns_mode: str | None
 
@@ -39,7 +48,8 @@ def scan_with_fingerprint(host: Host) -> tuple[Fingerprint | None, Inventory]:
 def differs(host: Host, before: Fingerprint | None, inventory: Inventory) -> bool:
     """Whether a new scan would find other HCAs, devices, port states or another mode.
 
-    The port states are compared with those of the last scan, so no change is missed.
+    The port states are compared with those of the last scan, so no change is missed. Raises
+    ExhaustedError.
     """
     try:
         return _fingerprint(host) != before or any(
@@ -57,6 +67,7 @@ def _fingerprint(host: Host) -> Fingerprint:
         hcas=host.entries(CLASS_INFINIBAND),
         uverbs=host.entries(CLASS_VERBS),
         umads=host.entries(CLASS_MAD),
+        driver_nodes=(*host.entries(CLASS_HFI1), *host.entries(CLASS_IPATH)),
         rdma_cm=host.is_directory(RDMA_CM),
         netns_mode=host.read_or_none(NETNS_MODE),
     )

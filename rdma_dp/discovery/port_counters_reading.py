@@ -40,10 +40,10 @@ def _files(host: Host, directory: str, wanted: Wanted) -> Values:
         if not (is_counter(name) and wanted(name)):
             continue
         try:
-            text = host.read(f"{directory}/{name}")
+            content = host.read(f"{directory}/{name}")
         except HostError:
             found[name] = None
             continue
-        if text is not None and not text.startswith(_NONE):
-            found[name] = parsed(text)
+        if content is not None and not content.startswith(_NONE):
+            found[name] = parsed(content)
     return found

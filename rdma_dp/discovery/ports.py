@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rdma_dp.discovery.netdevs import NetLink, NetLinks
 from rdma_dp.host.files import Host, HostError
@@ -128,7 +128,12 @@ def gid_netdevs(host: Host, links: NetLinks, hca: str, port: int) -> list[NetLin
 
     Used only for ports without another source, since a table may have hundreds of entries.
     """
+    found = (links.named(name) for name in dict.fromkeys(gid_netdev_names(host, hca, port)))
+    return [link for link in found if link is not None]
+
+
+def gid_netdev_names(host: Host, hca: str, port: int) -> Iterator[str]:
+    """The names in the GID table of a RoCE port, also those of other network namespaces."""
     directory = f"{CLASS_INFINIBAND}/{hca}/ports/{port}/gid_attrs/ndevs"
     names = (host.read(f"{directory}/{slot}") for slot in host.entries(directory))
-    found = (links.named(name) for name in dict.fromkeys(names) if name)
-    return [link for link in found if link is not None]
+    return (name for name in names if name)

@@ -1,10 +1,12 @@
 """One complete scan: host -> Inventory. No state is kept between two scans."""
 
+from dataclasses import replace
 from types import MappingProxyType
 
 from rdma_dp.discovery.char_devices import read_rdma_cm
 from rdma_dp.discovery.eligibility import unreadable, with_verdict
 from rdma_dp.discovery.hcas import netdevs_of, read_hca, with_altnames
+from rdma_dp.discovery.interfaces import why_no_interface
 from rdma_dp.discovery.sources import Sources
 from rdma_dp.discovery.unused_functions import RDMA_MODULE_OF_DRIVER, find_unused_functions
 from rdma_dp.host.files import Host, HostError
@@ -38,7 +40,8 @@ def scan(host: Host) -> Inventory:
 
 def _read_hca(sources: Sources, name: str, netns_mode: str | None) -> Hca:
     try:
-        return with_verdict(sources, read_hca(sources, name), netns_mode)
+        hca = with_verdict(sources, read_hca(sources, name), netns_mode)
+        return replace(hca, no_interface=why_no_interface(sources, hca)) if hca.shareable else hca
     except HostError as error:
         return Hca(name, ineligible=unreadable(error))
 

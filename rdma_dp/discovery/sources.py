@@ -1,11 +1,13 @@
 """The sources that one scan reads once for all HCAs."""
 
+import stat
 from collections import defaultdict
 
 from rdma_dp.discovery.char_devices import read_char_devices
+from rdma_dp.discovery.driver_nodes import read_driver_nodes
 from rdma_dp.discovery.netdevs import NetLink, NetLinks
 from rdma_dp.discovery.pci_functions import Functions, Parent, parent_of
-from rdma_dp.host.files import Host
+from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.netlink.values import NetlinkView
 from rdma_dp.host.paths import CLASS_INFINIBAND
 
@@ -20,6 +22,7 @@ class Sources:
         self.links = NetLinks(host)
         self.char_devices = read_char_devices(host)
         self.parents = _parents_of_hcas(host)
+        self.driver_nodes = read_driver_nodes(host, self.parents)
         self._hca_of_netdev = {
             netdev: device.name
             for device in netlink.devices.values()
@@ -46,6 +49,15 @@ def _parents_of_hcas(host: Host) -> dict[str, Parent | None]:
     found = {}
     for name in host.entries(CLASS_INFINIBAND):
         path = host.follow(f"{CLASS_INFINIBAND}/{name}")
-        if path is not None and host.is_directory(path):
+        if path is not None and _is_there(host, path):
             found[name] = parent_of(path)
     return found
+
+
+def _is_there(host: Host, path: str) -> bool:
+    """Whether there is a directory. One that cannot be checked stays: its HCA gets a reason."""
+    try:
+        found = host.status(path)
+    except HostError:
+        return True
+    return found is not None and stat.S_ISDIR(found.st_mode)

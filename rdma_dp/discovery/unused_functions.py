@@ -1,5 +1,6 @@
 """Network functions without an HCA, and the reason as far as the node shows it."""
 
+from rdma_dp.discovery.auxiliary_devices import parameters_command, why_no_rdma
 from rdma_dp.discovery.sources import Sources
 from rdma_dp.host.files import HostError
 from rdma_dp.host.paths import MODULES, PCI_DEVICES, PCI_DRIVERS
@@ -101,6 +102,10 @@ def _reason(
     if _is_part_of_multiport(sources, function):
         text = "its port is part of another function's HCA (multi-port RoCE)"
         return Unused(UnusedCode.MULTIPORT, text)
+    without_rdma = why_no_rdma(sources.host, function)
+    if without_rdma is not None:
+        remedy = parameters_command(function)
+        return Unused(UnusedCode.FUNCTION_WITHOUT_RDMA, without_rdma, remedy)
     return _without_rdma_module(sources, driver, module, netns_mode)
 
 

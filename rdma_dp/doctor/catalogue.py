@@ -4,12 +4,15 @@ from collections.abc import Sequence
 
 from rdma_dp.doctor.check import Check
 from rdma_dp.doctor.checks import (
+    abi,
+    addresses,
     config,
     drivers,
     fabric,
     gpudirect,
     hcas,
     kubelet,
+    management,
     pcie_links,
     pod_nccl,
     pod_networks,
@@ -18,18 +21,23 @@ from rdma_dp.doctor.checks import (
     ports,
     subnets,
     traffic,
+    vfs,
 )
 from rdma_dp.errors import RdmaDpError
 
 CATALOGUE: tuple[Check, ...] = (
     *drivers.CHECKS,
+    *abi.CHECKS,
     *hcas.CHECKS,
+    *management.CHECKS,
     *ports.CHECKS,
+    *vfs.CHECKS,
     *pcie_links.CHECKS,
     *config.CHECKS,
     *kubelet.CHECKS,
     *gpudirect.CHECKS,
     *fabric.CHECKS,
+    *addresses.CHECKS,
     *subnets.CHECKS,
     *traffic.CHECKS,
     *pods.CHECKS,

@@ -18,6 +18,12 @@ from functools import cache
 
 MESSAGE_LIMIT = 4 * 1024 * 1024  # bytes; grpc-go clientconn.go: defaultClientMaxReceiveMessageSize
 
+# Bytes: the limit of the manifests in deploy/, what the daemon uses without a list, and what one
+# slot takes. The last two were measured with the longest lists.
+MEMORY_LIMIT = 256 * 1024 * 1024
+_MEMORY = 55 * 1024 * 1024
+_MEMORY_OF_SLOT = 128
+
 _LONGEST_HEALTH = len("Unhealthy")
 _LONGEST_NUMBER = 10  # bytes of an int64 as a varint, without the tag
 
@@ -33,6 +39,11 @@ def slot_bytes(longest_id: int, topology: bool) -> int:
 def _field(content: int) -> int:
     """Bytes of a field: its tag, its length in groups of 7 bits, and its content."""
     return 1 + max(1, -(-content.bit_length() // 7)) + content
+
+
+def memory(slots: int) -> int:
+    """About how many bytes of memory the daemon uses with so many slots in all its lists."""
+    return _MEMORY + slots * _MEMORY_OF_SLOT
 
 
 def list_bytes(slots: int, key: int = 0, topology: bool = False) -> int:

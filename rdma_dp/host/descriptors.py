@@ -5,8 +5,9 @@ the machine (files, netlink, events) turns it into ExhaustedError.
 """
 
 import os
+import resource
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from rdma_dp.host.files import EXHAUSTED, ExhaustedError
 
@@ -27,6 +28,19 @@ def raise_if_exhausted(error: OSError | ImportError, action: str) -> None:
         reason = error.strerror if error.errno in EXHAUSTED else None
     if reason is not None:
         raise ExhaustedError(f"cannot {action}: {reason}") from error
+
+
+# Enough for thousands of resources. More descriptors than that show a fault.
+_MOST = 65536
+
+
+def raise_descriptor_limit() -> None:
+    """Raise this process's limit of descriptors as far as it may, which costs nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def check_descriptors(count: int, action: str) -> None:

@@ -12,7 +12,10 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
+from rdma_dp.aio.backoff import Backoff
+from rdma_dp.errors import FAILED_READ
 from rdma_dp.host.descriptors import check_descriptors, raise_if_exhausted
+from rdma_dp.log import Notice
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +24,8 @@ _SUBSYSTEMS = (
     "infiniband",
     "infiniband_verbs",
     "infiniband_mad",
+    "hfi1_user",
+    "ipath",
     "misc",
     "net",
     "pci",
@@ -38,7 +43,46 @@ Broken = asyncio.Future[None]  # of a source that was open
 Source = Callable[[Wake, Broken], AbstractContextManager[None]]
 
 
-async def follow(wake: Wake, sources: Mapping[str, Source] | None = None) -> None:
+async def keep_following(
+    wake: Wake, sources: Mapping[str, Source] | None = None, backoff: Backoff | None = None
+) -> None:
+    """As `follow`, but opens the sources again after a failure, until cancelled.
+
+    The log reports a failure once. `wake` is called after each failure: events were lost.
+    """
+    backoff = backoff or Backoff()
+    notice = Notice(logger.warning)
+    said = set[str]()
+
+    def warn(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            logger.warning("%s", text)
+
+    def woken() -> None:
+        notice.set(None)
+        wake()
+
+    while True:
+        try:
+            await follow(woken, sources, warn)
+        except FAILED_READ as error:
+            notice.set(
+                f"kernel events: {error}; changes are seen by the timer until they work again"
+            )
+        await asyncio.sleep(backoff.delay())
+        wake()
+
+
+def _warn(text: str) -> None:
+    logger.warning("%s", text)
+
+
+async def follow(
+    wake: Wake,
+    sources: Mapping[str, Source] | None = None,
+    warn: Callable[[str], None] = _warn,
+) -> None:
     """Call `wake` at every event, until cancelled.
 
     A source that cannot be opened (no uevents in a user namespace, no netlink) is logged once, and
@@ -55,7 +99,7 @@ async def follow(wake: Wake, sources: Mapping[str, Source] | None = None) -> Non
                 stack.enter_context(source(wake, broken))
             except (OSError, ImportError) as error:
                 raise_if_exhausted(error, f"listen to {name}")
-                logger.warning("no %s: %s; changes are seen by the timer only", name, error)
+                warn(f"no {name}: {error}; changes are seen by the timer only")
         await broken
 
 

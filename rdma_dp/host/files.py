@@ -185,6 +185,14 @@ class Host:
             return False
         return found is not None and stat.S_ISDIR(found.st_mode)
 
+    def is_deleted(self, path: str) -> bool:
+        """Whether a directory was deleted but is still mounted (rmdir(2) sets its links to 0)."""
+        try:
+            found = self.status(path)
+        except HostError:
+            return False
+        return found is not None and stat.S_ISDIR(found.st_mode) and found.st_nlink == 0
+
     def status(self, path: str) -> Status | None:
         """What stat(2) reports about a file, links followed; None when it is not there."""
         try:

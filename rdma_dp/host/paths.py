@@ -3,10 +3,13 @@
 CLASS_INFINIBAND = "sys/class/infiniband"
 CLASS_VERBS = "sys/class/infiniband_verbs"
 CLASS_MAD = "sys/class/infiniband_mad"
+CLASS_HFI1 = "sys/class/hfi1_user"
+CLASS_IPATH = "sys/class/ipath"
 CLASS_NET = "sys/class/net"
 RDMA_CM = "sys/class/misc/rdma_cm"
 PCI_DEVICES = "sys/bus/pci/devices"
 PCI_DRIVERS = "sys/bus/pci/drivers"
+AUXILIARY_DEVICES = "sys/bus/auxiliary/devices"
 IOMMU_GROUPS = "sys/kernel/iommu_groups"
 
 # Where GPU drivers register with ib_core. The path depends on the vendor and the age of ib_core.
@@ -21,3 +24,4 @@ NVIDIA_VERSION = "proc/driver/nvidia/version"
 NVIDIA_GPUS = "proc/driver/nvidia/gpus"
 RDMA_CM_SETTINGS = "sys/kernel/config/rdma_cm"  # configfs: one directory per HCA, if created
 DEV = "dev"
+DEV_INFINIBAND = "dev/infiniband"

@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.files import Host
 
 
 class RootKind(Enum):
@@ -22,7 +23,7 @@ def root_kind(path: Path) -> RootKind:
     try:
         if path.is_file():
             return RootKind.FILE
-        return RootKind.TREE if (path / "sys").is_dir() else RootKind.OTHER
+        return RootKind.TREE if Host(path).is_directory("sys") else RootKind.OTHER
     except OSError as error:
         raise RdmaDpError(f"cannot read {path}: {error.strerror}") from error
 

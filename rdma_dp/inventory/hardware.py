@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from rdma_dp.inventory.verdicts import Ineligible, Suspicion, Unused
+from rdma_dp.inventory.verdicts import Ineligible, NoInterface, Suspicion, Unused
 
 CHAR_DEVICE_DIRECTORY = "/dev/infiniband"
 
@@ -33,7 +33,7 @@ class DeviceNumber:
 
 @dataclass(frozen=True, slots=True)
 class CharDevice:
-    """A character device below /dev/infiniband: uverbsN, umadN, issmN or rdma_cm.
+    """A character device of RDMA: uverbsN, umadN, issmN or rdma_cm, or one of a driver (hfi1_N).
 
     `number` is from sysfs. `fault` is why the node in /dev cannot be used. It is None when the
     node is right (`checked` is True) and when the tree has no /dev (`checked` is False).
@@ -43,11 +43,12 @@ class CharDevice:
     number: DeviceNumber | None
     checked: bool = False
     fault: str | None = None
+    directory: str = CHAR_DEVICE_DIRECTORY
 
     @property
     def path(self) -> str:
         """Its path in a container; never a path below another root."""
-        return f"{CHAR_DEVICE_DIRECTORY}/{self.name}"
+        return f"{self.directory}/{self.name}"
 
     @property
     def usable(self) -> bool:
@@ -130,9 +131,10 @@ class Hca:
 
     `functions` begins with the function that the HCA is on. For a RoCE bond the functions whose
     ports it has follow. It is empty for a virtual HCA (rxe, siw).
+    `driver_nodes` are those that its driver makes outside /dev/infiniband.
     `pf_names` are the netdevs of its PF: its own for a PF, the parent's for a VF or SF.
     `ineligible` is why it cannot be shared; None if it can. `suspicion` is a reason not to share
-    it that could not be confirmed.
+    it that could not be confirmed. `no_interface` is why it has no netdev, as far as that is known.
     """
 
     name: str
@@ -145,8 +147,10 @@ class Hca:
     uverbs: CharDevice | None = None
     umads: tuple[CharDevice, ...] = ()
     issms: tuple[CharDevice, ...] = ()
+    driver_nodes: tuple[CharDevice, ...] = ()
     ineligible: Ineligible | None = None
     suspicion: Suspicion | None = None
+    no_interface: NoInterface | None = None
 
     @property
     def shareable(self) -> bool:
@@ -211,7 +215,12 @@ class Hca:
     def char_devices(self) -> tuple[CharDevice, ...]:
         """Its own character devices, so without rdma_cm, which belongs to all HCAs."""
         own = () if self.uverbs is None else (self.uverbs,)
-        return own + self.umads + self.issms
+        return own + self.management_nodes + self.driver_nodes
+
+    @property
+    def management_nodes(self) -> tuple[CharDevice, ...]:
+        """Those of its character devices that send management packets: umad and issm."""
+        return self.umads + self.issms
 
 
 # Link layers as ports/N/link_layer spells them (kernel drivers/infiniband/core/sysfs.c).

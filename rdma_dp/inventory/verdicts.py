@@ -26,6 +26,7 @@ class IneligibleCode(Code):
     """Why an HCA cannot be shared."""
 
     UNREADABLE = "unreadable", "a file in /sys of the HCA cannot be read"
+    NAME = "name", "the HCA's name has a character that lists of HCAs cannot hold"
     SMI = "smi", "the HCA only serves another HCA for subnet management (SMI)"
     NO_VERBS = "no-verbs", "the kernel offers no verbs on this device"
     UVERBS_NOT_LOADED = "uverbs-not-loaded", "the module ib_uverbs is not loaded"
@@ -36,6 +37,7 @@ class IneligibleCode(Code):
     NVLINK_SWITCH_MANAGEMENT = "nvlink-switch-management", "management function of an NVLink switch"
     SWITCHDEV = "switchdev", "the function is in switchdev mode: raw Ethernet only, no GIDs"
     UVERBS_NODE = "uverbs-node", "the node in /dev/infiniband is missing or is another device"
+    STALE_MOUNT = "stale-mount", "the mount of /dev/infiniband is a directory that was deleted"
     NETNS_EXCLUSIVE = "netns-exclusive", "RDMA network namespaces are in exclusive mode"
 
 
@@ -48,6 +50,17 @@ class SuspicionCode(Code):
     )
 
 
+class NoInterfaceCode(Code):
+    """Why an HCA has no network interface that selectors could compare."""
+
+    OTHER_NETNS = "interface-in-other-netns", "the interface is in another network namespace"
+    NOT_HOST_NETNS = (
+        "not-in-host-netns",
+        "no interface of the node is in this network namespace: no hostNetwork",
+    )
+    MODULE = "interface-module-not-loaded", "the module that makes the interface is not loaded"
+
+
 class UnusedCode(Code):
     """Why a network function has no HCA."""
 
@@ -58,6 +71,10 @@ class UnusedCode(Code):
     PASSED_THROUGH = "passed-through", "bound to a driver for virtual machines or user space"
     HCA_WITHOUT_FUNCTION = "hca-without-function", "its HCA exists, but names no PCI function"
     DRIVER_WITHOUT_RDMA = "driver-without-rdma", "its driver is not known to support RDMA"
+    FUNCTION_WITHOUT_RDMA = (
+        "function-without-rdma",
+        "its driver supports RDMA, but does not offer it on this function",
+    )
     MODULE_NOT_LOADED = "module-not-loaded", "the RDMA module of its driver is not loaded"
     MODULES_UNKNOWN = "modules-unknown", "there is no /sys/module that shows the loaded modules"
     OTHER_NETNS = "other-netns", "the HCA may be in another network namespace (exclusive mode)"
@@ -112,6 +129,23 @@ class Suspicion:
 
     code: SuspicionCode
     text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class NoInterface:
+    """Why an HCA has no network interface here; `remedy` is a command that changes that."""
+
+    code: NoInterfaceCode
+    text: str
+    remedy: str | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether there is an interface, but in another network namespace."""
+        return self.code is not NoInterfaceCode.MODULE
 
     def __str__(self) -> str:
         return self.text

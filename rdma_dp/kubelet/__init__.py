@@ -2,6 +2,10 @@
 
 import os
 
-# gRPC's own log would stand between our lines, unasked and in a form of its own; what goes wrong is
-# told by whoever called. It reads this when it is imported, which happens below here alone.
+from rdma_dp.kubelet.grpc_log import report_each_cause_once
+
+# gRPC's C core would write its own lines to stderr. The callers report errors. gRPC reads this
+# variable when it is imported, and only modules of this package import it.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+report_each_cause_once()

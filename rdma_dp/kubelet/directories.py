@@ -1,5 +1,6 @@
-"""."""
+"""The directories that kubelet and plugins share."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,11 @@ class KubeletDirectories:
     def below(cls, root: Path, device_plugins: Path | None = None) -> "KubeletDirectories":
         """The directories below kubelet's root; device-plugins may be elsewhere."""
         return cls(device_plugins or root / "device-plugins", root / "plugins_registry")
+
+
+def is_directory(path: Path) -> bool:
+    """Whether there is a directory, as far as this process can tell."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises some errors
 
 
 KUBELET_SOCKET = "kubelet.sock"

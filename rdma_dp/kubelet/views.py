@@ -1,7 +1,7 @@
-"""What kubelet and the plugins on its sockets say of themselves, as values. Pure.
+"""The state of kubelet and of the plugins on its sockets, as values. Pure.
 
-`kubelet/clients` asks for them. None always means that it could not be asked; why stands beside.
-Mappings are plain dicts: a snapshot writes all of it as JSON.
+`kubelet/clients` makes them. None always means that there was no answer; another field has the
+reason. Mappings are plain dicts, because a snapshot writes everything as JSON.
 """
 
 from collections.abc import Mapping
@@ -10,21 +10,21 @@ from enum import StrEnum
 
 
 class SocketState(StrEnum):
-    """What became of connecting to a socket."""
+    """The result of connecting to a socket."""
 
     ANSWERS = "answers"
-    STALE = "stale"  # the file is there, and nobody listens
-    SILENT = "silent"  # somebody listens, but does not answer in time
-    REFUSED = "refused"  # we may not connect
+    STALE = "stale"  # the file exists, but no process listens
+    SILENT = "silent"  # a process listens, but does not answer in time
+    REFUSED = "refused"  # this process may not connect
 
 
 @dataclass(frozen=True, slots=True)
 class PluginStatus:
-    """What an rdma-dp says of one resource: protos/status.proto. Times are seconds since 1970.
+    """The status of one resource of an rdma-dp: protos/status.proto. Times are seconds since 1970.
 
-    `pid` is that of its own PID namespace. `trouble` is what keeps it from being registered, None
-    when nothing does; `connected_at` is None when kubelet has no ListAndWatch stream open.
-    `leaving` is whether the process ends.
+    `pid` is the PID in its own PID namespace. `trouble` is the reason why it is not registered, and
+    None if there is none. `connected_at` is None if kubelet has no ListAndWatch stream open.
+    `leaving` is whether the process is about to exit.
     """
 
     version: str
@@ -45,9 +45,9 @@ class PluginStatus:
 class PluginSocket:
     """A socket that a plugin made in one of kubelet's directories.
 
-    `ours` is whether its name is one that rdma-dp gives. `status` is None when an rdma-dp did not
-    tell. `resource` and `kind` are what GetInfo says on sockets in plugins_registry ("rdma/hca",
-    "DevicePlugin"); in device-plugins nobody can be asked for its resource.
+    `ours` is whether its name is one that rdma-dp gives. `status` is None if no rdma-dp answered.
+    `resource` and `kind` are the answer of GetInfo on sockets in plugins_registry ("rdma/hca",
+    "DevicePlugin"). Plugins in device-plugins have no call that returns their resource.
     """
 
     path: str
@@ -60,7 +60,7 @@ class PluginSocket:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A container that holds slots of a resource, as podresources tells it."""
+    """A container that holds slots of a resource, from kubelet's pod-resources API."""
 
     namespace: str
     pod: str
@@ -71,7 +71,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class PodResources:
-    """kubelet's own book: healthy slots per resource, taken or not, and who holds which."""
+    """kubelet's own record: healthy slots per resource, in use or free, and their holders."""
 
     allocatable: Mapping[str, int] = field(default_factory=dict)
     holders: tuple[Holder, ...] = ()
@@ -79,12 +79,12 @@ class PodResources:
 
 @dataclass(frozen=True, slots=True)
 class KubeletView:
-    """All of it, at one moment.
+    """The state of kubelet and of all plugins at one moment.
 
-    `kubelet` is the state of kubelet.sock in `device_plugins`, None when there is none.
-    `unreadable` has the directories that could not be listed, and why. `elsewhere` has roots of
-    kubelet that were found in other places. `forbidden` are those of `unreadable` that this process
-    may not list.
+    `kubelet` is the state of kubelet.sock in `device_plugins`, and None if there is no such socket.
+    `unreadable` maps directories that could not be listed to the reason. `forbidden` are those of
+    them for which the reason is missing permission. `elsewhere` has other root directories in which
+    a kubelet answers.
     """
 
     root: str
@@ -100,9 +100,9 @@ class KubeletView:
 
     @property
     def statuses(self) -> tuple[PluginStatus, ...]:
-        """What the rdma-dp daemons say, once of each resource of each process.
+        """The statuses of the rdma-dp daemons: one for each resource of each process.
 
-        One may have a second socket in kubelet's other directory, under the same name.
+        A process can have a second socket in kubelet's other directory, under the same name.
         """
-        told = {each.path.rpartition("/")[2]: each.status for each in self.sockets if each.status}
-        return tuple(told.values())
+        found = {each.path.rpartition("/")[2]: each.status for each in self.sockets if each.status}
+        return tuple(found.values())

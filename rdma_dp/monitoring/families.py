@@ -1,4 +1,8 @@
-"""Metric families: the project's prefix, and label values that are never missing."""
+"""Metric families: the project's prefix, and label values that are never missing.
+
+Label values can be names of the kernel with any bytes, and the page of metrics is UTF-8. So bytes
+that are not UTF-8 are escaped. prometheus_client escapes newlines.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,7 +19,7 @@ def gauge(
     """A gauge with these label names; each sample has the values of the labels and the number."""
     family = GaugeMetricFamily(PREFIX + name, meaning, labels=labels)
     for values, number in samples:
-        family.add_metric(values, number)
+        family.add_metric(_utf8(values), number)
     return family
 
 
@@ -25,7 +29,7 @@ def counter(
     """A counter. The library appends "_total" to its name."""
     family = CounterMetricFamily(PREFIX + name, meaning, labels=labels)
     for values, number in samples:
-        family.add_metric(values, number)
+        family.add_metric(_utf8(values), number)
     return family
 
 
@@ -49,3 +53,7 @@ def histogram(
             buckets.append((bound, float(below)))
         family.add_metric(values, buckets, each.total)
     return family
+
+
+def _utf8(values: Labels) -> tuple[str, ...]:
+    return tuple(value.encode(errors="backslashreplace").decode() for value in values)

@@ -1,13 +1,13 @@
 """Everything that a check reads: a node, what a config makes of it, and the node's answers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rdma_dp.config import NO_DEFAULTS, Config, ConfigError, ConfigMissing, Defaults, Problem
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.discovery.pcie_topology import read_topology
 from rdma_dp.host.files import Host
-from rdma_dp.inventory.hardware import Hca, Inventory
+from rdma_dp.inventory.hardware import Hca, Inventory, Port
 from rdma_dp.inventory.topology import Topology
 from rdma_dp.node.answers import Answers
 from rdma_dp.node.counters import Growth, watch
@@ -40,8 +40,16 @@ class NodeView:
 
     @property
     def concerned(self) -> tuple[Hca, ...]:
-        """The HCAs that resources select; without a config, all HCAs that can be shared."""
+        """The HCAs that resources select; without a config, all HCAs that can be shared.
+
+        Each has the ports that a resource's selectors fit.
+        """
         return _concerned(self.inventory, self.pools if self.config.config else None)
+
+    @property
+    def management(self) -> bool:
+        """Whether a resource gives umad and issm to containers; without a config, any would."""
+        return not self.pools or any(pool.resource.management for pool in self.pools)
 
 
 _KUBELET_ROOT = Path("/var/lib/kubelet")
@@ -76,8 +84,14 @@ def view_node(
 def _concerned(inventory: Inventory, pools: tuple[Pool, ...] | None) -> tuple[Hca, ...]:
     if pools is None:
         return tuple(hca for hca in inventory.hcas if hca.shareable)
-    taken = {hca.name for pool in pools for hca in pool.hcas}
-    return tuple(hca for hca in inventory.hcas if hca.name in taken)
+    ports: dict[str, set[Port]] = {}
+    for hca in (hca for pool in pools for hca in pool.hcas):
+        ports.setdefault(hca.name, set()).update(hca.ports)
+    return tuple(
+        replace(hca, ports=tuple(port for port in hca.ports if port in ports[hca.name]))
+        for hca in inventory.hcas
+        if hca.name in ports
+    )
 
 
 def _config(found: FoundConfig, defaults: Defaults) -> ConfigSeen:

@@ -60,7 +60,7 @@ def or_dash(text: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Printable:
-    """Shows a renderable with its control characters replaced."""
+    """Shows a renderable with its control characters escaped."""
 
     shown: RenderableType
 

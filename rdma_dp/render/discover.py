@@ -9,7 +9,7 @@ from rich.text import Text
 
 from rdma_dp.inventory.hardware import Hca, Inventory, PciFunction, Port, System, UnusedFunction
 from rdma_dp.render.console import or_dash, plain_table
-from rdma_dp.text import grouped
+from rdma_dp.text import grouped, in_lines
 
 NAMES_WIDTH = 24  # columns for the names of HCAs with the same reason
 
@@ -18,6 +18,7 @@ _LINK_LAYERS = {"InfiniBand": "IB", "Ethernet": "Eth"}
 
 def discover(inventory: Inventory, *, wide: bool = False) -> RenderableType:
     """The HCAs, why some of them cannot be shared, and the network functions without an HCA."""
+    inventory = in_lines(inventory)
     parts: list[RenderableType] = []
     if inventory.hcas:
         parts.append(_hca_table(inventory.hcas, wide=wide))
@@ -106,6 +107,13 @@ def port_text(port: Port) -> Text:
     layer = _LINK_LAYERS.get(port.link_layer or "", port.link_layer or "")
     rate = "" if port.rate is None else f" {port.rate:g}G"
     return Text.assemble(state, f" {layer}{rate}")
+
+
+def ports_text(numbers: Sequence[int]) -> str:
+    """The ports of an HCA that a resource takes: " port 2"; "" if it takes all."""
+    if not numbers:
+        return ""
+    return f" port{'s' * (len(numbers) > 1)} {' and '.join(map(str, numbers))}"
 
 
 def _ineligible_table(hcas: Sequence[Hca]) -> Table:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from rdma_dp.doctor.check import SEVERITY, Check, Finding, Verdict, worst
 from rdma_dp.doctor.examination import Result
-from rdma_dp.text import counted, some
+from rdma_dp.text import counted, in_lines, some
 
 _COLOURS = {
     Verdict.OK: "green",
@@ -140,7 +140,7 @@ def _grid(names: int) -> Table:
 
 def _findings(result: Result) -> Iterator[Text]:
     alike: dict[str, list[Finding]] = defaultdict(list)
-    for finding in result.findings:
+    for finding in in_lines(tuple(result.findings)):
         alike[finding.evidence].append(finding)
     for evidence, findings in alike.items():
         names = some(tuple(each.subject for each in findings if each.subject), _SUBJECTS)

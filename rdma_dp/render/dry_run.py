@@ -1,7 +1,9 @@
 """The table of `rdma-dp dry-run`."""
 
+import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -10,22 +12,23 @@ from rich.text import Text
 
 from rdma_dp.config import Preference
 from rdma_dp.formats.slot_ids import slot_id
-from rdma_dp.inventory.hardware import CHAR_DEVICE_DIRECTORY, Inventory, natural_key
+from rdma_dp.inventory.hardware import Hca, Inventory, natural_key
 from rdma_dp.inventory.verdicts import Ineligible
 from rdma_dp.render.console import labelled_rows
-from rdma_dp.render.discover import NAMES_WIDTH
+from rdma_dp.render.discover import NAMES_WIDTH, ports_text
 from rdma_dp.sharing.advice import node_warnings, pool_warnings, steps
 from rdma_dp.sharing.allocation import example
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.selection import Selection
 from rdma_dp.specs.cdi import delivered
-from rdma_dp.text import grouped
+from rdma_dp.text import grouped, in_lines
 
 
 def dry_run(
     inventory: Inventory, pools: Sequence[Pool], config_warnings: Sequence[str]
 ) -> RenderableType:
     """What the daemon would do with this config on this node, with warnings and next steps."""
+    inventory, pools, config_warnings = in_lines((inventory, tuple(pools), tuple(config_warnings)))
     of_all = _reason_of_all(inventory)
     parts: list[RenderableType] = []
     if of_all is not None:
@@ -109,14 +112,20 @@ def _settings(pool: Pool) -> Iterator[str]:
 
 
 def _hcas(pool: Pool) -> Text:
-    return Text(", ".join(hca.name for hca in pool.hcas), "green")
+    return Text(_names(pool, pool.hcas), "green")
+
+
+def _names(pool: Pool, hcas: Sequence[Hca]) -> str:
+    """The names of HCAs, with the ports that the selectors fit: "mlx4_0 port 2"."""
+    ports = pool.selection.ports
+    return ", ".join(f"{hca.name}{ports_text(ports.get(hca.name, ()))}" for hca in hcas)
 
 
 def _slot_groups(pool: Pool) -> Table:
     """One line per slot group: its HCAs, slot ids, NUMA node, and whether it is healthy."""
     rows = [
         (
-            Text(", ".join(hca.name for hca in group.hcas), "green" if group.healthy else "red"),
+            Text(_names(pool, group.hcas), "green" if group.healthy else "red"),
             f"{slot_id(group.key, 0)}..{max(group.active - 1, 0)}",
             "" if group.numa_node is None else f"NUMA {group.numa_node}",
             "" if group.healthy else "not healthy",
@@ -137,9 +146,11 @@ def _granted(pool: Pool) -> str:
     delivery = delivered(grant, pool.cdi)
     lines = [f"CDI {name}" for name in delivery.cdi_devices]
     lines += [f"annotation {key}: {value}" for key, value in delivery.annotations.items()]
-    if delivery.devices:
-        nodes = (path.removeprefix(f"{CHAR_DEVICE_DIRECTORY}/") for path in delivery.devices)
-        lines.append(f"{CHAR_DEVICE_DIRECTORY}: {' '.join(sorted(nodes, key=natural_key))}")
+    for directory, paths in groupby(delivery.devices, posixpath.dirname):
+        nodes = sorted(map(posixpath.basename, paths), key=natural_key)
+        lines.append(f"{directory}: {' '.join(nodes)}")
+    if not pool.resource.management:
+        lines.append("without umad and issm: management is false")
     return "\n".join([*lines, *(f"{key}={value}" for key, value in grant.envs.items())])
 
 

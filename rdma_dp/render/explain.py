@@ -7,11 +7,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from rdma_dp.inventory.hardware import Port
 from rdma_dp.inventory.verdicts import Ineligible
 from rdma_dp.render.dry_run import heading
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.selection import Comparison, HcaVerdict, unset_selectors
-from rdma_dp.text import grouped, some
+from rdma_dp.text import grouped, in_lines, some
 
 _YES, _NO = Text("✓", "green"), Text("✗", "red")
 _HCAS_NAMED = 12  # in one explanation
@@ -21,7 +22,7 @@ _NAMES_WIDTH, _SELECTOR_WIDTH, _WANTED_WIDTH = 22, 22, 26  # columns
 def dry_run(pools: Sequence[Pool]) -> RenderableType:
     """Each resource with its verdict on every HCA. HCAs with the same lines are grouped."""
     parts: list[RenderableType] = []
-    for pool in pools:
+    for pool in in_lines(tuple(pools)):
         parts += [*([Text()] if parts else []), *_resource(pool)]
     return Group(*parts)
 
@@ -33,13 +34,15 @@ def _resource(pool: Pool) -> Iterator[RenderableType]:
         yield Text("  no RDMA device on this node", "red")
         return
     yield Padding(_table(verdicts), (0, 0, 0, 2))
+    if not pool.resource.management:
+        yield Padding(Text("containers get no umad and issm: management is false"), (0, 0, 0, 2))
     unset = ", ".join(unset_selectors(pool.resource.selector_sets))
     if unset:
         yield Padding(Text(f"not set: {unset}", "dim"), (0, 0, 0, 2))
 
 
-Explanation = tuple[bool, Ineligible | None, tuple[Comparison, ...]]
-"""Whether the HCA is chosen, why it cannot be shared, and the comparison of each selector."""
+Explanation = tuple[bool, Ineligible | None, tuple[Comparison, ...], tuple[Port, ...] | None]
+"""Whether the HCA is chosen, why not, the comparison of each selector, and the ports that fit."""
 
 
 def _table(verdicts: Sequence[HcaVerdict]) -> Table:
@@ -58,15 +61,18 @@ def _table(verdicts: Sequence[HcaVerdict]) -> Table:
 
 
 def _explained(verdict: HcaVerdict) -> Explanation:
-    return verdict.chosen, verdict.hca.ineligible, verdict.comparisons
+    return verdict.chosen, verdict.hca.ineligible, verdict.comparisons, verdict.ports
 
 
 def _rows(explanation: Explanation) -> Iterator[tuple[Text, ...]]:
-    chosen, ineligible, comparisons = explanation
+    chosen, ineligible, comparisons, ports = explanation
     if ineligible is not None:
         yield _NO, Text("can be shared"), Text(), Text(ineligible.text, "red")
     for each in comparisons:
         yield _row(each)
+    if chosen and ports is not None:
+        numbers = ", ".join(str(port.number) for port in ports)
+        yield _YES, Text("(ports that fit)", "dim"), Text(), Text(numbers, "green")
     if not comparisons and chosen:
         yield _YES, Text("(none)", "dim"), Text(), Text()
 

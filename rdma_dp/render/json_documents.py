@@ -9,7 +9,7 @@ from typing import Any
 
 from rdma_dp.inventory.hardware import Hca, Inventory, PciFunction, Port, System, UnusedFunction
 from rdma_dp.inventory.topology import Distance, Gpu, Place
-from rdma_dp.inventory.verdicts import Ineligible, Unhealthy
+from rdma_dp.inventory.verdicts import Ineligible, NoInterface, Unhealthy
 from rdma_dp.render.topology.pcie_tree import View
 from rdma_dp.sharing.advice import node_warnings, pool_warnings
 from rdma_dp.sharing.allocation import PERMISSIONS, Grant, example, granted
@@ -55,6 +55,9 @@ def topo(view: View) -> Document:
                 "shareable": hca.shareable,
                 "code": _code(hca.ineligible),
                 "resources": list(view.chosen.get(hca.name, ())),
+                "resourcePorts": {
+                    name: list(ports) for name, ports in view.ports.get(hca.name, {}).items()
+                },
             }
             for hca in inventory.hcas
         ],
@@ -62,7 +65,7 @@ def topo(view: View) -> Document:
     }
 
 
-def _code(verdict: Ineligible | Unhealthy | None) -> str | None:
+def _code(verdict: Ineligible | NoInterface | Unhealthy | None) -> str | None:
     return None if verdict is None else verdict.code.value
 
 
@@ -113,11 +116,14 @@ def _hca(hca: Hca) -> Document:
         "protocol": hca.protocol,
         "netdevs": [netdev.name for netdev in hca.netdevs],
         "altNames": [name for netdev in hca.netdevs for name in netdev.altnames],
+        "noInterface": hca.no_interface.text if hca.no_interface else None,
+        "noInterfaceCode": _code(hca.no_interface),
         "linkTypes": list(hca.link_types),
         "ports": [_port(port) for port in hca.ports],
         "uverbs": hca.uverbs.name if hca.uverbs else None,
         "umad": [umad.name for umad in hca.umads],
         "issm": [issm.name for issm in hca.issms],
+        "driverNodes": [node.name for node in hca.driver_nodes],
         "shareable": hca.shareable,
         "reason": hca.ineligible.text if hca.ineligible else None,
         "code": _code(hca.ineligible),
@@ -162,9 +168,11 @@ def _resource(pool: Pool, system: System) -> Document:
         "slotsPer": pool.resource.slots_per.value,
         "preference": pool.resource.preference.value,
         "deviceInfo": pool.resource.device_info,
+        "management": pool.resource.management,
         "slots": pool.listed,
         "healthy": pool.healthy,
         "hcas": [hca.name for hca in pool.hcas],
+        "ports": {hca.name: [port.number for port in hca.ports] for hca in pool.hcas},
         "rejected": [
             {
                 "hca": verdict.hca.name,

@@ -10,13 +10,14 @@ from rich.text import Text
 from rdma_dp.kubelet.holdings import Holding, in_use
 from rdma_dp.monitoring.usage import ForeignUser, Usage
 from rdma_dp.render.console import labelled_rows, or_dash, plain_table
-from rdma_dp.text import counted, some
+from rdma_dp.text import counted, in_lines, some
 
 _SHOWN = 8  # names in a cell; wide output and JSON have all
 
 
 def table(usage: Usage, *, wide: bool = False) -> RenderableType:
     """Who holds slots, how many are in use, queue pairs of others, and what could not be read."""
+    usage = in_lines(usage)
     parts: list[RenderableType] = []
     if usage.pods:
         parts += [_pods(usage, wide=wide), Text()]

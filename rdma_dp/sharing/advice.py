@@ -8,7 +8,9 @@ from itertools import product
 from rdma_dp.config import Selectors
 from rdma_dp.config.values import globs
 from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, System, UnusedFunction
+from rdma_dp.sharing.allocation import wanted_devices
 from rdma_dp.sharing.health import describe_ports, has_active_port
+from rdma_dp.sharing.lost_interfaces import blind_excludes, may_be_meant
 from rdma_dp.sharing.misplaced import Misplaced, misplaced
 from rdma_dp.sharing.mixed import mixed
 from rdma_dp.sharing.pool import Pool
@@ -31,11 +33,13 @@ def resource_warnings(selection: Selection, system: System) -> tuple[str, ...]:
     """Warnings about the HCAs of a resource. They stay in the resource all the same."""
     if not selection.chosen:
         return ()
-    nodes = [device for hca in selection.chosen for device in hca.char_devices]
+    management = selection.resource.management
+    nodes = [node for hca in selection.chosen for node in wanted_devices(hca, management)]
     return (
-        *_missing_modules(system),
+        *_missing_modules(system, management=management),
         *_faulty_nodes(nodes if system.rdma_cm is None else [*nodes, system.rdma_cm]),
         *_inactive_ports(selection.chosen),
+        *(f"{hca}: {reason}" for hca, reason in blind_excludes(selection)),
         *(f"{hca.name}: {hca.suspicion}" for hca in selection.chosen if hca.suspicion is not None),
     )
 
@@ -88,8 +92,7 @@ def _other_steps(
         return without_hca
     if not selection.verdicts:
         return _steps_without_hcas(inventory)
-    nearest = _nearest_miss(selection, inventory, wrong)
-    return () if nearest is None else (Step(nearest),)
+    return tuple(_misses(selection, inventory, wrong))
 
 
 def takers(inventory: Inventory, selections: Sequence[Selection]) -> Mapping[str, Values]:
@@ -101,13 +104,13 @@ def takers(inventory: Inventory, selections: Sequence[Selection]) -> Mapping[str
     }
 
 
-def _missing_modules(system: System) -> Iterator[str]:
+def _missing_modules(system: System, *, management: bool) -> Iterator[str]:
     if system.rdma_cm is None:
         yield (
             "no rdma_cm: programs that connect through the connection manager will fail in the"
             " pods; `modprobe rdma_ucm` makes the node"
         )
-    if system.modules.get("ib_umad") is False:
+    if management and system.modules.get("ib_umad") is False:
         yield (
             "no umad: management tools such as ibstat and perfquery will fail in the pods;"
             " `modprobe ib_umad` makes the nodes"
@@ -188,14 +191,25 @@ def _ineligible(hcas: Sequence[Hca]) -> tuple[Step, ...]:
     )
 
 
-def _nearest_miss(
+def _misses(
     selection: Selection, inventory: Inventory, wrong: Sequence[Misplaced]
-) -> str | None:
-    """The nearest HCA and why it does not match; None if only values in `wrong` are against it."""
+) -> Iterator[Step]:
+    """The nearest HCA, and those whose interface, which the selectors name, may not be here.
+
+    None of them if only values in `wrong` are against it.
+    """
     nearest = min(selection.verdicts, key=_distance)
+    against = {mismatch.selector for mismatch in nearest.nearest_mismatches}
+    if against <= {each.place for each in wrong}:
+        return
+    if not nearest.lacks_interface:
+        yield Step(_nearest_miss(nearest, inventory, wrong))
+    lost = may_be_meant(selection, any_cause=nearest.lacks_interface)
+    yield from (Step(text, absent.remedy, absent.code) for text, absent in lost)
+
+
+def _nearest_miss(nearest: HcaVerdict, inventory: Inventory, wrong: Sequence[Misplaced]) -> str:
     mismatches = nearest.nearest_mismatches
-    if {mismatch.selector for mismatch in mismatches} <= {each.place for each in wrong}:
-        return None
     elsewhere = {value for each in wrong for value in each.values}
     reasons = "; ".join(map(str, mismatches))
     absent = "".join(_absent(mismatch, inventory, elsewhere) for mismatch in mismatches)

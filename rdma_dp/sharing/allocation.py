@@ -16,6 +16,7 @@ from rdma_dp.text import some
 PERMISSIONS = "rwm"
 
 _IDS_SHOWN = 5  # slot ids in one message
+_ID_SHOWN = 80  # characters of one id; those that kubelet did not get from us can be of any length
 
 
 class UnknownSlotError(RdmaDpError):
@@ -31,7 +32,8 @@ class Grant:
     """What one container gets: HCAs, and rdma_cm, which all HCAs share.
 
     `full_name` is the resource's name with its prefix ("rdma/hca"), `name` is the part after the
-    slash, and `env` maps the names of further variables to the form of their values.
+    slash, and `env` maps the names of further variables to the form of their values. `management`
+    is whether umad and issm are among the devices.
     """
 
     full_name: str
@@ -39,14 +41,19 @@ class Grant:
     env: Mapping[str, EnvForm]
     hcas: tuple[Hca, ...]
     rdma_cm: CharDevice | None
+    management: bool = True
 
     @property
     def devices(self) -> tuple[str, ...]:
         """The paths of the device nodes, sorted; host and container use the same paths."""
-        found = {device.path for hca in self.hcas for device in usable_devices(hca)}
+        found = {device.path for hca in self.hcas for device in self.devices_of(hca)}
         if self.rdma_cm is not None:
             found.add(self.rdma_cm.path)
         return tuple(sorted(found))
+
+    def devices_of(self, hca: Hca) -> tuple[CharDevice, ...]:
+        """The character devices of an HCA that the container gets: those that it can use."""
+        return tuple(device for device in wanted_devices(hca, self.management) if device.usable)
 
     @property
     def envs(self) -> Mapping[str, str]:
@@ -79,9 +86,10 @@ _FORMS: Mapping[EnvForm, Callable[[Sequence[Hca]], str]] = MappingProxyType(
 )
 
 
-def usable_devices(hca: Hca) -> tuple[CharDevice, ...]:
-    """The HCA's character devices that a container can use."""
-    return tuple(device for device in hca.char_devices if device.usable)
+def wanted_devices(hca: Hca, management: bool) -> tuple[CharDevice, ...]:
+    """The HCA's character devices for a container; umad and issm only with `management`."""
+    left_out = () if management else hca.management_nodes
+    return tuple(device for device in hca.char_devices if device not in left_out)
 
 
 def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
@@ -97,13 +105,13 @@ def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
             f"{name} has no usable HCA on this node: {pool.why_empty}",
             "the node's administrator sees more with `rdma-dp dry-run`",
         )
-    unknown = tuple(repr(slot) for slot, group in wanted.items() if _is_unknown(pool, group))
+    unknown = tuple(_quoted(slot) for slot, group in wanted.items() if _is_unknown(pool, group))
     if unknown:
         raise UnknownSlotError(
             f"{name} has no slot {some(unknown, _IDS_SHOWN)} on this node",
             "the resource was probably reconfigured in the meantime; delete the pod to try again",
         )
-    lost = tuple(repr(slot) for slot, group in wanted.items() if group and not group.hcas)
+    lost = tuple(_quoted(slot) for slot, group in wanted.items() if group and not group.hcas)
     if lost:
         raise NoHcaError(
             f"the HCA of slot {some(lost, _IDS_SHOWN)} of {name} is gone",
@@ -111,6 +119,10 @@ def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
             " `rdma-dp dry-run`",
         )
     return granted(pool, [group for group in wanted.values() if group])
+
+
+def _quoted(slot: str) -> str:
+    return repr(slot[:_ID_SHOWN]) + ("..." if slot[_ID_SHOWN:] else "")
 
 
 def grant(pool: Pool) -> Grant:
@@ -127,7 +139,8 @@ def granted(pool: Pool, groups: Iterable[SlotGroup]) -> Grant:
     """The grant for a container that has a slot of each of these slot groups."""
     hcas, resource = hcas_of(groups), pool.resource
     rdma_cm = pool.rdma_cm if hcas and pool.rdma_cm is not None and pool.rdma_cm.usable else None
-    return Grant(resource.full_name, resource.resource_name, resource.env, hcas, rdma_cm)
+    name, env, management = resource.resource_name, resource.env, resource.management
+    return Grant(resource.full_name, name, env, hcas, rdma_cm, management)
 
 
 def _is_unknown(pool: Pool, group: SlotGroup | None) -> bool:

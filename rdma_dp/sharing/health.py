@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rdma_dp import config
-from rdma_dp.inventory.hardware import Hca, Port
+from rdma_dp.inventory.hardware import FunctionType, Hca, Port
 from rdma_dp.inventory.verdicts import Unhealthy, UnhealthyCode
 
 
@@ -69,7 +69,9 @@ def _describe_port(hca: Hca, port: Port) -> str:
 
 def _explanations(hca: Hca, port: Port) -> Iterator[str]:
     if port.link_layer == "InfiniBand":
-        if port.state == "INIT":
+        if port.state == "INIT" and hca.function_type in (FunctionType.VF, FunctionType.SF):
+            yield "no subnet manager serves this VF or SF"
+        elif port.state == "INIT":
             yield "the cable is good, but no subnet manager answers"
         return  # the state does not depend on the IPoIB netdev
     for name in links_down(hca, port.netdevs):

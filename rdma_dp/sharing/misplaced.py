@@ -14,8 +14,9 @@ from rdma_dp.config.values.globs import is_glob
 from rdma_dp.config.values.matchers import Matcher
 from rdma_dp.inventory.hardware import Hca, Inventory
 from rdma_dp.inventory.verdicts import AdviceCode
-from rdma_dp.sharing.selection import TRAITS, Selection, Trait
+from rdma_dp.sharing.selection import Selection
 from rdma_dp.sharing.step import Step
+from rdma_dp.sharing.traits import TRAITS, Trait
 from rdma_dp.sharing.without_hca import as_hcas
 from rdma_dp.text import NAMES_IN_LINE, Values, few, some
 

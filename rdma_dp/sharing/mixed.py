@@ -12,8 +12,9 @@ from rdma_dp.config.values.globs import is_glob
 from rdma_dp.inventory.hardware import FunctionType, Hca
 from rdma_dp.inventory.verdicts import AdviceCode
 from rdma_dp.sharing.health import has_active_port
-from rdma_dp.sharing.selection import TRAITS, Selection, Trait, verdict_on
+from rdma_dp.sharing.selection import Selection, verdict_on
 from rdma_dp.sharing.step import Step
+from rdma_dp.sharing.traits import TRAITS, Trait
 from rdma_dp.text import NAMES_IN_LINE, some
 
 _FACTOR = 2  # between two speeds that are worth a warning; generations of HCAs differ by it

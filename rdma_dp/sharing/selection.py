@@ -5,16 +5,16 @@ every selector matches (AND) and no selector below `exclude` matches. A selector
 does not count. A resource takes an HCA if any of its sets takes it; most resources have one set.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
 from rdma_dp.config import Resource, Selectors, Traits
-from rdma_dp.config.values import pf_names
 from rdma_dp.config.values.matchers import Matcher
-from rdma_dp.inventory.hardware import Hca, Inventory
-from rdma_dp.inventory.verdicts import Code, MismatchCode
+from rdma_dp.inventory.hardware import Hca, Inventory, Port
+from rdma_dp.inventory.verdicts import Code, MismatchCode, NoInterface
+from rdma_dp.sharing.fitting_ports import fitting_ports, with_ports
+from rdma_dp.sharing.traits import TRAITS, Trait
 from rdma_dp.text import Values, few, grouped
 
 
@@ -23,7 +23,8 @@ class Comparison:
     """One selector compared with one HCA: the wanted values, the HCA's, and whether one matches.
 
     `excludes` is set for a selector below `exclude`. `number` is the position of the set among
-    several sets.
+    several sets. `absent` is why the HCA has no interface to compare, if the selector is about
+    interfaces.
     """
 
     name: str  # of the selector, as the config spells it
@@ -32,6 +33,7 @@ class Comparison:
     agrees: bool = False
     excludes: bool = False
     number: int | None = None
+    absent: NoInterface | None = None
 
     @property
     def selector(self) -> str:
@@ -56,7 +58,10 @@ class Comparison:
     @property
     def found_words(self) -> str:
         """The first of the HCA's values, as text."""
-        return few(self.found, ", ") or "none"
+        none = "none"
+        if self.absent is not None and self.absent.elsewhere:
+            none = "none in this network namespace"
+        return few(self.found, ", ") or none
 
     def __str__(self) -> str:
         verb = "leaves out" if self.excludes else "wants"
@@ -67,11 +72,18 @@ class Comparison:
 class HcaVerdict:
     """Whether a resource takes an HCA.
 
-    `sets` are the comparisons of each set of selectors, in the order of the documentation.
+    `sets` are the comparisons of each set of selectors, in the order of the documentation. `ports`
+    are the ports that the selectors fit, if these are not all ports of the HCA.
     """
 
     hca: Hca
     sets: tuple[tuple[Comparison, ...], ...] = ((),)
+    ports: tuple[Port, ...] | None = None
+
+    @property
+    def taken(self) -> Hca:
+        """The HCA as the resource takes it, with the ports that the selectors fit."""
+        return self.hca if self.ports is None else with_ports(self.hca, self.ports)
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -92,6 +104,13 @@ class HcaVerdict:
     def nearest_mismatches(self) -> tuple[Comparison, ...]:
         """The mismatches of the set that has the fewest of them."""
         return min(map(_ruling_out, self.sets), key=len)
+
+    @property
+    def lacks_interface(self) -> bool:
+        """Whether it has no interface here, and only selectors of interfaces speak against it."""
+        missed = self.nearest_mismatches
+        absent = all(each.absent is not None and not each.excludes for each in missed)
+        return self.hca.shareable and bool(missed) and absent
 
     @property
     def chosen(self) -> bool:
@@ -124,8 +143,17 @@ class Selection:
 
     @property
     def chosen(self) -> tuple[Hca, ...]:
-        """The HCAs that the resource takes."""
-        return tuple(verdict.hca for verdict in self.verdicts if verdict.chosen)
+        """The HCAs that the resource takes, each with the ports that the selectors fit."""
+        return tuple(verdict.taken for verdict in self.verdicts if verdict.chosen)
+
+    @property
+    def ports(self) -> Mapping[str, tuple[int, ...]]:
+        """The numbers of the ports that the resource takes of an HCA, where it takes not all."""
+        return {
+            verdict.hca.name: tuple(port.number for port in verdict.ports)
+            for verdict in self.verdicts
+            if verdict.chosen and verdict.ports is not None
+        }
 
     @property
     def rejections(self) -> tuple[tuple[Values, Values], ...]:
@@ -146,9 +174,14 @@ def select(inventory: Inventory, resource: Resource) -> Selection:
 
 def verdict_on(hca: Hca, sets: Sequence[Selectors]) -> HcaVerdict:
     """The verdict of sets of selectors on an HCA."""
-    if len(sets) == 1:
-        return HcaVerdict(hca, (compared(hca, sets[0]),))
-    return HcaVerdict(hca, tuple(compared(hca, each, number) for number, each in enumerate(sets)))
+    numbers = [None] if len(sets) == 1 else range(len(sets))
+    found = tuple(compared(hca, each, n) for n, each in zip(numbers, sets, strict=True))
+    matching = [each for each, its in zip(sets, found, strict=True) if not _ruling_out(its)]
+
+    def fits(one: Hca) -> bool:
+        return any(_fits(one, selectors) for selectors in matching)
+
+    return HcaVerdict(hca, found, fitting_ports(hca, fits))
 
 
 def choices(selections: Iterable[Selection]) -> dict[str, Values]:
@@ -158,6 +191,15 @@ def choices(selections: Iterable[Selection]) -> dict[str, Values]:
         for hca in selection.chosen:
             found.setdefault(hca.name, []).append(selection.resource.full_name)
     return {name: tuple(resources) for name, resources in found.items()}
+
+
+def ports_taken(selections: Iterable[Selection]) -> dict[str, dict[str, tuple[int, ...]]]:
+    """The ports that resources take where they take not all: by the HCA's and by the full name."""
+    found: dict[str, dict[str, tuple[int, ...]]] = {}
+    for selection in selections:
+        for name, ports in selection.ports.items():
+            found.setdefault(name, {})[selection.resource.full_name] = ports
+    return found
 
 
 def mismatches(hca: Hca, selectors: Selectors) -> tuple[Comparison, ...]:
@@ -177,6 +219,7 @@ def compared(hca: Hca, selectors: Selectors, number: int | None = None) -> tuple
             _texts(found),
             agrees=any(map(matcher.matches, found)),
             number=number,
+            absent=None if found else trait.absent(hca),
         )
         for trait, matcher, found in _set(hca, selectors)
     )
@@ -188,6 +231,7 @@ def compared(hca: Hca, selectors: Selectors, number: int | None = None) -> tuple
             agrees=bool(matching),
             excludes=True,
             number=number,
+            absent=None if found else trait.absent(hca),
         )
         for trait, matcher, found in _set(hca, selectors.excluding)
         for matching in [matcher.matching(found)]
@@ -195,26 +239,14 @@ def compared(hca: Hca, selectors: Selectors, number: int | None = None) -> tuple
     return (*wanting, *excluding)
 
 
+def _fits(hca: Hca, selectors: Selectors) -> bool:
+    return all(any(map(matcher.matches, found)) for _, matcher, found in _set(hca, selectors))
+
+
 def unset_selectors(sets: Sequence[Selectors]) -> Values:
     """The selectors that no set has, as the config spells them."""
     given = {field for selectors in sets for field in selectors.matchers}
     return tuple(trait.selector for trait in TRAITS if trait.field not in given)
-
-
-# --- the traits of an HCA -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Trait:
-    """One selector: its field in the config, and its values on an HCA."""
-
-    field: str  # in Traits
-    found: Callable[[Hca], Sequence[Any]]
-
-    @property
-    def selector(self) -> str:
-        """The selector's name as the config spells it."""
-        return Traits.model_fields[self.field].alias or self.field
 
 
 def _set(hca: Hca, traits: Traits) -> Iterable[tuple[Trait, Matcher[Any], Sequence[Any]]]:
@@ -227,39 +259,3 @@ def _set(hca: Hca, traits: Traits) -> Iterable[tuple[Trait, Matcher[Any], Sequen
 
 def _texts(values: Sequence[object]) -> Values:
     return tuple(map(str, values))
-
-
-def _of_functions(attribute: str) -> Callable[[Hca], Values]:
-    """An attribute of all functions of the HCA: a RoCE bond matches by each of its functions."""
-
-    def values(hca: Hca) -> Values:
-        found = (getattr(function, attribute) for function in hca.functions)
-        return tuple(dict.fromkeys(value for value in found if value is not None))
-
-    return values
-
-
-def _interfaces(hca: Hca) -> Values:
-    return tuple(name for netdev in hca.netdevs for name in (netdev.name, *netdev.altnames))
-
-
-def _pf_functions(hca: Hca) -> tuple[pf_names.PfFunction, ...]:
-    return tuple(pf_names.PfFunction(name, hca.index) for name in hca.pf_names)
-
-
-def _numa_nodes(hca: Hca) -> tuple[int, ...]:
-    return () if hca.numa_node is None else (hca.numa_node,)
-
-
-TRAITS = (
-    Trait("vendors", _of_functions("vendor")),
-    Trait("device_ids", _of_functions("device")),
-    Trait("drivers", _of_functions("driver")),
-    Trait("if_names", _interfaces),
-    Trait("link_types", attrgetter("link_types")),
-    Trait("rdma_devices", lambda hca: (hca.name,)),
-    Trait("pci_addresses", _of_functions("address")),
-    Trait("pf_names", _pf_functions),
-    Trait("function_types", lambda hca: (hca.function_type,)),
-    Trait("numa_nodes", _numa_nodes),
-)

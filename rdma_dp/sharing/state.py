@@ -41,9 +41,9 @@ class NodeState:
 
     @property
     def hcas(self) -> tuple[Hca, ...]:
-        """Every HCA that some resource hands out, each once."""
-        found = {hca.name: hca for pool in self.pools.values() for hca in pool.hcas}
-        return tuple(found.values())
+        """Every HCA that some resource hands out, each once and with all its ports."""
+        verdicts = (v for pool in self.pools.values() for v in pool.selection.verdicts if v.chosen)
+        return tuple({verdict.hca.name: verdict.hca for verdict in verdicts}.values())
 
     @property
     def waits_for_a_port(self) -> bool:

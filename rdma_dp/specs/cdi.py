@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rdma_dp.config import CdiMode
-from rdma_dp.sharing.allocation import PERMISSIONS, Grant, grant, usable_devices
+from rdma_dp.sharing.allocation import PERMISSIONS, Grant, grant
 from rdma_dp.sharing.pool import Pool
 
 Document = dict[str, Any]
@@ -146,7 +146,7 @@ def _nodes(grant: Grant) -> Mapping[str, Sequence[str]]:
     """
     found: dict[str, set[str]] = {}
     for hca in grant.hcas:
-        for device in usable_devices(hca):
+        for device in grant.devices_of(hca):
             found.setdefault(_device_name(hca.stable_key), set()).add(device.path)
     if grant.rdma_cm is not None:
         found[_RDMA_CM] = {grant.rdma_cm.path}

@@ -4,7 +4,6 @@ A file is written whole or not at all, and only if it has changed. Files of othe
 changed. A symbolic link that has the name of one of our files is replaced, and never followed.
 """
 
-import errno
 import os
 import secrets
 import stat
@@ -13,15 +12,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import NamedTuple
 
-from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.files import EXHAUSTED
+from rdma_dp.specs.file_errors import FileError, failure, unusable
 
 # (name, function that reads the content) -> whether rdma-dp wrote it, now or before a restart.
 IsOurs = Callable[[str, Callable[[], bytes]], bool]
 
+# Set explicitly: the umask of the process has no effect on them.
 _MODE = 0o644
+_DIRECTORY_MODE = 0o755
 
 # Other programs ignore files with these names: runtimes read *.json and *.yaml, and Multus reads
 # names that it knows.
@@ -30,24 +31,6 @@ _TEMPORARY_BEGIN, _TEMPORARY_END = ".rdma-dp-", ".tmp"
 # Seconds. An older temporary file belongs to a process that was killed. A newer one may belong to
 # another rdma-dp, because two of them run during a rolling update.
 _LEFT_OVER = 60.0
-
-_NOT_A_DIRECTORY = "something in this path is not a directory: remove it"
-_HINTS = MappingProxyType(
-    {
-        errno.ENOSPC: "the disk is full: make room",
-        errno.EDQUOT: "the disk quota is used up: make room",
-        errno.EROFS: "mount the directory writable",
-        errno.EACCES: "run as root",
-        errno.EPERM: "run as root",
-        errno.ENOTDIR: _NOT_A_DIRECTORY,
-        errno.EEXIST: _NOT_A_DIRECTORY,
-        errno.ENAMETOOLONG: "choose a shorter resourceName or resourcePrefix",
-    }
-)
-
-
-class FileError(RdmaDpError):
-    """One file cannot be written or removed, or the directory cannot be used."""
 
 
 class _State(NamedTuple):
@@ -64,7 +47,8 @@ class OwnFiles:
 
     `write` and `clear` are two steps, so that the caller can do something between them. Both return
     errors per file, by file name; an error of one file does not stop the others. Both raise
-    FileError if the directory itself cannot be used.
+    FileError if the directory itself cannot be used, and ExhaustedError without descriptors or
+    memory, which says nothing about the files.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -103,6 +87,11 @@ class OwnFiles:
             others = directory.states(lambda name: name not in wanted)
             return directory.each(others, "remove", lambda name: directory.drop(name, others[name]))
 
+    def has_written(self, wanted: Mapping[str, str]) -> bool:
+        """Whether all of these files (texts by file name) were there when they were last read."""
+        known = {name: text for name, (_, text) in self._known.items()}
+        return all(known.get(name) == text for name, text in wanted.items())
+
     @property
     def names(self) -> Collection[str]:
         """The files that had the wanted content after the last `write`."""
@@ -132,9 +121,10 @@ class OwnFiles:
         self._known.pop(name, None)
         try:
             written = directory.replace(name, content)
-        except OSError:
-            with suppress(OSError):
-                os.unlink(name, dir_fd=directory.descriptor)
+        except OSError as error:
+            if error.errno not in EXHAUSTED:
+                with suppress(OSError):
+                    os.unlink(name, dir_fd=directory.descriptor)
             raise
         self._known[name] = (written, text)
         return True
@@ -144,15 +134,15 @@ class OwnFiles:
         """The open directory; None if it does not exist and `make` is false."""
         try:
             if make:
-                self._directory.mkdir(parents=True, exist_ok=True)
+                _make(self._directory)
             descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError as error:
             if make:
-                raise _failure("use", self._directory, error) from error
+                raise unusable("use", self._directory, error) from error
             yield None
             return
         except OSError as error:
-            raise _failure("use", self._directory, error) from error
+            raise unusable("use", self._directory, error) from error
         try:
             yield _Directory(self._directory, descriptor, is_ours)
         finally:
@@ -182,14 +172,14 @@ class _Directory:
             try:
                 changed += [name] if act(name) else []
             except OSError as error:
-                failures[name] = _failure(verb, self.path / name, error)
+                failures[name] = failure(verb, self.path / name, error)
             except FileError as error:
                 failures[name] = error
         try:
             if changed:
                 os.fsync(self.descriptor)
         except OSError as error:
-            failures |= {name: _failure(verb, self.path / name, error) for name in changed}
+            failures |= {name: failure(verb, self.path / name, error) for name in changed}
         return failures
 
     def states(self, of: Callable[[str], bool]) -> dict[str, _State]:
@@ -198,7 +188,7 @@ class _Directory:
             with os.scandir(self.descriptor) as entries:
                 return dict(_states(entry for entry in entries if of(entry.name)))
         except OSError as error:
-            raise _failure("read", self.path, error) from error
+            raise unusable("read", self.path, error) from error
 
     def holds(self, name: str, state: _State, content: bytes) -> bool:
         """Whether the file has this content and our mode. Raises FileError if it is not ours."""
@@ -252,6 +242,19 @@ class _Directory:
             return file.read()
 
 
+def _make(directory: Path) -> None:
+    """Makes a directory and those above it that are missing. Raises OSError."""
+    if not os.path.lexists(directory.parent):
+        _make(directory.parent)
+    try:
+        directory.mkdir(_DIRECTORY_MODE)
+    except FileExistsError:
+        if not directory.is_dir():
+            raise
+    else:
+        directory.chmod(_DIRECTORY_MODE)
+
+
 def _states(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[str, _State]]:
     for entry in entries:
         with suppress(FileNotFoundError):  # another program has renamed or removed it
@@ -266,7 +269,3 @@ def _is_left_over(name: str, state: _State) -> bool:
     """Whether a process that was killed while it wrote has left this temporary file."""
     temporary = name.startswith(_TEMPORARY_BEGIN) and name.endswith(_TEMPORARY_END)
     return temporary and time.time() - state.modified / 1e9 > _LEFT_OVER
-
-
-def _failure(verb: str, path: Path, error: OSError) -> FileError:
-    return FileError(f"cannot {verb} {path}: {error.strerror}", _HINTS.get(error.errno or 0))

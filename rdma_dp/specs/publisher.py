@@ -12,7 +12,8 @@ from rdma_dp.config import CdiMode, Resource
 from rdma_dp.log import Notice
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.specs import cdi, device_info
-from rdma_dp.specs.directory import FileError, IsOurs, OwnFiles
+from rdma_dp.specs.directory import IsOurs, OwnFiles
+from rdma_dp.specs.file_errors import FileError, UnreadError
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,8 @@ class SpecFiles:
     def follow(self, pools: Sequence[Pool]) -> Mapping[str, str]:
         """Writes the files that these pools want.
 
-        Returns, by the full name of a resource, why its files could not be written.
+        Returns, by the full name of a resource, why its files could not be written. Raises
+        ExhaustedError.
         """
         self._followed = frozenset(pool.resource.full_name for pool in pools)
         self._resources |= {pool.resource.full_name: pool.resource for pool in pools}
@@ -60,7 +62,7 @@ class SpecFiles:
         `served` are full names. Files of resources that have left the config stay for as long as
         they are served: kubelet may still ask for them. Then their specs go, because nothing would
         keep them current. Files of resources that this process never had may be another plugin's,
-        and stay.
+        and stay. Raises ExhaustedError.
         """
         leaving = [self._resources[name] for name in served if name not in self._followed]
         specs = {cdi.file_name(resource.full_name) for resource in leaving}
@@ -99,6 +101,7 @@ class _Files:
         self._wanted: Mapping[str, str] = {}
         self._ever: set[str] = set()  # written once: they come back with their HCA
         self._left_over = Notice(logger.warning)
+        self._unread = Notice(logger.warning)
 
     def write(self, pools: Sequence[Pool]) -> Mapping[str, str]:
         """Returns, by the full name of a resource, why not all of its files are current."""
@@ -109,7 +112,11 @@ class _Files:
         try:
             failures = self._files.write(self._wanted, self._is_ours, if_there=if_there)
             self._ever |= set(self._files.names)
+            self._unread.set(None)
         except FileError as error:
+            if isinstance(error, UnreadError) and self._files.has_written(self._wanted):
+                self._unread.set(f"{error}; its files are taken as unchanged")
+                return {}
             return {resource: str(error) for resource, texts in made.items() if texts}
         found = {
             resource: [str(failures[name]) for name in texts if name in failures]

@@ -1,5 +1,6 @@
-"""uverbs, umad, issm and rdma_cm: their class entries and their device nodes."""
+"""uverbs, umad, issm, rdma_cm and hfi1_N: their class entries and their device nodes."""
 
+from simulator.host.families import DriverNode
 from simulator.host.manifest import Protocol
 from simulator.host.scene import Ibdev, Scene
 from simulator.host.sites import VIRTUAL
@@ -10,6 +11,7 @@ from simulator.host.tree import CharNode, Tree
 _MAJOR = 231
 _UVERBS_BASE, _UVERBS_FIXED, _UVERBS_DYNAMIC = 192, 32, 511
 _UMAD_BASE, _ISSM_BASE, _UMAD_FIXED, _UMAD_DYNAMIC, _ISSM_DYNAMIC = 0, 64, 64, 510, 509
+_DRIVER_MAJOR = 243  # dynamic: alloc_chrdev_region
 _RDMA_CM = CharNode(10, 122, 0o666)  # misc with a dynamic minor
 
 _WITH_ISSM: frozenset[Protocol] = frozenset({"ib", "opa"})
@@ -21,10 +23,27 @@ def lay_out(tree: Tree, scene: Scene, ibdev: Ibdev) -> None:
     if number is not None and "ib_uverbs" in scene.modules:
         node = _node(_UVERBS_BASE, _UVERBS_FIXED, _UVERBS_DYNAMIC, number, 0o666)
         directory = _entry(tree, ibdev, "infiniband_verbs", f"uverbs{number}", node)
-        tree.attributes(directory, {"abi_version": 1})
+        tree.attributes(
+            directory,
+            {"abi_version": ibdev.family.abi if ibdev.spec.abi is None else ibdev.spec.abi},
+        )
         _by_links(tree, ibdev, f"uverbs{number}")
     if "ib_umad" in scene.modules:
         _management(tree, scene, ibdev)
+    if ibdev.family.driver_node is not None and not ibdev.site.is_virtual:
+        _driver_node(tree, ibdev, ibdev.family.driver_node)
+
+
+def _driver_node(tree: Tree, ibdev: Ibdev, made: DriverNode) -> None:
+    """The node for a library of the driver's own. It has no parent: it is below devices/virtual."""
+    unit = made.unit(ibdev.name) if ibdev.spec.unit is None else ibdev.spec.unit
+    if unit is None:
+        return
+    node = CharNode(_DRIVER_MAJOR, made.first_minor + unit, made.mode)
+    _device(tree, f"{VIRTUAL}/{made.subsystem}/{made.prefix}{unit}", made.subsystem, node, "")
+    for name, minor in made.others.items():
+        others = CharNode(_DRIVER_MAJOR, minor, made.mode)
+        _device(tree, f"{VIRTUAL}/{made.subsystem}/{name}", made.subsystem, others, "")
 
 
 def _management(tree: Tree, scene: Scene, ibdev: Ibdev) -> None:
@@ -52,15 +71,17 @@ def _entry(tree: Tree, ibdev: Ibdev, subsystem: str, name: str, node: CharNode) 
     return directory
 
 
-def _device(tree: Tree, directory: str, subsystem: str, node: CharNode) -> None:
+def _device(
+    tree: Tree, directory: str, subsystem: str, node: CharNode, below: str = "infiniband/"
+) -> None:
     name = directory.rpartition("/")[2]
-    uevent = f"MAJOR={node.major}\nMINOR={node.minor}\nDEVNAME=infiniband/{name}"
+    uevent = f"MAJOR={node.major}\nMINOR={node.minor}\nDEVNAME={below}{name}"
     if node.mode == 0o666:
         uevent += "\nDEVMODE=0666"
     tree.attributes(directory, {"dev": f"{node.major}:{node.minor}", "uevent": uevent})
     tree.link(f"{directory}/subsystem", f"sys/class/{subsystem}")
     tree.link(f"sys/class/{subsystem}/{name}", directory)
-    tree.node(f"dev/infiniband/{name}", node)
+    tree.node(f"dev/{below}{name}", node)
 
 
 def _node(base: int, fixed: int, dynamic_major: int, number: int, mode: int) -> CharNode:

@@ -11,12 +11,33 @@ from simulator.host.manifest import Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class DriverNode:
+    """The character device that a driver makes of each unit, and the HCA's name before the unit.
+
+    `others` are the nodes for all units together, with their minors.
+    """
+
+    subsystem: str
+    prefix: str
+    hca: str
+    mode: int
+    first_minor: int = 0
+    others: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def unit(self, name: str) -> int | None:
+        """The unit of an HCA that has its first name."""
+        number = name.removeprefix(self.hca)
+        return int(number) if name.startswith(self.hca) and number.isdecimal() else None
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """What the HCAs of one driver have in common.
 
     `module` creates the HCA. `auxiliary` is the auxiliary device that the network driver creates,
     and the driver that binds to it. None: the HCA's driver binds to the PCI function.
-    `attributes` are files of the ibdev; "{mt}" is replaced by the PCI device id in decimal.
+    `attributes` are files of the ibdev; "{mt}" is replaced by the PCI device id in decimal. `abi`
+    is the version of the driver's uverbs ABI.
     """
 
     module: str
@@ -24,6 +45,8 @@ class Family:
     firmware: str = "0.0.0"
     auxiliary: tuple[str, str] | None = None
     attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    abi: int = 1
+    driver_node: DriverNode | None = None
 
 
 _MELLANOX = MappingProxyType({"hca_type": "MT{mt}", "hw_rev": "0", "board_id": "MT_000000{mt}"})
@@ -33,9 +56,9 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "mlx5_core": Family(
             "mlx5_ib", "roce", "28.41.1000", ("mlx5_core.rdma", "mlx5_ib.rdma"), _MELLANOX
         ),
-        "mlx4_core": Family("mlx4_ib", "ib", "2.42.5000", None, _MELLANOX),
-        "ice": Family("irdma", "roce", "1.71", ("ice.roce", "irdma")),
-        "i40e": Family("irdma", "iw", "1.0", ("i40e.iwarp", "irdma.gen_1")),
+        "mlx4_core": Family("mlx4_ib", "ib", "2.42.5000", None, _MELLANOX, abi=4),
+        "ice": Family("irdma", "roce", "1.71", ("ice.roce", "irdma"), abi=5),
+        "i40e": Family("irdma", "iw", "1.0", ("i40e.iwarp", "irdma.gen_1"), abi=5),
         "bnxt_en": Family(
             "bnxt_re",
             "roce",
@@ -46,7 +69,13 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "mana": Family("mana_ib", "roce", "", ("mana.rdma", "mana_ib.rdma")),
         "efa": Family("efa", "efa", "0.0.0"),
         "hfi1": Family(
-            "hfi1", "opa", "1.27.0", None, {"hw_rev": "11", "board_id": "HFI Adapter 100 Series"}
+            "hfi1",
+            "opa",
+            "1.27.0",
+            None,
+            {"hw_rev": "11", "board_id": "HFI Adapter 100 Series"},
+            abi=2,
+            driver_node=DriverNode("hfi1_user", "hfi1_", "hfi1_", 0o666),
         ),
         "ib_qib": Family(
             "ib_qib",
@@ -54,9 +83,13 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             "",
             None,
             {"hca_type": "InfiniPath_QLE7342", "hw_rev": "2", "board_id": "InfiniPath_QLE7342"},
+            abi=2,
+            driver_node=DriverNode(
+                "ipath", "ipath", "qib", 0o600, 1, {"ipath": 0, "ipath_diagpkt": 127}
+            ),
         ),
         "erdma": Family("erdma", "iw", "1.0.0"),
-        "rxe": Family("rdma_rxe", "roce"),
+        "rxe": Family("rdma_rxe", "roce", abi=2),
         "siw": Family("siw", "iw"),
     }
 )
@@ -74,6 +107,7 @@ _DRIVERS: Mapping[str, str] = MappingProxyType(
         "8086:159b": "ice",
         "8086:37d0": "i40e",
         "8086:24f0": "hfi1",
+        "434e": "hfi1",
         "8086:15bb": "e1000e",
         "1077:7322": "ib_qib",
         "1d0f:efa2": "efa",

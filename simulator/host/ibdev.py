@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from simulator.host.identity import iwarp_gid, link_local_gid
+from simulator.host.identity import ipv4_gid, iwarp_gid, link_local_gid
 from simulator.host.manifest import PhysState, Protocol, State
-from simulator.host.scene import Ibdev, IbPort, Scene
+from simulator.host.scene import Ibdev, IbPort, Netdev, Scene
 from simulator.host.tree import Tree
 
 # include/rdma/ib_verbs.h: enum rdma_node_type, enum ib_port_state, enum ib_port_phys_state.
@@ -17,6 +17,7 @@ PHYS_STATES: Mapping[PhysState, int] = {
     "LinkErrorRecovery": 6, "Phy Test": 7,
 }  # fmt: skip
 
+_V1, _V2 = "IB/RoCE v1", "RoCE v2"  # gid_attrs/types; IB ports show v1 too
 _NO_GID = ":".join(["0000"] * 8)
 
 
@@ -85,6 +86,8 @@ def _gids(tree: Tree, scene: Scene, directory: str, port: IbPort) -> None:
         tree.directory(f"{directory}/{part}")
     netdev = scene.netdevs.get(port.netdev or "")
     filled = _filled_slots(port, netdev.address if netdev else None)
+    if netdev is not None and port.protocol == "roce" and _has_address(scene, netdev):
+        filled += [(ipv4_gid(scene.numbers.ifindex[netdev.name]), kind) for kind in (_V1, _V2)]
     for slot in range(port.slots):
         gid, kind = filled[slot] if slot < len(filled) else (_NO_GID, None)
         tree.attributes(f"{directory}/gids", {str(slot): gid})
@@ -93,12 +96,18 @@ def _gids(tree: Tree, scene: Scene, directory: str, port: IbPort) -> None:
             tree.attributes(f"{directory}/gid_attrs/ndevs", {str(slot): netdev.name})
 
 
+def _has_address(scene: Scene, netdev: Netdev) -> bool:
+    """Whether it has an IPv4 address: a VF or SF gets one when a pod gets its netdev."""
+    site = netdev.site
+    is_vf = site.function is not None and site.function.physfn is not None
+    return scene.manifest.addresses and not is_vf and site.subfunction is None
+
+
 def _filled_slots(port: IbPort, mac: str | None) -> list[tuple[str, str]]:
-    v1, v2 = "IB/RoCE v1", "RoCE v2"  # IB ports show v1 too
     if port.protocol == "roce" and mac is not None:
-        return [(link_local_gid(mac), v1), (link_local_gid(mac), v2)]
+        return [(link_local_gid(mac), _V1), (link_local_gid(mac), _V2)]
     if port.protocol == "iw" and mac is not None:
-        return [(iwarp_gid(mac), v1)]
+        return [(iwarp_gid(mac), _V1)]
     if port.protocol in {"roce", "raw", "iw"}:
         return []
-    return [(f"fe80:0000:0000:0000:{port.guid}", v1)]
+    return [(f"fe80:0000:0000:0000:{port.guid}", _V1)]

@@ -40,6 +40,11 @@ def link_local_gid(mac_address: str) -> str:
     return "fe80:0000:0000:0000:" + _in_fours(eui64.hex())
 
 
+def ipv4_gid(ifindex: int) -> str:
+    """The RoCE GID of an IPv4 address (RFC 4291, 2.5.5.2). Each interface has its own subnet."""
+    return "0000:0000:0000:0000:0000:ffff:" + _in_fours(f"0a{ifindex & 0xFFFF:04x}01")
+
+
 def iwarp_gid(mac_address: str) -> str:
     """The only GID of an RNIC: its MAC, then zeros (kernel sw/siw, siw_query_gid)."""
     return _in_fours(f"{mac_address.replace(':', ''):0<32}")

@@ -4,7 +4,6 @@ A manifest is validated when it is read; problems are a pydantic ValidationError
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -17,6 +16,8 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+
+from simulator.host.consistency import inconsistencies
 
 Protocol = Literal["ib", "roce", "iw", "opa", "efa", "raw"]
 """NLDEV's names, with two more: `efa` (NLDEV has no name) and `raw` (a switchdev PF: no RoCE)."""
@@ -96,15 +97,17 @@ class Port(_Model):
     sm_lid: Number = 1
     guid: Guid | None = None
     netdev: NetName = "auto"
-    gids: Annotated[int, Field(ge=0, le=256)] = 4
+    gids: Annotated[int, Field(ge=0, le=256)] = 8
 
 
 class Hca(Item):
     """An RDMA device.
 
     `driver` is needed without a PCI function ("rxe", "siw", "erdma"). `uverbs` and `umad` (one
-    number per port) are numbers, "auto" for the next free ones, or "none". `smi_of` makes it the
-    SMI companion of a multi-plane HCA: it has no uverbs, and it has the issm instead of that HCA.
+    number per port) are numbers, "auto" for the next free ones, or "none". `abi` is an ABI of
+    uverbs that is not Linux's. `smi_of` makes it the SMI companion of a multi-plane HCA: it has no
+    uverbs, and it has the issm instead of that HCA. `unit` is the driver's number of an hfi1 or qib
+    HCA that was renamed.
     """
 
     driver: str | None = None
@@ -115,7 +118,9 @@ class Hca(Item):
         "auto"
     )
     issm: bool | None = None
+    unit: Number | None = None
     smi_of: Name | None = None
+    abi: Number | None = None
     ports: Annotated[dict[Annotated[int, Field(ge=1, le=254)], Port], _ShortForm] = {1: Port()}
 
 
@@ -124,7 +129,8 @@ class Net(Item):
 
     `under` puts it below a child of its PCI function (virtio0). `child_of` makes it an IPoIB child
     of another netdev, on the partition `pkey`, or, with the type "ether", a VLAN, macvlan or ipvlan
-    on top of it. `switch_id` with a port name such as pf0vf1 makes it a representor.
+    on top of it. `switch_id` with a port name such as pf0vf1 makes it a representor. `elsewhere`
+    puts it into another network namespace.
     """
 
     type: Literal["ether", "infiniband"] | None = None
@@ -137,6 +143,7 @@ class Net(Item):
     under: InsidePath | None = None
     child_of: NetName | None = None
     pkey: str | None = None
+    elsewhere: bool = False
 
     @property
     def carries_a_port(self) -> bool:
@@ -216,11 +223,12 @@ class Bond(Item):
 class Manifest(Item):
     """A host. Its own `remove`, `files` and `links` are paths below the root ("sys/class/...").
 
-    `loaded` and `not_loaded` correct the list of kernel modules that the hardware implies. What a
-    missing module creates (umad, uverbs, rdma_cm, IPoIB netdevs) is missing too. `machine` is
-    aarch64 for a Grace, `kernel` the release, `nvidia` the kind of NVIDIA's kernel module, `iommu`
-    the type of the IOMMU groups, one per function. `acs` is the control word of all bridges, or
-    "none" if they have no Access Control Services. Without these values, their files are missing.
+    `loaded` and `not_loaded` correct the list of kernel modules that the hardware implies, and of
+    what they create (umad, uverbs, rdma_cm, IPoIB netdevs). `machine` is aarch64 for a Grace,
+    `kernel` the release, `nvidia` the kind of NVIDIA's kernel module, `iommu` the type of the IOMMU
+    groups, one per function. `acs` is the control word of all bridges, or "none" if they have no
+    Access Control Services. Without these values, their files are missing. With `addresses`, the
+    RoCE netdevs of PFs have an IPv4 address.
     """
 
     title: str
@@ -230,6 +238,7 @@ class Manifest(Item):
     nvidia: Literal["open", "proprietary"] | None = None
     iommu: Literal["none", "identity", "DMA", "DMA-FQ"] | None = None
     acs: AcsControl | None = None
+    addresses: bool = False
     loaded: tuple[Name, ...] = ()
     not_loaded: tuple[Name, ...] = ()
     functions: dict[Address, Function] = {}
@@ -245,53 +254,7 @@ class Manifest(Item):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "Manifest":
-        problems = [*_doubles(self), *_dead_references(self)]
+        problems = [*inconsistencies(self)]
         if problems:
             raise ValueError("; ".join(problems))
         return self
-
-
-def _doubles(manifest: Manifest) -> Iterator[str]:
-    hcas = [(name, hca) for holder in manifest.holders() for name, hca in holder.hcas.items()]
-    names: dict[str, list[str] | list[int]] = {
-        "HCA": [name for name, _ in hcas],
-        "netdev": [*manifest.bonds, *(name for h in manifest.holders() for name in h.net)],
-        "uverbs number": [hca.uverbs for _, hca in hcas if isinstance(hca.uverbs, int)],
-        "umad number": [n for _, hca in hcas if isinstance(hca.umad, tuple) for n in hca.umad],
-        "subfunction": [sf for f in manifest.functions.values() for sf in f.subfunctions],
-        "VF": [
-            f"{function.vf} of {function.physfn}"
-            for function in manifest.functions.values()
-            if function.physfn is not None and function.vf is not None
-        ],
-    }
-    for kind, found in names.items():
-        doubled = (name for name, times in Counter(found).items() if times > 1)
-        yield from (f"{kind} {name} is there twice" for name in doubled)
-
-
-def _dead_references(manifest: Manifest) -> Iterator[str]:
-    netdevs = {*manifest.bonds, *(name for holder in manifest.holders() for name in holder.net)}
-    known = {
-        "function": frozenset(manifest.functions),
-        "netdev": frozenset(netdevs),
-        "HCA": frozenset(name for holder in manifest.holders() for name in holder.hcas),
-    }
-    for kind, field, name in _references(manifest):
-        if name is not None and name not in known[kind]:
-            yield f"{field} {name} is no {kind} of this host"
-
-
-def _references(manifest: Manifest) -> Iterator[tuple[str, str, str | None]]:
-    """Every reference: the kind of what it names, the field that has it, and the name."""
-    for address, function in manifest.functions.items():
-        yield "function", f"physfn of {address}:", function.physfn
-    for name, bond in manifest.bonds.items():
-        yield from (("netdev", f"slave of {name}:", slave) for slave in bond.slaves)
-    for holder in manifest.holders():
-        for name, net in holder.net.items():
-            yield "netdev", f"child_of of {name}:", net.child_of
-        for name, hca in holder.hcas.items():
-            yield "HCA", f"smi_of of {name}:", hca.smi_of
-            ports = ((n, port.netdev) for n, port in hca.ports.items() if port.netdev != "auto")
-            yield from (("netdev", f"netdev of {name} port {n}:", dev) for n, dev in ports)

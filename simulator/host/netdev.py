@@ -19,8 +19,14 @@ def directory_of(scene: Scene, netdev: Netdev) -> str:
 
 
 def lay_out(tree: Tree, scene: Scene, netdev: Netdev) -> None:
-    """A netdev with its attributes and its class entry."""
+    """A netdev with its attributes and its class entry.
+
+    Of a netdev in another network namespace, sysfs shows the directory that it is in.
+    """
     directory = directory_of(scene, netdev)
+    if netdev.spec.elsewhere:
+        tree.directory(directory.rpartition("/")[0])
+        return
     tree.attributes(directory, _attributes(scene, netdev))
     tree.link(f"{directory}/subsystem", "sys/class/net")
     tree.link(f"sys/class/net/{netdev.name}", directory)

@@ -22,6 +22,8 @@ def lay_out(tree: Tree, scene: Scene, site: Site) -> None:
         _function(tree, site, site.address, site.function)
         _virtual_functions(tree, scene, site)
         _config_space(tree, scene, site, site.function)
+    if _uses_auxiliary_bus(site):
+        tree.directory("sys/bus/auxiliary/devices")
     for name, driver in _auxiliary_devices(scene, site):
         _auxiliary(tree, f"{site.directory}/{name}", driver)
 
@@ -125,6 +127,12 @@ def _subfunction(tree: Tree, site: Site, sfnum: int) -> None:
     tree.link(f"sys/bus/auxiliary/devices/{site.name}", site.directory)
     if site.driver is not None:
         _bind(tree, "auxiliary", site.directory, "mlx5_core.sf", "mlx5_core")
+
+
+def _uses_auxiliary_bus(site: Site) -> bool:
+    """Whether the driver needs the bus, which a kernel then has even without a device on it."""
+    family = FAMILIES.get(site.driver or "")
+    return family is not None and family.auxiliary is not None
 
 
 def _auxiliary_devices(scene: Scene, site: Site) -> Iterator[tuple[str, str | None]]:

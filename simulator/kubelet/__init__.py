@@ -1,8 +1,8 @@
-"""A stand-in for kubelet: its device manager and plugin watcher, and nothing else of it.
+"""A simulated kubelet: only its device manager and its plugin watcher.
 
-It does to a device plugin what kubelet 1.36 does, its odd sides included (kubelet's
-pkg/kubelet/cm/devicemanager and pkg/kubelet/pluginmanager), and writes down every breach of the
-contract that would have hurt on a node. Pods, topology hints and the checkpoint are not played.
+It treats a device plugin as kubelet 1.36 does, with its peculiarities (kubelet's
+pkg/kubelet/cm/devicemanager and pkg/kubelet/pluginmanager). It records every violation of the
+contract that would do harm on a node. Pods, topology hints and the checkpoint are not simulated.
 """
 
 import rdma_dp.kubelet  # noqa: F401 - quiets gRPC, before gRPC is imported

@@ -1,4 +1,4 @@
-"""kubelet's part in admitting a container: choosing devices and asking the plugin."""
+"""Admits containers as kubelet does: it chooses devices and calls the plugin."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
@@ -23,7 +23,7 @@ PRE_START_TIMEOUT = 30.0  # seconds; kubelet, deviceplugin/v1beta1/constants.go
 class UnexpectedAdmissionError(RdmaDpError):
     """The pod is Failed, with this text in its status.
 
-    `details` is the reason by itself: the plugin's own words where `code` is set, else kubelet's.
+    `details` is the reason: the plugin's message if `code` is set, else kubelet's.
     """
 
     def __init__(self, details: str, code: grpc.StatusCode | None = None) -> None:
@@ -35,7 +35,7 @@ class UnexpectedAdmissionError(RdmaDpError):
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """What a container got: the ids, and the plugin's answer for it."""
+    """What a container got: the ids, and the plugin's answer."""
 
     resource: str
     ids: tuple[str, ...]
@@ -43,7 +43,7 @@ class Allocation:
 
 
 class Admission:
-    """Admits one container after the other, as kubelet does."""
+    """Admits one container at a time, as kubelet does."""
 
     def __init__(self, manager: DeviceManager, devices: DeviceTable, journal: Journal) -> None:
         self._manager = manager

@@ -1,4 +1,4 @@
-"""kubelet as a client: dialling a plugin's socket and reading its stream."""
+"""kubelet as a client: it dials a plugin's socket and reads its stream."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -14,18 +14,20 @@ DIAL_TIMEOUT = 10.0  # seconds; kubelet, plugin/v1beta1/client.go and operation_
 CLOSED_BY_KUBELET = "closed by kubelet"
 
 _CHANNEL_OPTIONS = [
-    # Without it all channels to one path share a connection, and the end of one ends none.
+    # Without this option, all channels to one path share a connection, which stays open when one of
+    # them is closed.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.default_authority", "localhost"),
 ]
 
 
 class DialError(Exception):
-    """Nobody serves on the socket."""
+    """No process serves on the socket."""
 
 
 async def dial(socket: Path, refused: Callable[[], None] = lambda: None) -> grpc.aio.Channel:
-    """A connected channel; `refused` is called if nobody serves yet at the first attempt.
+    """A connected channel. `refused` is called if the first attempt fails because no process
+    serves.
 
     Raises DialError after 10 seconds.
     """
@@ -35,7 +37,7 @@ async def dial(socket: Path, refused: Callable[[], None] = lambda: None) -> grpc
             await _connected(channel, refused)
     except TimeoutError:
         await channel.close()
-        raise DialError(f"nobody serves on {socket} within {DIAL_TIMEOUT:g} s") from None
+        raise DialError(f"no process serves on {socket} within {DIAL_TIMEOUT:g} s") from None
     except BaseException:
         await channel.close()
         raise
@@ -52,13 +54,15 @@ async def _connected(channel: grpc.aio.Channel, refused: Callable[[], None]) -> 
 
 
 def cut_by_grpc() -> bool:
-    """Whether a CancelledError came of a channel that was closed, not of this task's own end."""
+    """Whether a CancelledError comes from a closed channel, and not from the end of this task."""
     task = asyncio.current_task()
     return task is not None and not task.cancelling()
 
 
 def inode_of(socket: Path) -> int | None:
-    """What tells one socket from the next under its name; None when it is gone."""
+    """Identifies a socket, so that a new one under the same name is different. None if there is
+    none.
+    """
     try:
         return socket.stat().st_ino
     except FileNotFoundError:
@@ -77,12 +81,12 @@ class PluginClient:
         self._closing = False
 
     async def listen(self, received: Callable[[Sequence[pb.Device]], None]) -> str:
-        """Read ListAndWatch to its end and return why it ended."""
+        """Read ListAndWatch to its end. Returns why it ended."""
         if self._closing:
             return CLOSED_BY_KUBELET
         try:
             async for message in self.stub.ListAndWatch(pb.Empty()):
-                if not self._closing:  # no list comes in behind the back of a disconnect
+                if not self._closing:  # after a disconnect, no list is taken any more
                     received(message.devices)
         except grpc.aio.AioRpcError as error:
             return f"{error.code().name}: {error.details()}"
@@ -93,6 +97,6 @@ class PluginClient:
         return "closed by the plugin"
 
     async def close(self) -> None:
-        """Cut the connection; the plugin sees its stream cancelled."""
+        """Close the connection. The plugin sees that its stream is cancelled."""
         self._closing = True
         await self._channel.close()

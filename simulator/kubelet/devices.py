@@ -1,4 +1,4 @@
-"""Which devices there are, how they are, and who has them. Pure state."""
+"""The devices of all resources, their health, and their holders. Pure state."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,8 +14,8 @@ UNHEALTHY = "Unhealthy"
 class DeviceList:
     """The devices of a resource.
 
-    As in kubelet the healthy and the unhealthy ids are two sets: an id that is listed as both
-    is in both and counts twice. `order` is the order of the list.
+    As in kubelet, the healthy and the unhealthy ids are two sets. An id that is listed as both is
+    in both and counts twice. `order` is the order of the list.
     """
 
     order: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class DeviceList:
     unhealthy: set[str] = field(default_factory=set)
 
     def mark_unhealthy(self) -> None:
-        """What a disconnected plugin means."""
+        """The plugin has disconnected: all devices are unhealthy."""
         self.unhealthy |= self.healthy
         self.healthy = set()
 
@@ -33,7 +33,9 @@ class DeviceList:
 
 
 class DeviceTable:
-    """All resources. What was ever listed and what is allocated outlives a restart of kubelet."""
+    """All resources. The ids that were ever listed and those that are allocated survive a restart
+    of kubelet.
+    """
 
     def __init__(self) -> None:
         self.lists: dict[str, DeviceList] = {}
@@ -42,7 +44,7 @@ class DeviceTable:
         self._allocated: dict[str, set[str]] = {}
 
     def replace(self, resource: str, devices: Sequence[pb.Device]) -> list[str]:
-        """Take a new list; returns the breaches of the contract that are in it."""
+        """Take a new list. Returns the violations of the contract in it."""
         ids = [device.ID for device in devices]
         healthy = {device.ID for device in devices if device.health == HEALTHY}
         unhealthy = {device.ID for device in devices if device.health != HEALTHY}
@@ -53,7 +55,7 @@ class DeviceTable:
         ever = self._ever_listed.setdefault(resource, set())
         ever |= listed
         missing = ever - listed
-        newly = missing - self._missing.get(resource, set())  # complain once, not in each list
+        newly = missing - self._missing.get(resource, set())  # report it once, not for each list
         self._missing[resource] = missing
         if not newly:
             return []
@@ -61,16 +63,16 @@ class DeviceTable:
         return [f"{resource}: {_some(newly)} once listed, not any more: {why}; list {UNHEALTHY}"]
 
     def forget_lists(self) -> None:
-        """kubelet starts: the names of the resources are all that it remembers."""
+        """kubelet starts: it remembers only the names of the resources."""
         self.lists = {resource: DeviceList() for resource in self.lists}
 
     def forget_ids(self) -> None:
-        """From now on, only ids that are listed now can vanish."""
+        """From now on, only ids that are listed now count as missing if they disappear."""
         self._ever_listed = {name: set(devices.order) for name, devices in self.lists.items()}
         self._missing = {}
 
     def free(self, resource: str) -> list[str]:
-        """The healthy ids that nobody has, in the order of the list."""
+        """The healthy ids without a holder, in the order of the list."""
         devices = self.lists[resource]
         taken = self._allocated.get(resource, set())
         return [id_ for id_ in devices.order if id_ in devices.healthy and id_ not in taken]
@@ -80,11 +82,11 @@ class DeviceTable:
         self._allocated.setdefault(resource, set()).update(ids)
 
     def release(self, resource: str, ids: Iterable[str]) -> None:
-        """The opposite of `take`."""
+        """Mark `ids` as free."""
         self._allocated.get(resource, set()).difference_update(ids)
 
     def allocated(self, resource: str) -> frozenset[str]:
-        """The ids that somebody has."""
+        """The ids with a holder."""
         return frozenset(self._allocated.get(resource, ()))
 
 

@@ -1,4 +1,4 @@
-"""What happened, as values: for tests to compare and for people to read."""
+"""Events, as values: tests compare them, and people read them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Way(StrEnum):
-    """How a plugin came to kubelet."""
+    """How a plugin registered with kubelet."""
 
     REGISTER = "device-plugins"
     WATCHER = "plugins_registry"
@@ -36,7 +36,7 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A registration failed; `resource` is empty when its name never became known."""
+    """A registration failed. `resource` is empty if its name was never known."""
 
     resource: str
     socket: Path
@@ -62,7 +62,7 @@ class ListReceived:
 
 @dataclass(frozen=True, slots=True)
 class StreamEnded:
-    """A ListAndWatch stream ended, for whatever reason; it need not be the current plugin's."""
+    """A ListAndWatch stream ended, for any reason. It may be a stream of an earlier plugin."""
 
     resource: str
     socket: Path
@@ -84,7 +84,7 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """The grace is over: the node no longer has the resource."""
+    """The grace period is over: the node no longer has the resource."""
 
     resource: str
 

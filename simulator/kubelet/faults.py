@@ -1,15 +1,15 @@
-"""What can be made to go wrong on kubelet's side."""
+"""Faults of the simulated kubelet."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """A kubelet that misbehaves; by default it does not.
+    """The faults of a kubelet. By default there are none.
 
-    `version` is the only API version that it speaks. `refuse_register` is the text with which
-    it answers every Register. `hang_register` never answers one. `skip_notify` leaves out
-    NotifyRegistrationStatus.
+    `version` is the only API version that it accepts. `refuse_register` is the text with which it
+    refuses every Register. With `hang_register` it never answers one. With `skip_notify` it does
+    not call NotifyRegistrationStatus.
     """
 
     version: str = "v1beta1"

@@ -1,6 +1,6 @@
-"""A device plugin of others. It serves a resource that rdma-dp serves, too.
+"""A foreign device plugin: it serves a resource that rdma-dp serves too.
 
-As the Go plugin does: one socket, Register or GetInfo, a list that never changes, no status.
+It behaves as the Go plugin: one socket, Register or GetInfo, a list that never changes, no status.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from rdma_dp.kubelet.api import pluginregistration_pb2_grpc as info_rpc
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-# Without it all channels to one path share a connection.
+# Without this option, all channels to one path share a connection.
 _CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
 _REGISTER_TIMEOUT = 15.0  # seconds; kubelet dials back for 10
 
 
 class ForeignPlugin(rpc.DevicePluginServicer, info_rpc.RegistrationServicer):
-    """Serves `resource` on `socket` until `end`; `devices` are the health of each by its id.
+    """Serves `resource` on `socket` until `end`. `devices` maps the ids to their health.
 
-    In plugins_registry kubelet finds it by GetInfo. In device-plugins it calls `register`.
-    `asked` is set once anyone has called GetInfo, with or without success.
+    In plugins_registry kubelet finds it and calls GetInfo. In device-plugins it calls `register`.
+    `asked` is set after any call of GetInfo, with or without success.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class ForeignPlugin(rpc.DevicePluginServicer, info_rpc.RegistrationServicer):
         self._devices = devices
         self._answers_info = answers_info
         self.asked = asyncio.Event()
-        # gRPC removes the name that it bound when it stops. A process that is killed leaves its
-        # socket behind: so gRPC binds another name, and the socket is a second link to it.
+        # When gRPC stops, it removes the name that it bound. A process that is killed does not
+        # remove its socket. So gRPC binds another name, and the socket is a second link to it.
         self._bound = socket.parent.parent / f".{socket.name}"
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         rpc.add_DevicePluginServicer_to_server(self, self._server)
@@ -54,7 +54,7 @@ class ForeignPlugin(rpc.DevicePluginServicer, info_rpc.RegistrationServicer):
         self._bound.unlink()
 
     async def register(self, kubelet_socket: Path) -> None:
-        """Calls kubelet. Raises grpc.aio.AioRpcError."""
+        """Call kubelet. Raises grpc.aio.AioRpcError."""
         request = pb.RegisterRequest(
             version="v1beta1", endpoint=self.socket.name, resource_name=self._resource
         )
@@ -64,10 +64,10 @@ class ForeignPlugin(rpc.DevicePluginServicer, info_rpc.RegistrationServicer):
             await rpc.RegistrationStub(channel).Register(request, timeout=_REGISTER_TIMEOUT)
 
     async def end(self, *, kill: bool = False) -> None:
-        """Ends it; where it is killed, its socket stays behind."""
+        """Stop it. If it is killed, its socket stays."""
         await self._server.stop(None)
         if not kill:
-            with contextlib.suppress(FileNotFoundError):  # kubelet removes it at its start
+            with contextlib.suppress(FileNotFoundError):  # kubelet removes it when it starts
                 self.socket.unlink()
 
     async def GetDevicePluginOptions(  # noqa: N802 - the wire's name
@@ -75,7 +75,7 @@ class ForeignPlugin(rpc.DevicePluginServicer, info_rpc.RegistrationServicer):
         request: pb.Empty,  # noqa: ARG002 - the wire's signature
         context: Context,  # noqa: ARG002
     ) -> pb.DevicePluginOptions:
-        """No hook."""
+        """It wants no optional calls."""
         return pb.DevicePluginOptions()
 
     async def ListAndWatch(  # noqa: N802
@@ -83,7 +83,7 @@ class ForeignPlugin(rpc.DevicePluginServicer, info_rpc.RegistrationServicer):
         request: pb.Empty,  # noqa: ARG002
         context: Context,  # noqa: ARG002
     ) -> AsyncIterator[pb.ListAndWatchResponse]:
-        """One list; the stream stays open until the server ends."""
+        """One list. The stream stays open until the server stops."""
         devices = [pb.Device(ID=id_, health=health) for id_, health in self._devices.items()]
         yield pb.ListAndWatchResponse(devices=devices)
         await asyncio.Event().wait()
@@ -93,7 +93,7 @@ class ForeignPlugin(rpc.DevicePluginServicer, info_rpc.RegistrationServicer):
         request: pb.AllocateRequest,
         context: Context,  # noqa: ARG002
     ) -> pb.AllocateResponse:
-        """Answers that show whose they are."""
+        """An answer that shows which plugin gave it."""
         answer = pb.ContainerAllocateResponse(envs={"FOREIGN": "1"})
         return pb.AllocateResponse(container_responses=[answer] * len(request.container_requests))
 
@@ -118,7 +118,7 @@ class ForeignPlugin(rpc.DevicePluginServicer, info_rpc.RegistrationServicer):
         request: info_pb.InfoRequest,  # noqa: ARG002
         context: Context,
     ) -> info_pb.PluginInfo:
-        """What the plugin watcher asks; one that registers by itself does not know the call."""
+        """The call of the plugin watcher. A plugin that calls Register does not have it."""
         self.asked.set()
         if not self._answers_info:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "unknown service")
@@ -131,5 +131,5 @@ class ForeignPlugin(rpc.DevicePluginServicer, info_rpc.RegistrationServicer):
         request: info_pb.RegistrationStatus,  # noqa: ARG002
         context: Context,  # noqa: ARG002
     ) -> info_pb.RegistrationStatusResponse:
-        """It does not care."""
+        """Ignored."""
         return info_pb.RegistrationStatusResponse()

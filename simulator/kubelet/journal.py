@@ -1,4 +1,4 @@
-"""The record of what happened, and how to wait for something to happen."""
+"""The record of events, and waits for events."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,9 @@ class _Waiter:
 
 
 class Journal:
-    """Append-only. Predicates are asked at every record, so that no passing state is missed."""
+    """An append-only record. Predicates are evaluated at every event, so no short-lived state is
+    missed.
+    """
 
     def __init__(self, on_event: Callable[[Event], None] | None = None) -> None:
         self.events: list[Event] = []
@@ -25,11 +27,11 @@ class Journal:
 
     @property
     def violations(self) -> list[str]:
-        """What a plugin did that would have hurt on a node."""
+        """The violations of the contract by plugins."""
         return [event.text for event in self.events if isinstance(event, Violated)]
 
     def record(self, event: Event) -> None:
-        """Write `event` down; the state that it tells of must be there already."""
+        """Record `event`. The state that it describes must already be in effect."""
         self.events.append(event)
         if self._on_event:
             self._on_event(event)
@@ -39,9 +41,9 @@ class Journal:
     async def wait_until(
         self, predicate: Callable[[], bool], seconds: float, seen: Callable[[], str]
     ) -> None:
-        """Return once `predicate` is true; TimeoutError with what was `seen` instead.
+        """Return when `predicate` is true. Raises TimeoutError with what was `seen` instead.
 
-        What `predicate` raises is raised here.
+        Errors of `predicate` are raised here.
         """
         waiter = _Waiter(predicate, asyncio.get_running_loop().create_future())
         self._waiters.add(waiter)

@@ -1,4 +1,4 @@
-"""The whole of the stand-in, as tests and the demo use it."""
+"""The simulated kubelet, as tests and the demo use it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -17,15 +17,15 @@ from simulator.kubelet.watcher import PluginWatcher
 
 
 class SimulatedKubelet:
-    """A fake kubelet below `root`, which takes the place of /var/lib/kubelet.
+    """A simulated kubelet below `root`, which takes the place of /var/lib/kubelet.
 
-    `registration` and `watcher` tell which of the two ways to register it offers, `pod_resources`
-    whether it shows its book of who holds what, as far as `name` has named them. `grace` is the
-    time in seconds after which a resource without plugin is forgotten. `on_event` is called with
-    each event. `faults` may be replaced at any time; it holds from the next `start`.
+    `registration` and `watcher` are whether it offers Register and the plugin watcher.
+    `pod_resources` is whether it serves the pod-resources API; `name` gives containers their names
+    there. `grace` is the time in seconds after which a resource without a plugin is forgotten.
+    `on_event` is called with each event. `faults` can be replaced at any time, and takes effect at
+    the next `start`.
 
-    It can be started again after `stop` or `kill`: that is a restart of kubelet. Containers and
-    what they hold survive it.
+    `start` after `stop` or `kill` is a restart of kubelet. Containers and their devices survive it.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class SimulatedKubelet:
 
     @property
     def device_plugins_dir(self) -> Path:
-        """Where kubelet.sock is and where plugins that register put their sockets."""
+        """The directory with kubelet.sock and the sockets of plugins that call Register."""
         return self.root / "device-plugins"
 
     @property
     def plugins_registry_dir(self) -> Path:
-        """Where plugins that want to be found put their sockets."""
+        """The directory with the sockets of plugins that the plugin watcher finds."""
         return self.root / "plugins_registry"
 
     @property
@@ -65,18 +65,18 @@ class SimulatedKubelet:
 
     @property
     def events(self) -> list[Event]:
-        """What happened, over all restarts, oldest first."""
+        """All events over all restarts, oldest first."""
         return self._journal.events
 
     @property
     def violations(self) -> list[str]:
-        """What plugins did that would have hurt on a node."""
+        """The violations of the contract by plugins."""
         return self._journal.violations
 
     async def start(self) -> None:
-        """Remove old sockets, make kubelet.sock and watch; all that was connected is forgotten."""
+        """Remove old sockets, make kubelet.sock and watch. All connections are forgotten."""
         if self._running:
-            raise RuntimeError("the stand-in runs already; stop it first")
+            raise RuntimeError("the simulated kubelet runs already; stop it first")
         self.device_plugins_dir.mkdir(parents=True, exist_ok=True)
         self.plugins_registry_dir.mkdir(parents=True, exist_ok=True)
         removed = remove_sockets(self.device_plugins_dir)
@@ -86,20 +86,20 @@ class SimulatedKubelet:
         self._journal.record(Started(removed))
 
     async def stop(self) -> None:
-        """End as kubelet does on SIGTERM: every connection is closed, kubelet.sock stays."""
+        """Stop as kubelet does on SIGTERM: every connection is closed, and kubelet.sock stays."""
         if running := self._running:
             self._running = None
             await running.stop()
             self._journal.record(Stopped())
 
     async def disconnect(self, resource: str) -> None:
-        """Closes the connection to the plugin of a resource, as kubelet does without a restart."""
+        """Close the connection to the plugin of a resource, without a restart."""
         if self._running is None:
             raise RuntimeError("this kubelet does not run")
         await self._running.manager.disconnect(resource)
 
     async def kill(self) -> None:
-        """The same without a word in the record: sockets die, and nothing is said of it."""
+        """Stop as after SIGKILL: connections break, and no event is recorded."""
         if running := self._running:
             self._running = None
             await running.stop()
@@ -117,38 +117,42 @@ class SimulatedKubelet:
         await self.stop()
 
     def devices(self, resource: str) -> Mapping[str, str]:
-        """Id -> "Healthy" or "Unhealthy", in the plugin's order; empty for an unknown resource."""
+        """Maps ids to "Healthy" or "Unhealthy", in the plugin's order. Empty for an unknown
+        resource.
+        """
         devices = self._devices.lists.get(resource)
         return MappingProxyType(dict(devices.view()) if devices else {})
 
     def capacity(self, resource: str) -> int:
-        """Of the node's status: healthy and unhealthy devices."""
+        """In the node's status: healthy and unhealthy devices."""
         devices = self._devices.lists.get(resource)
         return len(devices.healthy) + len(devices.unhealthy) if devices else 0
 
     def allocatable(self, resource: str) -> int:
-        """Of the node's status: healthy devices, given away or not."""
+        """In the node's status: healthy devices, allocated or free."""
         devices = self._devices.lists.get(resource)
         return len(devices.healthy) if devices else 0
 
     def resources(self) -> tuple[str, ...]:
-        """The resources that the node's status names."""
+        """The resources in the node's status."""
         return tuple(self._devices.lists)
 
     @property
     def leaving(self) -> frozenset[str]:
-        """The resources without a plugin, which kubelet forgets when their grace ends."""
+        """The resources without a plugin. kubelet forgets them after their grace period."""
         return self._running.manager.leaving if self._running else frozenset()
 
     def prefers(self, resource: str) -> bool:
-        """Whether the plugin wants to be asked which slots a container should get."""
+        """Whether the plugin wants GetPreferredAllocation calls."""
         manager = self._running.manager if self._running else None
         endpoint = manager.endpoints.get(resource) if manager else None
         options = endpoint.options if endpoint else None
         return bool(options and options.get_preferred_allocation_available)
 
     def forget_ids(self) -> None:
-        """Miss no id but those listed now: a new process of a plugin knows its own ids only."""
+        """Report only missing ids that are listed now: a new process of a plugin knows only its own
+        ids.
+        """
         self._devices.forget_ids()
 
     def allocated(self, resource: str) -> frozenset[str]:
@@ -158,23 +162,23 @@ class SimulatedKubelet:
     async def allocate(
         self, resource: str, count: int = 1, *, ids: Iterable[str] | None = None
     ) -> Allocation:
-        """Admit a container that asks for `count` devices; raises UnexpectedAdmissionError.
+        """Admit a container that requests `count` devices. Raises UnexpectedAdmissionError.
 
-        Free devices are taken in the plugin's order, the preferred ones first. `ids` asks for
-        these instead, without looking at them: what kubelet does after a plugin was replaced.
+        Free devices are taken in the plugin's order, the preferred ones first. `ids` requests
+        exactly these, without a check, as kubelet does after a plugin was replaced.
         """
         return await self._admission().allocate(resource, count, ids)
 
     async def start_container(self, allocation: Allocation) -> None:
-        """Start an admitted container; raises UnexpectedAdmissionError."""
+        """Start an admitted container. Raises UnexpectedAdmissionError."""
         await self._admission().start_container(allocation)
 
     def name(self, allocation: Allocation, namespace: str, pod: str, container: str) -> None:
-        """Which container got it, for the book that pod resources shows."""
+        """Give the container its name in the pod-resources API."""
         self._holders.setdefault(ContainerName(namespace, pod, container), []).append(allocation)
 
     def release(self, allocation: Allocation) -> None:
-        """The container is gone; the plugin is not told."""
+        """The container ends. kubelet does not notify the plugin."""
         for held in self._holders.values():
             if allocation in held:
                 held.remove(allocation)
@@ -186,9 +190,9 @@ class SimulatedKubelet:
         predicate: Callable[[Mapping[str, str]], bool],
         timeout: float = 60,  # noqa: ASYNC109 - the error is to tell what was seen instead
     ) -> Mapping[str, str]:
-        """Wait until `predicate` holds for `devices(resource)`, and return those.
+        """Wait until `predicate` holds for `devices(resource)`, and return these devices.
 
-        `timeout` is in seconds; TimeoutError tells what was seen instead.
+        `timeout` is in seconds. TimeoutError shows what was seen instead.
         """
         reached: list[Mapping[str, str]] = []
 
@@ -203,14 +207,16 @@ class SimulatedKubelet:
     async def wait_until(
         self,
         predicate: Callable[[Self], bool],
-        timeout: float = 60,  # noqa: ASYNC109 - likewise
+        timeout: float = 60,  # noqa: ASYNC109 - as above
     ) -> None:
-        """Wait until `predicate` holds; it is asked at every event, so nothing passes unseen."""
+        """Wait until `predicate` holds. It is evaluated at every event, so no short-lived state is
+        missed.
+        """
         await self._journal.wait_until(lambda: predicate(self), timeout, self._summary)
 
     def _admission(self) -> Admission:
         if not self._running:
-            raise RuntimeError("the stand-in does not run; start it first")
+            raise RuntimeError("the simulated kubelet does not run; start it first")
         return self._running.admission
 
     def _summary(self) -> str:
@@ -222,7 +228,7 @@ class SimulatedKubelet:
 
 
 class _Running:
-    """All that lives from a start to the stop after it."""
+    """Everything between a start and the next stop."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
-"""kubelet's device manager: the plugins that are connected and what they list.
+"""kubelet's device manager: the connected plugins and their lists.
 
-The odd parts are kubelet's (pkg/kubelet/cm/devicemanager, plugin/v1beta1/handler.go): clients and
-endpoints are found by the resource's name alone, so the end of any stream of that name, or a
-failed registration under it, meets whichever client is the current one.
+Its peculiarities are those of kubelet (pkg/kubelet/cm/devicemanager, plugin/v1beta1/handler.go).
+Clients and endpoints are stored under the resource's name only. So the end of any stream of that
+name, or a failed registration under it, affects the current client.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ from simulator.kubelet.journal import Journal
 from simulator.kubelet.tasks import TaskSet
 
 GRACE = (
-    300.0  # seconds until a resource without plugin is forgotten; kubelet, devicemanager/types.go
+    300.0  # seconds until a resource without a plugin is forgotten; kubelet, devicemanager/types.go
 )
 
 
 @dataclass(slots=True)
 class Endpoint:
-    """Where the Allocate of a resource goes; `client` is None for one known from before."""
+    """The target of Allocate for a resource. `client` is None for one from before a restart."""
 
     client: PluginClient | None = None
     options: pb.DevicePluginOptions | None = None
@@ -40,7 +40,7 @@ class Endpoint:
 
 
 class DeviceManager:
-    """From `start` to `stop`; the device table is given and outlives it."""
+    """Lives from `start` to `stop`. The device table belongs to the caller and lives longer."""
 
     def __init__(self, devices: DeviceTable, journal: Journal, grace: float) -> None:
         self.endpoints: dict[str, Endpoint] = {}
@@ -51,11 +51,12 @@ class DeviceManager:
         self._current: dict[str, PluginClient] = {}
         self._open: set[PluginClient] = set()
         self._listening: set[PluginClient] = set()
-        self._shared: set[str] = set()  # of which two plugins had streams since the last one came
+        # resources for which two plugins had streams since the last registration
+        self._shared: set[str] = set()
         self._forgetting: dict[str, asyncio.TimerHandle] = {}
 
     def start(self) -> None:
-        """Begin with no healthy device: the resources of before wait for their plugins."""
+        """Start without healthy devices: resources from before wait for their plugins."""
         self._devices.forget_lists()
         for resource in self._devices.lists:
             self.endpoints[resource] = Endpoint(stopped=True)
@@ -71,7 +72,7 @@ class DeviceManager:
             await asyncio.gather(*(client.close() for client in self._open))
 
     async def connect(self, resource: str, socket: Path, way: Way) -> None:
-        """Dial `socket`, ask for its options, make it the current one and read its stream.
+        """Dial `socket`, ask for the options, make it the current client and read its stream.
 
         Raises DialError or grpc.aio.AioRpcError.
         """
@@ -79,7 +80,7 @@ class DeviceManager:
         try:
             client, options = await self.introduce(resource, socket)
         except BaseException:
-            self._current.pop(resource, None)  # not necessarily the one that failed: as kubelet
+            self._current.pop(resource, None)  # not necessarily the one that failed, as in kubelet
             raise
         self._current[resource] = client
         self._open.add(client)
@@ -87,10 +88,10 @@ class DeviceManager:
         self._forget_never(resource)
         self._share(client)
         self._journal.record(Registered(resource, socket, way))
-        self._tasks.spawn(self._follow(client), name=f"stand-in: stream of {resource}")
+        self._tasks.spawn(self._follow(client), name=f"kubelet: stream of {resource}")
 
     async def disconnect(self, resource: str) -> None:
-        """Drop the current client of that name, whoever it is."""
+        """Disconnect the current client of that name, whichever plugin it is."""
         if client := self._current.pop(resource, None):
             self._open.discard(client)
             self._plugin_disconnected(resource)
@@ -99,7 +100,7 @@ class DeviceManager:
     async def introduce(
         self, resource: str, socket: Path
     ) -> tuple[PluginClient, pb.DevicePluginOptions]:
-        """Connects to a plugin that has registered, and asks for its options."""
+        """Connect to a plugin that has registered, and ask for its options."""
         too_early = f"{resource}: it registered before it served on {socket}"
         channel = await dial(socket, refused=lambda: self._violated(too_early))
         try:
@@ -114,11 +115,12 @@ class DeviceManager:
         reason = await client.listen(lambda devices: self._received(resource, devices))
         self._listening.discard(client)
         self._journal.record(StreamEnded(resource, client.socket, reason))
-        await self.disconnect(resource)  # nobody closes the connection of any other, as kubelet
+        await self.disconnect(resource)  # kubelet closes no other connection
 
     def _received(self, resource: str, devices: Sequence[pb.Device]) -> None:
         if resource not in self.endpoints:
-            return  # forgotten, and only an old stream is left: kubelet drops what it says
+            # the resource is forgotten, and only an old stream is open: kubelet ignores its list
+            return
         for text in self._devices.replace(resource, devices):
             self._violated(text)
         new = self._devices.lists[resource]
@@ -134,7 +136,7 @@ class DeviceManager:
 
     @property
     def leaving(self) -> frozenset[str]:
-        """The resources that are forgotten when their grace ends."""
+        """The resources that are forgotten when their grace period ends."""
         return frozenset(self._forgetting)
 
     def _forget_later(self, resource: str) -> None:
@@ -163,7 +165,9 @@ class DeviceManager:
     def _look_for_needless_registration(self, resource: str, socket: Path) -> None:
         client = self._current.get(resource)
         if resource in self._shared:
-            return  # it cannot know whether the other one's end, or its own, is of any matter
+            # the plugin cannot know whether its own end, or that of the other plugin, changes
+            # anything
+            return
         if client and client.socket == socket and client.inode == inode_of(socket):
             self._violated(f"{resource}: it registered again while its stream was open")
 

@@ -1,4 +1,4 @@
-"""The resource names that kubelet takes (IsExtendedResourceName in its pkg/apis/core/v1/helper)."""
+"""The resource names that kubelet accepts (its pkg/apis/core/v1/helper, IsExtendedResourceName)."""
 
 import re
 
@@ -12,7 +12,7 @@ _LONGEST_NAME = 63
 
 
 def resource_name_fault(resource: str) -> str | None:
-    """Why kubelet refuses `resource`; None if it takes it."""
+    """Why kubelet refuses `resource`. None if it accepts it."""
     prefix, slash, name = resource.partition("/")
     rules = {
         "it has no prefix with a slash": not slash,

@@ -1,4 +1,4 @@
-"""kubelet's book of who holds what, played (kubelet's pkg/kubelet/apis/podresources)."""
+"""The simulated pod-resources API (kubelet's pkg/kubelet/apis/podresources)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class ContainerName:
-    """Which container of which pod."""
+    """The name of a container."""
 
     namespace: str
     pod: str
@@ -60,7 +60,7 @@ class _Lister(rpc.PodResourcesListerServicer):
         request: pb.AllocatableResourcesRequest,  # noqa: ARG002 - the wire's signature
         context: Context,  # noqa: ARG002
     ) -> pb.AllocatableResourcesResponse:
-        """The healthy devices, taken or not; kubelet has an entry per device."""
+        """The healthy devices, allocated or free. kubelet has an entry for each device."""
         return pb.AllocatableResourcesResponse(
             devices=[
                 pb.ContainerDevices(resource_name=resource, device_ids=[id_])
@@ -80,7 +80,7 @@ class _Lister(rpc.PodResourcesListerServicer):
     async def Get(  # noqa: N802
         self, request: pb.GetPodResourcesRequest, context: Context
     ) -> pb.GetPodResourcesResponse:
-        """The same for one pod."""
+        """As List, for one pod."""
         for pod in self._book().pod_resources:
             if (pod.namespace, pod.name) == (request.pod_namespace, request.pod_name):
                 return pb.GetPodResourcesResponse(pod_resources=pod)

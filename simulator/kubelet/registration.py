@@ -1,4 +1,4 @@
-"""kubelet.sock: kubelet's own service, by which plugins register."""
+"""kubelet.sock: kubelet's own service, with which plugins register."""
 
 import asyncio
 import os
@@ -21,17 +21,17 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 def remove_sockets(directory: Path) -> tuple[str, ...]:
-    """Remove each socket directly in `directory` and nothing else; returns their names."""
+    """Remove each socket directly in `directory`, and nothing else. Returns their names."""
     sockets = sorted(path for path in directory.iterdir() if _is_socket(path))
     for path in sockets:
-        path.unlink(missing_ok=True)  # its owner may be quicker
+        path.unlink(missing_ok=True)  # its owner may have removed it first
     return tuple(path.name for path in sockets)
 
 
 def _is_socket(path: Path) -> bool:
     try:
         return stat.S_ISSOCK(path.stat().st_mode)
-    except FileNotFoundError:  # a dangling link, or gone meanwhile
+    except FileNotFoundError:  # a dangling link, or removed in the meantime
         return False
 
 
@@ -49,9 +49,9 @@ class RegistrationServer:
     async def start(self) -> None:
         """Make kubelet.sock and serve.
 
-        grpc removes the socket that it bound when it stops, kubelet leaves it behind: so grpc
-        binds another name, and kubelet.sock is a second link to the same socket. For inotify
-        that is a create event, as bind is.
+        When gRPC stops, it removes the socket that it bound. kubelet does not remove its socket. So
+        gRPC binds another name, and kubelet.sock is a second link to the same socket. For inotify,
+        a link is a create event, as bind is.
         """
         bound = self._socket.parent.parent / ".k.sock"
         self._server.add_insecure_port(f"unix:{bound}")
@@ -60,7 +60,7 @@ class RegistrationServer:
         bound.unlink()
 
     async def stop(self) -> None:
-        """Stop serving at once; kubelet.sock stays."""
+        """Stop serving at once. kubelet.sock stays."""
         await self._server.stop(None)
 
 
@@ -115,11 +115,12 @@ class _Registration(rpc.RegistrationServicer):
         self, request: pb.RegisterRequest, socket: Path, reason: str, context: Context
     ) -> NoReturn:
         self._journal.record(Refused(request.resource_name, socket, Way.REGISTER, reason))
-        await context.abort(grpc.StatusCode.UNKNOWN, reason)  # what Go makes of a plain error
+        # the status that Go makes of a plain error
+        await context.abort(grpc.StatusCode.UNKNOWN, reason)
 
 
 def _join(directory: Path, endpoint: str) -> Path:
-    # As text, like kubelet: an absolute endpoint ends up below the directory.
+    # Joined as text, as in kubelet: an absolute endpoint is taken as a path below the directory.
     return Path(os.path.normpath(f"{directory}/{endpoint}"))
 
 

@@ -1,4 +1,4 @@
-"""Background tasks that have a name, an owner and an end."""
+"""Background tasks with a name and an owner."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class TaskSet:
-    """Tasks that live until they are done or `cancel` is called, whichever is first."""
+    """Tasks that run until they are done, or until `cancel` is called."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -19,14 +19,14 @@ class TaskSet:
         task.add_done_callback(self._done)
 
     async def cancel(self) -> None:
-        """End all tasks. Raises what ended any of them too early, as one group."""
+        """Cancel all tasks. Raises the errors of those that failed before, as one group."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         failures, self._failures = self._failures, []
         if failures:
-            raise ExceptionGroup("background tasks of the stand-in failed", failures)
+            raise ExceptionGroup("background tasks of the simulated kubelet failed", failures)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -1,7 +1,8 @@
-"""kubelet's plugin watcher: finds sockets below plugins_registry and asks who they are.
+"""kubelet's plugin watcher: finds sockets below plugins_registry and calls GetInfo on them.
 
-Each socket has a worker that leads from what is there to what is registered (in kubelet:
-pluginwatcher, reconciler and operationexecutor, which look once a second; this one at once).
+Each socket has a worker that registers or removes the plugin until the state fits the directory (in
+kubelet: pluginwatcher, reconciler and operationexecutor, which check once a second; this one acts
+at once).
 """
 
 import asyncio
@@ -32,19 +33,19 @@ LONGEST_RETRY = 122.0
 
 PLUGIN_TYPE = "DevicePlugin"
 
-# kubelet looks at what its inotify library calls Create and Remove; a socket that is renamed
-# away is neither.
+# kubelet reacts to the events that its inotify library calls Create and Remove. A socket that is
+# renamed away causes neither.
 _APPEARED = Mask.CREATE | Mask.MOVED_TO
 _WATCHED = _APPEARED | Mask.DELETE
 
 
 def next_pause(pause: float) -> float:
-    """Seconds to the next attempt after one that came `pause` seconds after its own."""
+    """The seconds until the next attempt, if this one came `pause` seconds after its own."""
     return min(2 * pause, LONGEST_RETRY)
 
 
 class _PluginFailure(Exception):  # noqa: N818 - it never leaves this file
-    """Why a plugin could not be registered; it will be tried again."""
+    """Why a plugin could not be registered. The watcher tries again."""
 
     def __init__(self, reason: str, resource: str = "") -> None:
         super().__init__(reason)
@@ -53,7 +54,7 @@ class _PluginFailure(Exception):  # noqa: N818 - it never leaves this file
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sighting:
-    """A socket that was made; another one under the same name is another sighting."""
+    """A socket that was made. A new one under the same name is another sighting."""
 
     inode: int
 
@@ -81,12 +82,12 @@ class PluginWatcher:
         self._working: set[Path] = set()
 
     def start(self) -> None:
-        """Take what is there, then follow the changes."""
+        """Take the sockets that exist, then follow the changes."""
         self._traverse(self._directory)
-        self._tasks.spawn(self._watch(), name="stand-in: plugin watcher")
+        self._tasks.spawn(self._watch(), name="kubelet: plugin watcher")
 
     async def stop(self) -> None:
-        """Forget everything; connections to plugins are the device manager's."""
+        """Forget everything. Connections to plugins belong to the device manager."""
         try:
             await self._tasks.cancel()
         finally:
@@ -103,7 +104,8 @@ class PluginWatcher:
                 self._work_on(event.path)
 
     def _traverse(self, directory: Path) -> None:
-        self._inotify.add_watch(directory, _WATCHED)  # before looking: nothing falls between
+        # before the directory is listed, so that no change is missed
+        self._inotify.add_watch(directory, _WATCHED)
         for path in sorted(directory.iterdir()):
             if path.is_dir() and not path.is_symlink():
                 self._traverse(path)
@@ -121,17 +123,18 @@ class PluginWatcher:
             self._traverse(path)
         elif stat.S_ISSOCK(status.st_mode):
             known = self._there.get(path)
-            if known is None or known.inode != status.st_ino:  # else traversed and reported
+            # otherwise it was listed and reported
+            if known is None or known.inode != status.st_ino:
                 self._there[path] = _Sighting(status.st_ino)
                 self._work_on(path)
 
     def _work_on(self, path: Path) -> None:
         if path not in self._working:
             self._working.add(path)
-            self._tasks.spawn(self._work(path), name=f"stand-in: plugin at {path.name}")
+            self._tasks.spawn(self._work(path), name=f"kubelet: plugin at {path.name}")
 
     async def _work(self, path: Path) -> None:
-        """Do one step after the other until what is registered is what is there."""
+        """Do one step after the other until the registration fits the directory."""
         pause = FIRST_RETRY
         while not self._settled(path):
             try:

@@ -32,6 +32,7 @@ VERBS = {
     "describe": set(),
     "exec": {"--"},
     "get": {"-o", "-l"},
+    "label": set(),
     "logs": {"-l", "--prefix", "-f"},
     "patch": {"--type", "--patch-file"},
     "rollout": set(),

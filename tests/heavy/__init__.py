@@ -1,1 +1,1 @@
-"""What the suites that need more than Python share: parts, caches, whether they can run."""
+"""Shared by the suites that need more than Python: parts, caches, and whether they can run."""

@@ -1,4 +1,4 @@
-"""Debian as a source of parts: packages to install, and packages that are only unpacked."""
+"""Parts from Debian: packages that are installed, and packages that are only unpacked."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ ATTEMPTS = 3
 
 
 def check_host() -> None:
-    """Refuse hosts that Debian's parts do not fit."""
+    """Refuse hosts on which Debian's parts do not run."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise CannotRunError("it needs Debian's apt-get: run it on Debian or in a Debian container")
     if _run("dpkg", "--print-architecture").strip() != "amd64":
@@ -25,7 +25,7 @@ def check_host() -> None:
 
 
 def install(packages: tuple[str, ...]) -> None:
-    """Install what is missing; only root can."""
+    """Install missing packages. Only root can."""
     missing = [package for package in packages if not _installed(package)]
     if not missing:
         return
@@ -36,20 +36,20 @@ def install(packages: tuple[str, ...]) -> None:
 
 
 def archive_name(package: str) -> str:
-    """The file name of the package's newest archive; the version is part of it."""
+    """The file name of the package's newest archive. It contains the version."""
     _uri, name, *_size_and_hash = _apt_get("download", "--print-uris", package).split()
     return name
 
 
 def unpack(packages: tuple[str, ...], directory: Path) -> None:
-    """Download the packages and unpack them below `directory`; nothing is installed."""
+    """Download the packages and unpack them below `directory`. Nothing is installed."""
     _apt_get("download", *packages, cwd=directory)
     for archive in directory.glob("*.deb"):
         _run("dpkg-deb", "--extract", str(archive), str(directory))
 
 
 def unpacked(packages: tuple[str, ...], cache: Path) -> Path:
-    """A directory with the packages unpacked below it, once for each version."""
+    """A directory with the unpacked packages. It is made once for each version."""
     archives = [archive_name(package) for package in packages]
     place = cache / "+".join(archive.removesuffix(".deb") for archive in archives)
     if not place.exists():
@@ -81,7 +81,9 @@ def _installed(package: str) -> bool:
 
 
 def _apt_get(*arguments: str, cwd: Path | None = None) -> str:
-    """Run apt-get, again with new lists when it fails: they may be old, and networks do fail."""
+    """Run apt-get. After a failure, update the lists and try again: they may be old, or the network
+    may have failed.
+    """
     for _attempt in range(ATTEMPTS - 1):
         try:
             return _run(*APT_GET, *arguments, cwd=cwd)

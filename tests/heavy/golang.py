@@ -1,4 +1,4 @@
-"""Go, on a machine that may have none, or an old one."""
+"""Go, on a machine without Go or with an old one."""
 
 import json
 import logging
@@ -13,8 +13,8 @@ from tests.heavy.suite import CannotRunError
 
 log = logging.getLogger(__name__)
 
-# What the newest of the sources ask for. An older Go (Debian 12 has 1.19) cannot build them, but it
-# can fetch a newer one, which is a module like others.
+# What the newest sources require. An older Go (Debian 12 has 1.19) cannot build them, but it can
+# fetch a newer one, which is a Go module.
 NEEDED = (1, 23)
 TOOLCHAIN = "golang.org/toolchain@v0.0.1-go1.24.0.linux-amd64"
 
@@ -22,7 +22,7 @@ ATTEMPTS = 3
 
 
 def found() -> str:
-    """Any Go: the machine's own, else Debian's."""
+    """Any Go: that of the machine, else Debian's."""
     places = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/go/bin"))
     go = shutil.which("go", path=places)
     if go is None:
@@ -35,7 +35,7 @@ def found() -> str:
 
 
 def new_enough(go: str, cache: Path) -> str:
-    """The same, or a newer one from the module proxy if it is too old."""
+    """This Go, or a newer one from the module proxy if it is too old."""
     version = run(go, cache, "env", "GOVERSION", cwd=cache)
     numbers = re.match(r"go(\d+)\.(\d+)", version)
     if numbers and (int(numbers[1]), int(numbers[2])) >= NEEDED:
@@ -43,14 +43,14 @@ def new_enough(go: str, cache: Path) -> str:
     log.info("%s is too old, fetching a newer one", version.strip())
     fetched = json.loads(run(go, cache, "mod", "download", "-json", TOOLCHAIN, cwd=cache))
     root = Path(fetched["Dir"])
-    for directory in (root / "bin", root / "pkg" / "tool"):  # modules have no executable files
+    for directory in (root / "bin", root / "pkg" / "tool"):  # files from modules are not executable
         for program in directory.rglob("*"):
             program.chmod(0o755)
     return str(root / "bin" / "go")
 
 
 def run(go: str, cache: Path, *arguments: str, cwd: Path, **environment: str) -> str:
-    """Runs go with caches below `cache`; again when it fails: it downloads, and networks do."""
+    """Run go with caches below `cache`. It downloads, so it is tried again after a failure."""
     cache.mkdir(parents=True, exist_ok=True)
     own = {
         "GOMODCACHE": str(cache / "modules"),
@@ -62,7 +62,7 @@ def run(go: str, cache: Path, *arguments: str, cwd: Path, **environment: str) ->
 
 
 def run_as_it_is(go: str, *arguments: str, cwd: Path, **environment: str) -> str:
-    """Likewise, with the caches that Go has on this machine anyway."""
+    """As `run`, with the caches that Go has on this machine."""
     variables = os.environ | {"GOWORK": "off", "CGO_ENABLED": "0"} | environment
     variables.pop("GOROOT", None)
     complaint = ""

@@ -21,7 +21,7 @@ def node(directory: Path) -> Node:
 
 @pytest.fixture
 async def kubelet(node: Node) -> AsyncIterator[SimulatedKubelet]:
-    """A kubelet that runs, and that nobody may have hurt by the end."""
+    """A kubelet that runs. At the end, no plugin may have violated its contract."""
     async with SimulatedKubelet(node.kubelet_root) as running:
         yield running
     assert running.violations == []

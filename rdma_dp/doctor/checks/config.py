@@ -9,6 +9,7 @@ from rdma_dp.inventory.hardware import Hca
 from rdma_dp.node.view import NodeView
 from rdma_dp.sharing.advice import selector_warnings, steps, takers
 from rdma_dp.sharing.health import has_active_port
+from rdma_dp.sharing.lost_interfaces import blind_excludes
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.selection import HcaVerdict
 from rdma_dp.text import counted, some
@@ -97,7 +98,7 @@ def not_taken(node: NodeView) -> Iterator[Finding]:
     are not reported.
     """
     taken = {hca.name for pool in node.pools for hca in pool.hcas}
-    kinds = {_kind(hca): pool for pool in node.pools for hca in pool.hcas}
+    kinds = {_kind(v.hca): pool for pool in node.pools for v in pool.selection.verdicts if v.chosen}
     excluded = _excluded(node)
     unused = [hca for hca in node.inventory.hcas if hca.shareable and hca.name not in taken]
     for hca in unused:
@@ -182,6 +183,27 @@ def selectors(node: NodeView) -> Iterator[Finding]:
 
 
 @check(
+    "config-exclude",
+    "Selectors below exclude can see the interfaces",
+    reads="the config's selectors; /sys/class/net, /sys/bus/pci/devices/ADDRESS/net",
+    remedies=("rdma-dp dry-run --config FILE",),
+)
+def exclude(node: NodeView) -> Iterator[Finding]:
+    """`exclude` with `ifNames` or `pfNames` cannot match an HCA whose interface is in another
+    network namespace: a pod has the interface, or rdma-dp runs without hostNetwork. If it is the
+    HCA to exclude, pods get it. The check warns unless the selector excludes another HCA.
+    """
+    for pool in node.pools:
+        for hca, reason in blind_excludes(pool.selection):
+            yield warn(
+                f"{pool.resource.full_name} has it, because {reason}",
+                f"rdma-dp dry-run --config {node.config.file}",
+                subject=hca,
+            )
+    yield ok("every HCA of a resource can be compared") if node.pools else unknown(_NO_CONFIG)
+
+
+@check(
     "config-slots",
     "The hardware has room for all slots",
     reads="rdmaHcaMax; /sys/class/infiniband/HCA/ports/N/gids",
@@ -239,4 +261,4 @@ def _too_many(node: NodeView, pool: Pool) -> Iterator[Finding]:
                 )
 
 
-CHECKS = (file, resources, not_taken, shared, selectors, slots)
+CHECKS = (file, resources, not_taken, shared, selectors, exclude, slots)

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rdma_dp.discovery.unused_functions import KERNEL_LOG, RDMA_MODULE_OF_DRIVER
 from rdma_dp.doctor.check import Finding, Verdict, check, fail, ok, unknown, warn
+from rdma_dp.doctor.facts.meant import meant_functions
 from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_MAD, CLASS_VERBS, MODULES, RDMA_CM
 from rdma_dp.inventory.hardware import FunctionType, Hca, UnusedFunction, natural_key
 from rdma_dp.inventory.verdicts import UnusedCode
 from rdma_dp.node.view import NodeView
-from rdma_dp.sharing.without_hca import matching_functions
 from rdma_dp.text import counted, some
 
 _SHOWN = 4  # names in a line of evidence
@@ -40,23 +40,16 @@ def modules(node: NodeView) -> Iterator[Finding]:
     need rdma_ucm; other pods work without these two. AWS's EFA does not use them.
 
     If the RDMA module of a driver is not loaded, the check fails when no HCA of the node can be
-    shared. Otherwise it warns, because servers have Ethernet ports that are not used for RDMA.
+    shared. Otherwise it warns. Only functions that a resource's selectors match are reported; all
+    functions if there is no config. A function on which its driver offers no RDMA is not reported,
+    because no module makes an HCA there: see hca-driver.
     """
     if not node.host.is_directory(MODULES):
         yield unknown("there is no /sys/module")
         return
-    without_module = list(_drivers_without_module(node))
-    works = any(hca.shareable for hca in node.inventory.hcas)
-    for driver, module in dict.fromkeys(without_module):
-        addresses = tuple(
-            a for a, of in _by_driver(node.inventory.unused_functions) if of == driver
-        )
-        text = f"is not loaded, so {driver} made no HCA of {some(addresses, _SHOWN)}"
-        judge = warn if works else fail
-        yield judge(text, f"modprobe {module}", subject=module, code=UnusedCode.MODULE_NOT_LOADED)
+    yield from _without_module(node)
     if not node.inventory.hcas:
-        if not without_module:
-            yield ok("the node has no HCA that needs them")
+        yield ok("the node has no HCA that needs them")
         return
     found = node.inventory.system.modules
     missing = [n for n in found if not _is_loaded(node, n) and _is_useful(node, n)]
@@ -68,8 +61,11 @@ def modules(node: NodeView) -> Iterator[Finding]:
 
 def _is_useful(node: NodeView, module: str) -> bool:
     """Management and rdma_cm support InfiniBand and Ethernet ports (kernel include/rdma/ib_verbs.h,
-    rdma_cap_ib_mad, rdma_cap_ib_cm, rdma_cap_iw_cm). Ports of EFA are neither.
+    rdma_cap_ib_mad, rdma_cap_ib_cm, rdma_cap_iw_cm). Ports of EFA are neither. A config can switch
+    management off.
     """
+    if module == "ib_umad" and not node.management:
+        return False
     ports = (port for hca in node.inventory.hcas for port in hca.ports)
     return module not in _NEEDED_FOR or any(p.link_layer in _LINK_LAYERS for p in ports)
 
@@ -87,43 +83,61 @@ def _is_loaded(node: NodeView, module: str) -> bool:
     return node.host.is_directory(made)
 
 
-def _by_driver(functions: Sequence[UnusedFunction]) -> list[tuple[str, str | None]]:
-    return [(each.function.address, each.function.driver) for each in functions]
-
-
-def _drivers_without_module(node: NodeView) -> Iterator[tuple[str, str]]:
-    for _, driver in _by_driver(node.inventory.unused_functions):
-        module = RDMA_MODULE_OF_DRIVER.get(driver or "")
-        if driver and module and not _is_loaded(node, module):
-            yield driver, module
+def _without_module(node: NodeView) -> Iterator[Finding]:
+    judge = warn if any(hca.shareable for hca in node.inventory.hcas) else fail
+    addresses: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in meant_functions(node):
+        driver = each.function.driver or ""
+        module = RDMA_MODULE_OF_DRIVER.get(driver, "")
+        if each.reason.code is UnusedCode.MODULE_NOT_LOADED and not _is_loaded(node, module):
+            addresses[driver, module].append(each.function.address)
+    for (driver, module), found in addresses.items():
+        text = f"is not loaded, so {driver} made no HCA of {some(tuple(found), _SHOWN)}"
+        yield judge(text, f"modprobe {module}", subject=module, code=UnusedCode.MODULE_NOT_LOADED)
 
 
 @check(
     "hca-driver",
     "Network functions whose driver should have made an HCA",
-    reads="/sys/bus/pci/devices/ADDRESS/driver",
-    remedies=("modprobe DRIVER", "echo ADDRESS > /sys/bus/pci/drivers/DRIVER/bind", KERNEL_LOG),
+    reads="/sys/bus/pci/devices/ADDRESS/driver, /sys/bus/auxiliary/devices",
+    remedies=(
+        "modprobe DRIVER",
+        "echo ADDRESS > /sys/bus/pci/drivers/DRIVER/bind",
+        "devlink dev param show pci/ADDRESS",
+        KERNEL_LOG,
+    ),
 )
 def drivers(node: NodeView) -> Iterator[Finding]:
-    """A function of an RDMA adapter without a driver, or with driver and module but without an HCA.
-    A function without a driver is reported if a resource's selectors match it, or if there is no
-    config. VFs may be reserved for a virtual machine.
+    """A function of an RDMA adapter without a driver, with driver and module but without an HCA, or
+    with a driver that offers no RDMA on it. Only functions that a resource's selectors match are
+    reported. If there is no config, all are, except those without RDMA. Servers have Ethernet ports
+    that are not used for RDMA, and VFs may be reserved for a virtual machine.
+
+    A driver that offers RDMA creates an auxiliary device for it, such as `ice.roce.0`. If there is
+    none, the adapter has no RDMA (Intel X710), or RDMA is switched off: in the firmware of the
+    adapter, or by a devlink parameter (`enable_rdma`, `enable_roce`, `enable_iwarp`).
 
     The check fails when the node has no HCA that can be shared, and warns otherwise. For functions
     that lack a module see hca-modules.
     """
     judge = warn if any(hca.shareable for hca in node.inventory.hcas) else fail
-    others, selected = node.inventory.unused_functions, _selected(node)
-    for each in others:
-        address = each.function.address
-        remedy = each.reason.remedy
-        if remedy is None or each.reason.code is UnusedCode.MODULE_NOT_LOADED:
-            continue
-        if each.function.driver is None and selected is not None and address not in selected:
-            continue
-        yield judge(each.reason.text, remedy, subject=address, code=each.reason.code)
-    functions = counted(len(others), "network function")
+    for each in meant_functions(node):
+        address, reason = each.function.address, each.reason
+        if reason.code is UnusedCode.UNREADABLE:
+            remedy = () if reason.remedy is None else (reason.remedy,)
+            yield unknown(reason.text, *remedy, subject=address, code=reason.code)
+        elif _is_faulty(node, each):
+            yield judge(reason.text, reason.remedy or "", subject=address, code=reason.code)
+    functions = counted(len(node.inventory.unused_functions), "network function")
     yield ok(f"{counted(len(node.inventory.hcas), 'HCA')}; {functions} without one")
+
+
+def _is_faulty(node: NodeView, each: UnusedFunction) -> bool:
+    """Whether it lacks its HCA, and a command helps. See hca-modules for a missing module."""
+    code = each.reason.code
+    if each.reason.remedy is None or code is UnusedCode.MODULE_NOT_LOADED:
+        return False
+    return code is not UnusedCode.FUNCTION_WITHOUT_RDMA or node.config.config is not None
 
 
 @check(
@@ -137,43 +151,30 @@ def vfio(node: NodeView) -> Iterator[Finding]:
     resource's selectors match the function, or if there is no config. On a node for virtual
     machines this is intended.
     """
-    passed = [
-        each
-        for each in node.inventory.unused_functions
-        if each.reason.code is UnusedCode.PASSED_THROUGH
-    ]
-    selected = _selected(node)
-    for each in passed:
-        if selected is None or each.function.address in selected:
-            address = each.function.address
-            yield warn(
-                each.reason.text,
-                f"driverctl unset-override {address}",
-                subject=address,
-                code=each.reason.code,
-            )
+    for each in filter(_is_passed_on, meant_functions(node)):
+        address = each.function.address
+        yield warn(
+            each.reason.text,
+            f"driverctl unset-override {address}",
+            subject=address,
+            code=each.reason.code,
+        )
+    passed = sum(map(_is_passed_on, node.inventory.unused_functions))
     if passed:
-        yield ok(f"passed on: {counted(len(passed), 'function')}, none that a resource selects")
+        yield ok(f"passed on: {counted(passed, 'function')}, none that a resource selects")
     else:
         yield ok("no network function is passed on")
 
 
-def _selected(node: NodeView) -> set[str] | None:
-    """The addresses of functions without an HCA that a resource selects; None without a config."""
-    if node.config.config is None:
-        return None
-    return {
-        each.function.address
-        for pool in node.pools
-        for each in matching_functions(pool.resource.selector_sets, node.inventory)
-    }
+def _is_passed_on(each: UnusedFunction) -> bool:
+    return each.reason.code is UnusedCode.PASSED_THROUGH
 
 
 @check(
     "hca-firmware",
     "The same firmware on cards of one kind",
     reads="/sys/class/infiniband/HCA/fw_ver, board_id",
-    remedies=("devlink dev info pci/ADDRESS", "mlxfwmanager --query", "dmesg | grep -i firmware"),
+    remedies=("devlink dev info pci/ADDRESS", "dmesg | grep -i firmware"),
 )
 def firmware(node: NodeView) -> Iterator[Finding]:
     """A driver reports firmware that is too old only in the kernel log: `dmesg | grep -i firmware`.
@@ -188,8 +189,11 @@ def firmware(node: NodeView) -> Iterator[Finding]:
             kinds[hca.function.vendor or "", hca.function.device or "", board].append(hca)
     for (vendor, device, _), hcas in kinds.items():
         yield from _behind(f"{vendor}:{device}", hcas, versions)
+    unread = tuple(hca.name for hca in node.inventory.hcas if _is_unread(node, hca))
     if node.inventory.hcas and not kinds:
         yield unknown("no HCA on a PCI function shows its firmware", "dmesg | grep -i firmware")
+    elif unread:
+        yield unknown(f"/{CLASS_INFINIBAND} has no fw_ver of {some(unread, _SHOWN)}")
     elif kinds:
         yield ok(
             f"{some(_distinct(versions), _SHOWN)}: one version for each kind of card; only"
@@ -205,6 +209,12 @@ def _version(node: NodeView, hca: Hca) -> str:
     """The version from the kernel; "" for the zeros of drivers without one."""
     text = node.host.read_or_none(f"{CLASS_INFINIBAND}/{hca.name}/fw_ver") or ""
     return text[:64].rstrip() if text.strip("0. ") else ""
+
+
+def _is_unread(node: NodeView, hca: Hca) -> bool:
+    """Whether the file is missing. Each driver has it, but some write zeros."""
+    on_pci = hca.function_type is FunctionType.PF
+    return on_pci and node.host.read_or_none(f"{CLASS_INFINIBAND}/{hca.name}/fw_ver") is None
 
 
 def _behind(kind: str, hcas: Sequence[Hca], versions: Mapping[str, str]) -> Iterator[Finding]:

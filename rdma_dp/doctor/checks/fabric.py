@@ -20,6 +20,7 @@ from rdma_dp.node.view import NodeView
 from rdma_dp.text import counted, some
 
 _SHOWN = 4  # names in a line of evidence
+_NO_NETDEV = "no RoCE port has a netdev in this network namespace"
 
 # Interfaces over a netdev that send nothing themselves. The datapath of Open vSwitch is the master
 # of all its ports and has 1500 with any MTU of the ports (kernel net/openvswitch/vport-netdev.c).
@@ -54,10 +55,22 @@ def mtu(node: NodeView) -> Iterator[Finding]:
             if roce_mtu(over) != roce_mtu(own):
                 yield _mismatch(name, own, upper, over)
     yield from _mixed(node, found)
-    if found:
+    yield from _unread_layers(node)
+    names = dict.fromkeys(name for _, port in _roce(node) for name in port.netdevs)
+    unread = tuple(name for name in names if name not in found)
+    if unread:
+        yield unknown(f"/{CLASS_NET} does not show the MTU of {some(unread, _SHOWN)}")
+    elif found:
         yield ok("; ".join(_by_size({name: own for name, (own, _) in found.items()})))
     elif any(_roce(node)):
-        yield unknown("no netdev of a RoCE port shows an MTU")
+        yield unknown(_NO_NETDEV)
+
+
+def _unread_layers(node: NodeView) -> Iterator[Finding]:
+    """Whether a port uses RoCE is not known without its link layer."""
+    for hca in node.concerned:
+        if any(port.link_layer is None for port in hca.ports):
+            yield unknown("a port does not show its link layer", subject=hca.name)
 
 
 def _mismatch(name: str, own: int, upper: str, over: int) -> Finding:
@@ -136,7 +149,7 @@ def _by_size(sizes: Mapping[str, int]) -> Iterator[str]:
         "ip addr show NETDEV",
         "ip link set NETDEV up",
         "rdma-dp dry-run",
-        "cma_roce_mode -d HCA -p PORT -m 2",
+        "echo 'RoCE v2' > /sys/kernel/config/rdma_cm/HCA/ports/PORT/default_roce_mode",
     ),
 )
 def gids(node: NodeView) -> Iterator[Finding]:
@@ -147,8 +160,10 @@ def gids(node: NodeView) -> Iterator[Finding]:
     Only ports with a netdev in the host's namespace are checked. A VF whose netdev is in a pod has
     its addresses there.
     """
-    tables = []
+    tables, skipped = [], False
+    yield from _unread_layers(node)
     for hca, port in _roce(node):
+        skipped = skipped or not port.netdevs
         if not port.netdevs or port.state not in (None, "ACTIVE"):
             continue
         table = gid_table(node.host, hca, port)
@@ -162,6 +177,8 @@ def gids(node: NodeView) -> Iterator[Finding]:
         free = min(table.free for table in tables)
         ports = counted(len(tables), "RoCE port")
         yield ok(f"{ports} with RoCE v2 GIDs and at least {counted(free, 'free slot')}")
+    elif skipped:
+        yield unknown(_NO_NETDEV)
 
 
 def _judged(table: GidTable, hca: Hca, port: Port) -> Iterator[Finding]:
@@ -197,7 +214,7 @@ def _mode(node: NodeView, hca: Hca, port: Port) -> Iterator[Finding]:
     if node.host.read_or_none(path) == V1:
         yield warn(
             f"rdma_cm connects port {port.number} by RoCE v1 by default",
-            f"cma_roce_mode -d {hca.name} -p {port.number} -m 2",
+            f"echo '{V2}' > /{path}",
             subject=hca.name,
         )
 

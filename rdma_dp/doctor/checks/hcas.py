@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+from rdma_dp.discovery.char_devices import STALE_MOUNT
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
-from rdma_dp.host.paths import CLASS_VERBS, MODULES
-from rdma_dp.inventory.hardware import CharDevice, Hca
+from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_NET, CLASS_VERBS, MODULES
+from rdma_dp.inventory.hardware import CharDevice, FunctionType, Hca
 from rdma_dp.inventory.verdicts import IneligibleCode
 from rdma_dp.node.view import NodeView
+from rdma_dp.sharing.allocation import wanted_devices
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.text import counted, some
 
@@ -17,29 +19,39 @@ _WITHOUT_UVERBS = (
     IneligibleCode.UVERBS_NOT_LOADED,
     IneligibleCode.NO_UVERBS_CLASS,
 )
+_MOUNT_DEV = "mountPath: /dev  # and hostPath: /dev in the DaemonSet, in place of /dev/infiniband"
+_RESTART = "kubectl -n NAMESPACE delete pod POD"
 _MAKE_NODES = "udevadm trigger --action=add --subsystem-match=infiniband_verbs"
 
 
 @check(
     "hca-nodes",
     "Device nodes in /dev/infiniband",
-    reads="/sys/class/infiniband_verbs, infiniband_mad, misc/rdma_cm; the nodes in /dev",
-    remedies=(_MAKE_NODES, "modprobe ib_uverbs"),
+    reads="/sys/class/infiniband_verbs, infiniband_mad, misc/rdma_cm, hfi1_user, ipath; the"
+    " nodes in /dev",
+    remedies=(_MAKE_NODES, "modprobe ib_uverbs", _MOUNT_DEV, _RESTART),
 )
 def nodes(node: NodeView) -> Iterator[Finding]:
     """A program opens /dev/infiniband/uverbsN to use an HCA. It fails if the node is missing, or
     has the device numbers of an earlier device. For umad, issm and rdma_cm, which fewer programs
-    need, the check warns.
+    need, and for /dev/hfi1_N and /dev/ipathN, which PSM2, OPX and PSM need, the check warns.
+
+    If only /dev/infiniband is mounted into the pod of rdma-dp, a driver that is loaded again makes
+    a new directory, and the mount keeps the deleted one. Then the check fails once for all nodes.
     """
     hcas = node.inventory.hcas
+    if any(_has(hca, IneligibleCode.STALE_MOUNT) for hca in hcas):
+        yield fail(STALE_MOUNT, _MOUNT_DEV, _RESTART, code=IneligibleCode.STALE_MOUNT)
+        return
     for hca in hcas:
         yield from _without_uverbs(node, hca)
         if hca.uverbs is not None and hca.uverbs.fault is not None:
             yield fail(
                 hca.uverbs.fault, _MAKE_NODES, subject=hca.name, code=IneligibleCode.UVERBS_NODE
             )
-        for device in (*hca.umads, *hca.issms):
-            yield from _faulty(device, hca.name)
+        for device in wanted_devices(hca, node.management):
+            if device != hca.uverbs:
+                yield from _faulty(device, hca.name)
     rdma_cm = node.inventory.system.rdma_cm
     if rdma_cm is not None:
         yield from _faulty(rdma_cm, "")
@@ -121,8 +133,21 @@ def switchdev(node: NodeView) -> Iterator[Finding]:
                 subject=hca.name,
                 code=IneligibleCode.SWITCHDEV,
             )
+    for hca in node.concerned:
+        if _is_undecided(node, hca):
+            text = "its function is in switchdev mode, but no GID table shows whether it has RDMA"
+            yield unknown(text, subject=hca.name)
     left_out = f"not in any resource: {some(tuple(hca.name for hca in raw), _SHOWN)}"
     yield ok(left_out if raw else "no HCA is in switchdev mode")
+
+
+def _is_undecided(node: NodeView, hca: Hca) -> bool:
+    """Whether the PF has a switch id, and the tree does not have the GID tables of its HCA."""
+    if hca.function_type is not FunctionType.PF or not hca.ports:
+        return False
+    ids = (node.host.read_or_none(f"{CLASS_NET}/{name}/phys_switch_id") for name in hca.pf_names)
+    gids = f"{CLASS_INFINIBAND}/{hca.name}/ports/{hca.ports[0].number}/gids"
+    return any(ids) and not node.host.is_directory(gids)
 
 
 def _without_vfs(pool: Pool) -> Iterator[Hca]:
@@ -135,32 +160,4 @@ def _without_vfs(pool: Pool) -> Iterator[Hca]:
             yield hca
 
 
-@check(
-    "hca-management",
-    "No management function of an NVLink switch in a resource",
-    reads="/sys/bus/pci/devices/ADDRESS/vpd",
-    remedies=("lspci -vv -s ADDRESS | grep SMDL",),
-)
-def management(node: NodeView) -> Iterator[Finding]:
-    """On HGX and DGX boards from B200 on, four ConnectX-7 functions belong to the NVLink switches.
-    Their VPD has SMDL=SW_MNG. rdma-dp puts them into no resource, so there is nothing to do. If the
-    VPD cannot be read, a resource may have such a function, and the check warns. Then add
-    `exclude: {pciAddresses: [...]}` to the resource's selectors.
-    """
-    certain = tuple(
-        h.name for h in node.inventory.hcas if _has(h, IneligibleCode.NVLINK_SWITCH_MANAGEMENT)
-    )
-    for hca in node.concerned:
-        if hca.suspicion is not None and hca.function is not None:
-            address = hca.function.address
-            yield warn(
-                hca.suspicion.text,
-                f"lspci -vv -s {address} | grep SMDL",
-                subject=hca.name,
-                code=hca.suspicion.code,
-            )
-    left_out = f"not in any resource: {some(certain, _SHOWN)}"
-    yield ok(left_out if certain else "none is known")
-
-
-CHECKS = (nodes, netns, switchdev, management)
+CHECKS = (nodes, netns, switchdev)

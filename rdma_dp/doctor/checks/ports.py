@@ -4,99 +4,78 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
+from rdma_dp.doctor.facts.link_commands import inspection, remedies, unserved, without_active_port
 from rdma_dp.host.files import Host
 from rdma_dp.host.paths import CLASS_INFINIBAND, PCI_DEVICES
-from rdma_dp.inventory.hardware import Hca, PciFunction, Port
+from rdma_dp.inventory.hardware import Hca, Inventory, PciFunction, Port
 from rdma_dp.inventory.topology import DIRECT
 from rdma_dp.inventory.verdicts import UnhealthyCode
 from rdma_dp.node.view import NodeView
-from rdma_dp.sharing.health import has_active_port, links_down
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.text import counted, some
 
 _SHOWN = 4  # names in a line of evidence
 _SUBNET_MANAGER = "the cable is good, but no subnet manager answers"
-_START_ONE = "systemctl status opensm  # on the machine that runs the subnet manager"
+_INSPECTIONS = ("mlxlink -d HCA", "ethtool NETDEV", "ibstat HCA", "opainfo", "rdma link show HCA")
 
 
 @check(
     "hca-ports",
     "Ports that can carry traffic",
     reads="/sys/class/infiniband/HCA/ports/N/state, phys_state; /sys/class/net/NETDEV/flags",
-    remedies=("ip link set NETDEV up", _START_ONE, "mlxlink -d HCA", "ethtool NETDEV"),
+    remedies=(
+        "ip link set NETDEV up",
+        "systemctl status opensm",
+        "ip link set PFNETDEV vf N state auto",
+        *_INSPECTIONS,
+    ),
 )
 def ports(node: NodeView) -> Iterator[Finding]:
     """An HCA without an ACTIVE port sends nothing: the cable, the switch, the subnet manager or the
     netdev is down.
 
     The check fails if no HCA of a resource has an ACTIVE port. It warns if another HCA of the
-    resource has one, because a pod may get the HCA that is down. Without a config it checks all
-    HCAs. An HCA in no resource may be down on purpose, such as a spare port for storage. It is
-    reported only if its port is INIT, which means a missing subnet manager.
+    resource has one, because a pod may get the HCA that is down. Only ports that the resource's
+    selectors fit count. Without a config it checks all HCAs. An HCA in no resource may be down on
+    purpose, such as a spare port for storage. It is reported only if its port is INIT, which means
+    a missing subnet manager.
+
+    The command depends on the HCA: `mlxlink` is for PFs of mlx5 only. For a VF or SF the command is
+    for the link of its PF. For InfiniBand VFs that are down although their PF is ACTIVE see
+    hca-ib-vfs.
     """
+    for hca, alone in without_active_port(node):
+        yield from _inactive(node.inventory, hca, fail if alone else warn)
     concerned = node.concerned
-    alone = _alone(node)
-    for hca in concerned:
-        judge = fail if hca.name in alone else warn
-        yield from _inactive(hca, judge)
-    for hca in _others(node, concerned):
-        if any(port.state == "INIT" for port in hca.ports) and not has_active_port(hca):
-            yield from _inactive(hca, warn)
     active = [hca for hca in concerned if any(port.state == "ACTIVE" for port in hca.ports)]
     if concerned:
         yield ok(f"{len(active)} of {counted(len(concerned), 'HCA')} with an ACTIVE port")
 
 
-def _others(node: NodeView, concerned: Sequence[Hca]) -> Iterator[Hca]:
-    names = {hca.name for hca in concerned}
-    return (hca for hca in node.inventory.hcas if hca.shareable and hca.name not in names)
-
-
-def _alone(node: NodeView) -> set[str]:
-    """The HCAs of groups (resources, or the whole node) that have no ACTIVE port among them."""
-    groups: Iterable[Sequence[Hca]] = (
-        [pool.hcas for pool in node.pools] if node.config.config else [node.concerned]
-    )
-    dark = [group for group in groups if not any(map(has_active_port, group))]
-    return {hca.name for group in dark for hca in group}
-
-
-def _inactive(hca: Hca, judge: Callable[..., Finding]) -> Iterator[Finding]:
-    if any(port.state == "ACTIVE" for port in hca.ports):
-        return
+def _inactive(inventory: Inventory, hca: Hca, judge: Callable[..., Finding]) -> Iterator[Finding]:
     if all(port.state is None for port in hca.ports):
         text = "no port shows its state" if hca.ports else "it has no port"
         yield unknown(text, subject=hca.name)
         return
     for port in hca.ports:
         if port.state is not None:
+            other = unserved(inventory, hca, port)
             yield judge(
-                _condition(port),
-                *_remedies(hca, port),
+                f"{_condition(port)}: see hca-ib-vfs" if other else _with_cause(port),
+                *(() if other else remedies(inventory, hca, port)),
                 subject=hca.name,
                 code=UnhealthyCode.NO_ACTIVE_PORT,
             )
 
 
+def _with_cause(port: Port) -> str:
+    lacks_manager = port.link_layer == "InfiniBand" and port.state == "INIT"
+    return f"{_condition(port)}: {_SUBNET_MANAGER}" if lacks_manager else _condition(port)
+
+
 def _condition(port: Port) -> str:
     physical = f", phys state {port.phys_state}" if port.phys_state else ""
-    why = f": {_SUBNET_MANAGER}" if _lacks_subnet_manager(port) else ""
-    return f"port {port.number} is {port.state}{physical}{why}"
-
-
-def _lacks_subnet_manager(port: Port) -> bool:
-    return port.link_layer == "InfiniBand" and port.state == "INIT"
-
-
-def _remedies(hca: Hca, port: Port) -> tuple[str, ...]:
-    if _lacks_subnet_manager(port):
-        return (_START_ONE,)
-    if port.link_layer == "InfiniBand":
-        return (f"mlxlink -d {hca.name}",) if hca.name.startswith("mlx") else ()
-    down = links_down(hca, port.netdevs)
-    if down:
-        return tuple(f"ip link set {name} up" for name in down)
-    return tuple(f"ethtool {name}" for name in port.netdevs[:1])
+    return f"port {port.number} is {port.state}{physical}"
 
 
 @check(
@@ -104,7 +83,7 @@ def _remedies(hca: Hca, port: Port) -> tuple[str, ...]:
     "Ports at the same rate as similar ports",
     reads="/sys/class/infiniband/HCA/ports/N/rate, board_id; /sys/bus/pci/devices/ADDRESS/"
     "{vendor,device,subsystem_vendor,subsystem_device}",
-    remedies=("mlxlink -d HCA", "ethtool NETDEV"),
+    remedies=_INSPECTIONS,
 )
 def rate(node: NodeView) -> Iterator[Finding]:
     """An ACTIVE port that is slower than the other ports of its card, or than ports of the same
@@ -116,9 +95,12 @@ def rate(node: NodeView) -> Iterator[Finding]:
     found: dict[str, Finding] = {}
     groups = [*_cards(node), *(alike for pool in node.pools for alike in _boards(node, pool))]
     for hcas in groups:
-        for finding in _slower(hcas):
+        for finding in _slower(node.inventory, hcas):
             found.setdefault(finding.subject, finding)
     yield from found.values()
+    for hca in node.concerned:
+        if any(port.rate is None for port in _active(hca)):
+            yield unknown("an ACTIVE port does not show its rate", subject=hca.name)
     rates = {f"{port.rate:g} Gb/s" for hca in node.concerned for port in _active(hca) if port.rate}
     if rates:
         yield ok(f"{some(tuple(sorted(rates)), _SHOWN)} on {counted(len(node.concerned), 'HCA')}")
@@ -162,7 +144,7 @@ def _active(hca: Hca) -> list[Port]:
     return [port for port in hca.ports if port.state == "ACTIVE"]
 
 
-def _slower(hcas: Sequence[Hca]) -> Iterator[Finding]:
+def _slower(inventory: Inventory, hcas: Sequence[Hca]) -> Iterator[Finding]:
     best: dict[str | None, float] = defaultdict(float)
     for hca in hcas:
         for port in _active(hca):
@@ -172,13 +154,8 @@ def _slower(hcas: Sequence[Hca]) -> Iterator[Finding]:
             if port.rate is not None and port.rate < best[port.link_layer]:
                 text = f"port {port.number} runs at {port.rate:g} Gb/s"
                 others = f"similar ports at {best[port.link_layer]:g} Gb/s"
-                yield warn(f"{text}, {others}", *_closer_inspection(hca, port), subject=hca.name)
-
-
-def _closer_inspection(hca: Hca, port: Port) -> tuple[str, ...]:
-    if hca.name.startswith("mlx"):
-        return (f"mlxlink -d {hca.name}",)
-    return tuple(f"ethtool {name}" for name in port.netdevs[:1])
+                command = inspection(inventory, hca, port)
+                yield warn(f"{text}, {others}", command, subject=hca.name)
 
 
 CHECKS = (ports, rate)

@@ -1,16 +1,16 @@
 """Flow control of RoCE traffic (PFC, ECN), and counters of errors and congestion."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
+from rdma_dp.doctor.facts.link_commands import counters_inspection, flow_control_commands
 from rdma_dp.doctor.facts.roce import roce_ports
 from rdma_dp.host.files import Host
 from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_NET, RDMA_CM_SETTINGS
 from rdma_dp.inventory.counter_meanings import Kind, kind_of
 from rdma_dp.inventory.hardware import Hca, Port
-from rdma_dp.inventory.pci_ids import MELLANOX
 from rdma_dp.node.counters import Counter, Growth
 from rdma_dp.node.view import NodeView
 from rdma_dp.text import counted, some
@@ -48,11 +48,9 @@ def qos(node: NodeView) -> Iterator[Finding]:
     yield from _differing(node, found)
     unseen = [name for name in netdevs if name not in found]
     if unseen:
-        first = unseen[0]
         yield unknown(
             f"/sys does not show PFC and ECN of {some(tuple(unseen), _SHOWN)}",
-            f"mlnx_qos -i {first}",
-            f"dcb pfc show dev {first}",
+            *flow_control_commands(node.concerned, unseen[0]),
         )
     if found:
         first = next(iter(found))
@@ -129,7 +127,7 @@ def _differing(node: NodeView, found: Mapping[str, _Settings]) -> Iterator[Findi
             each = (f"{some(tuple(names), _SHOWN)}: {what}" for what, names in alike.items())
             yield warn(
                 f"its netdevs differ: {'; '.join(each)}",
-                *(f"mlnx_qos -i {names[0]}" for names in alike.values()),
+                *(next(flow_control_commands(pool.hcas, names[0])) for names in alike.values()),
                 subject=pool.resource.full_name,
             )
 
@@ -141,8 +139,8 @@ def _differing(node: NodeView, found: Mapping[str, _Settings]) -> Iterator[Findi
     remedies=(
         "rdma-dp doctor --counters 10",
         "mlxlink -d HCA -c",
-        "rdma statistic show link HCA/PORT",
-        "perfquery -x",
+        "ethtool -S NETDEV",
+        "ibstat HCA",
     ),
 )
 def counters(node: NodeView) -> Iterator[Finding]:
@@ -163,7 +161,7 @@ def counters(node: NodeView) -> Iterator[Finding]:
     elif not growth.readable:
         yield unknown("no counter can be read: some adapters have none, others need root")
     else:
-        yield from _grown(node.concerned, growth)
+        yield from _grown(node, growth)
         congestion = _listed(
             {c: by for c, by in growth.by.items() if kind_of(c[2]) is Kind.CONGESTION}
         )
@@ -173,18 +171,18 @@ def counters(node: NodeView) -> Iterator[Finding]:
         )
 
 
-def _grown(concerned: Iterable[Hca], growth: Growth) -> Iterator[Finding]:
+def _grown(node: NodeView, growth: Growth) -> Iterator[Finding]:
     hcas: dict[tuple[str, int], dict[Counter, int]] = defaultdict(dict)
     for counter, more in growth.by.items():
         if kind_of(counter[2]) is Kind.ERROR:
             hcas[counter[:2]][counter] = more
-    nvidia = {h.name for h in concerned if h.function and h.function.vendor == MELLANOX}
-    for (hca, port), grown in hcas.items():
-        generic = f"rdma statistic show link {hca}/{port}"
+    ports = {(hca.name, port.number): (hca, port) for hca in node.concerned for port in hca.ports}
+    for key, grown in hcas.items():
+        hca, port = ports[key]
         yield warn(
-            f"port {port} within {growth.seconds:g} s: {_listed(grown)}",
-            f"mlxlink -d {hca} -c" if hca in nvidia else generic,
-            subject=hca,
+            f"port {port.number} within {growth.seconds:g} s: {_listed(grown)}",
+            counters_inspection(node.inventory, hca, port),
+            subject=hca.name,
         )
 
 

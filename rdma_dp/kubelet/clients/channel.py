@@ -1,4 +1,4 @@
-"""."""
+"""Calls on a unix socket: a deadline for each, and errors for answers that cannot be read."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,6 +18,10 @@ OPTIONS = [
 
 
 Answer = TypeVar("Answer")
+
+
+# What a channel can fail with before a call: no descriptors, no memory, no thread.
+NO_CHANNEL = (OSError, RuntimeError, MemoryError)
 
 
 class UnintelligibleError(Exception):
@@ -44,7 +48,7 @@ async def called(
             return await call(channel), False
     except grpc.aio.AioRpcError as error:
         return None, error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    except UnintelligibleError:
-        return None, False
     except TimeoutError:
         return None, True
+    except (UnintelligibleError, *NO_CHANNEL):
+        return None, False

@@ -1,4 +1,4 @@
-"""."""
+"""Asks kubelet's pod-resources API for healthy slots and their holders."""
 
 import asyncio
 from collections import Counter
@@ -14,7 +14,7 @@ from rdma_dp.kubelet.views import Holder, PodResources, SocketState
 
 
 async def pod_resources(path: Path) -> PodResources | str:
-    """kubelet's book, or why there is none."""
+    """kubelet's record, or the reason why it could not be read."""
     state = state_of(path)
     if state is None:
         return f"there is no {path}"
@@ -29,13 +29,13 @@ async def pod_resources(path: Path) -> PodResources | str:
     except grpc.aio.AioRpcError as error:
         return f"{path}: {error.code().name}: {error.details()}"
     except UnintelligibleError:
-        return f"{path}: what it answers is no list of pods"
+        return f"{path}: the answer is not a list of pods"
     except TimeoutError:
         return f"{path}: {_WHY_NOT[SocketState.SILENT]}"
 
 
 _WHY_NOT = {
-    SocketState.STALE: "nobody listens",
+    SocketState.STALE: "no process listens",
     SocketState.SILENT: "no answer in time",
     SocketState.REFUSED: "connecting is refused; run as root",
 }
@@ -56,7 +56,7 @@ async def _book(stub: Any) -> PodResources:
 
 
 def _holders(listed: podresources_pb2.ListPodResourcesResponse) -> tuple[Holder, ...]:
-    # One entry per resource and NUMA node: put together what belongs together.
+    # kubelet has one entry per resource and NUMA node. Merge those of one resource.
     held: dict[tuple[str, str, str, str], list[str]] = {}
     for pod in listed.pod_resources:
         for container in pod.containers:

@@ -1,6 +1,7 @@
-"""Asks kubelet and the plugins on its sockets how they stand; changes nothing, waits for nobody.
+"""Asks kubelet and the plugins on its sockets for their state. Changes nothing.
 
-Never ListAndWatch: when a second stream of a plugin ends, it takes that for kubelet's.
+Each call has a deadline. ListAndWatch is never called: when the second stream of a plugin ends, the
+plugin concludes that kubelet's stream has ended.
 """
 
 import asyncio
@@ -21,14 +22,14 @@ from rdma_dp.kubelet.views import KubeletView, PluginSocket, PodResources, Socke
 def ask_kubelet(
     root: Path, directories: KubeletDirectories, roots: Sequence[str] = ()
 ) -> KubeletView:
-    """How it all stands below `root`; `roots` are further places where kubelet may keep it."""
+    """The state below kubelet's root directory. `roots` are other candidates."""
     return asyncio.run(survey_kubelet(root, directories, roots))
 
 
 async def survey_kubelet(
     root: Path, directories: KubeletDirectories, roots: Sequence[str]
 ) -> KubeletView:
-    """The same on a running event loop."""
+    """As `ask_kubelet`, on a running event loop."""
     paths: list[Path] = []
     unreadable: dict[str, str] = {}
     forbidden: list[str] = []
@@ -59,20 +60,23 @@ async def survey_kubelet(
 
 
 def _elsewhere(known: Sequence[Path], roots: Sequence[str]) -> tuple[str, ...]:
-    """Other roots in which a kubelet answers."""
+    """Other root directories in which a kubelet answers."""
     own = {os.path.realpath(path) for path in known}
     places = dict.fromkeys((*roots, *WELL_KNOWN_ROOTS))
-    return tuple(place for place in places if os.path.realpath(place) not in own and _lives(place))
+    return tuple(
+        place for place in places if os.path.realpath(place) not in own and _answers(place)
+    )
 
 
-def _lives(root: str) -> bool:
+def _answers(root: str) -> bool:
     return state_of(Path(root, "device-plugins", KUBELET_SOCKET)) is SocketState.ANSWERS
 
 
 def _sockets(directory: Path) -> list[Path]:
-    """Those of a directory, but for hidden ones, which belong to sockets in the making.
+    """The sockets of a directory.
 
-    Nor those whose names nobody could read, or gRPC take: it wants UTF-8.
+    Hidden sockets are left out: a server makes them and renames them when it answers. Names that
+    are not printable are left out too: gRPC accepts only UTF-8.
     """
     paths = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
     return [path for path in paths if path.name.isprintable() and _is_socket(path)]
@@ -81,7 +85,7 @@ def _sockets(directory: Path) -> list[Path]:
 def _is_socket(path: Path) -> bool:
     try:
         return stat.S_ISSOCK(path.lstat().st_mode)
-    except OSError:  # gone meanwhile
+    except OSError:  # it was removed in the meantime
         return False
 
 

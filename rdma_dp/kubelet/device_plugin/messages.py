@@ -1,17 +1,22 @@
 """Pools and grants as kubelet's messages. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from rdma_dp.config import CdiMode, Resource
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
-from rdma_dp.sharing.allocation import PERMISSIONS, Grant
+from rdma_dp.sharing.allocation import PERMISSIONS, Grant, allocate
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.preference import preferred
 from rdma_dp.specs.cdi import delivered
 
 # The version that kubelet compares literally (pkg/kubelet/cm/devicemanager).
 API_VERSION = "v1beta1"
+
+# What is taken of one request: more than kubelet sends, and not so much that it holds up others.
+_MOST_CONTAINERS = 64
+_ROOM = 2  # times the listed slots
+_FEWEST_IDS = 1000
 
 # Only exactly this word counts as healthy; any other means the opposite.
 _HEALTH: Mapping[bool, str] = MappingProxyType({True: "Healthy", False: "Unhealthy"})
@@ -33,6 +38,27 @@ def _topology(node: int | None) -> pb.TopologyInfo | None:
     # A node id of -1, or an empty list, would be a hint too (pkg/kubelet/cm/devicemanager,
     # topology_hints.go): nothing at all says that nothing is known.
     return None if node is None else pb.TopologyInfo(nodes=[pb.NUMANode(ID=node)])
+
+
+def excess(containers: Sequence[int], listed: int) -> str | None:
+    """Why a request is larger than any of kubelet's; None when it is not.
+
+    `containers`: the number of ids for each container. `listed`: the number of listed slots.
+    kubelet asks for one container at a time, with slots of our list (pkg/kubelet/cm/devicemanager,
+    endpoint.go, allocate and getPreferredAllocation).
+    """
+    if len(containers) > _MOST_CONTAINERS:
+        return f"{len(containers)} containers in one request: at most {_MOST_CONTAINERS} are taken"
+    most = max(_ROOM * listed, _FEWEST_IDS)
+    if sum(containers) > most:
+        return f"{sum(containers)} slots in one request: at most {most} are taken"
+    return None
+
+
+def allocations(pool: Pool, request: pb.AllocateRequest) -> pb.AllocateResponse:
+    """The answer to Allocate. Raises UnknownSlotError and NoHcaError."""
+    grants = [allocate(pool, each.devices_ids) for each in request.container_requests]
+    return allocate_response(grants, pool.cdi)
 
 
 def allocate_response(grants: Iterable[Grant], mode: CdiMode) -> pb.AllocateResponse:

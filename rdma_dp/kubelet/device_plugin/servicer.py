@@ -3,9 +3,9 @@
 import logging
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 
@@ -18,14 +18,19 @@ from rdma_dp.kubelet.device_plugin import messages
 from rdma_dp.kubelet.device_plugin.handover_state import Handover, HandoverState
 from rdma_dp.log import Notice
 from rdma_dp.metrics import Metrics
-from rdma_dp.sharing.allocation import NoHcaError, UnknownSlotError, allocate
+from rdma_dp.sharing.allocation import NoHcaError, UnknownSlotError
 from rdma_dp.sharing.pool import Pool
+from rdma_dp.text import one_line
 
 logger = logging.getLogger(__name__)
 
 # Why no slot is healthy while a resource is handed over.
 _HANDED_OVER = Unhealthy(UnhealthyCode.HANDED_OVER, "this process ends")
 
+# Slots in a request from which on it is answered in a thread: about a millisecond of work.
+_MANY = 1000
+
+R = TypeVar("R")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -129,16 +134,17 @@ class Plugin(rpc.DevicePluginServicer):
     async def Allocate(self, request: pb.AllocateRequest, context: Context) -> Any:
         """The nodes and variables for each container; an error that its pod's owner can read."""
         pool, begun, result = self._pool.value, time.perf_counter(), "error"
+        sizes = [len(each.devices_ids) for each in request.container_requests]
         try:
-            grants = [allocate(pool, each.devices_ids) for each in request.container_requests]
-            response = messages.allocate_response(grants, pool.cdi)
+            await _refuse_excess(context, sizes, pool)
+            response = await _worked(sum(sizes), messages.allocations, pool, request)
             result = "ok"
         except UnknownSlotError as error:
             result = "unknown-slot"
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, one_line(str(error)))
         except NoHcaError as error:
             result = "no-hca"
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, one_line(str(error)))
         finally:
             self._count(request, result, time.perf_counter() - begun)
         return response
@@ -154,10 +160,25 @@ class Plugin(rpc.DevicePluginServicer):
         self, request: pb.PreferredAllocationRequest, context: Context
     ) -> Any:
         """Which of the free slots each container should get."""
-        return messages.preferences(self._pool.value, request)
+        pool = self._pool.value
+        sizes = [
+            len(each.available_deviceIDs) + len(each.must_include_deviceIDs)
+            for each in request.container_requests
+        ]
+        await _refuse_excess(context, sizes, pool)
+        return await _worked(sum(sizes), messages.preferences, pool, request)
 
     async def PreStartContainer(
         self, request: pb.PreStartContainerRequest, context: Context
     ) -> Any:
         """Nothing to do before a container starts."""
         return pb.PreStartContainerResponse()
+
+
+async def _refuse_excess(context: Context, sizes: Sequence[int], pool: Pool) -> None:
+    if reason := messages.excess(sizes, pool.listed):
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, reason)
+
+
+async def _worked(size: int, work: Callable[..., R], *arguments: Any) -> R:
+    return work(*arguments) if size < _MANY else await in_thread(work, *arguments)

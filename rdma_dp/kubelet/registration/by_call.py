@@ -51,17 +51,19 @@ class DevicePluginsRegistration:
         self._registrar = Registrar(plugin, socket, self._kubelet, self._neighbours)
         self._was_registered = False
         self._give_up: Callable[[], bool] = bool
+        self._settled = True
 
-    async def run(self, give_up: Callable[[], bool] = bool) -> Loss:
+    async def run(self, give_up: Callable[[], bool] = bool, *, settled: bool = True) -> Loss:
         """Registers, waits until that is lost, and registers again.
 
-        Returns only where no kubelet answers, none ever did, and `give_up` returns True.
+        Returns only where no kubelet answers, none ever did, and `give_up` returns True. If not
+        `settled`, it returns after any loss for which `give_up` returns True.
         """
-        self._give_up = give_up
+        self._give_up, self._settled = give_up, settled
         try:
             while True:
                 loss = await self._keep_once()
-                if loss.lost is Lost.NO_KUBELET and self._may_give_up():
+                if self._ends_with(loss):
                     return loss
         except asyncio.CancelledError:
             await hand_over(self._plugin, self._registrar, self._peers)
@@ -69,8 +71,11 @@ class DevicePluginsRegistration:
         finally:
             await self._server.stop()
 
+    def _ends_with(self, loss: Loss) -> bool:
+        return (loss.lost is Lost.NO_KUBELET or not self._settled) and self._may_give_up()
+
     def _may_give_up(self) -> bool:
-        return not self._was_registered and self._give_up()
+        return not (self._was_registered and self._settled) and self._give_up()
 
     async def _keep_once(self) -> Loss:
         kubelet = await self._present()
@@ -82,13 +87,13 @@ class DevicePluginsRegistration:
             await self._server.stop()
             self._plugin.forget_streams()
             await self._server.start()
-            # From before the registration on: what happens during it is no less of a loss.
+            # Watched from before the registration on: a new kubelet during it is a loss, too.
             loss = await first_of(self._registered(), self._made_anew(kubelet))
         except (SocketError, grpc.aio.AioRpcError) as error:
             loss = _why_not(error)
             self._plugin.note_lost(loss.lost.code)
             self._notice.set(loss.detail)
-            if not (loss.lost is Lost.NO_KUBELET and self._may_give_up()):
+            if not self._ends_with(loss):
                 await self._pause(kubelet)
             return loss
         self._plugin.note_lost(loss.lost.code)
@@ -100,7 +105,7 @@ class DevicePluginsRegistration:
         return loss
 
     async def _pause(self, kubelet: Identity) -> None:
-        """Until it is worth another try: soon after a new kubelet's start, else ever later."""
+        """Until the next try: soon after a new kubelet has started, else after a growing delay."""
         if await first_of(self._slept(self._backoff.delay()), self._made_anew(kubelet)):
             self._backoff.reset()
 
@@ -108,7 +113,7 @@ class DevicePluginsRegistration:
         await asyncio.sleep(seconds)
 
     async def _present(self) -> Identity | None:
-        """The kubelet.sock that is there, waited for; None where it is time to give up."""
+        """The identity of kubelet.sock once there is one; None to give up."""
         async for _ in changes(*(watch.changes for watch in self._watches)):
             found = identity(self._kubelet)
             if found is not None:
@@ -119,7 +124,7 @@ class DevicePluginsRegistration:
         raise AssertionError("changes() never ends")
 
     async def _registered(self) -> Loss:
-        """Registers; returns when that is lost again."""
+        """Registers, and returns when the registration is lost."""
         before = self._plugin.streams.value.opened
         await self._registrar.register()
         self._was_registered = True

@@ -19,9 +19,13 @@ from rdma_dp.kubelet.registration.handover import hand_over, stay_registered
 from rdma_dp.kubelet.registration.introduction import Introduction
 from rdma_dp.kubelet.registration.lost import Loss, Lost
 from rdma_dp.kubelet.registration.peers import Peers
-from rdma_dp.kubelet.registration.register_call import STREAM_TIMEOUT, Registrar
+from rdma_dp.kubelet.registration.register_call import CONNECT_DEADLINE, STREAM_TIMEOUT, Registrar
 from rdma_dp.kubelet.registration.rivals import Rivals
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, is_dead
+
+# Sockets that cannot be made, after which another mode is tried. The first failure can be due to a
+# peer or to kubelet, which removes all sockets when it starts.
+_ATTEMPTS = 3
 
 # Seconds between two probes of whether a kubelet is there, and seconds within which one that is
 # there has dialled what is in its directory: its watcher does so within a second of its start.
@@ -41,9 +45,16 @@ class PluginsRegistryRegistration:
     """
 
     def __init__(
-        self, plugin: Plugin, socket: Path, kubelet: Path, *watches: DirectoryWatch
+        self,
+        plugin: Plugin,
+        socket: Path,
+        kubelet: Path,
+        *watches: DirectoryWatch,
+        deadline: float = CONNECT_DEADLINE,
     ) -> None:
+        """`deadline`: seconds after which the log reports that kubelet has not connected."""
         self._plugin = plugin
+        self._deadline = deadline
         self._socket = socket
         self._kubelet = kubelet
         self._watches = watches
@@ -57,8 +68,9 @@ class PluginsRegistryRegistration:
         """Serves, and serves anew whenever kubelet has lost the socket.
 
         Returns only with `timeout`: a kubelet is there for so many seconds without having asked
-        for anything, or no socket can be made here.
+        for anything, or no socket can be made here, several times in a row.
         """
+        attempts = 0
         while True:
             introduction = Introduction(self._plugin, self._neighbours)
             server = self._server(introduction)
@@ -70,14 +82,16 @@ class PluginsRegistryRegistration:
                     return Loss(Lost.NOT_FOUND, text)
                 timeout = None  # it did ask: this is the right mode, whatever happens later
                 loss = await self._lost(introduction, server)
-                if introduction.registered.value:
+                if self._plugin.streams.value.opened:
                     self._notice.set(None)
                 self._notice.set(f"{loss}; making a new socket")
                 self._plugin.note_lost(loss.lost.code)
             except SocketError as error:
-                if timeout is not None:
+                attempts += 1
+                if timeout is None:
+                    self._notice.set(str(error))
+                elif attempts == _ATTEMPTS:
                     return Loss(Lost.NO_SOCKET, str(error))
-                self._notice.set(str(error))
                 self._plugin.note_lost(Lost.NO_SOCKET.code)
                 await self._pause()
             except asyncio.CancelledError:
@@ -106,6 +120,7 @@ class PluginsRegistryRegistration:
             self._stream_lost(introduction),
             self._socket_gone(server),
             self._neighbour_gone(introduction),
+            self._not_connected(introduction),
         )
 
     # Each kind of loss leaves the socket in place for a while: kubelet may find it by itself.
@@ -137,6 +152,26 @@ class PluginsRegistryRegistration:
                     self._backoff.reset()  # it found the socket by itself
                     continue
             return Loss(Lost.STREAM_CLOSED)
+
+    async def _not_connected(self, introduction: Introduction) -> Loss:
+        """Reports a kubelet that is there and opens no stream. Never ends."""
+        await first_of(self._stream_opened(), self._patience(introduction))
+        if not self._plugin.streams.value.opened:
+            did = "asked for" if introduction.asked.value else "did not ask for"
+            self._notice.set(
+                f"not connected: kubelet {did} the socket in {self._socket.parent}, and opened no"
+                f" ListAndWatch within {self._deadline:.0f} s; still waiting"
+            )
+        await asyncio.Event().wait()
+        raise AssertionError("no one sets this event")
+
+    async def _stream_opened(self) -> None:
+        await self._plugin.streams.until(_was_opened)
+
+    async def _patience(self, introduction: Introduction) -> None:
+        """The deadline, from the first question on, or for a kubelet that asks none."""
+        if await self._asked(introduction, self._deadline):
+            await asyncio.sleep(self._deadline)
 
     async def _opened(self, introduction: Introduction) -> bool:
         """Whether kubelet opens a stream in time; it may do so before it sends its notification."""

@@ -9,9 +9,10 @@ from pathlib import Path
 from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
-from rdma_dp.kubelet.directories import KUBELET_SOCKET, KubeletDirectories
+from rdma_dp.kubelet.directories import KUBELET_SOCKET, KubeletDirectories, is_directory
 from rdma_dp.kubelet.registration.by_call import DevicePluginsRegistration
 from rdma_dp.kubelet.registration.by_watcher import PluginsRegistryRegistration
+from rdma_dp.kubelet.registration.lost import Lost
 from rdma_dp.kubelet.sockets import socket_name
 
 logger = logging.getLogger(__name__)
@@ -48,21 +49,24 @@ async def keep_registered(plugin: Plugin, kubelet: Kubelet) -> None:
 
     `auto` prefers plugins_registry where that directory exists, as the Go plugin does. Where
     kubelet does not watch it, or it cannot be used, Register is called instead. As long as no
-    kubelet has registered the resource, both directories are watched: either may come later.
+    kubelet has registered the resource, both directories are watched: either may come later. A
+    socket that cannot be made in plugins_registry is tried again when the registration is lost.
     """
     by_call, by_watcher = _both(plugin, kubelet)
     if kubelet.way is RegistrationMode.DEVICE_PLUGINS:
         await by_call.run()
     if kubelet.way is RegistrationMode.PLUGINS_REGISTRY:
         await by_watcher.run()
-    retry = _Retry(kubelet.directories.plugins_registry)
+    retry, settled = _Retry(kubelet.directories.plugins_registry), True
     while True:
         if retry.is_due():
             loss = await by_watcher.run(_TIMEOUT)
             logger.warning("%s: %s; calling Register instead", plugin.resource, loss)
             retry.later()
-        await by_call.run(retry.is_due)
-        logger.info("%s: no kubelet answers; trying plugins_registry", plugin.resource)
+            # Without a socket, this kubelet has not shown that it does not watch the directory.
+            settled = loss.lost is not Lost.NO_SOCKET
+        loss = await by_call.run(retry.is_due, settled=settled)
+        logger.info("%s: %s; trying plugins_registry", plugin.resource, loss)
 
 
 def _both(
@@ -92,7 +96,7 @@ class _Retry:
 
     def is_due(self) -> bool:
         now = asyncio.get_running_loop().time()
-        return now >= self._not_before and self._directory.is_dir()
+        return now >= self._not_before and is_directory(self._directory)
 
     def later(self) -> None:
         """It has failed."""

@@ -48,7 +48,7 @@ from pathlib import Path
 import grpc
 
 from rdma_dp.aio.latest import first_of
-from rdma_dp.kubelet.clients.channel import UnintelligibleError
+from rdma_dp.kubelet.clients.channel import NO_CHANNEL, UnintelligibleError
 from rdma_dp.kubelet.clients.status_client import status_of
 from rdma_dp.kubelet.device_plugin.handover_state import Handover, HandoverState
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
@@ -120,7 +120,7 @@ async def _statuses(paths: Iterable[Path]) -> list[tuple[Path, PluginStatus]]:
 
 
 async def _status(path: Path) -> PluginStatus | None:
-    with contextlib.suppress(grpc.aio.AioRpcError, UnintelligibleError):
+    with contextlib.suppress(grpc.aio.AioRpcError, UnintelligibleError, *NO_CHANNEL):
         return await status_of(path, _STATUS_TIMEOUT)
     return None
 

@@ -6,6 +6,7 @@ plugins of others.
 
 import asyncio
 import contextlib
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ from pathlib import Path
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import changes
 from rdma_dp.kubelet.registration.lost import Loss, Lost
+from rdma_dp.log import Notice
+
+logger = logging.getLogger(__name__)
 
 
 class Neighbours(ABC):
@@ -23,6 +27,7 @@ class Neighbours(ABC):
     def __init__(self, watches: Sequence[DirectoryWatch]) -> None:
         self._watches = tuple(watches)
         self._last: Mapping[str, Path] = {}
+        self._unread = Notice(logger.warning)
         self._since_begin: frozenset[str] = frozenset()
         self._seen: frozenset[str] = frozenset()
 
@@ -33,10 +38,14 @@ class Neighbours(ABC):
     def present(self) -> Mapping[str, Path]:
         """The paths of those that are served now, by their keys.
 
-        A directory that cannot be listed (no descriptor is left) holds what it held before.
+        A directory that cannot be read (no descriptor is left) holds what it held before.
         """
-        with contextlib.suppress(OSError):
+        try:
             self._last = self._found()
+        except OSError as error:
+            self._unread.set(f"cannot read kubelet's directories: {error}; trying again")
+        else:
+            self._unread.set(None)
         return self._last
 
     def begin(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.kubelet.registration.lost import Lost
 from rdma_dp.kubelet.registration.neighbours import Neighbours
-from rdma_dp.kubelet.sockets import is_dead
+from rdma_dp.kubelet.sockets import is_dead, paths_in
 
 _PROBE_INTERVAL = 0.05  # seconds
 
@@ -25,14 +25,17 @@ class Peers(Neighbours):
         self._own = own
 
     def _found(self) -> dict[str, Path]:
-        # By the form that `socket_name` gives them.
-        pattern = f"{self._own.name.rpartition('-')[0]}-*.sock"
         found: dict[str, Path] = {}
         for watch in self._watches:
-            for path in watch.directory.glob(pattern):
-                if path.name != self._own.name and path.name not in found and not is_dead(path):
+            for path in paths_in(watch.directory):
+                if self._may_be_peer(path.name) and path.name not in found and not is_dead(path):
                     found[path.name] = path
         return found
+
+    def _may_be_peer(self, name: str) -> bool:
+        """By the form that `socket_name` gives them."""
+        same = name.startswith(f"{self._own.name.rpartition('-')[0]}-") and name.endswith(".sock")
+        return same and name != self._own.name
 
     async def until_gone(self, some: Iterable[str]) -> None:
         """Until none of these serves any more."""

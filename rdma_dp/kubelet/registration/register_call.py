@@ -7,14 +7,18 @@ import grpc
 
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
+from rdma_dp.kubelet.clients.channel import NO_CHANNEL
 from rdma_dp.kubelet.device_plugin import messages
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.kubelet.device_plugin.status_service import services
 from rdma_dp.kubelet.registration.neighbours import Neighbours
-from rdma_dp.kubelet.sockets import SocketServer
+from rdma_dp.kubelet.sockets import SocketError, SocketServer
 
 # Seconds. kubelet answers Register only after it has dialled back, for which it takes up to 10 s.
 REGISTER_DEADLINE = 15.0
+
+# Seconds within which kubelet connects in either mode. After them, the log reports it.
+CONNECT_DEADLINE = REGISTER_DEADLINE
 
 # Seconds within which kubelet opens ListAndWatch after it has accepted a registration. It does so
 # at once (handler.go: runClient): a stream that is not there by then was opened and lost.
@@ -57,8 +61,11 @@ class Registrar:
             options=self._plugin.options,
         )
         address = f"unix:{self._kubelet}"
-        async with grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS) as channel:
-            await rpc.RegistrationStub(channel).Register(request, timeout=REGISTER_DEADLINE)
+        try:
+            async with grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS) as channel:
+                await rpc.RegistrationStub(channel).Register(request, timeout=REGISTER_DEADLINE)
+        except NO_CHANNEL as error:
+            raise SocketError(f"cannot call {self._kubelet}", str(error)) from error
         for each in self._neighbours:
             each.registered()
 

@@ -20,7 +20,7 @@ from rdma_dp.kubelet.clients.plugin_info import DEVICE_PLUGIN, ask_info
 from rdma_dp.kubelet.directories import KUBELET_SOCKET
 from rdma_dp.kubelet.registration.lost import Loss, Lost
 from rdma_dp.kubelet.registration.neighbours import Neighbours
-from rdma_dp.kubelet.sockets import identity, is_dead, is_our_name
+from rdma_dp.kubelet.sockets import is_dead, is_our_name, paths_in
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +57,11 @@ class Rivals(Neighbours):
     def _found(self) -> dict[str, Path]:
         found = {}
         for watch in self._watches:
-            for path in watch.directory.glob("[!.]*"):
+            for path in paths_in(watch.directory):
+                if path.name == KUBELET_SOCKET or path.name[0] == "." or is_our_name(path.name):
+                    continue
                 key = _key(path)
-                if key is None or path.name == KUBELET_SOCKET or is_our_name(path.name):
+                if key is None:
                     continue
                 if self._serves.get(key) is not Serves.ANOTHER and not is_dead(path):
                     found[key] = path
@@ -110,11 +112,9 @@ class Rivals(Neighbours):
 
 
 def _key(path: Path) -> str | None:
-    """The path and the identity of a socket; None when it is not one."""
-    found = identity(path)
+    """The path and the identity of a socket; None when it is not one. Raises OSError."""
     try:
-        if found is None or not stat.S_ISSOCK(path.lstat().st_mode):
-            return None
-    except OSError:
+        found = path.lstat()
+    except FileNotFoundError:
         return None
-    return f"{path} {found[0]}-{found[1]}"
+    return f"{path} {found.st_ino}-{found.st_mtime_ns}" if stat.S_ISSOCK(found.st_mode) else None

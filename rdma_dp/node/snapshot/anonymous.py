@@ -2,25 +2,27 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
-from enum import Enum
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, TypeVar, cast
 
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.host.environments import is_environment, without_secrets
 from rdma_dp.host.paths import KERNEL_RELEASE
 from rdma_dp.host.processes import CONTAINER_LOG
 from rdma_dp.host.routes import with_addresses
-from rdma_dp.node.snapshot import pci_serials
+from rdma_dp.kubelet.directories import WELL_KNOWN_ROOTS
+from rdma_dp.kubelet.views import KubeletView
+from rdma_dp.node.snapshot import pci_serials, reductions
+from rdma_dp.node.snapshot.config_prose import without_prose
 from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Symlink
 from rdma_dp.node.snapshot.model import Snapshot
-from rdma_dp.node.snapshot.pseudonyms import Pseudonyms, host_pattern
+from rdma_dp.node.snapshot.name_pseudonyms import host_pattern
+from rdma_dp.node.snapshot.pseudonyms import Pseudonyms
+from rdma_dp.text import with_texts
 
 _SWITCH_IDS = frozenset({"phys_switch_id", "phys_port_id"})
-_NO_ADDRESSES = frozenset({"ipv4"})
-_NO_HOSTS = frozenset({"host"})
+_NO_ADDRESSES = frozenset({"ipv4", "dotted"})
+_NO_HOSTS = frozenset({"host", "domain"})
 
 # Files in which four numbers with dots are a version, and files with fixed words of the kernel.
 _KEPT_IN = {
@@ -35,8 +37,6 @@ _OF_A_CARD: Mapping[str, Callable[[bytes], bytes]] = {
     "vpd": pci_serials.without_serials,
     "config": pci_serials.config_space_without_serials,
 }
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,17 @@ def anonymous(snapshot: Snapshot, hosts: Iterable[str]) -> Anonymous:
     contents = snapshot.contents
     hosts = tuple(dict.fromkeys(filter(None, hosts)))
     unchanged = tuple(host for host in hosts if _means_more(host, contents.entries))
-    pseudonyms = Pseudonyms(_texts(snapshot), (host for host in hosts if host not in unchanged))
+    pseudonyms = Pseudonyms(
+        _texts(snapshot),
+        (host for host in hosts if host not in unchanged),
+        unchanged,
+        _kubelets_directories(snapshot.answers.kubelet),
+    )
     left_out = tuple(p for p, e in contents.entries.items() if _is_binary(p, e))
     made = Snapshot(
         contents=_contents(contents, pseudonyms, frozenset(left_out)),
-        netlink=_with_texts(snapshot.netlink, pseudonyms.text),
-        answers=_with_texts(snapshot.answers, pseudonyms.text),
+        netlink=with_texts(snapshot.netlink, pseudonyms.text),
+        answers=with_texts(snapshot.answers, pseudonyms.text),
         config=_config(snapshot.config, pseudonyms),
         versions={n: pseudonyms.text(v, keep=_NO_ADDRESSES) for n, v in snapshot.versions.items()},
         raw=False,
@@ -97,6 +102,7 @@ def _contents(contents: Contents, pseudonyms: Pseudonyms, binary: frozenset[str]
         {path(where): entry(where, found) for where, found in contents.entries.items()},
         {(operation, path(where)): code for (operation, where), code in contents.failures.items()},
         {path(where): pseudonyms.text(target) for where, target in contents.magic_links.items()},
+        frozenset(map(path, contents.deleted)),
     )
 
 
@@ -111,6 +117,8 @@ def _content(path: str, content: bytes, pseudonyms: Pseudonyms) -> bytes:
         return _OF_A_CARD[name](content)
     if is_environment(path):
         content = without_secrets(content)
+    if (reduced := reductions.reduction(path, pseudonyms.process)) is not None:
+        content = reduced(_decoded(content)).encode("utf-8", "surrogateescape")
     if name in _SWITCH_IDS:
         return pseudonyms.switch_id(_decoded(content)).encode("utf-8", "surrogateescape")
     if _is_routes(path):
@@ -126,27 +134,22 @@ def _config(config: FoundConfig | None, pseudonyms: Pseudonyms) -> FoundConfig |
         return None
     content = config.content
     if content is not None:
-        content = pseudonyms.text(_decoded(content)).encode("utf-8", "surrogateescape")
-    return replace(config, file=Path(pseudonyms.text(config.file.name)), content=content)
+        text = without_prose(_decoded(content))
+        content = pseudonyms.text(text).encode("utf-8", "surrogateescape")
+    failure = config.failure and pseudonyms.text(config.failure)
+    name = pseudonyms.text(config.file.name)
+    return replace(config, file=Path(name), content=content, failure=failure)
 
 
-def _with_texts(value: T, text: Callable[[str], str]) -> T:
-    """The same frozen value with every text in it replaced."""
-    return cast("T", _mapped(value, text))
-
-
-def _mapped(value: Any, text: Callable[[str], str]) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(
-            value, **{f.name: _mapped(getattr(value, f.name), text) for f in fields(value)}
-        )
-    if isinstance(value, Mapping):
-        found = {_mapped(key, text): _mapped(each, text) for key, each in value.items()}
-        return MappingProxyType(found)
-    if isinstance(value, tuple):
-        return tuple(_mapped(each, text) for each in value)
-    # A StrEnum is one of a few words, not a text.
-    return text(value) if isinstance(value, str) and not isinstance(value, Enum) else value
+def _kubelets_directories(view: KubeletView | None) -> Iterator[str]:
+    """The directories of kubelet that are not where distributions keep them."""
+    if view is None:
+        return
+    kept = list(WELL_KNOWN_ROOTS)
+    for path in (view.root, *view.elsewhere, view.device_plugins, view.plugins_registry):
+        if path.strip("/") and not any(f"{path}/".startswith(f"{each}/") for each in kept):
+            kept.append(path)
+            yield path
 
 
 def _texts(snapshot: Snapshot) -> Iterator[str]:
@@ -166,7 +169,7 @@ def _texts(snapshot: Snapshot) -> Iterator[str]:
     yield from contents.magic_links.values()
     in_answers: dict[str, str] = {}
     for value in (snapshot.netlink, snapshot.answers):
-        _with_texts(value, lambda text: in_answers.setdefault(text, text))
+        with_texts(value, lambda text: in_answers.setdefault(text, text))
     yield from in_answers
     if snapshot.config is not None and snapshot.config.content is not None:
         yield _decoded(snapshot.config.content)

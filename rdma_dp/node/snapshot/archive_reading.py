@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.symlinks import leads_out
 from rdma_dp.node.snapshot import document, limits
 from rdma_dp.node.snapshot.archive_writing import CONFIG, DOCUMENT, HOST
 from rdma_dp.node.snapshot.contents import (
@@ -27,10 +28,12 @@ from rdma_dp.node.snapshot.contents import (
     with_parents,
 )
 from rdma_dp.node.snapshot.model import Snapshot
-from rdma_dp.node.snapshot.symlinks import leads_out
+from rdma_dp.text import one_line
 
 # What Python's readers raise for damaged archives. RecursionError: nested extended headers.
 _DAMAGE = (tarfile.TarError, zlib.error, EOFError, ValueError, OverflowError, RecursionError)
+
+_NAME_SHOWN = 100  # characters of a name in a message
 
 
 class ArchiveError(RdmaDpError):
@@ -175,14 +178,16 @@ def _checked(archive: tarfile.TarFile) -> Iterator[tuple[str, Entry]]:
 def _path(name: str) -> str:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/"):
-        raise ArchiveError(f"{_shown(name)} is an absolute path", "tar stores one only with -P")
+        raise ArchiveError(
+            f"{one_line(name, _NAME_SHOWN)} is an absolute path", "tar stores one only with -P"
+        )
     if has_control_character(name):
-        raise ArchiveError(f"{_shown(name)} has a control character in its name")
+        raise ArchiveError(f"{one_line(name, _NAME_SHOWN)} has a control character in its name")
     if ".." in parts:
-        raise ArchiveError(f"{_shown(name)} leads out of the archive")
+        raise ArchiveError(f"{one_line(name, _NAME_SHOWN)} leads out of the archive")
     size = len(name.encode("utf-8", "surrogateescape"))
     if size > limits.PATH_BYTES or len(parts) > limits.DEPTH:
-        raise ArchiveError(f"{_shown(name)} is too long or too deep a path")
+        raise ArchiveError(f"{one_line(name, _NAME_SHOWN)} is too long or too deep a path")
     return "/".join(parts)
 
 
@@ -217,11 +222,7 @@ def _symlink(path: str, target: str) -> Symlink:
     if not target or "\0" in target or len(target) >= limits.PATH_BYTES:
         raise ArchiveError(f"{path} is a link with an invalid target")
     if leads_out(path, target):
-        raise ArchiveError(f"{path} is a link that leads out of the tree: {_shown(target)}")
+        raise ArchiveError(
+            f"{path} is a link that leads out of the tree: {one_line(target, _NAME_SHOWN)}"
+        )
     return Symlink(target)
-
-
-def _shown(name: str) -> str:
-    """Shortened, and without control characters."""
-    text = name if len(name) <= 100 else f"{name[:100]}..."
-    return text if text.isprintable() else ascii(text)[1:-1]

@@ -63,7 +63,8 @@ class Contents:
     """A whole tree. `failures` maps a question to its errno.
 
     A path that is neither in `entries` nor in `failures` does not exist. `magic_links` are the
-    links below /proc/PID whose targets are not paths of this tree.
+    links below /proc/PID whose targets are not paths of this tree. `deleted` are directories that
+    were deleted, but are still mounted.
     """
 
     entries: Mapping[str, Entry]
@@ -71,6 +72,7 @@ class Contents:
         default_factory=lambda: MappingProxyType({})
     )
     magic_links: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    deleted: frozenset[str] = frozenset()
 
 
 def parent_of(path: str) -> str:

@@ -14,11 +14,11 @@ from pydantic_core import to_jsonable_python
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.netlink.values import NetlinkView
+from rdma_dp.host.symlinks import is_magic
 from rdma_dp.node.answers import Answers
 from rdma_dp.node.snapshot import limits
 from rdma_dp.node.snapshot.contents import Contents, Directory, Entry, File, Operation, Special
 from rdma_dp.node.snapshot.model import Snapshot
-from rdma_dp.node.snapshot.symlinks import is_magic
 
 FORMAT: Literal[1] = 1
 
@@ -43,7 +43,8 @@ class Document(BaseModel):
 
     The members below host/ do not show everything: `unlisted` are directories that were not listed,
     and `unopened` files that were not read. `unread` maps a directory to listed names of which
-    nothing else is known, and `hidden` to members that its list lacked.
+    nothing else is known, and `hidden` to members that its list lacked. `deleted` are directories
+    that were deleted, but are still mounted.
     """
 
     model_config = ConfigDict(strict=True, populate_by_name=True)
@@ -60,6 +61,7 @@ class Document(BaseModel):
     unopened: list[str] = Field(default_factory=list)
     special: dict[str, Annotated[int, Field(ge=0, le=0o177777)]] = Field(default_factory=dict)
     magic_links: dict[str, str] = Field(default_factory=dict, alias="magicLinks")
+    deleted: list[str] = Field(default_factory=list)
     failures: dict[Operation, dict[str, str]] = Field(default_factory=dict)
 
 
@@ -82,6 +84,7 @@ def write(snapshot: Snapshot, members: int) -> bytes:
         unopened=_paths(entries, lambda entry: entry == File(None)),
         special={_written(p): e.mode for p, e in entries.items() if isinstance(e, Special)},
         magic_links={_written(p): _written(to) for p, to in contents.magic_links.items()},
+        deleted=sorted(map(_written, contents.deleted)),
         failures=_failures(contents.failures),
     )
     plain = found.model_dump(mode="json", by_alias=True)
@@ -112,7 +115,8 @@ def restored(found: Document, entries: Mapping[str, Entry], config: bytes | None
         for path, name in by_path.items()
     }
     magic_links = {_magic(path): _read(target) for path, target in found.magic_links.items()}
-    contents = Contents(_restored(found, entries), failures, magic_links)
+    deleted = frozenset(map(_read, found.deleted))
+    contents = Contents(_restored(found, entries), failures, magic_links, deleted)
     recorded = None
     if found.config is not None:
         recorded = FoundConfig(Path(found.config.file), config, found.config.failure)

@@ -67,6 +67,7 @@ class Identities:
             self.note_mac(_mac_of(guid))
         else:
             self._guids.originals.add(_without_bits(guid, 64))
+        self._prefixes.originals.add(guid)  # a GUID is as long as a prefix
 
     def note_gid(self, gid: int) -> None:
         """Record an original GID or IPv6 address."""

@@ -1,4 +1,4 @@
-"""Replaces MACs, GUIDs, GIDs, IP addresses and host names in texts. Pure.
+"""Replaces MACs, GUIDs, GIDs, IP addresses, UUIDs, host names and user names in texts. Pure.
 
 Only what is written in one of their forms is replaced. Hex digits without colons could also be
 another number. They are replaced only if the same value occurs somewhere in its usual form.
@@ -7,8 +7,9 @@ another number. They are replaced only if the same value occurs somewhere in its
 import re
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address
-from itertools import count
+from uuid import UUID
 
+from rdma_dp.node.snapshot.name_pseudonyms import Names
 from rdma_dp.node.snapshot.pseudonym_tables import Identities, reversed_bytes
 
 _BEGIN, _END = r"(?<![0-9A-Za-z])", r"(?![0-9A-Za-z])"
@@ -20,12 +21,16 @@ _FORMS = {
     r"(?P<digits>[0-9a-f]{16}|[0-9a-f]{12})(?![0-9a-f])",
     # A line of /proc/net/if_inet6, kernel net/ipv6/addrconf.c, if6_seq_show: four numbers follow.
     "kernels_ipv6": rf"{_BEGIN}[0-9a-f]{{32}}(?=(?: [0-9a-f]{{2,8}}){{4}} )",
-    # NVIDIA's names of GPUs and their partitions, below /proc and as device ids of kubelet.
-    "gpu": rf"{_BEGIN}(?:GPU|MIG)-[0-9A-Fa-f]{{8}}(?:-[0-9A-Fa-f]{{4}}){{3}}"
-    rf"-[0-9A-Fa-f]{{12}}{_END}",
+    # NVIDIA's names of GPUs and their partitions, below /proc and as device ids of kubelet, with or
+    # without their prefix.
+    "gpu": rf"{_BEGIN}(?:(?:GPU|MIG)-)?(?P<uuid>[0-9A-Fa-f]{{8}}(?:-[0-9A-Fa-f]{{4}}){{3}}"
+    rf"-[0-9A-Fa-f]{{12}}){_END}",
     # MAC, EUI-64, GID or IPoIB address: 6, 8, 16 or 20 bytes.
     "octets": rf"{_BEGIN}[0-9A-Fa-f]{{2}}(?:(?P<separator>[:-])[0-9A-Fa-f]{{2}})"
     rf"(?:(?P=separator)[0-9A-Fa-f]{{2}}){{4,18}}{_END}(?!(?P=separator)[0-9A-Fa-f]{{2}}{_END})",
+    # A MAC as Cisco's switches write it.
+    "dotted": r"(?<![0-9A-Za-z.])[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}"
+    r"(?![0-9A-Za-z]|\.[0-9A-Za-z])",
     # GUID (four groups of four digits), GID or IPv6 address.
     "groups": rf"{_BEGIN}(?:[0-9A-Fa-f]{{1,4}}|(?=::))(?::[0-9A-Fa-f]{{1,4}}|:(?=:)|(?<=:):){{2,8}}"
     rf"(?:(?:\.[0-9]{{1,3}}){{3}})?{_END}",
@@ -33,32 +38,44 @@ _FORMS = {
     # Any of these without punctuation.
     "digits_alone": rf"{_BEGIN}(?:0[xX])?[0-9A-Fa-f]{{11,40}}{_END}",
 }
-_DOMAIN = "example.net"  # RFC 2606
-_NO_HOSTS = frozenset({"host"})
+_NO_NAMES = frozenset({"user", "directory", "domain", "host"})  # forms of names
 _HEX = re.compile(r"[^0-9A-Fa-f]")
 
 
 class Pseudonyms:
-    """The pseudonyms of one snapshot. `texts` are all its texts, `hosts` the names of hosts."""
+    """The pseudonyms of one snapshot.
 
-    def __init__(self, texts: Iterable[str], hosts: Iterable[str]) -> None:
+    `texts` are all its texts, `hosts` the names of hosts, and `kept` those of which only the domain
+    is replaced. `directories` are those that can name the site.
+    """
+
+    def __init__(
+        self,
+        texts: Iterable[str],
+        hosts: Iterable[str],
+        kept: Iterable[str] = (),
+        directories: Iterable[str] = (),
+    ) -> None:
         self._identities = Identities()
-        self._hosts = host_names(hosts)
-        forms = dict(_FORMS)
-        if self._hosts:
-            forms = {"host": host_pattern(self._hosts), **forms}
+        self._names = Names(hosts, kept, directories)
+        forms = {**self._names.forms, **_FORMS}
         self._pattern = re.compile("|".join(f"(?P<{name}>{form})" for name, form in forms.items()))
         self._act: dict[str, Callable[[re.Match[str]], str]] = {
-            "host": lambda match: self._hosts[match[0].lower()],
+            "user": lambda match: self._names.user(match[0]),
+            "directory": lambda match: self._names.directory(match[0]),
+            "domain": lambda match: self._names.domain(match[0]),
+            "host": lambda match: self._names.host(match[0]),
             "named": self._named,
             "kernels_ipv6": lambda match: self._digits(match[0]),
             "gpu": self._gpu,
             "octets": self._octets,
+            "dotted": self._dotted,
             "groups": self._groups,
             "ipv4": self._ipv4,
             "digits_alone": self._digits_alone,
         }
-        self._gpus: dict[str, str] = {}
+        self._gpus: dict[str, str] = {}  # by their digits
+        self._uuids: set[str] = set()
         self._done: dict[tuple[str, frozenset[str]], str] = {}
         for text in dict.fromkeys(texts):
             for match in self._pattern.finditer(text):
@@ -66,8 +83,8 @@ class Pseudonyms:
 
     def counts(self) -> dict[str, int]:
         """The number of names of each kind that have been replaced so far."""
-        hosts = len(set(self._hosts.values()))
-        return {**self._identities.counts(), "UUIDs of GPUs": len(self._gpus), "host names": hosts}
+        ids, names = self._identities.counts(), self._names.counts()
+        return {**ids, "UUIDs": len(self._gpus), **names}
 
     def text(self, text: str, *, keep: frozenset[str] = frozenset()) -> str:
         """The text with pseudonyms. `keep` are forms to keep, such as "ipv4" in a version."""
@@ -77,12 +94,16 @@ class Pseudonyms:
         return self._done[key]
 
     def path(self, path: str) -> str:
-        """The path with pseudonyms in its components. Host names are kept: they name no file."""
-        return "/".join(self.text(component, keep=_NO_HOSTS) for component in path.split("/"))
+        """The path with pseudonyms in its components, but with its names: a file can be pcie@0."""
+        return "/".join(self.text(component, keep=_NO_NAMES) for component in path.split("/"))
 
     def log_name(self, name: str) -> str:
         """The name of a container's log, in which underscores separate names, with pseudonyms."""
         return "_".join(map(self.text, name.split("_")))
+
+    def process(self, name: str) -> str:
+        """The pseudonym of a process name."""
+        return self._names.process(name)
 
     def _replaced(self, text: str, keep: frozenset[str]) -> str:
         def replaced(match: re.Match[str]) -> str:
@@ -115,6 +136,10 @@ class Pseudonyms:
             self._note_digits(match["digits"])
         elif form == "kernels_ipv6":
             self._note_digits(match[0])
+        elif form == "gpu":
+            self._uuids.add(match["uuid"].replace("-", "").lower())
+        elif form == "dotted":
+            self._note_digits(match[0].replace(".", ""))
         elif form == "octets":
             self._note_digits(_HEX.sub("", match[0])[-32:])
         elif form == "groups":
@@ -141,9 +166,16 @@ class Pseudonyms:
         return begin + self._digits(match["digits"])
 
     def _gpu(self, match: re.Match[str]) -> str:
-        kind, _, uuid = match[0].partition("-")
-        made = f"00000000-0000-0000-0000-{len(self._gpus) + 1:012x}"
-        return f"{kind}-{self._gpus.setdefault(uuid.lower(), made)}"
+        prefix = match[0][: -len(match["uuid"])]
+        digits = self._uuid(match["uuid"].replace("-", "").lower())
+        return f"{prefix}{UUID(digits)}"
+
+    def _uuid(self, digits: str) -> str:
+        return self._gpus.setdefault(digits, f"{len(self._gpus) + 1:032x}")
+
+    def _dotted(self, match: re.Match[str]) -> str:
+        digits = self._digits(match[0].replace(".", ""))
+        return _in_case_of(match[0], ".".join((digits[:4], digits[4:8], digits[8:])))
 
     def _octets(self, match: re.Match[str]) -> str:
         separator = match["separator"]
@@ -192,6 +224,8 @@ class Pseudonyms:
     def _known(self, digits: str) -> str | None:
         """The pseudonym of hex digits whose value was recorded; None for any other value."""
         ids, value = self._identities, int(digits, 16)
+        if digits.lower() in self._uuids:
+            return self._uuid(digits.lower())
         if len(digits) == 12 and ids.knows_mac(value):
             return self._digits(digits)
         if len(digits) == 16 and ids.knows_guid(value):
@@ -201,27 +235,6 @@ class Pseudonyms:
         if len(digits) in (32, 40) and ids.knows_guid(value & (1 << 64) - 1):
             return digits[:-32] + self._digits(digits[-32:])
         return None
-
-
-def host_pattern(names: Iterable[str]) -> str:
-    """A regular expression for host names. A dash or a dot ends one, an underscore does not."""
-    words = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-    return rf"(?<![0-9A-Za-z_])(?i:{words})(?![0-9A-Za-z_])"
-
-
-def host_names(names: Iterable[str]) -> dict[str, str]:
-    """Maps each name, its first label and its domain, in lower case, to their pseudonyms."""
-    wanted = dict.fromkeys(each.strip().strip(".").lower() for each in names)
-    free = (text for n in count(1) if (text := f"host-{n}") not in wanted)
-    found: dict[str, str] = {}
-    for name in filter(None, wanted):
-        label, _, domain = name.partition(".")
-        found[label] = found.get(label) or next(free)
-        if domain:
-            found[name] = f"{found[label]}.{_DOMAIN}"
-        if "." in domain:
-            found[domain] = _DOMAIN
-    return found
 
 
 def _form(match: re.Match[str]) -> str:

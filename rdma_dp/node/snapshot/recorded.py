@@ -6,6 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 
+from rdma_dp.host.symlinks import Resolver
 from rdma_dp.host.tree import matching_lines
 from rdma_dp.node.snapshot.contents import (
     CharNode,
@@ -18,7 +19,6 @@ from rdma_dp.node.snapshot.contents import (
     Symlink,
     parent_of,
 )
-from rdma_dp.node.snapshot.symlinks import Resolver
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class RecordedStatus:
     st_mode: int
     st_rdev: int = 0
     st_ino: int = 0
+    st_nlink: int = 1  # 0 for a directory that was deleted
 
 
 class RecordedTree:
@@ -73,7 +74,8 @@ class RecordedTree:
             case CharNode(major, minor, mode):
                 return RecordedStatus(mode, os.makedev(major, minor))
             case Directory():
-                return RecordedStatus(stat.S_IFDIR | 0o755)
+                deleted = self._resolver.canonical(path) in self._contents.deleted
+                return RecordedStatus(stat.S_IFDIR | 0o755, st_nlink=0 if deleted else 1)
             case Special(mode):
                 return RecordedStatus(mode)
             case _:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.environments import is_environment, without_secrets
+from rdma_dp.host.symlinks import Resolver, is_magic, leads_out
 from rdma_dp.host.tree import Status, Tree
 from rdma_dp.node.snapshot import limits
 from rdma_dp.node.snapshot.contents import (
@@ -27,7 +28,6 @@ from rdma_dp.node.snapshot.contents import (
     with_parents,
 )
 from rdma_dp.node.snapshot.recorded import RecordedTree
-from rdma_dp.node.snapshot.symlinks import Resolver, is_magic, leads_out
 
 T = TypeVar("T")
 
@@ -99,7 +99,11 @@ class RecordingTree:
             for (operation, path), code in self._failures.items()
             if code != _failure_of(without, operation, path)
         }
-        return Contents(entries, failures, magic)
+        return Contents(entries, failures, magic, self._deleted())
+
+    def _deleted(self) -> frozenset[str]:
+        statuses = self._statuses.items()
+        return frozenset(p for p, s in statuses if stat.S_ISDIR(s.st_mode) and not s.st_nlink)
 
     def _entries(self) -> dict[str, Entry]:
         found: dict[str, Entry] = {p: _entry_of(status) for p, status in self._statuses.items()}

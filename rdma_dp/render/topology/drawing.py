@@ -21,7 +21,7 @@ from rdma_dp.render.topology.pcie_tree import (
     View,
     tree,
 )
-from rdma_dp.text import NAMES_IN_LINE, some
+from rdma_dp.text import NAMES_IN_LINE, in_lines, some
 
 COLOURS = {
     Distance.PIX: "green",
@@ -36,6 +36,7 @@ _GPUS_IN_BLOCK = 10  # columns of the matrix, 7 characters each
 
 def drawing(view: View) -> RenderableType:
     """The tree, then the matrix of distances."""
+    view = in_lines(view)
     rows = _rows()
     for node in tree(view):
         rows.add_row(Text(f"{node.kind} {node.address}", "bold"))
@@ -108,7 +109,7 @@ def _cells(node: Device, view: View) -> Cells:
     if node.gpu is not None:
         return address, device_name(node.gpu), _nearest(*view.nearest(node.gpu))
     if node.hca is not None:
-        return address, device_name(node.hca), _hca(node.hca, view.chosen.get(node.hca.name, ()))
+        return address, device_name(node.hca), _hca(node.hca, view.resources(node.hca.name))
     return address, "", Text("DMA function of a ConnectX-8", "dim")
 
 
@@ -120,12 +121,19 @@ def _nearest(distance: Distance | None, names: tuple[str, ...]) -> Text:
 
 def _hca(hca: Hca, resources: Sequence[str]) -> Text:
     netdevs = " ".join(netdev.name for netdev in hca.netdevs)
-    ports = (port_text(port) for port in hca.ports[:1])
-    words = [*ports, Text(netdevs)] if netdevs else [*ports]
+    words = [*_ports(hca), Text(netdevs)] if netdevs else [*_ports(hca)]
     if not hca.shareable:
         words.append(Text("not shared", "red"))
     words += [Text(name, "green") for name in resources]
     return Text("  ").join(words)
+
+
+def _ports(hca: Hca) -> list[Text]:
+    """The ports of an HCA; one of them if all look the same."""
+    texts = {str(port_text(port)): port for port in reversed(hca.ports)}
+    if len(texts) < 2:
+        return [port_text(port) for port in hca.ports[:1]]
+    return [Text.assemble(f"{port.number}: ", port_text(port)) for port in hca.ports]
 
 
 # --- the matrix ---------------------------------------------------------------------------------

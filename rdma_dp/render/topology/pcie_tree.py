@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from rdma_dp.inventory.hardware import Hca, Inventory, natural_key
 from rdma_dp.inventory.pci_ids import MELLANOX
 from rdma_dp.inventory.topology import Distance, Gpu, Place, Topology
+from rdma_dp.render.discover import ports_text
 from rdma_dp.text import NAMES_IN_LINE, some
 
 _MOST_DRAWN = 12  # children of a branch without a GPU; a PF may have hundreds of VFs
@@ -20,6 +21,9 @@ ROOT_PORT, SWITCH, HCA_SWITCH = BRIDGES = ("root port", "PCIe switch", "switch o
 Chosen = Mapping[str, tuple[str, ...]]
 """The names of the resources that take an HCA, by the HCA's name."""
 
+PortsTaken = Mapping[str, Mapping[str, tuple[int, ...]]]
+"""The ports that a resource takes where it takes not all: by the HCA's and the resource's name."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -28,6 +32,12 @@ class View:
     topology: Topology
     inventory: Inventory
     chosen: Chosen = field(default_factory=dict)
+    ports: PortsTaken = field(default_factory=dict)
+
+    def resources(self, hca: str) -> tuple[str, ...]:
+        """The resources that take an HCA, with its ports where they take not all of them."""
+        ports = self.ports.get(hca, {})
+        return tuple(f"{n}{ports_text(ports.get(n, ()))}" for n in self.chosen.get(hca, ()))
 
     def nearest(self, gpu: Gpu) -> tuple[Distance | None, tuple[str, ...]]:
         """The shortest distance from a GPU to a measured HCA, and the names of the nearest HCAs."""

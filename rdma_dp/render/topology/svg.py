@@ -1,7 +1,7 @@
 """The node as a picture for a ticket or a slide: one SVG that refers to no other file. Pure.
 
 Boxes contain boxes as in the hardware: NUMA node, host bridge, switch, device. Names come from the
-kernel and from administrators, so every text must give well-formed XML.
+kernel and from administrators. `in_lines` escapes the characters that XML does not allow.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ from rdma_dp.render.topology.distances import Line, lines
 from rdma_dp.render.topology.pcie_tree import BRIDGES, HOST_BRIDGE, Branch, Node, View, tree
 from rdma_dp.render.topology.svg_devices import device_box, width_of_devices
 from rdma_dp.render.topology.svg_shapes import Box, rectangle, write
+from rdma_dp.text import in_lines
 
 _WIDTH = 1280.0  # pixels, the least: the width of a slide
 _GAP, _PADDING, _HEAD = 10.0, 12.0, 24.0
@@ -52,6 +53,7 @@ _FILLS = {
 
 def drawing(view: View) -> str:
     """The picture as SVG text; the same view always gives the same text."""
+    view = in_lines(view)
     branches = tree(view)
     leaf = width_of_devices(branches, view)
     nodes = [_branch(node, view, leaf) for node in branches]

@@ -99,7 +99,7 @@ def _lines_of(device: Device, view: View) -> Iterator[str]:
         netdevs = " ".join(netdev.name for netdev in device.hca.netdevs)
         yield device_name(device.hca)
         yield address
-        resources = " ".join(view.chosen.get(device.name, ()))
+        resources = " ".join(view.resources(device.name))
         yield (resources or netdevs) if device.hca.shareable else "not shared"
     else:
         yield "of a ConnectX-8"

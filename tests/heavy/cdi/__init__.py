@@ -1,1 +1,1 @@
-"""Our CDI specs in front of CDI's own library, the oldest that runtimes have and the newest."""
+"""Our CDI specs, read by the oldest and the newest version of CDI's own library."""

@@ -1,7 +1,6 @@
-"""`python -m tests.heavy.cdi [PYTEST ARGUMENT...]`: let CDI's own library read our specs.
+"""`python -m tests.heavy.cdi [PYTEST ARGUMENT...]`: read our specs with CDI's own library.
 
-Needs root, for device nodes, and Go, which it gets on Debian if there is none. Exits with pytest's
-code.
+Needs root, for device nodes, and Go, which it installs on Debian. Exits with pytest's code.
 """
 
 import logging
@@ -20,7 +19,7 @@ SOURCES = Path(__file__).parent / "runtime"
 
 
 def main() -> int:
-    """Build the stand-ins for runtimes and test; where that is not possible, say why."""
+    """Build the simulated runtimes and run the tests. If that is not possible, print the reason."""
     try:
         suite.need_root("a chroot with device nodes")
         built = programs.build(SOURCES, suite.cache("cdi"))

@@ -1,4 +1,4 @@
-"""The stand-ins for runtimes, built from CDI's own library once for each state of their sources."""
+"""The simulated runtimes, built from CDI's own library once for each state of their sources."""
 
 import hashlib
 import logging
@@ -8,13 +8,13 @@ from tests.heavy import golang
 
 log = logging.getLogger(__name__)
 
-# Name of the program: the file that says which modules it takes, and build tags. The first takes
-# the library from when CDI 0.5.0 was the newest, the second the newest library.
+# Name of the program: the file with its modules, and build tags. The first uses the library from
+# the time of CDI 0.5.0, the second the newest library.
 PROGRAMS = {"oldest": ("oldest.mod", "oldest"), "newest": ("go.mod", "")}
 
 
 def build(sources: Path, cache: Path) -> Path:
-    """A directory with the programs; built once for each state of their sources."""
+    """A directory with the programs. It is built once for each state of their sources."""
     directory = cache / "bin" / _digest(sources)
     missing = [name for name in PROGRAMS if not (directory / name).exists()]
     if missing:

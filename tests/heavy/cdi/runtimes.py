@@ -1,4 +1,4 @@
-"""Stand-ins for container runtimes, around CDI's own library (see runtime/)."""
+"""Simulated container runtimes, made of CDI's own library (see runtime/)."""
 
 import json
 import os
@@ -16,7 +16,7 @@ TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class Container:
-    """What kubelet passes on for one container."""
+    """What kubelet passes to the runtime for one container."""
 
     names: Sequence[str] = ()
     annotations: dict[str, str] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Node(BaseModel):
 
 
 class Rule(BaseModel):
-    """What a container's cgroup lets it do with a device."""
+    """A rule of a container's device cgroup."""
 
     allow: bool
     type: str
@@ -42,7 +42,7 @@ class Rule(BaseModel):
 
 
 class Made(BaseModel):
-    """A container's OCI spec, or why it was refused."""
+    """A container's OCI spec, or the reason why it was refused."""
 
     refused: str
     nodes: Annotated[list[Node], BeforeValidator(lambda nodes: nodes or [])]
@@ -50,7 +50,7 @@ class Made(BaseModel):
 
 
 class Answer(BaseModel):
-    """What the library says of the spec files of a host, and what it makes of them."""
+    """The library's errors about the spec files of a host, and the containers that it makes."""
 
     errors: dict[str, list[str]]
     schema_: dict[str, str]
@@ -59,7 +59,7 @@ class Answer(BaseModel):
 
     @property
     def complaints(self) -> dict[str, list[str]]:
-        """By file: the library's, and those of the JSON schema."""
+        """By file: the errors of the library, and those of the JSON schema."""
         found = {name: list(errors) for name, errors in self.errors.items()}
         for name, error in self.schema_.items():
             found.setdefault(name, []).append(f"schema: {error}")
@@ -67,7 +67,7 @@ class Answer(BaseModel):
 
 
 def ask(library: str, root: Path, *containers: Container) -> Answer:
-    """Has the specs below `root` read, and containers made from them."""
+    """Read the specs below `root`, and make containers from them."""
     request = {
         "root": str(root),
         "directory": f"/{DIRECTORY}",

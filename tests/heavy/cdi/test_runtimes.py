@@ -1,4 +1,4 @@
-"""What runtimes make of our specs: nothing but the nodes that were granted, and no complaint."""
+"""Runtimes make containers from our specs with the granted nodes only, and without errors."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def with_specs(root: Path, *pools: Pool) -> Path:
-    """Has the daemon's own code write the specs."""
+    """Let the daemon's own code write the specs."""
     assert SpecFiles(root / DIRECTORY, root / "devinfo").follow(pools) == {}
     return root
 
@@ -57,7 +57,7 @@ def asked(what: Grant, mode: CdiMode) -> Container:
 
 
 def assert_just(made: Made, what: Grant, root: Path) -> None:
-    """The container has the nodes that were granted, with the host's numbers, and may use them."""
+    """The container has the granted nodes, with the host's numbers, and may use them."""
     assert made.refused == ""
     assert sorted(node.path for node in made.nodes) == sorted(what.devices)
     for node in made.nodes:
@@ -154,7 +154,7 @@ def test_the_spec_that_the_broken_ones_are_made_of_is_good(root: Path) -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        GOOD.replace("0.5.0", "0.4.0"),  # hence 0.5.0: the device's name begins with a digit
+        GOOD.replace("0.5.0", "0.4.0"),  # needs 0.5.0: the device's name begins with a digit
         GOOD.replace("0.5.0", "7.0.0"),
         GOOD.replace('"0a"', '"a b"'),
         GOOD.replace('"0a"', '"rxe-"'),
@@ -170,7 +170,7 @@ def test_broken_specs_are_refused(library: str, root: Path, broken: str) -> None
 
 
 def test_a_spec_without_devices_is_refused_by_newer_runtimes(root: Path) -> None:
-    """Hence a pool without an HCA has no file."""
+    """This is why a pool without an HCA has no file."""
     empty = json.dumps({"cdiVersion": "0.5.0", "kind": "rdma-dp/aa", "devices": []})
     assert _judged("newest", root, empty).keys() == {"rdma-dp-aa.json"}
 

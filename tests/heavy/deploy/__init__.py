@@ -1,1 +1,1 @@
-"""What deploy/ makes, rendered by real helm and kustomize and held against the APIs' schemas."""
+"""deploy/, rendered with helm and kustomize, and checked with the schemas of the APIs."""

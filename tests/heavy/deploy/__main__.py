@@ -1,7 +1,7 @@
 """`python -m tests.heavy.deploy [PYTEST ARGUMENT...]`: render deploy/ and check it.
 
-Needs Go, which it gets on Debian if there is none; helm, kustomize and kubeconform are built once.
-Exits with pytest's code.
+Needs Go, which it installs on Debian. helm, kustomize and kubeconform are built once. Exits with
+pytest's code.
 """
 
 import logging
@@ -17,7 +17,7 @@ log = logging.getLogger("test-deploy")
 
 
 def main() -> int:
-    """Get the tools and the schemas and test; where that is not possible, say why."""
+    """Get the tools and the schemas and run the tests, or print why that is not possible."""
     try:
         go = tools.Go(suite.cache("deploy"))
         programs = go.programs()

@@ -1,4 +1,4 @@
-"""What deploy/ comes to: the objects that a cluster would be given."""
+"""The objects that deploy/ gives to a cluster."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def config(found: Iterable[Object]) -> Loaded:
 
 
 def complaints(found: Iterable[Object]) -> list[str]:
-    """What the schemas of Kubernetes and of the custom resources say, strictly."""
+    """The errors of the schemas of Kubernetes and of the custom resources, in strict mode."""
     location = Path(os.environ["RDMA_DP_TEST_DEPLOY"]) / LOCATION
     done = run(
         *("kubeconform", "-strict", "-output", "json", "-verbose"),

@@ -1,7 +1,7 @@
 """JSON schemas of Kubernetes' kinds and of custom resources, in the form that kubeconform reads.
 
-kubeconform would fetch them from the internet. Here they come from the Go modules that publish the
-APIs: Kubernetes' own OpenAPI document, and the CRDs of those who define the other kinds.
+kubeconform would download them. Here they come from the Go modules that publish the APIs:
+Kubernetes' own OpenAPI document, and the CRDs of the projects that define the other kinds.
 """
 
 import json
@@ -16,13 +16,13 @@ from tests.heavy.deploy.tools import Go
 KUBERNETES = "k8s.io/kubernetes@v1.36.3"
 OPENAPI = "api/openapi-spec/swagger.json"
 
-# The newest releases that the module proxy has. The fields that we use have not changed since.
+# The newest releases in the module proxy. The fields that we use have not changed since.
 CRDS = {
     "github.com/Mellanox/network-operator@v1.4.0": "config/crd/bases/*.yaml",
     "github.com/openshift/api@v0.0.0-20210428205234-a8389931bee7": "security/v1/*.crd.yaml",
 }
 
-# How kubeconform finds the schema of a document.
+# The path at which kubeconform finds the schema of a document.
 LOCATION = "{{ .ResourceKind }}-{{ .Group }}-{{ .ResourceAPIVersion }}.json"
 
 Schema = dict[str, Any]
@@ -46,7 +46,7 @@ def make(go: Go, cache: Path) -> Path:
 
 def _of_kubernetes(definitions: Mapping[str, Schema]) -> Iterator[tuple[str, Schema]]:
     strict = {name: _strict(schema) for name, schema in definitions.items()}
-    # A quantity is a string or a number; OpenAPI 2 cannot say so.
+    # A quantity is a string or a number. OpenAPI 2 cannot express that.
     strict["io.k8s.apimachinery.pkg.api.resource.Quantity"] = {"type": ["string", "number"]}
     for name, schema in definitions.items():
         for kind in schema.get("x-kubernetes-group-version-kind", ()):
@@ -67,12 +67,12 @@ def _of_crd(crd: Schema) -> Iterator[tuple[str, Schema]]:
 
 
 def _file_name(kind: str, group: str, version: str) -> str:
-    """By LOCATION, where the group of the core's kinds is their version."""
+    """By LOCATION, in which the group of the core kinds is their version."""
     return f"{kind.lower()}-{group or version}-{version}.json"
 
 
 def _strict(schema: Any) -> Any:
-    """Unknown fields are mistakes, where the API does not say that anything goes."""
+    """Unknown fields are errors, unless the API accepts all fields."""
     if isinstance(schema, list):
         return [_strict(each) for each in schema]
     if not isinstance(schema, dict):
@@ -89,6 +89,6 @@ def _strict(schema: Any) -> Any:
 
 
 def _has_properties(schema: Schema) -> bool:
-    """Whether it is an object's schema, and not the list of fields of which one is "properties"."""
+    """Whether it is the schema of an object, and not a list of fields, one of them "properties"."""
     properties = schema.get("properties")
     return isinstance(properties, dict) and not isinstance(properties.get("type"), str)

@@ -1,4 +1,4 @@
-"""The Helm chart: each rendering is valid, and says the same as the base."""
+"""The Helm chart: each rendering is valid, and makes the same pod as the base."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ from tests.heavy.deploy.rendered import (
 )
 from tests.paths import REPO
 
-# What somebody may write into a values file.
+# Values that a user may set.
 VALUES: dict[str, dict[str, Any]] = {
     "nothing": {},
     "cdi": {"cdi": {"enabled": True}},
@@ -195,7 +195,7 @@ def test_a_wrong_value_is_refused_by_name(wrong: str, said: str) -> None:
 
 
 def test_the_notes_name_what_was_installed(tmp_path: Path) -> None:
-    # helm shows notes to whoever has a cluster; as a template they are shown to us.
+    # helm shows notes only with a cluster. As a template, they are rendered here.
     chart = shutil.copytree(CHART, tmp_path / "chart")
     notes = (chart / "templates" / "NOTES.txt").read_text()
     (chart / "templates" / "notes.yaml").write_text(f"notes: |\n{indent(notes, '  ')}")

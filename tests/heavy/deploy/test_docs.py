@@ -1,4 +1,4 @@
-"""The docs' helm commands and their kustomization, by helm and kustomize themselves."""
+"""The docs' helm commands and their kustomization, run with helm and kustomize."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every manifest and every kustomization: valid, and no more than is needed."""
+"""Every manifest and every kustomization is valid, and has no more than it needs."""
 
 from pathlib import Path
 
@@ -154,6 +154,26 @@ def test_openshift_allows_what_the_pod_asks_for() -> None:
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     assert binding["subjects"][0]["name"] == pod["serviceAccountName"]
     assert {each["metadata"].get("namespace") for each in found} == {"rdma-dp", None}
+
+
+def test_a_namespace_of_its_own_changes_the_namespace_alone() -> None:
+    base, found = kustomize(DEPLOY / "base"), overlay("namespace")
+    assert {each["metadata"].get("namespace") for each in found} == {"rdma-dp", None}
+    assert container(found) == container(base)
+    assert len(found) == len(base) + 1
+
+
+@pytest.mark.parametrize("directory", KUSTOMIZATIONS, ids=str)
+def test_a_namespace_that_is_created_allows_the_pod(directory: Path) -> None:
+    """A15: hostNetwork and hostPath need the level "privileged" of Pod Security admission."""
+    found = kustomize(DEPLOY / directory)
+    created = {each["metadata"]["name"]: each for each in found if each["kind"] == "Namespace"}
+    used = {each["metadata"]["namespace"] for each in found if "namespace" in each["metadata"]}
+    assert used - {"kube-system"} == created.keys()
+    for each in created.values():
+        labels = each["metadata"]["labels"]
+        for mode in ("enforce", "audit", "warn"):
+            assert labels[f"pod-security.kubernetes.io/{mode}"] == "privileged"
 
 
 @pytest.mark.parametrize("order", [TOGETHER, TOGETHER[::-1]])

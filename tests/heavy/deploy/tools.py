@@ -1,4 +1,4 @@
-"""helm, kustomize and kubeconform, and files out of Go modules: all through the module proxy."""
+"""helm, kustomize and kubeconform, and files from Go modules, all from the module proxy."""
 
 import json
 import logging
@@ -9,26 +9,26 @@ from tests.heavy import golang
 
 log = logging.getLogger(__name__)
 
-# The newest of each that the Go of tests/heavy/golang.py builds.
+# The newest releases that the Go of tests/heavy/golang.py can build.
 PROGRAMS = {
     "helm": "helm.sh/helm/v3/cmd/helm@v3.18.6",
     "kustomize": "sigs.k8s.io/kustomize/kustomize/v5@v5.8.1",
     "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0",
 }
 
-# What helm's releases say by default: which Kubernetes charts are rendered for.
+# The Kubernetes version for which charts are rendered. helm's releases set it at build time.
 CAPABILITIES = "helm.sh/helm/v3/pkg/chartutil.k8sVersion"
 LDFLAGS = f"-ldflags=-X {CAPABILITIES}Major=1 -X {CAPABILITIES}Minor=36"
 
 
 class Go:
-    """Go, with everything that it makes or fetches below `cache`."""
+    """Go. Everything that it makes or downloads is below `cache`."""
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
 
     def programs(self, *names: str) -> Path:
-        """A directory for PATH with the programs (all of them), each built once per version."""
+        """A directory for PATH with all programs. Each is built once per version."""
         path = self._cache / "bin"
         path.mkdir(parents=True, exist_ok=True)
         for name in names or PROGRAMS:

@@ -1,1 +1,1 @@
-"""Every parser before bytes that atheris makes up, by what code they reach: `make fuzz`."""
+"""Every parser with bytes that atheris generates, guided by the code they reach: `make fuzz`."""

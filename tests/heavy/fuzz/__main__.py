@@ -1,6 +1,6 @@
-"""`python -m tests.heavy.fuzz SECONDS [TARGET...]`: runs each target for so many seconds.
+"""`python -m tests.heavy.fuzz SECONDS [TARGET...]`: run each target for some seconds.
 
-Exits with 1 for a fault.
+Exits with 1 after a fault.
 """
 
 import gzip
@@ -13,13 +13,13 @@ from pathlib import Path
 from tests.paths import REPO
 
 NAMES = (
-    *("archive", "snapshot_document", "stand_ins", "vital_product_data", "config_file"),
+    *("archive", "snapshot_document", "pseudonyms", "vital_product_data", "config_file"),
     *("netlink_answer", "netlink_counters", "counter_file"),
 )
 
 
 def main(words: list[str]) -> int:
-    """Each target in a process of its own: libFuzzer ends the one that it runs in."""
+    """Run each target in its own process: libFuzzer ends the process that it runs in."""
     if words[:1] == ["--one"]:
         return _fuzz(words[1], words[2:])
     seconds, *names = words or ["60"]
@@ -35,7 +35,7 @@ def _run(name: str, seconds: int) -> bool:
         command = [sys.executable, "-m", "tests.heavy.fuzz", "--one", name, corpus]
         limits = [f"-max_total_time={seconds}", "-max_len=100000", "-timeout=60", "-verbosity=0"]
         print(f"fuzz: {name} for {seconds} s", flush=True)
-        environment = {**os.environ, "TMPDIR": scratch}  # libFuzzer ends without cleaning up
+        environment = {**os.environ, "TMPDIR": scratch}  # libFuzzer exits without cleaning up
         ended = subprocess.run([*command, *limits], cwd=REPO, env=environment, check=False)
         return ended.returncode == 0
 

@@ -1,4 +1,4 @@
-"""One function per parser; whatever it raises but an RdmaDpError is a fault."""
+"""One function per parser. Every exception except an RdmaDpError is a fault."""
 
 import gzip
 import struct
@@ -21,7 +21,7 @@ _FILE = Path(tempfile.mkdtemp(prefix="rdma-dp-fuzz-"), "node.tar.gz")
 
 
 def archive(data: bytes) -> None:
-    """A tar inside a good gzip: its checksum would keep everything else out."""
+    """A tar inside a valid gzip. The checksum of gzip would keep all other inputs out."""
     _FILE.write_bytes(gzip.compress(data, 1))
     open_source(_FILE).scan()
 
@@ -31,8 +31,8 @@ def snapshot_document(data: bytes) -> None:
     document.restored(document.read(data), {}, None)
 
 
-def stand_ins(data: bytes) -> None:
-    """Texts with addresses; the first line is a host's name."""
+def pseudonyms(data: bytes) -> None:
+    """Texts with addresses. The first line is the name of a host."""
     text = data.decode("utf-8", "surrogateescape")
     made = Pseudonyms([text], [text.partition("\n")[0]])
     made.text(text)
@@ -40,7 +40,7 @@ def stand_ins(data: bytes) -> None:
 
 
 def vital_product_data(data: bytes) -> None:
-    """A card's VPD, which stays what it is without its serial numbers."""
+    """A card's VPD. Without its serial numbers it is still a VPD."""
     masked = without_serials(data)
     assert len(masked) == len(data)
     assert is_switch_management(masked) == is_switch_management(data)
@@ -71,7 +71,7 @@ def counter_file(data: bytes) -> None:
 
 
 def tried(target: Callable[[bytes], None], data: bytes) -> None:
-    """One input. A refusal in one sentence is a good answer."""
+    """One input. An error of one sentence is a correct result."""
     try:
         target(data)
     except RdmaDpError as error:

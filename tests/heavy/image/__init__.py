@@ -1,1 +1,1 @@
-"""The image: built from our Dockerfile without a container daemon, and looked at from inside."""
+"""The image, built from our Dockerfile without a container daemon, and inspected from inside."""

@@ -17,7 +17,7 @@ PACKAGES = ("buildah", "mmdebstrap")
 
 
 def main() -> int:
-    """Get the tools and test; where that is not possible, say why."""
+    """Get the tools and run the tests. If that is not possible, print the reason."""
     try:
         debian.check_host()
         suite.need_root("building without a container daemon")

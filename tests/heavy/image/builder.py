@@ -1,4 +1,4 @@
-"""buildah without a daemon: a base from Debian's packages, then the project's own Dockerfile."""
+"""buildah without a daemon: a base from Debian's packages, then the project's Dockerfile."""
 
 import hashlib
 import os
@@ -15,21 +15,22 @@ from tests.heavy import suite
 
 BASE = "localhost/rdma-dp-test-base:latest"
 IMAGE = "localhost/rdma-dp:test"
-SHIPPED = f"docker.io/library/rdma-dp:{__version__}"  # its name in deploy/, as containerd spells it
-# What python:3.12-slim has and Debian's minimal variant lacks.
+# its name in deploy/, in containerd's spelling
+SHIPPED = f"docker.io/library/rdma-dp:{__version__}"
+# The packages of python:3.12-slim that Debian's minimal variant lacks.
 BASE_PACKAGES = "python3,python3-venv,ca-certificates"
-# The builder's own: a build machine may reach its package index through a proxy of its own.
+# The builder's own certificates: a build machine may reach its package index through a proxy.
 CERTIFICATES = "/etc/ssl/certs"
-TIMEOUT = 1200.0  # seconds for any one step
+TIMEOUT = 1200.0  # seconds for one step
 
 
 class BuildError(Exception):
-    """A step failed, with what it said."""
+    """A step failed. The message has its output."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image in a storage of its own, with one container of it."""
+    """An image in its own storage, and one container of it."""
 
     storage: Path
     container: str
@@ -37,9 +38,9 @@ class Image:
     def run(
         self, *command: str, mounts: Mapping[Path, str] = MappingProxyType({})
     ) -> subprocess.CompletedProcess[str]:
-        """A command inside, without the ENTRYPOINT: as the operator's pod runs it.
+        """Run a command in the container, without the ENTRYPOINT, as the operator's pod does.
 
-        `mounts` are directories of this machine by where they are inside, read-only.
+        `mounts` maps directories of this machine to paths in the container, read-only.
         """
         volumes = [
             word for here, there in mounts.items() for word in ("--volume", f"{here}:{there}:ro")
@@ -47,7 +48,7 @@ class Image:
         return _buildah(self.storage, "run", *volumes, self.container, "--", *command, check=False)
 
     def size(self, name: str) -> int:
-        """Bytes of an image, all layers."""
+        """The size of an image in bytes, all layers."""
         found = _buildah(
             self.storage, "inspect", "--type", "image", "--format", "{{.FromImageID}}", name
         )
@@ -60,7 +61,7 @@ class Image:
 
 
 def build(storage: Path, repository: Path) -> Image:
-    """Makes the base and builds the Dockerfile on it. Raises BuildError."""
+    """Make the base and build the Dockerfile on it. Raises BuildError."""
     tar = _base()
     scratch = _buildah(storage, "from", "scratch").stdout.strip()
     _buildah(storage, "add", "--quiet", scratch, str(tar), "/")
@@ -77,7 +78,7 @@ def build(storage: Path, repository: Path) -> Image:
 
 
 def archive(repository: Path) -> Path:
-    """The image as `docker save` would write it, under SHIPPED; built once for each content."""
+    """The image as `docker save` writes it, under SHIPPED. It is built once for each content."""
     kept = _kept(repository)
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +93,7 @@ def archive(repository: Path) -> Path:
 
 
 def keep(storage: Path, repository: Path) -> None:
-    """Keeps what was built for `archive`, in the place of what was kept before."""
+    """Keep the image for `archive`, instead of the one that was kept before."""
     kept = _kept(repository)
     with tempfile.TemporaryDirectory(dir=kept.parent, prefix="unfinished-") as directory:
         made = Path(directory, "image.tar")
@@ -107,7 +108,7 @@ def _kept(repository: Path) -> Path:
 
 
 def _digest(repository: Path) -> str:
-    """Of all that goes into it, as .dockerignore tells."""
+    """A digest of all files that go into the image, according to .dockerignore."""
     ignored = (repository / ".dockerignore").read_text().split()
     parts = [repository / word[1:] for word in ignored if word.startswith("!")]
     files = [file for part in parts for file in (part.rglob("*") if part.is_dir() else [part])]
@@ -119,14 +120,14 @@ def _digest(repository: Path) -> str:
 
 
 def remove(storage: Path) -> None:
-    """Everything that was built."""
+    """Remove everything that was built."""
     _buildah(storage, "rm", "--all", check=False)
     _buildah(storage, "rmi", "--all", "--force", check=False)
     shutil.rmtree(storage, ignore_errors=True)
 
 
 def _base() -> Path:
-    """A tar of a minimal Debian, made once and kept outside the tree."""
+    """A tar of a minimal Debian. It is made once and kept outside the tree."""
     cache = suite.cache("image")
     tar = cache / "debian-base.tar"
     if not tar.exists():

@@ -1,4 +1,4 @@
-"""The image is built once, on a base that mmdebstrap makes: nothing can be pulled here.
+"""Builds the image once, on a base that mmdebstrap makes: images cannot be pulled here.
 
 Only `python -m tests.heavy.image` runs these tests: `make test` does not build images.
 """

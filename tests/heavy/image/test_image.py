@@ -1,4 +1,4 @@
-"""What the operator's pod and its init container need of the image, and what it must not hold."""
+"""What the operator's pod and its init container need in the image, and what must not be in it."""
 
 from rdma_dp import __version__
 from tests.heavy.image.builder import BASE, IMAGE, Image
@@ -20,7 +20,7 @@ def test_the_init_container_of_older_operators_finds_its_programs(image: Image) 
 
 
 def test_the_daemon_runs_from_it(image: Image) -> None:
-    """The image's own daemon, on a simulated host under a simulated kubelet from outside."""
+    """The image's own daemon, with a simulated host and a simulated kubelet from outside."""
     command = "cd /demo && PYTHONPATH=/demo /opt/rdma-dp/bin/python -m simulator demo"
     demo = image.run("sh", "-c", command, mounts={REPO / "simulator": "/demo/simulator"})
     assert demo.returncode == 0, demo.stdout + demo.stderr

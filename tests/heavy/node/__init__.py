@@ -1,1 +1,1 @@
-"""The daemon on a real node: kubelet and containerd, in namespaces of their own."""
+"""The daemon on a real node: kubelet and containerd, in their own namespaces."""

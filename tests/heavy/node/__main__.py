@@ -1,7 +1,7 @@
-"""`python -m tests.heavy.node [PYTEST ARGUMENT...]`: the daemon under a real kubelet.
+"""`python -m tests.heavy.node [PYTEST ARGUMENT...]`: the daemon with a real kubelet.
 
-Needs Debian on amd64, root and Go, which it installs if it may. kubelet and containerd are built
-once. All of it runs in namespaces of its own (see private.py). Exits with pytest's code.
+Needs Debian on amd64, root and Go, which it installs if it can. kubelet and containerd are built
+once. Everything runs in its own namespaces (see private.py). Exits with pytest's code.
 """
 
 import logging
@@ -22,7 +22,7 @@ from tests.paths import REPO
 log = logging.getLogger("test-node")
 
 PACKAGES = ("runc", "busybox-static", "iproute2", "openssl", "buildah", "mmdebstrap")
-UNPACKED = ("etcd-server", "containernetworking-plugins")  # installed, etcd would be started
+UNPACKED = ("etcd-server", "containernetworking-plugins")  # Debian would start an installed etcd
 SOURCES = (
     programs.KUBELET,
     programs.CONTROL_PLANE,
@@ -32,7 +32,7 @@ SOURCES = (
 
 
 def main() -> int:
-    """Get the parts and test; where that is not possible, say why."""
+    """Get the parts and run the tests. If that is not possible, print the reason."""
     try:
         debian.check_host()
         _check_machine()
@@ -64,7 +64,7 @@ def _check_machine() -> None:
 
 
 def _logs() -> Path:
-    """What the programs say is kept until the next run; those of a run that goes on are its own."""
+    """The programs' output is kept until the next run. A run that is still going has its own."""
     logs = suite.cache("node") / "logs" / str(os.getpid())
     logs.mkdir(parents=True, exist_ok=True)
     for old in logs.parent.iterdir():

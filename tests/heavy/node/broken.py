@@ -1,6 +1,6 @@
-"""Plugins that are wrong on purpose: `python -m tests.heavy.node.broken FAULT run ...`.
+"""Plugins with a deliberate fault: `python -m tests.heavy.node.broken FAULT run ...`.
 
-`RDMA_DP_TEST_BROKEN=FAULT make test-node` must fail: it shows that the tests notice the fault.
+`RDMA_DP_TEST_BROKEN=FAULT make test-node` must fail. That shows that the tests notice the fault.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from rdma_dp.sharing.pool import Pool
 
 
 def registers_once() -> Any:
-    """Registers at its start and never again."""
+    """It registers when it starts and never again."""
     start, started = SocketServer.start, set[Path]()
 
     async def once(self: SocketServer) -> None:
@@ -33,7 +33,7 @@ def registers_once() -> Any:
 
 
 def drops_an_id() -> Any:
-    """Leaves an id out of each list after the first that is not all Healthy."""
+    """It leaves an id out of each list after the first one that is not all Healthy."""
     device_list = messages.device_list
 
     def without_the_last(pool: Pool) -> pb.ListAndWatchResponse:
@@ -46,7 +46,7 @@ def drops_an_id() -> Any:
 
 
 def forgets_an_id() -> Any:
-    """Never lists the last id."""
+    """It never lists the last id."""
     device_list = messages.device_list
 
     def without_the_last(pool: Pool) -> pb.ListAndWatchResponse:
@@ -58,7 +58,7 @@ def forgets_an_id() -> Any:
 
 
 def answers_a_wrong_node() -> Any:
-    """Gives containers the node of an HCA that is not the resource's."""
+    """It gives containers the node of an HCA that does not belong to the resource."""
     allocate_response = messages.allocate_response
 
     def wrong(grants: Iterable[Grant], cdi: CdiMode) -> pb.AllocateResponse:
@@ -72,7 +72,7 @@ def answers_a_wrong_node() -> Any:
 
 
 def lists_but_once() -> Any:
-    """Its list lags behind for ever."""
+    """It sends only its first list."""
 
     async def first_only(
         self: servicer.Plugin, request: pb.Empty, context: servicer.Context

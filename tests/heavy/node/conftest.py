@@ -1,4 +1,4 @@
-"""What both suites report. Only `python -m tests.heavy.node` runs them."""
+"""The reports of both suites. Only `python -m tests.heavy.node` runs them."""
 
 import os
 import re
@@ -16,7 +16,7 @@ if not ENABLED:
 
 FAILED = pytest.StashKey[bool]()
 _LAST_LINES = 25
-_TELLING = {  # which lines of a log are worth reading
+_TELLING = {  # the lines of a log that a failure shows
     "containerd": re.compile("level=(error|fatal)"),
     "etcd": re.compile(r"level=fatal|^panic"),
     **dict.fromkeys(
@@ -29,7 +29,7 @@ _TELLING = {  # which lines of a log are worth reading
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """With a failure go the last lines of the logs."""
+    """A failure shows the last lines of the logs."""
     report = yield
     if report.failed:
         item.stash[FAILED] = True
@@ -42,7 +42,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The table of steps."""
+    """The table of steps and times."""
     if not ENABLED:
         return
     terminalreporter.section("steps")

@@ -49,7 +49,7 @@ class Containerd:
 
 
 def kill_container(container: str) -> None:
-    """Kills the first process of a container, given by its id in the pod's status."""
+    """Kill the first process of a container. Its id is that of the pod's status."""
     container = container.removeprefix("containerd://")
     for line in ctr("tasks", "list").splitlines():
         name, pid, *_ = line.split()

@@ -1,4 +1,4 @@
-"""What a container is to get for its slots."""
+"""What a container must get for its slots."""
 
 from tests.heavy.node.node import ADDRESSES
 
@@ -11,12 +11,12 @@ def nodes_of(*hcas: int) -> set[str]:
 
 
 def numbers_of(*hcas: int) -> set[str]:
-    """The numbers of their uverbs nodes."""
+    """The numbers of the HCAs' uverbs nodes."""
     return {f"231:{192 + number}" for number in hcas}
 
 
 def hcas_of(slots: frozenset[str], per: str) -> list[int]:
-    """The HCAs behind the slots of a container."""
+    """The HCAs of a container's slots."""
     if per == "resource":
         return sorted(ADDRESSES)
     behind = {slot.rpartition("-")[0] for slot in slots}

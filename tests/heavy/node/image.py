@@ -1,4 +1,4 @@
-"""The image that pods and sandboxes run: a static busybox, as an OCI archive made by hand."""
+"""The image of pods and sandboxes: a static busybox, packed as an OCI archive."""
 
 import hashlib
 import io
@@ -20,12 +20,12 @@ File = tuple[bytes, int]  # content and mode
 
 
 def write(archive: Path, name: str = NAME, more: Mapping[str, File] = MappingProxyType({})) -> None:
-    """Writes the archive, for `ctr images import`. `more` are files beside busybox, by path."""
+    """Write the archive for `ctr images import`. `more` are further files, by path."""
     program = (BUSYBOX.read_bytes(), 0o755)
     layer = _tar({"bin/busybox": program, "bin/sh": program, **more})
     config = {
         **_PLATFORM,
-        # A sandbox runs this; the containers of the tests have commands of their own.
+        # Sandboxes run this. The containers of the tests have their own commands.
         "config": {"Entrypoint": ["/bin/busybox", "sleep", "2147483647"], "Env": ["PATH=/bin"]},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_digest(layer)}"]},
     }

@@ -1,4 +1,4 @@
-"""A real kubelet without a control plane: it runs the pods that lie in a directory."""
+"""A real kubelet without a control plane: it runs the pods of a directory."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ _ADDRESS = "127.0.0.1:10255"
 _SERVICE = "/v1.PodResourcesLister"
 _CHANNEL = [
     ("grpc.use_local_subchannel_pool", 1),
-    # A kubelet that was away is asked again at once.
+    # After a restart of kubelet, connect to it again at once.
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.min_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 50),
@@ -43,7 +43,7 @@ _CONFIG: dict[str, Any] = {
     "containerRuntimeEndpoint": f"unix://{SOCKET}",
     "resolvConf": "",
     "volumePluginDir": str(ROOT / "volumeplugins"),
-    # The machine is not this kubelet's.
+    # This kubelet does not own the machine.
     "failCgroupV1": False,
     "cgroupDriver": "cgroupfs",
     "enforceNodeAllocatable": [],
@@ -51,16 +51,16 @@ _CONFIG: dict[str, Any] = {
     "failSwapOn": False,
     "localStorageCapacityIsolation": False,
     "makeIPTablesUtilChains": False,
-    # It looks after its pods often.
+    # It checks its pods often.
     "fileCheckFrequency": "1s",
     "syncFrequency": "1s",
 }
 
 
 class Kubelet:
-    """kubelet, whether it runs or not. `options` go into its configuration.
+    """kubelet, running or not. `options` go into its configuration.
 
-    With a kubeconfig it is one of a cluster.
+    With a kubeconfig it belongs to a cluster.
     """
 
     def __init__(self, kubeconfig: Path | None = None, **options: Any) -> None:
@@ -73,7 +73,7 @@ class Kubelet:
         self._channel: grpc.Channel | None = None
 
     def start(self) -> None:
-        """Starts it; the first question is answered as soon as it can."""
+        """Start it. Calls succeed as soon as it can answer them."""
         name = ("--hostname-override", private.NODE, "--node-ip", private.ADDRESS)
         command = ("kubelet", "--config", str(self._config), *self._cluster, *name, "-v", "4")
         self.process = Process("kubelet", command)
@@ -91,16 +91,16 @@ class Kubelet:
         self.start()
 
     def forget(self) -> None:
-        """Makes it a new node: no plugin, no checkpoint."""
+        """Make the node new: no plugin, no checkpoint."""
         assert self.process is None
         for directory in (DEVICE_PLUGINS, PLUGINS_REGISTRY):
             shutil.rmtree(directory, ignore_errors=True)
 
-    # --- what it logs, of all resources (pkg/kubelet/cm/devicemanager/manager.go)
+    # --- its log, of all resources (pkg/kubelet/cm/devicemanager/manager.go)
 
     @property
     def drops(self) -> int:
-        """How often it has counted a resource's devices as lost since it started."""
+        """How often it has counted the devices of a resource as lost since it started."""
         assert self.process is not None
         return self.process.said.count('"Endpoint became unhealthy"')
 
@@ -110,7 +110,7 @@ class Kubelet:
         assert self.process is not None
         return self.process.said.count('"Device plugin connected"')
 
-    # --- what it answers
+    # --- its answers
 
     def devices(self, resource: str) -> dict[str, frozenset[int]]:
         """The healthy devices of a resource, each with its NUMA nodes."""
@@ -127,7 +127,7 @@ class Kubelet:
         }
 
     def count(self, resource: str) -> int:
-        """How many healthy devices of a resource it has; one that is listed twice counts twice."""
+        """The number of healthy devices of a resource. One that is listed twice counts twice."""
         answer = self._ask(
             "GetAllocatableResources",
             pb.AllocatableResourcesRequest(),
@@ -139,7 +139,7 @@ class Kubelet:
         return found[resource]
 
     def allocation(self, pod: str) -> dict[str, frozenset[str]]:
-        """The devices of a pod, by resource, as podresources tells them."""
+        """The devices of a pod, by resource, from the pod-resources API."""
         answer = self._ask("List", pb.ListPodResourcesRequest(), pb.ListPodResourcesResponse)
         found: dict[str, frozenset[str]] = {}
         for each in answer.pod_resources:
@@ -163,7 +163,7 @@ class Kubelet:
         return call(request, timeout=DEADLINE, wait_for_ready=True)
 
     def pods(self) -> dict[str, Any]:
-        """The pods' objects by name; none while kubelet does not answer."""
+        """The pods' objects by name. Empty while kubelet does not answer."""
         try:
             with urllib.request.urlopen(f"http://{_ADDRESS}/pods", timeout=DEADLINE) as answer:
                 items = json.load(answer)["items"] or []
@@ -172,7 +172,7 @@ class Kubelet:
         return {item["metadata"]["name"].removesuffix(f"-{private.NODE}"): item for item in items}
 
     def without_pods(self) -> None:
-        """Takes all pods away, and waits until they are gone."""
+        """Remove all pods, and wait until they are gone."""
         for manifest in MANIFESTS.iterdir():
             manifest.unlink()
         if self.process:

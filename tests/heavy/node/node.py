@@ -36,15 +36,15 @@ NOT_CHOSEN = (1, 2, 7, 8)
 
 @dataclass(frozen=True)
 class Setting:
-    """What tests want a node to be like."""
+    """The properties of a node that a test asks for."""
 
     way: str
     per: str
     host: str | Manifest = SAMPLE
-    entry: Mapping[str, Any] = field(default_factory=dict)  # more of the resource's config
-    config: Mapping[str, Any] = field(default_factory=dict)  # more of the rest of it
-    arguments: tuple[str, ...] = ()  # more of the plugin's
-    kubelet: Mapping[str, Any] = field(default_factory=dict)  # more of kubelet's config
+    entry: Mapping[str, Any] = field(default_factory=dict)  # added to the resource's config
+    config: Mapping[str, Any] = field(default_factory=dict)  # added to the rest of the config
+    arguments: tuple[str, ...] = ()  # added to the plugin's arguments
+    kubelet: Mapping[str, Any] = field(default_factory=dict)  # added to kubelet's config
 
     @property
     def slots(self) -> int:
@@ -52,7 +52,7 @@ class Setting:
 
 
 class Node:
-    """A node as a test finds it: kubelet and the plugin run, all slots are healthy, no pods."""
+    """A node at the start of a test: kubelet and the plugin run, all slots are healthy, no pods."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
@@ -87,17 +87,17 @@ class Node:
 
     @property
     def plugin(self) -> Process:
-        """The one that started last."""
+        """The plugin that started last."""
         return self.plugins[-1]
 
     def look_again(self) -> None:
-        """The stand-in host sends no uevents."""
+        """The simulated host sends no uevents."""
         self.plugin.send(signal.SIGHUP)
 
     # --- kubelet
 
     def counts(self, slots: int, after: str) -> None:
-        """Waits until kubelet counts so many healthy slots, and notes how long it took."""
+        """Wait until kubelet counts this many healthy slots, and note how long it took."""
         begun = time.monotonic()
         wait_until(lambda: self._count(slots), lambda found: found == slots)
         self.figures.append((f"{after}: {slots}", time.monotonic() - begun))
@@ -110,7 +110,7 @@ class Node:
         self.counts(self.setting.slots, after)
 
     def registered(self, times: int, after: str) -> None:
-        """Waits until this kubelet has seen so many registrations, and notes how long it took."""
+        """Wait until this kubelet has seen this many registrations, and note how long it took."""
         begun = time.monotonic()
         wait_until(lambda: self.kubelet.registrations, times.__le__)
         self.figures.append((after, time.monotonic() - begun))
@@ -119,9 +119,9 @@ class Node:
         return Pod.start(self.kubelet, name, {NAME: slots} if slots else {}, **more)
 
     def admits(self, name: str, slots: int = 1) -> Pod:
-        """A pod like this runs at last: one that is refused is replaced, as a ReplicaSet does.
+        """Wait until a pod like this runs. One that is refused is replaced, as a ReplicaSet does.
 
-        For when kubelet may at any moment lose the plugin for a while.
+        For times when kubelet may lose the plugin for a while.
         """
 
         def attempt() -> Pod | None:
@@ -135,23 +135,23 @@ class Node:
     # --- between tests
 
     def unhurt(self) -> None:
-        """Fails if something came to harm that no test looked at."""
+        """Fail if there was a fault that the test did not check for."""
         assert self.kubelet.process, "kubelet was stopped and not started"
         assert self.kubelet.process.runs, "kubelet has ended by itself"
         assert not [each for each in self.plugins if "Traceback" in each.said]
 
     def tidy(self) -> bool:
-        """Takes the pods away; returns whether the node is again as a test finds it."""
+        """Remove the pods. Returns whether the node is as at the start of a test."""
         self.kubelet.without_pods()
         self.plugins = [each for each in self.plugins if each.runs]
         return len(self.plugins) == 1 and self.kubelet.count(NAME) == self.setting.slots
 
     def end(self) -> None:
-        """Ends all of it, whatever state it is in."""
+        """Stop everything, in any state."""
         for each in self.plugins:
             each.end(signal.SIGKILL)
         if not self.kubelet.process or not self.kubelet.process.runs:
             self.kubelet.stop()
             self.kubelet.start()
-        self.kubelet.without_pods()  # or their containers would stay
+        self.kubelet.without_pods()  # otherwise their containers would stay
         self.kubelet.stop(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Our plugin as a process of the node, and a config for it."""
+"""Our plugin as a process of the node, and its config."""
 
 import json
 import os
@@ -11,12 +11,12 @@ from tests.heavy.node.process import Process
 
 CONFIG = Path("/etc/rdma-dp/config.json")
 
-# A plugin that is wrong on purpose (see broken.py) shows that the tests notice it.
+# A plugin with a deliberate fault (see broken.py) shows that the tests notice it.
 BROKEN = os.environ.get("RDMA_DP_TEST_BROKEN")
 
 
 def configure(*entries: dict[str, Any], **top: Any) -> None:
-    """Replaces the config, as a ConfigMap does."""
+    """Replace the config, as a ConfigMap volume does."""
     CONFIG.parent.mkdir(exist_ok=True)
     fresh = CONFIG.with_suffix(".fresh")
     fresh.write_text(json.dumps({"configList": entries, **top}))
@@ -24,7 +24,7 @@ def configure(*entries: dict[str, Any], **top: Any) -> None:
 
 
 def start(way: str, *arguments: str, fault: str | None = BROKEN) -> Process:
-    """Starts the daemon, as it is or with a fault."""
+    """Start the daemon, with or without a fault."""
     program = ("tests.heavy.node.broken", fault) if fault else ("rdma_dp",)
     common = ("--root", str(HOST), "--config-file", str(CONFIG))
     command = (sys.executable, "-m", *program, "run", *common, "--registration", way, *arguments)

@@ -1,4 +1,4 @@
-"""Pods, and what their containers find out about themselves."""
+"""Pods, and what their containers see."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +13,8 @@ from tests.heavy.node import image, private
 from tests.heavy.node.kubelet import MANIFESTS, Kubelet
 from tests.heavy.node.process import wait_until
 
-# Says, line by line, its device nodes, whether they can be opened, its variables, and whether nodes
-# of other numbers can be opened, which it makes for itself.
+# Prints, line by line: the device nodes, whether they can be opened, the variables, and whether
+# nodes with other numbers can be opened. It makes those itself.
 LOOK = """
 opens() { if said=$( (: < "$1") 2>&1 ); then echo open; else echo "${said##*: }"; fi; }
 for node in /dev/infiniband/*; do
@@ -30,12 +30,12 @@ exec sleep 100000
 
 _NUMBERS = count(1)
 
-DENIED = "Operation not permitted"  # the cgroup's word; a driver's would be another
+DENIED = "Operation not permitted"  # the error of the cgroup; that of a driver is different
 
 
 @dataclass(frozen=True)
 class NodeView:
-    """What a container saw: nodes and other numbers, each with "open" or why not; variables."""
+    """What a container saw: nodes and other numbers, each with "open" or the error; variables."""
 
     nodes: Mapping[str, str]
     others: Mapping[str, str]
@@ -43,12 +43,12 @@ class NodeView:
 
     @property
     def usable(self) -> set[str]:
-        """The nodes that the container may open. Where no driver is behind, open fails later."""
+        """The nodes that the cgroup lets the container open. Without a driver, open fails later."""
         return {name for name, said in self.nodes.items() if said != DENIED}
 
     @classmethod
     def read(cls, lines: Sequence[str]) -> "NodeView":
-        """What `LOOK` printed."""
+        """The output of `LOOK`."""
         parted = [line.split(" ", 2) for line in lines]
         pairs = [line.removeprefix("env ").partition("=") for line in lines if line[:4] == "env "]
         return cls(
@@ -75,9 +75,9 @@ class Pod:
         others: Iterable[str] = (),
         from_image: str = image.NAME,
     ) -> "Pod":
-        """Hands it to kubelet. `others` are "MAJOR:MINOR"s that it is to try to open.
+        """Give it to kubelet. `others` are the "MAJOR:MINOR"s that it tries to open.
 
-        Its name gets a number: kubelet lets a static pod wait whose name was used just before.
+        Its name gets a number: kubelet makes a static pod wait if its name was just in use.
         """
         name = f"{name}-{next(_NUMBERS)}"
         limit = {resource: str(count) for resource, count in limits.items()}
@@ -103,7 +103,7 @@ class Pod:
 
     @classmethod
     def of(cls, kubelet: Kubelet, body: Mapping[str, Any]) -> "Pod":
-        """Hands a whole pod to kubelet."""
+        """Give a complete pod to kubelet."""
         name = body["metadata"]["name"]
         fresh = MANIFESTS / f".{name}"
         fresh.write_text(yaml.safe_dump(body))
@@ -118,25 +118,25 @@ class Pod:
         return found
 
     def settled(self) -> dict[str, Any]:
-        """Waits until it runs or is refused; returns its status."""
+        """Wait until it runs or is refused. Returns its status."""
         return wait_until(
             lambda: self.status, lambda status: status.get("phase") in ("Running", "Failed")
         )
 
     def running(self) -> "Pod":
-        """Waits until it runs; a pod that was refused will not."""
+        """Wait until it runs. Fails at once if the pod is refused."""
         status = self.settled()
         assert status["phase"] == "Running", f"pod {self.name}: {json.dumps(status)}"
         return self
 
     def refused(self) -> str:
-        """Waits until it is refused; returns `reason: message` of its status."""
+        """Wait until it is refused. Returns `reason: message` of its status."""
         status = self.settled()
         assert status["phase"] == "Failed", f"pod {self.name}: {json.dumps(status)}"
         return f"{status['reason']}: {status['message']}"
 
     def waits(self, reason: str) -> str:
-        """Waits until its container cannot be made for `reason`; returns the message."""
+        """Wait until its container cannot be created for `reason`. Returns the message."""
 
         def waiting() -> dict[str, str]:
             (container,) = self.status.get("containerStatuses") or [{}]
@@ -146,7 +146,7 @@ class Pod:
         return wait_until(waiting, lambda state: state.get("reason") == reason)["message"]
 
     def container(self) -> str:
-        """Waits until its container runs; returns the container's id."""
+        """Wait until its container runs. Returns the container's id."""
 
         def running() -> str | None:
             (container,) = self.status.get("containerStatuses") or [{}]
@@ -156,7 +156,7 @@ class Pod:
         return wait_until(running) or ""
 
     def health(self) -> dict[str, str]:
-        """The health of each of its devices, as its status tells."""
+        """The health of each of its devices, from its status."""
         (container,) = self.status.get("containerStatuses") or [{}]
         return {
             resource["resourceID"]: resource["health"]
@@ -170,25 +170,25 @@ class Pod:
 
     @property
     def identity(self) -> tuple[str, dict[str, frozenset[str]]]:
-        """Its container and its devices: what must stay the same whatever happens around it."""
+        """Its container and its devices, which must stay the same."""
         return self.container(), self.allocation
 
     def slots(self, resource: str) -> frozenset[str]:
         return self.allocation.get(resource, frozenset())
 
     def gone(self) -> None:
-        """Takes it away, and waits until it is."""
+        """Remove it, and wait until it is gone."""
         (MANIFESTS / f"{self.name}.yaml").unlink()
         wait_until(lambda: self.name not in self._kubelet.pods())
 
-    # --- its container's words
+    # --- the output of its container
 
     def sight(self) -> NodeView:
-        """What its (last) container saw."""
+        """What its last container saw."""
         return NodeView.read(wait_until(self.said, lambda lines: "done" in lines))
 
     def said(self) -> list[str]:
-        """The log of its last container, whose lines are `TIME STREAM F TEXT`."""
+        """The log of its last container. Its lines are `TIME STREAM F TEXT`."""
         logs = Path("/var/log/pods").glob(f"*_{self.name}-{private.NODE}_*/*/*.log")
         newest = sorted(logs, key=lambda log: log.stat().st_mtime)[-1:]
         lines = [line for log in newest for line in log.read_text().splitlines()]

@@ -1,9 +1,8 @@
-"""A private node: namespaces in which kubelet and containerd may do as they like.
+"""A private node: namespaces in which kubelet and containerd can change everything.
 
-`run` makes the namespaces. `python -m tests.heavy.node.private COMMAND...`, run in them, lays out
-the node and becomes the command. The machine keeps nothing but a cgroup for as long as it runs, and
-what the command writes outside /dev, /etc, /opt, /run and /var. Whatever ends the caller ends
-everything.
+`run` makes the namespaces. `python -m tests.heavy.node.private COMMAND...`, run inside, prepares
+the node and becomes the command. On the machine, only a cgroup exists while it runs, and what the
+command writes outside /dev, /etc, /opt, /run and /var stays. If the caller ends, everything ends.
 """
 
 import os
@@ -18,8 +17,8 @@ from pathlib import Path
 PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 NODE = "node"  # its host name
-ADDRESS = "10.77.0.1"  # kubelet refuses loopback for a node's address
-HOST = Path("/run/host")  # where the stand-in host is built
+ADDRESS = "10.77.0.1"  # kubelet refuses a loopback address for the node
+HOST = Path("/run/host")  # the directory of the simulated host
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _NUMA = Path("/sys/devices/system/node")
@@ -27,7 +26,7 @@ _CGROUP = "RDMA_DP_TEST_CGROUP"
 _PREFIX = "rdma-dp-node-"
 _DYING = 60.0  # seconds
 
-# The machine's files, over which the node writes its own.
+# Files of the machine that the node replaces with its own.
 _OVERLAID = ("/etc", "/opt", "/var")
 _EMPTY = (
     *("/etc/cdi", "/etc/containerd", "/etc/kubernetes", "/opt/cni", "/var/log"),
@@ -55,7 +54,7 @@ def cgroup() -> str:
 
 
 def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Runs a command on a private node and returns its exit code."""
+    """Run a command on a private node and return its exit code."""
     with _cgroup() as name:
         unshare = (
             *("setpriv", "--pdeathsig", "KILL"),
@@ -67,25 +66,26 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         try:
             return process.wait()
         finally:
-            process.kill()  # unshare blocks SIGTERM; its child dies with it, and all in there
+            # unshare blocks SIGTERM. Its child dies with it, and so does everything inside
+            process.kill()
             process.wait()
 
 
 @contextmanager
 def _cgroup() -> Iterator[str]:
-    for left in _cgroups(f"{_PREFIX}*"):  # by a run that was killed
+    for left in _cgroups(f"{_PREFIX}*"):  # from a run that was killed
         if not Path("/proc", left.name.removeprefix(_PREFIX)).exists():
             _remove(left)
     name = f"{_PREFIX}{os.getpid()}"
     for hierarchy in _hierarchies():
         (hierarchy / name).mkdir()
-        for file in ("cpuset.cpus", "cpuset.mems"):  # in version 1 they begin empty
+        for file in ("cpuset.cpus", "cpuset.mems"):  # in version 1 they are empty at first
             if (hierarchy / file).exists():
                 (hierarchy / name / file).write_text((hierarchy / file).read_text())
     try:
         yield name
     finally:
-        for made in _cgroups(name):  # also where only runc made one
+        for made in _cgroups(name):  # also if only runc made one
             _remove(made)
 
 
@@ -94,7 +94,7 @@ def _cgroups(pattern: str) -> list[Path]:
 
 
 def _remove(cgroup: Path) -> None:
-    """Removes a cgroup as soon as the last process in it has ended: all were killed."""
+    """Remove a cgroup as soon as its last process has ended. All of them were killed."""
     deadline = time.monotonic() + _DYING
     while cgroup.exists():
         try:
@@ -108,7 +108,9 @@ def _remove(cgroup: Path) -> None:
 
 
 def _hierarchies() -> list[Path]:
-    """Where cgroups are made: one tree in version 2, one for each controller in version 1."""
+    """The directories in which cgroups are made: one tree in version 2, one per controller in
+    version 1.
+    """
     if (_CGROUPS / "cgroup.controllers").exists():
         return [_CGROUPS]
     return [
@@ -138,7 +140,7 @@ def _lay_out() -> None:
 
 
 def become_the_node() -> None:
-    """Gives this machine, or these namespaces, the node's name and address, and mounts to share."""
+    """Give these namespaces the node's name and address, and shared mounts."""
     socket.sethostname(NODE)
     _run("ip", "link", "set", "lo", "up")
     _run("ip", "address", "add", f"{ADDRESS}/32", "dev", "lo")
@@ -146,7 +148,7 @@ def become_the_node() -> None:
 
 
 def empty_directories() -> None:
-    """Makes those empty in which kubelet and containerd keep things."""
+    """Empty the directories in which kubelet and containerd keep files."""
     for directory in _EMPTY:
         Path(directory).mkdir(parents=True, exist_ok=True)
         _tmpfs(directory)
@@ -161,7 +163,7 @@ def _overlay(directory: Path) -> None:
 
 
 def _lay_out_dev() -> None:
-    """A /dev whose HCAs are the stand-in host's."""
+    """A /dev with the HCAs of the simulated host."""
     dev = Path("/run/dev")
     dev.mkdir()
     _tmpfs(str(dev))
@@ -190,7 +192,7 @@ def _cpus() -> list[Path]:
 
 
 def _two_numa_nodes() -> None:
-    """The machine's CPUs told in halves: kubelet reads no more than this of NUMA nodes."""
+    """Show the machine's CPUs as two NUMA nodes. kubelet reads only these files about them."""
     cpus = _cpus()
     made = Path("/run/numa")
     halves = (cpus[: len(cpus) // 2], cpus[len(cpus) // 2 :])

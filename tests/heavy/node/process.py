@@ -1,4 +1,4 @@
-"""Programs of the node, each with a log of its own."""
+"""Programs of the node, each with its own log."""
 
 import os
 import signal
@@ -10,12 +10,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Seconds; only a failure waits that long.
+# Seconds; only a failing test waits that long.
 DEADLINE = float(os.environ.get("RDMA_DP_TEST_DEADLINE", "90"))
 
 
 class Process:
-    """A running program; its log goes on where an earlier one of that name ended."""
+    """A running program. Its log is appended to that of an earlier one with this name."""
 
     def __init__(
         self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
@@ -37,7 +37,7 @@ class Process:
 
     @property
     def said(self) -> str:
-        """What it has said so far."""
+        """Its log so far."""
         with self.log.open("rb") as file:
             file.seek(self.began)
             return file.read().decode(errors="replace")
@@ -46,13 +46,13 @@ class Process:
         self._process.send_signal(number)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ends it and returns its exit code."""
+        """Stop it and return its exit code."""
         if self.runs:
             self.send(number)
         return self.ended()
 
     def ended(self) -> int:
-        """Waits for its end and returns its exit code."""
+        """Wait for its exit and return its exit code."""
         try:
             return self._process.wait(DEADLINE)
         except subprocess.TimeoutExpired:
@@ -62,14 +62,14 @@ class Process:
 
 
 def logs() -> Path:
-    """Where logs are kept."""
+    """The directory of the logs."""
     return Path(os.environ["RDMA_DP_TEST_NODE"])
 
 
 def wait_until(
     ask: Callable[[], T], accept: Callable[[T], object] = bool, *, pause: float = 0.03
 ) -> T:
-    """Asks until the answer is accepted, and returns it: kubelet has no events to wait for.
+    """Ask until the answer is accepted, and return it. kubelet has no events to wait for.
 
     Fails with the different answers that came.
     """

@@ -1,6 +1,6 @@
 """The node's programs, built once from the Go modules that publish them.
 
-Each folder beside this file is a Go module of ours that says what is built and from which release.
+Each folder beside this file is a Go module of ours. It names the packages and their release.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class Source:
 
     @property
     def stamps(self) -> str:
-        """Linker flags that tell the program its release: kubelet writes it into its status."""
+        """Linker flags that set the program's release: kubelet writes it into its status."""
         if self.module != "k8s.io/kubernetes":
             return "-s -w"
         major, minor, _ = self.version[1:].split(".", 2)
@@ -69,14 +69,14 @@ CONTAINERD = Source(
     ),
     tags="no_aufs,no_btrfs,no_devmapper,no_zfs",
 )
-# Its main is ours, for it ends where the kernel has no RDMA.
+# Its main is ours: it exits if the kernel has no RDMA.
 GO_PLUGIN = Source(
     "go-plugin", "github.com/Mellanox/k8s-rdma-shared-dev-plugin", ("rdma-dp-test-go-plugin",)
 )
 
 
 def build(source: Source, cache: Path) -> Path:
-    """The directory of the programs; built once for each state of the module."""
+    """The directory of the programs. It is built once for each state of the module."""
     directory = cache / f"{source.name}-{source.version}-{_digest(source)}"
     missing = [
         package for package in source.packages if not (directory / _program(package)).exists()
@@ -93,8 +93,8 @@ def build(source: Source, cache: Path) -> Path:
             f"-tags={source.tags}",
             f"-ldflags={source.stamps}",
         )
-        # With the machine's own caches: the modules are big, and others use them too. A Go that is
-        # too old for a module fetches a newer one by itself.
+        # With the machine's own caches: the modules are large, and others use them too. A Go that
+        # is too old for a module downloads a newer one.
         options = (*flags, "-o", str(made))
         golang.run_as_it_is(
             go, "build", *options, package, cwd=source.directory, GOTOOLCHAIN="auto"

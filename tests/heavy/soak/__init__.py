@@ -1,1 +1,1 @@
-"""One daemon for a long time: kubelet restarts and inventory changes by the thousand."""
+"""One daemon for a long time: thousands of kubelet restarts and inventory changes."""

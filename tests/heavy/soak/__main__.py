@@ -1,10 +1,10 @@
 """`python -m tests.heavy.soak [RESTARTS CHANGES]`: many restarts and changes in one process.
 
-Is everything right after each, and does nothing grow?
+After each step, it checks that everything is right. At the end, it checks that nothing has grown.
 
-The daemon lives in this process, between a stand-in host and a stand-in kubelet on real sockets.
-It is woken as an event of the kernel would wake it. Prints one summary line; exits with 1 when a
-count was wrong, an id vanished, or memory or descriptors grew.
+The daemon runs in this process, between a simulated host and a simulated kubelet on real sockets.
+The tests wake it as an event of the kernel would. Prints one summary line. Exits with 1 if a count
+was wrong, an id disappeared, or memory or descriptors grew.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ from simulator.scratch import scratch
 RESTARTS, CHANGES = 1_000, 10_000
 SEED = 20261121
 RESOURCE, SLOTS = "rdma/soak", 5
-DEADLINE = 120.0  # seconds for any one step, on a machine that others use too
+DEADLINE = 120.0  # seconds for one step; the machine may be busy
 
-# What may come and go: allocator caches and interned objects. A leak of one pool, stream or list a
-# change would be many times that.
+# The growth that is allowed: allocator caches and interned objects. A leak of one pool, stream or
+# list per change would be many times larger.
 MOST_GROWTH = 8 * 1024 * 1024  # bytes
 
 HOST = """
@@ -54,7 +54,7 @@ CONFIG = {
 
 
 class Soak:
-    """The daemon, its surroundings, and what they ought to agree on."""
+    """The daemon, its host and its kubelet, and the state on which they should agree."""
 
     def __init__(self, directory: Path) -> None:
         self.kubelet = SimulatedKubelet(directory / "k")
@@ -74,7 +74,7 @@ class Soak:
         )
 
     async def change(self) -> None:
-        """One HCA comes or goes, or its port goes up or down."""
+        """Add or remove one HCA, or change the state of its port."""
         hca = self._random.choice(sorted(self._there))
         if self._there[hca] and self._random.random() < 0.5:
             self._active[hca] = not self._active[hca]
@@ -90,13 +90,13 @@ class Soak:
         await self.right()
 
     async def restart(self) -> None:
-        """kubelet ends and begins again."""
+        """Restart kubelet."""
         await (self.kubelet.kill() if self._random.random() < 0.5 else self.kubelet.stop())
         await self.kubelet.start()
         await self.right()
 
     async def right(self) -> None:
-        """Waits until kubelet counts what the host has, and asks for an Allocate."""
+        """Wait until kubelet counts what the host has, then call Allocate."""
         works = any(self._there[hca] and self._active[hca] for hca in self._there)
         healthy = SLOTS if works else 0
 
@@ -111,7 +111,7 @@ class Soak:
             await self._right_answer()
 
     async def _right_answer(self) -> None:
-        """The answer follows the host too, perhaps a moment after an unchanged list."""
+        """The answer follows the host too, but may be a moment later than an unchanged list."""
         wanted = ",".join(hca for hca in sorted(self._there) if self._there[hca])
         async with asyncio.timeout(DEADLINE):
             while True:
@@ -127,7 +127,7 @@ class Soak:
 
 
 async def soak(restarts: int, changes: int) -> list[str]:
-    """What was wrong; nothing, one hopes."""
+    """What was wrong. Empty after a good run."""
     with scratch("soak-") as directory:
         soaked = Soak(Path(directory))
         await soaked.kubelet.start()
@@ -155,7 +155,9 @@ async def soak(restarts: int, changes: int) -> list[str]:
 
 
 async def _rounds(soaked: Soak, restarts: int, changes: int) -> None:
-    """The restarts evenly among the changes. What the stand-in remembers is not the daemon's."""
+    """Spread the restarts evenly among the changes. The memory of the simulated kubelet does not
+    count.
+    """
     done = 0
     for number in range(changes):
         await soaked.change()
@@ -172,9 +174,9 @@ def _resources() -> tuple[int, int]:
 
 
 def main() -> int:
-    """Soaks; the summary line counts the steps that were right."""
+    """Run. The summary line counts the steps that were right."""
     restarts, changes = (int(text) for text in sys.argv[1:3] or (RESTARTS, CHANGES))
-    logging.disable(logging.CRITICAL)  # tens of thousands of lines, each as it should be
+    logging.disable(logging.CRITICAL)  # tens of thousands of lines without a problem
     wrong = asyncio.run(soak(restarts, changes))
     for line in wrong:
         print(f"test-soak: {line}")

@@ -1,6 +1,6 @@
 """`python -m tests.heavy.vm [PYTEST ARGUMENT...]`: run tests/heavy/vm/inside on a real RDMA kernel.
 
-Needs Debian on amd64; installs qemu and the verbs tools if it may. Exits with pytest's code.
+Needs Debian on amd64. Installs qemu and the verbs tools if it can. Exits with pytest's code.
 """
 
 import logging
@@ -14,18 +14,18 @@ from tests.heavy.vm.kernel import newest_kernel
 
 log = logging.getLogger("test-vm")
 
-# Installed on the host, whose root the VM shares.
+# Installed on the host. The VM shares its root.
 PACKAGES = (
     *("qemu-system-x86", "ibverbs-utils", "ibverbs-providers", "iproute2", "kmod"),
     *("podman", "crun"),
 )
 ENVIRONMENT = {
-    "CONTAINERS_CONF": "/dev/null",  # podman runs as the suite says, not as the host has set it up
+    "CONTAINERS_CONF": "/dev/null",  # podman runs with the suite's settings, not with the host's
 }
 
 
 def main() -> int:
-    """Get the parts, boot, test; where that is not possible, say why."""
+    """Get the parts, boot and run the tests. If that is not possible, print the reason."""
     try:
         debian.check_host()
         debian.install(PACKAGES)

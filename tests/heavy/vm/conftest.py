@@ -1,4 +1,4 @@
-"""Keeps the suite to the VM, and sums it up there."""
+"""Lets the suite run only in the VM, and prints a summary there."""
 
 import os
 import time
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-SUITE = os.environ.get("RDMA_DP_IN_VM")  # its name, in the VM
+SUITE = os.environ.get("RDMA_DP_IN_VM")  # its name in the VM
 
 collect_ignore = [] if SUITE else ["inside", "node"]
 
@@ -28,7 +28,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _figures(outcomes: Iterable[list[Any]]) -> Iterator[tuple[str, str]]:
-    """What tests measured and put into words, by `record_property`."""
+    """The measurements that tests added with `record_property`."""
     for reports in outcomes:
         for report in reports:
             if getattr(report, "when", None) == "call":

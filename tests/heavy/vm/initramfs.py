@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-# Loaded in this order, each behind what it depends on.
+# In the order of loading. Each comes after the modules that it needs.
 MODULES = (
     "virtio_pci",
     "virtio_console",
@@ -23,12 +23,12 @@ MODULES = (
     "rdma_ucm",
     "rdma_rxe",
 )
-# rxe asks the crypto API for it by name, which no dependency shows. Newer kernels lack it.
+# rxe asks the crypto API for it by name, so no dependency shows it. Newer kernels do not have it.
 OPTIONAL_MODULES = ("crc32_generic",)
 
 
 def build(init: Path, busybox: Path, modules: Path) -> bytes:
-    """The gzipped cpio archive; `modules` is the kernel's own directory of lib/modules."""
+    """The gzipped cpio archive. `modules` is the kernel's directory in lib/modules."""
     loaded = list(load_order(modules))
     order = "".join(f"{name}.ko\n" for name, _ in loaded)
     entries = [
@@ -79,7 +79,7 @@ def _content(path: Path) -> bytes:
 
 
 def _dependencies(module: bytes) -> list[str]:
-    """What the module's .modinfo section says: zero-terminated `depends=a,b`."""
+    """The dependencies in the module's .modinfo section: zero-terminated `depends=a,b`."""
     found = re.search(rb"\0depends=([^\0]*)\0", module)
     names = found[1].decode().split(",") if found else []
     return [name.replace("-", "_") for name in names if name]

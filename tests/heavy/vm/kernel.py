@@ -1,4 +1,4 @@
-"""Debian's stock kernel with an initramfs for it, made once and kept in a cache."""
+"""Debian's kernel with an initramfs, made once and kept in a cache."""
 
 import hashlib
 import logging
@@ -18,14 +18,14 @@ INIT = Path(__file__).with_name("init")
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What a machine boots."""
+    """The files that a machine boots."""
 
     image: Path
     initramfs: Path
 
 
 def newest_kernel(cache: Path) -> Kernel:
-    """The kernel that apt has today, downloaded unless `cache` has it."""
+    """The kernel that apt offers today. It is downloaded unless `cache` has it."""
     packages = (debian.dependency(META_PACKAGE, r"linux-image-\S+"), "busybox-static")
     archives = [debian.archive_name(package) for package in packages]
     place = cache / _key(*archives)
@@ -36,7 +36,7 @@ def newest_kernel(cache: Path) -> Kernel:
 
 
 def _key(*archives: str) -> str:
-    """A name that changes with the packages and with what is made of them here."""
+    """A name that changes with the packages and with the code that prepares them."""
     recipe = INIT.read_bytes() + Path(initramfs.__file__).read_bytes()
     digest = hashlib.sha256(recipe + "\n".join(archives).encode()).hexdigest()
     return f"{archives[0].removesuffix('.deb')}-{digest[:12]}"

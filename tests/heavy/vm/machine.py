@@ -11,12 +11,12 @@ from tests.heavy.vm.kernel import Kernel
 
 log = logging.getLogger(__name__)
 
-# The job answers by a write to this port, which ends qemu with status 2 * value + 1. The offset
-# keeps answers apart from qemu's own failures; the device cannot say more than 127.
+# The job answers with a write to this port, which ends qemu with status 2 * value + 1. The offset
+# distinguishes answers from qemu's own failures. The largest status is 127.
 EXIT_PORT = 0xF4
 ANSWER = 64
 
-# The serial line is the kernel's; the job prints to a virtio port, which is no terminal.
+# The kernel uses the serial line. The job prints to a virtio port, which is not a terminal.
 JOB = r"""
 exec < /dev/null > "$(echo /dev/vport*)" 2>&1
 cd {directory}
@@ -27,7 +27,7 @@ printf "\\$(printf %o $(({answer} + code)))" | dd of=/dev/port bs=1 seek={port} 
 """
 
 QEMU = (
-    # However this process ends, qemu ends with it.
+    # If this process ends in any way, qemu ends too.
     *("setpriv", "--pdeathsig=KILL", "--", "qemu-system-x86_64"),
     *("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"),
     *("-nodefaults", "-display", "none", "-no-reboot"),
@@ -39,7 +39,9 @@ QEMU = (
 
 
 class MachineError(Exception):
-    """The machine ended without the job's answer; the message has the console's last lines."""
+    """The machine ended without an answer of the job. The message has the last lines of the
+    console.
+    """
 
 
 def run(
@@ -51,10 +53,10 @@ def run(
     timeout: float,
     memory: int,
 ) -> int:
-    """Boot, run `command` as root, print what it prints, and return its exit code (63 for more).
+    """Boot, run `command` as root, print its output, and return its exit code (63 for more).
 
-    `timeout` is in seconds, for everything; `memory` in MiB. The host's files
-    can be changed inside, in memory.
+    `timeout` is in seconds, for everything. `memory` is in MiB. The host's files can be changed
+    inside. The changes are in memory.
     """
     with tempfile.TemporaryDirectory(prefix="rdma-dp-vm-") as place:
         job, console = Path(place, "job"), Path(place, "console")
@@ -86,7 +88,7 @@ def _boot(kernel: Kernel, job: Path, console: Path, timeout: float, memory: int)
         *("-append", f"console=ttyS0 quiet panic=-1 JOB={job}"),
         *("-serial", f"file:{console}"),
     )
-    # An open stdin, though nothing is ever written: at its end qemu would close the job's port.
+    # An open stdin, although nothing is written: when it ends, qemu would close the job's port.
     with subprocess.Popen(command, stdin=subprocess.PIPE) as qemu:
         try:
             return qemu.wait(timeout)

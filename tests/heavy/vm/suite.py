@@ -1,4 +1,4 @@
-"""A suite that runs in the VM: pytest in there, its exit code out here."""
+"""A suite that runs in the VM. Its exit code is pytest's."""
 
 import logging
 import sys
@@ -30,7 +30,7 @@ def run(
     timeout: float,
     memory: int,
 ) -> int:
-    """Boot and test, `timeout` seconds long and with `memory` MiB at most.
+    """Boot and test, for at most `timeout` seconds and with at most `memory` MiB.
 
     The suite called `name` is the directory `tests`.
     """

@@ -1,4 +1,4 @@
-"""The daemon as a process, on a stand-in host, below a kubelet directory of its own."""
+"""The daemon as a process, on a simulated host, with kubelet directories of its own."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from simulator import host as simulated_host
 from simulator.host import SimulatedHost
 
-DEADLINE = 60.0  # seconds; only a failure waits that long
+DEADLINE = 60.0  # seconds; only a failing test waits that long
 
 NAME = "rdma/a"
 
@@ -34,7 +34,7 @@ def entry(name: str = "a", slots: int = 4, **more: Any) -> dict[str, Any]:
 
 
 def healthy(count: int, of: int | None = None) -> Callable[[Any], bool]:
-    """For SimulatedKubelet.wait_for: so many devices are healthy, of so many."""
+    """For SimulatedKubelet.wait_for: this number of devices is healthy, out of `of`."""
     total = count if of is None else of
 
     def holds(devices: Any) -> bool:
@@ -52,7 +52,7 @@ class Daemon:
         self._grown = asyncio.Condition()
 
     async def read_log(self) -> None:
-        """Take in the log to its end."""
+        """Read the log to its end."""
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             sys.stdout.write(f"rdma-dp: {line.decode()}")
@@ -64,7 +64,7 @@ class Daemon:
             self._grown.notify_all()
 
     async def says(self, *words: str, times: int = 1) -> str:
-        """The line with all of these words, once it has been said so many times."""
+        """The line with all of these words, when there are as many such lines as wanted."""
 
         def found() -> list[str]:
             return [line for line in self.log if all(word in line for word in words)]
@@ -88,7 +88,7 @@ class Daemon:
             return await self.process.wait()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """What a node does to it; it has to end in peace."""
+        """Stop the daemon with a signal. It must exit with 0 and without a traceback."""
         assert self.process.returncode is None, "the daemon ended by itself"
         self.send(number)
         assert await self.ended() == 0
@@ -97,7 +97,7 @@ class Daemon:
 
 
 class Node:
-    """A host with HCAs, kubelet's directories (made by kubelet or by a test), a config."""
+    """A host with HCAs, kubelet's directories (made by kubelet or by a test), and a config."""
 
     def __init__(self, directory: Path, host: simulated_host.Manifest | None = None) -> None:
         directory.mkdir(exist_ok=True)
@@ -130,7 +130,7 @@ class Node:
 
     @property
     def arguments(self) -> list[str]:
-        """What makes the daemon look at this node."""
+        """The options that point the daemon to this node."""
         return [
             *("--root", str(self.host.root), "--config-file", str(self.config)),
             *("--kubelet-root-dir", str(self.kubelet_root)),
@@ -139,7 +139,7 @@ class Node:
 
     @asynccontextmanager
     async def daemon(self, *arguments: str) -> AsyncIterator[Daemon]:
-        """`rdma-dp run` on this node; a test that does not end it itself ends it with SIGTERM."""
+        """Run `rdma-dp run` on this node. If the test does not stop it, SIGTERM does at the end."""
         if not self.config.exists():
             self.configure()
         async with self.daemon_without_config(*arguments) as daemon:
@@ -154,18 +154,18 @@ class Node:
                 await daemon.stop()
 
     def sockets(self) -> list[Path]:
-        """Every socket but kubelet's, in both directories."""
+        """All sockets except kubelet's, in both directories."""
         names = [*self.device_plugins.glob("*"), *self.device_plugins.glob(".*")]
         names += [*self.plugins_registry.glob("*"), *self.plugins_registry.glob(".*")]
         return sorted({path for path in names if _is_socket(path) and path.name != "kubelet.sock"})
 
     def visible_sockets(self) -> list[Path]:
-        """Those that kubelet's plugin watcher looks at, if they are in its directory."""
+        """Those that kubelet's plugin watcher takes if they are in its directory."""
         return [path for path in self.sockets() if not path.name.startswith(".")]
 
 
 def two_hcas() -> simulated_host.Manifest:
-    """mlx5_0 and mlx5_1, each on a function of its own."""
+    """mlx5_0 and mlx5_1, each on its own function."""
     return simulated_host.generate(2, others=0)
 
 
@@ -180,7 +180,7 @@ def _is_socket(path: Path) -> bool:
 async def process(
     *arguments: str | os.PathLike[str], entry_point: str = "rdma_dp.cli.main:main"
 ) -> AsyncIterator[Daemon]:
-    """A process of ours with these arguments; it does not outlive this block."""
+    """A process of rdma-dp with these arguments. It is killed at the end of the block."""
     module, _, function = entry_point.partition(":")
     code = f"import sys; from {module} import {function}; sys.exit({function}())"
     async with python(code, *arguments) as daemon:
@@ -189,7 +189,7 @@ async def process(
 
 @asynccontextmanager
 async def python(code: str, *arguments: str | os.PathLike[str]) -> AsyncIterator[Daemon]:
-    """A Python process that runs `code`; it does not outlive this block."""
+    """A Python process that runs `code`. It is killed at the end of the block."""
     started = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", code, *arguments),
         stdin=asyncio.subprocess.DEVNULL,
@@ -208,7 +208,7 @@ async def python(code: str, *arguments: str | os.PathLike[str]) -> AsyncIterator
 
 
 async def appears(directory: Path, accept: Callable[[], bool]) -> None:
-    """Waits until the names in a directory are as wished."""
+    """Wait until the names in a directory are the wanted ones."""
     with Inotify() as inotify:
         inotify.add_watch(directory, Mask.CREATE | Mask.DELETE | Mask.MOVE)
         async with asyncio.timeout(DEADLINE):
@@ -218,7 +218,7 @@ async def appears(directory: Path, accept: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def dialled(socket: Path) -> AsyncIterator[Any]:
-    """A client of a plugin's socket, with a connection of its own."""
+    """A client of a plugin's socket, with its own connection."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(f"unix:{socket}", options=options) as channel:
         yield rpc.DevicePluginStub(channel)
@@ -226,7 +226,7 @@ async def dialled(socket: Path) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def listening(path: Path) -> AsyncIterator[None]:
-    """Somebody else's server on a unix socket."""
+    """A foreign server on a unix socket."""
     server = await asyncio.start_unix_server(lambda _, writer: writer.close(), path)
     try:
         yield

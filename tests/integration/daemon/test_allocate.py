@@ -1,4 +1,4 @@
-"""What a container gets, and what its pod's owner reads when it gets nothing."""
+"""What a container gets, and the error that the pod's owner reads if it gets nothing."""
 
 import asyncio
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ def infiniband(names: Iterable[str]) -> list[str]:
 async def test_a_container_gets_the_nodes_of_exactly_the_chosen_hcas(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """Defect 14 of the Go plugin: rdma_cm is there once per HCA."""
+    """Defect 14 of the Go plugin: rdma_cm is in the answer once per HCA."""
     node.configure(entry("one", selectors={"ifNames": ["eth1"]}), entry("all"))
     async with node.daemon():
         await kubelet.wait_for("rdma/one", healthy(4))
@@ -48,6 +48,30 @@ async def test_issm_nodes_come_along_where_they_exist(
         await kubelet.wait_for(NAME, healthy(4))
         answer = (await kubelet.allocate(NAME)).answer
         assert paths(answer) == infiniband(["issm0", "rdma_cm", "umad0", "uverbs0"])
+
+
+async def test_management_can_be_switched_off(node: Node, kubelet: SimulatedKubelet) -> None:
+    """Two resources share an HCA; only one gives the nodes that send management packets."""
+    node.host.replace(simulated_host.load("dgx-h100"))
+    chosen = {"ifNames": ["ibp24s0"]}
+    node.configure(entry(selectors=chosen, management=False), entry("b", selectors=chosen))
+    async with node.daemon():
+        await kubelet.wait_for(NAME, healthy(4))
+        await kubelet.wait_for("rdma/b", healthy(4))
+        without, with_ = await kubelet.allocate(NAME), await kubelet.allocate("rdma/b")
+        assert paths(without.answer) == infiniband(["rdma_cm", "uverbs0"])
+        assert paths(with_.answer) == infiniband(["issm0", "rdma_cm", "umad0", "uverbs0"])
+
+
+async def test_the_node_of_the_driver_comes_along(node: Node, kubelet: SimulatedKubelet) -> None:
+    """C12: PSM2 and OPX need /dev/hfi1_N, which is outside /dev/infiniband."""
+    node.host.replace(simulated_host.load("cn5000"))
+    node.configure(entry(selectors={"pciAddresses": ["0000:af:00.0"]}))
+    async with node.daemon():
+        await kubelet.wait_for(NAME, healthy(4))
+        answer = (await kubelet.allocate(NAME)).answer
+        nodes = infiniband(["issm1", "rdma_cm", "umad1", "uverbs1"])
+        assert paths(answer) == ["/dev/hfi1_1", *nodes]
 
 
 async def test_an_hca_that_is_lost_is_not_handed_out(node: Node, kubelet: SimulatedKubelet) -> None:

@@ -1,4 +1,4 @@
-"""CDI, from the config to the names in kubelet's answer and the specs that tell what they mean."""
+"""CDI, from the config to the names in kubelet's answer and the specs that define them."""
 
 import json
 import shutil
@@ -17,13 +17,13 @@ FIRST, _ = two_hcas().functions  # PCI addresses
 
 
 def devices(node: Node) -> dict[str, list[str]]:
-    """What every qualified name in the directory stands for, as a runtime reads it."""
+    """The device nodes of each qualified name in the directory, as a runtime reads them."""
     found = {}
     for path in node.cdi.glob("*.json"):
         try:
             spec = json.loads(path.read_text())
         except FileNotFoundError:
-            continue  # removed since: its HCAs are gone for a moment
+            continue  # removed in the meantime: its HCAs are gone for a moment
         for device in spec["devices"]:
             nodes = [each["path"] for each in device["containerEdits"]["deviceNodes"]]
             found[f"{spec['kind']}={device['name']}"] = nodes
@@ -97,7 +97,7 @@ def files(node: Node) -> list[Path]:
 
 
 async def test_a_lost_spec_is_written_again(node: Node, kubelet: SimulatedKubelet) -> None:
-    """At once: no timer is set."""
+    """Without delay: no timer is set."""
     node.configure(entry(), cdi="cri", periodicUpdateInterval=0)
     async with node.daemon():
         await kubelet.wait_for(NAME, healthy(4))
@@ -126,7 +126,7 @@ async def test_a_spec_that_another_rdma_dp_overwrites_in_an_update_is_put_right(
 async def test_specs_stay_right_when_cdi_is_switched_off(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """Containers that restart still look their names up."""
+    """Containers that restart still use their names."""
     node.configure(entry(slotsPer="hca"), cdi="cri")
     async with node.daemon() as daemon:
         await kubelet.wait_for(NAME, healthy(8))
@@ -153,7 +153,7 @@ async def test_while_a_spec_cannot_be_written_no_slot_is_healthy(
 async def test_after_a_reboot_that_renumbers_uverbs_the_old_names_mean_the_same_hcas(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """kubelet keeps an answer for as long as the pod lives, and asks nobody again."""
+    """kubelet keeps an answer for as long as the pod lives. It does not call Allocate again."""
     node.configure(entry(slots=1, slotsPer="hca"), cdi="cri")
     async with node.daemon():
         await kubelet.wait_for(NAME, healthy(2))
@@ -181,7 +181,7 @@ def _uverbs(node: Node, kept: list[str]) -> str:
 
 
 def _uverbs_of_function(node: Node, slot: str) -> str:
-    """By way of sysfs: the uverbs of the HCA that sits on the slot's PCI address."""
+    """From sysfs: the uverbs node of the HCA at the slot's PCI address."""
     address = slot.rpartition("-")[0]
     function = node.host.root / "sys/bus/pci/devices" / address
     (uverbs,) = (path.name for path in (function / "infiniband_verbs").iterdir())
@@ -189,7 +189,7 @@ def _uverbs_of_function(node: Node, slot: str) -> str:
 
 
 def _renumbered() -> simulated_host.Manifest:
-    """The same functions, found by the kernel in the other order."""
+    """The same functions, in the other order."""
     functions = {
         address: function.model_copy(update={"hcas": {name: Hca(uverbs=number, umad=(number,))}})
         for number, (address, function) in zip((1, 0), two_hcas().functions.items(), strict=True)

@@ -22,7 +22,7 @@ OPERATORS_CONFIG = Path("/k8s-rdma-shared-dev-plugin/config.json")
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
-    """The settings that the daemon was started with. The daemon ends at once."""
+    """The settings with which the daemon starts. The daemon exits at once."""
     settings: list[Settings] = []
 
     async def run(given: Settings) -> None:

@@ -1,4 +1,6 @@
-"""The daemon and its config file: waited for, read again, never half-believed."""
+"""The daemon and its config file: it waits for the file, reads it again, and keeps the last good
+one.
+"""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""How it ends, what it takes with it, and what it never touches."""
+"""How the daemon exits, which files it removes, and which it does not touch."""
 
 import asyncio
 import os
@@ -47,7 +47,7 @@ async def test_nothing_of_anybody_else_is_touched(
     for directory in directories:
         _bind_and_die(directory / dead)
         (directory / "kubelet_internal_checkpoint").write_text("{}")
-        (directory / "rdma-dp-notes.sock").write_text("a file of somebody's")
+        (directory / "rdma-dp-notes.sock").write_text("a foreign file")
         (directory / "folder").mkdir()
     async with listening(directories[0] / live), listening(directories[1] / live):
         before = [_names(directory) for directory in directories]
@@ -128,7 +128,7 @@ async def test_cancelled_in_process_it_leaves_neither_task_nor_socket(
 
 
 def _is_ours(task: asyncio.Task[object]) -> bool:
-    """Tasks of the stand-in and of gRPC's own clients are not."""
+    """Whether a task is one of rdma-dp, and not of the simulated kubelet or of gRPC's clients."""
     return "rdma_dp/" in str(task.get_coro()) and "simulated" not in repr(task)
 
 

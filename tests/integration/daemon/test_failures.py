@@ -1,4 +1,4 @@
-"""What nobody expected ends the process with a reason; what can be mended does not."""
+"""Unexpected errors end the process with a reason. Errors that can be repaired do not."""
 
 import pytest
 
@@ -82,7 +82,7 @@ async def test_a_scan_that_breaks_ends_the_process_with_its_reason(
 async def test_a_scan_that_fails_at_the_start_is_tried_until_it_works(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """And nothing is registered before: a guess would be a wrong list."""
+    """Nothing is registered before either: a guess would be a wrong list."""
     node.configure()
     marker = node.directory / "failing"
     marker.touch()

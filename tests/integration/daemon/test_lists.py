@@ -1,4 +1,4 @@
-"""What kubelet counts, as the node changes."""
+"""The counts of kubelet while the node changes."""
 
 from rdma_dp.formats.list_limit import MOST_SLOTS
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
@@ -13,7 +13,7 @@ def states(message: pb.ListAndWatchResponse) -> list[tuple[str, str]]:
 
 
 async def test_the_ids_are_those_of_the_go_plugin(node: Node, kubelet: SimulatedKubelet) -> None:
-    """So that it can be replaced under running pods."""
+    """So you can replace the Go plugin under running pods."""
     node.configure(entry(slots=63))
     async with node.daemon():
         devices = await kubelet.wait_for(NAME, healthy(63))
@@ -45,7 +45,7 @@ async def test_hcas_that_come_after_an_empty_start_are_listed(
 async def test_lost_hcas_leave_unhealthy_ids_and_come_back_with_them(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """No id ever vanishes: the stand-in would call that a violation."""
+    """No id disappears: the simulated kubelet would report a violation."""
     async with node.daemon():
         await kubelet.wait_for(NAME, healthy(4))
         for _ in range(2):
@@ -77,7 +77,7 @@ async def test_each_resource_follows_its_own_hcas(node: Node, kubelet: Simulated
 
 
 async def test_several_readers_each_get_every_list(node: Node) -> None:
-    """Defect 11 of the Go plugin: two readers split the updates between them."""
+    """Defect 11 of the Go plugin: two streams share the updates."""
     node.plugins_registry.mkdir(parents=True)
     good = [(str(number), "Healthy") for number in range(4)]
     bad = [(str(number), "Unhealthy") for number in range(4)]

@@ -17,7 +17,7 @@ COMPUTE: dict[str, Any] = {"selectors": {"vendors": ["15b3"], "linkTypes": ["inf
 
 @pytest.fixture
 def dgx(directory: Path) -> Node:
-    """Eight compute HCAs, four on each of two NUMA nodes."""
+    """Eight HCAs for compute traffic, four on each of two NUMA nodes."""
     return Node(directory / "dgx", simulated_host.load("dgx-h100"))
 
 
@@ -95,7 +95,9 @@ async def test_a_port_that_goes_down_takes_its_own_slots_only(
 async def test_another_kind_of_slots_is_registered_anew_with_other_options(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """kubelet asks for the options once; with the old ones it would never ask for a preference."""
+    """kubelet asks for the options once. With the old options it would never call
+    GetPreferredAllocation.
+    """
     node.configure(entry())
     async with node.daemon():
         await kubelet.wait_for(NAME, healthy(4))

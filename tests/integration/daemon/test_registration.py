@@ -1,4 +1,4 @@
-"""How the daemon comes to kubelet: by Register, by being found, and by what is left of the two."""
+"""How the daemon registers: with Register, by the plugin watcher, or with only one of the two."""
 
 import asyncio
 import signal
@@ -16,7 +16,9 @@ def ways(kubelet: SimulatedKubelet) -> set[Way]:
 
 
 async def test_by_register(node: Node, kubelet: SimulatedKubelet) -> None:
-    """Serve first, then register: the stand-in would call anything else a violation."""
+    """Serve first, then register: the simulated kubelet would report any other order as a
+    violation.
+    """
     async with node.daemon("--registration", "device-plugins") as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         await daemon.says(f"{NAME}: registered with kubelet")
@@ -69,7 +71,7 @@ async def test_auto_registers_where_kubelet_does_not_watch_the_registry(node: No
 async def test_the_device_plugins_directory_may_be_elsewhere(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """Some distributions move it, and only it."""
+    """Some distributions move this directory, and no other."""
     elsewhere = node.directory / "elsewhere"
     elsewhere.symlink_to(node.device_plugins)
     arguments = [*node.arguments, "--kubelet-root-dir", str(node.directory / "nowhere")]
@@ -115,12 +117,12 @@ async def test_with_the_registry_alone_it_waits_to_be_found(
 
 
 async def test_a_hung_kubelet_does_not_hold_up_the_end(node: Node) -> None:
-    """Defect 7 of the Go plugin: a Register without deadline, and an unclean end meanwhile."""
+    """Defect 7 of the Go plugin: Register has no deadline, and no clean exit during the call."""
     arrived = asyncio.Event()
     node.device_plugins.mkdir(parents=True)
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(24)  # the preface of HTTP/2: it is calling
+        await reader.readexactly(24)  # the preface of HTTP/2: it calls now
         arrived.set()
         await reader.read(-1)
         writer.close()

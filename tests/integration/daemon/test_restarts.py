@@ -1,4 +1,4 @@
-"""kubelet goes and comes back, and finds the newest list each time without a change in hardware."""
+"""kubelet restarts, and gets the newest list each time, without a change of the hardware."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -46,7 +46,7 @@ async def test_kubelet_restarted_again_before_anybody_came(
 async def test_kubelet_back_after_an_absence(
     node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
-    """Its socket stays behind and answers nobody; the list changes meanwhile."""
+    """Its socket stays, but no process answers. The list changes in the meantime."""
     async with node.daemon("--registration", way) as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         await kubelet.stop()
@@ -61,12 +61,12 @@ async def test_kubelet_back_after_an_absence(
 async def test_kubelet_sock_made_anew_while_the_stream_and_our_own_socket_stay(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """Defect 9 of the Go plugin: it looks at its own socket only."""
+    """Defect 9 of the Go plugin: it watches only its own socket."""
     async with node.daemon("--registration", "device-plugins") as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         (socket,) = node.sockets()
         async with SimulatedKubelet(node.directory / "second") as second:
-            # The second kubelet finds the plugin where the first one does, but sweeps nothing.
+            # The second kubelet finds the plugin at the same path, but removes no sockets.
             (second.device_plugins_dir / socket.name).symlink_to(socket)
             fresh = kubelet.socket.with_suffix(".fresh")
             os.link(second.socket, fresh)
@@ -95,13 +95,14 @@ async def test_a_socket_swept_away_at_kubelets_start_is_made_anew(
 async def test_a_socket_removed_from_the_registry_is_made_anew(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """Defect 10 of the Go plugin: a removed socket is never restored."""
+    """Defect 10 of the Go plugin: it does not restore a removed socket."""
     async with node.daemon("--registration", "plugins-registry") as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         (socket,) = node.sockets()
         before = len([e for e in kubelet.events if isinstance(e, Registered)])
         socket.unlink()
-        await daemon.says("making a new socket")  # whether it saw its own loss first or kubelet
+        # the daemon may notice first that its socket is gone, or that kubelet is
+        await daemon.says("making a new socket")
         await kubelet.wait_until(
             lambda k: len([e for e in k.events if isinstance(e, Registered)]) > before
         )
@@ -110,7 +111,7 @@ async def test_a_socket_removed_from_the_registry_is_made_anew(
 
 
 async def test_a_failed_notification_leads_to_a_new_socket_told_once(node: Node) -> None:
-    """Defect 10 of the Go plugin: its socket stays gone, the process alive."""
+    """Defect 10 of the Go plugin: its socket stays gone, while the process runs."""
     node.plugins_registry.mkdir(parents=True)
     async with node.daemon("--registration", "plugins-registry") as daemon:
         await appears(node.plugins_registry, lambda: bool(node.visible_sockets()))
@@ -132,7 +133,7 @@ async def test_a_failed_notification_leads_to_a_new_socket_told_once(node: Node)
 async def test_a_stream_that_kubelet_closed_leads_to_a_new_registration(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """kubelet never dials a socket again whose stream ended; any stream's end counts."""
+    """kubelet never dials a socket again after any of its streams has ended."""
     for way in WAYS:
         async with node.daemon("--registration", way):
             await kubelet.wait_for(NAME, healthy(4))
@@ -143,7 +144,7 @@ async def test_a_stream_that_kubelet_closed_leads_to_a_new_registration(
 async def test_a_list_is_not_sent_again_when_nothing_changed(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """The socket is left alone, too: neither is registered again."""
+    """The socket stays as it is, too: neither process registers again."""
     async with node.daemon("--registration", "device-plugins") as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         (socket,) = node.sockets()

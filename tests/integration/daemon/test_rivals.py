@@ -1,4 +1,4 @@
-"""A plugin of others serves our resource for a while: a left-over DaemonSet of the Go plugin."""
+"""A foreign plugin serves our resource for a while: a left-over DaemonSet of the Go plugin."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,16 +10,16 @@ from simulator.kubelet import Registered, SimulatedKubelet
 from simulator.kubelet.foreign import ForeignPlugin
 from tests.integration.daemon.process import DEADLINE, NAME, WAYS, Daemon, Node, healthy
 
-# Fewer healthy than ours, under the same ids: to miss an id would be a violation.
+# Fewer healthy slots than ours, under the same ids: a missing id would be a violation.
 DEVICES = {"0": "Healthy", "1": "Healthy", "2": "Healthy", "3": "Unhealthy"}
-SAME_NAME = "a.sock"  # as the Go plugin names its socket for the resource rdma/a
+SAME_NAME = "a.sock"  # as the Go plugin names its socket for rdma/a
 
 
 @asynccontextmanager
 async def foreign(
     node: Node, kubelet: SimulatedKubelet, mode: str, name: str
 ) -> AsyncIterator[ForeignPlugin]:
-    """A plugin of others that kubelet has registered after ours."""
+    """A foreign plugin that kubelet has registered after ours."""
     calls = mode == "device-plugins"
     directory = node.device_plugins if calls else node.plugins_registry
     plugin = ForeignPlugin(NAME, DEVICES, directory / name, answers_info=not calls)

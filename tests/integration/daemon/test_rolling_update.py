@@ -1,4 +1,4 @@
-"""Two processes for one resource, as a rolling update with surge has them for a while."""
+"""Two processes for one resource, as a rolling update with surge runs them for a while."""
 
 import asyncio
 import signal
@@ -42,7 +42,7 @@ def way(request: pytest.FixtureRequest) -> str:
 async def two(
     node: Node, kubelet: SimulatedKubelet, way: str
 ) -> AsyncIterator[tuple[Daemon, Daemon]]:
-    """The old one, with four slots, and the new one, with seven; each has registered."""
+    """The old process, with four slots, and the new one, with seven. Both have registered."""
     async with node.daemon("--registration", way) as old:
         await kubelet.wait_for(NAME, healthy(4))
         node.configure(entry(slots=7))
@@ -54,21 +54,21 @@ async def two(
 
 @asynccontextmanager
 async def updated(node: Node, kubelet: SimulatedKubelet, way: str) -> AsyncIterator[Daemon]:
-    """The new one, once the old one has gone and it has registered once more."""
+    """The new process, after the old one has exited and it has registered again."""
     async with two(node, kubelet, way) as (old, new):
         await old.stop()
         await inherited(kubelet, new)
         yield new
 
 
-async def inherited(kubelet: SimulatedKubelet, heir: Daemon, registrations: int = 3) -> None:
-    """Waits until the one that stayed has registered once more."""
-    await heir.says(ONCE_MORE)
+async def inherited(kubelet: SimulatedKubelet, successor: Daemon, registrations: int = 3) -> None:
+    """Wait until the process that stays has registered again."""
+    await successor.says(ONCE_MORE)
     await streams(kubelet, registrations)
 
 
 async def streams(kubelet: SimulatedKubelet, number: int) -> None:
-    """Until there have been so many registrations, and the last one has brought its list."""
+    """Wait for this number of registrations, and for the list of the last one."""
 
     def listed() -> bool:
         events = [type(event) for event in kubelet.events]
@@ -80,7 +80,7 @@ async def streams(kubelet: SimulatedKubelet, number: int) -> None:
 
 
 def registered(kubelet: SimulatedKubelet) -> list[Path]:
-    """The sockets that registered, one after the other."""
+    """The sockets that registered, in order."""
     return [event.socket for event in kubelet.events if isinstance(event, Registered)]
 
 
@@ -95,7 +95,7 @@ async def test_the_count_never_falls_when_the_old_one_goes(
         (socket,) = set(node.sockets()) - {registered(kubelet)[0]}
         await old.stop()
         await old.says("handed over to", socket.name)
-        assert (await kubelet.allocate(NAME, 7)).ids  # also before it has registered once more
+        assert (await kubelet.allocate(NAME, 7)).ids  # also before it has registered again
         await inherited(kubelet, new)
         assert not dropped(kubelet)
         assert kubelet.allocatable(NAME) == 7
@@ -107,7 +107,7 @@ async def test_the_count_never_falls_when_the_old_one_goes(
 async def test_the_count_never_falls_when_the_new_one_goes(
     node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
-    """As when the update is taken back. The old one has read the config by then, too."""
+    """As when the update is undone. Both processes have read the config by then."""
     async with two(node, kubelet, way) as (old, new):
         await old.says("7 of 7 slots healthy")
         await new.stop()
@@ -119,7 +119,7 @@ async def test_the_count_never_falls_when_the_new_one_goes(
 async def test_after_it_the_one_that_stayed_leaves_nothing_behind(
     node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
-    """By plugins_registry it has a second socket by then, where Register finds it."""
+    """With plugins_registry it has a second socket by then, which Register uses."""
     async with updated(node, kubelet, way) as new:
         places = {path.parent for path in node.sockets()}
         assert places >= {node.device_plugins}
@@ -131,7 +131,7 @@ async def test_after_it_the_one_that_stayed_leaves_nothing_behind(
 async def test_by_the_registry_alone_a_new_socket_is_made(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """Without kubelet's own socket neither can the count be kept, nor is anything lost for good."""
+    """Without kubelet.sock, the count cannot be kept, but nothing is lost permanently."""
     elsewhere = node.directory / "elsewhere"
     arguments = ("--registration", "plugins-registry", "--device-plugins-dir", str(elsewhere))
     async with node.daemon(*arguments) as old:
@@ -166,7 +166,7 @@ async def test_after_it_a_restart_of_kubelet_is_noticed(
 async def test_after_it_a_stream_that_kubelet_closes_is_noticed(
     node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
-    """Of two streams it closes the one that matters, and leaves the other open."""
+    """kubelet closes one of two streams, the one that counts. The other stays open."""
     async with updated(node, kubelet, way) as new:
         await kubelet.disconnect(NAME)
         await new.says("kubelet closed ListAndWatch")
@@ -191,7 +191,7 @@ async def test_updates_one_after_another(node: Node, kubelet: SimulatedKubelet, 
 async def test_when_both_end_at_once_kubelet_counts_nothing(
     node: Node, kubelet: SimulatedKubelet, way: str, first: int
 ) -> None:
-    """As when the DaemonSet is deleted amid an update: neither may leave it to the other."""
+    """As when the DaemonSet is deleted during an update: no process may rely on the other one."""
     async with two(node, kubelet, way) as both:
         one, other = both[first], both[1 - first]
         one.send(signal.SIGTERM)
@@ -201,10 +201,10 @@ async def test_when_both_end_at_once_kubelet_counts_nothing(
     assert node.sockets() == []
 
 
-async def test_when_the_heir_ends_before_it_has_registered_once_more(
+async def test_when_the_successor_ends_before_it_has_registered_once_more(
     node: Node, kubelet: SimulatedKubelet, way: str
 ) -> None:
-    """kubelet would not notice its end, and count on for ever."""
+    """kubelet would not notice its exit, and would keep counting its slots."""
     async with two(node, kubelet, way) as (old, new):
         old_socket = registered(kubelet)[0]
         old.send(signal.SIGTERM)
@@ -214,13 +214,13 @@ async def test_when_the_heir_ends_before_it_has_registered_once_more(
     await kubelet.wait_for(NAME, healthy(0, of=7))
 
 
-async def test_when_the_heir_ends_while_it_registers_once_more(
+async def test_when_the_successor_ends_while_it_registers_once_more(
     node: Node, kubelet: SimulatedKubelet, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, introduce = asyncio.Event(), DeviceManager.introduce
 
     async def slowly(manager: DeviceManager, resource: str, socket: Path) -> Any:
-        # Not the registration by which the old process hands over.
+        # Not the registration with which the old process hands over.
         if socket.name != handing_over and not begun.is_set():
             begun.set()
             await asyncio.Event().wait()
@@ -236,10 +236,10 @@ async def test_when_the_heir_ends_while_it_registers_once_more(
     await kubelet.wait_for(NAME, healthy(0, of=7))
 
 
-async def test_when_the_heir_ends_while_the_one_that_left_hangs(
+async def test_when_the_successor_ends_while_the_one_that_left_hangs(
     node: Node, kubelet: SimulatedKubelet, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has left the resource, and neither answers nor is gone: nobody can know that."""
+    """The old process has handed the resource over, and hangs: it neither answers nor exits."""
     left, connect = asyncio.Event(), DeviceManager.connect
     async with two(node, kubelet, way) as (old, new):
 
@@ -273,10 +273,10 @@ async def beginning(beside: Path) -> AsyncIterator[None]:
         await server.stop()
 
 
-async def test_one_that_only_begins_is_not_dropped_by_the_end_of_an_heir(
+async def test_one_that_only_begins_is_not_dropped_by_the_end_of_an_successor(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """It will register, and kubelet would then drop it with the last stream of the heir."""
+    """It will register. kubelet would then drop the resource when the successor's stream ends."""
     async with two(node, kubelet, "device-plugins") as (old, new):
         old_socket = registered(kubelet)[0]
         async with beginning(beside=old_socket):
@@ -290,7 +290,7 @@ async def test_one_that_only_begins_is_not_dropped_by_the_end_of_an_heir(
 async def test_one_that_kubelet_does_not_listen_to_inherits_nothing(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """It serves, and no more: kubelet must not count on what it may never hear of."""
+    """It only serves: kubelet must not count slots of a process that it may never connect to."""
     async with node.daemon("--registration", "device-plugins") as old:
         await kubelet.wait_for(NAME, healthy(4))
         async with beginning(beside=node.sockets()[0]):
@@ -340,11 +340,12 @@ async def test_the_old_one_is_killed_before_kubelet_listens_to_the_new_one(
 async def test_a_kill_is_made_good(
     node: Node, kubelet: SimulatedKubelet, way: str, newer: bool
 ) -> None:
-    """kubelet drops the resource at the end of any of its streams, and may tell nobody."""
+    """kubelet drops the resource at the end of any of its streams, and sends no message."""
     async with two(node, kubelet, way) as both:
         killed, stays = both[newer], both[not newer]
         node.host.unplug("mlx5_1")
-        await stays.says("lost mlx5_1")  # so long after it has seen the other's socket
+        # this long after it has seen the socket of the other process
+        await stays.says("lost mlx5_1")
         killed.send(signal.SIGKILL)
         await killed.ended()
         await kubelet.wait_until(lambda _: dropped(kubelet), DEADLINE)

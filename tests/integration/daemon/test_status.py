@@ -1,4 +1,4 @@
-"""What the daemon tells of itself, and that asking for it disturbs nobody."""
+"""The daemon's status service. A call of it changes nothing."""
 
 import asyncio
 import json
@@ -54,8 +54,8 @@ async def test_it_tells_how_it_stands(node: Node, kubelet: SimulatedKubelet, way
         assert status.connected_at >= status.started_at
 
 
-async def test_a_thousand_questions_disturb_nobody(node: Node, kubelet: SimulatedKubelet) -> None:
-    """Over new connections, as each doctor makes its own."""
+async def test_a_thousand_calls_change_nothing(node: Node, kubelet: SimulatedKubelet) -> None:
+    """Over new connections, as the doctor makes them."""
     async with node.daemon("--registration", "plugins-registry") as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         before, (socket,) = list(kubelet.events), node.sockets()
@@ -82,7 +82,7 @@ async def test_what_keeps_it_from_kubelet_is_told(node: Node, no_kubelet: Simula
     async with node.daemon("--registration", "device-plugins") as daemon:
         await daemon.says("kubelet refused the registration")
         async with asyncio.timeout(DEADLINE):
-            # Its socket is made anew for each attempt, and away for a moment.
+            # Its socket is made again for each attempt, and is missing for a moment.
             while not (statuses := (await asked(node)).statuses):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         assert statuses[0].streams == 0

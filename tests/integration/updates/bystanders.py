@@ -1,4 +1,4 @@
-"""What belongs to others, and has to stay as it is."""
+"""Foreign files and sockets, which must stay as they are."""
 
 import socket
 
@@ -18,7 +18,7 @@ OTHERS_DEVICE_INFO = {
 
 
 class Bystanders:
-    """Files and sockets of others in kubelet's directories."""
+    """Foreign files and sockets in kubelet's directories."""
 
     def __init__(self, kubelet: SimulatedKubelet) -> None:
         dp, pr = kubelet.device_plugins_dir, kubelet.plugins_registry_dir
@@ -29,14 +29,14 @@ class Bystanders:
         for file in files:
             file.write_text("mine")
         self._sockets = [socket.socket(socket.AF_UNIX) for _ in range(2)]
-        names = [pr / ".other.sock", pr / ".rdma-dp-b-123456-abcdef.sock"]  # one looks like ours
+        names = [pr / ".other.sock", pr / ".rdma-dp-b-123456-abcdef.sock"]  # its name is like ours
         for listener, name in zip(self._sockets, names, strict=True):
             listener.bind(str(name))
             listener.listen()
         self._known = {path: identity(path) for path in (*files, *names)}
 
     def check(self) -> None:
-        """Each is there, and the same."""
+        """All of them exist and are unchanged."""
         assert {path: identity(path) for path in self._known} == self._known
 
     def close(self) -> None:

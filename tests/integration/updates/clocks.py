@@ -1,4 +1,4 @@
-"""Event loops whose time is not the wall's."""
+"""Event loops whose time is not real time."""
 
 import asyncio
 import selectors
@@ -10,7 +10,7 @@ Ready = list[tuple[selectors.SelectorKey, int]]
 
 
 class _JumpingSelector(selectors.SelectSelector):
-    """Where nothing happens, it is later at once."""
+    """When nothing is ready, the time advances at once."""
 
     now = 0.0
 
@@ -32,7 +32,7 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run_in_virtual_time(work: Coroutine[Any, Any, R]) -> R:
-    """Runs what waits for nothing but time; an hour of it passes at once."""
+    """Run a coroutine that waits only for time. An hour passes at once."""
     with asyncio.Runner(loop_factory=_VirtualLoop) as runner:
         return runner.run(work)
 
@@ -47,7 +47,7 @@ class _HurriedSelector(selectors.DefaultSelector):
 
 
 class HurriedLoop(asyncio.SelectorEventLoop):
-    """A loop on which `speed` seconds pass in one: waits are short, and still in their order."""
+    """A loop on which `speed` seconds pass in one second: waits are short, but keep their order."""
 
     def __init__(self, speed: float) -> None:
         self._speed = speed

@@ -17,7 +17,7 @@ class ConfigMap:
         self.file.symlink_to("..data/config.json")
 
     def publish(self, text: str) -> None:
-        """A new version: made whole beside the old one, swapped in, then the old one removed."""
+        """Write a new version: make it beside the old one, swap the link, remove the old one."""
         link, fresh_link = self._directory / "..data", self._directory / "..data_tmp"
         fresh = self._directory / f"..2026_{next(self._versions)}"
         fresh.mkdir()

@@ -1,15 +1,15 @@
-"""A directory that the daemon and others have files in, and what may become of it."""
+"""A directory with files of the daemon and foreign files, and its faults."""
 
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-_WRITERS = {"_prepare", "tidy"}  # as threads that run them are called
-DEADLINE = 60.0  # seconds; only a failure waits that long
+_WRITERS = {"_prepare", "tidy"}  # the names of the threads that write files
+DEADLINE = 60.0  # seconds; only a failing test waits that long
 
 
 class SharedDirectory:
-    """What is done and seen here falls between two of the daemon's own writings."""
+    """Everything inside happens between two writes of the daemon."""
 
     def __init__(self, path: Path, foreign: Mapping[str, str]) -> None:
         self.path = path
@@ -21,7 +21,7 @@ class SharedDirectory:
             self._note(name)
 
     def ours(self) -> dict[str, str]:
-        """Files that others have not made, with their texts; theirs are as they were."""
+        """The files that are not foreign, with their texts. The foreign files are unchanged."""
         self._until_written()
         there = self._aside if self._aside.exists() else self.path
         files = {each.name: each for each in there.iterdir()}
@@ -30,14 +30,14 @@ class SharedDirectory:
         return {name: file.read_text() for name, file in files.items()}
 
     def replace_by_file(self) -> None:
-        """It cannot be used, until it is back."""
+        """The directory cannot be used, until `back` is called."""
         self._until_written()
         if not self._aside.exists():
             self.path.rename(self._aside)
             self.path.write_text("no directory")
 
     def bring_back(self) -> None:
-        """With all that was in it."""
+        """It has all its files again."""
         self._until_written()
         if self._aside.exists():
             assert self.path.read_text() == "no directory"
@@ -45,7 +45,7 @@ class SharedDirectory:
             self._aside.rename(self.path)
 
     def occupy(self, name: str, text: str | None) -> None:
-        """Somebody else's file has a name of ours; without a text, a directory has it."""
+        """A foreign file has a name of ours. Without a text, a directory has it."""
         self._until_written()
         place = (self._aside if self._aside.exists() else self.path) / name
         if name in self._foreign:
@@ -58,7 +58,7 @@ class SharedDirectory:
         self._note(name)
 
     def vacate(self, names: Iterable[str]) -> None:
-        """The names are free again."""
+        """Remove these foreign files."""
         self._until_written()
         for name in names:
             place = (self._aside if self._aside.exists() else self.path) / name
@@ -74,7 +74,7 @@ class SharedDirectory:
 
     @staticmethod
     def _until_written() -> None:
-        """Until no thread of a daemon writes; the event loop, which stands still, starts none."""
+        """Wait until no thread of a daemon writes. The event loop is stopped, so it starts none."""
         for thread in threading.enumerate():
             if thread.name in _WRITERS:
                 thread.join(DEADLINE)

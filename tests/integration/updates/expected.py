@@ -1,6 +1,6 @@
-"""One resource at rest: what kubelet has to hold, containers to get and files to say.
+"""One resource at rest: the list of kubelet, the answers to containers, and the files.
 
-In the plainest words, from HCAs and the config alone.
+Calculated in the simplest possible way, from the HCAs and the config only.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,13 +10,13 @@ from typing import Any
 
 from rdma_dp.inventory.hardware import Hca
 
-RESOURCE, HCA = "resource", "hca"  # what rdmaHcaMax counts the slots of
+RESOURCE, HCA = "resource", "hca"  # what rdmaHcaMax counts
 OFF, CRI, ANNOTATIONS, BOTH = "off", "cri", "annotations", "both"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A resource as a person wants it."""
+    """A resource of the config."""
 
     slots: int
     selectors: Mapping[str, Any]
@@ -27,7 +27,7 @@ class Wanted:
     device_info: bool = False
 
     def entry(self, name: str) -> dict[str, Any]:
-        """Its place in the config file."""
+        """Its entry in the config file."""
         return {
             "resourceName": name,
             "rdmaHcaMax": self.slots,
@@ -51,7 +51,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a container gets: each in order, so that nothing can be there twice."""
+    """What a container gets: lists in order, so that a duplicate is seen."""
 
     hcas: list[str]
     nodes: list[str]
@@ -61,10 +61,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Expected:
-    """One resource. By what ids begin with, that is "" for "0", "1", ... and else an HCA's key.
+    """One resource. The prefix of its ids is "" for "0", "1", ..., and else the key of an HCA.
 
-    `hcas` are those that a slot hands out, `working` says whose slots are Healthy, and `listed` how
-    many ids there are at least and at most.
+    `hcas` are those that a slot gives. `working` has the prefixes whose slots are Healthy. `listed`
+    has the least and the greatest number of ids.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Expected:
     listed: Mapping[str, tuple[int, int]]
 
     def fits(self, devices: Mapping[str, str]) -> bool:
-        """Whether kubelet's devices are these: numbers from 0, with the lowest ones healthy."""
+        """Whether kubelet's devices are as expected: numbers from 0, the lowest ones healthy."""
         found: dict[str, dict[int, str]] = {begin: {} for begin in self.listed}
         for id_, health in devices.items():
             begin, number = parted(id_)
@@ -105,7 +105,7 @@ class Expected:
         )
 
     def prefers(self, ids: Iterable[str]) -> bool:
-        """Whether these slots, of those that are healthy, are what the config prefers."""
+        """Whether the config prefers these slots among the healthy ones."""
         begins = [parted(id_)[0] for id_ in ids]
         if self.wanted.preference == "pack":
             return len({*begins}) == ceil(len(begins) / self.wanted.slots)
@@ -118,12 +118,12 @@ class Expected:
 
     @property
     def all_ids(self) -> list[str]:
-        """Those that may be listed of the HCAs that are there."""
+        """The ids that may be listed for the HCAs that exist."""
         return [f"{begin}-{n}" for begin in self.hcas for n in range(self.listed[begin][1])]
 
     @property
     def spec(self) -> dict[str, Any] | None:
-        """What the runtime has to read; nothing where there is no HCA."""
+        """The spec file for the runtime. None without an HCA."""
         nodes = self._nodes(hca for hcas in self.hcas.values() for hca in hcas)
         devices = [
             {
@@ -140,7 +140,7 @@ class Expected:
         return document if devices else None
 
     def device_info(self, ids: Iterable[str]) -> dict[str, Any]:
-        """What Multus has to read of these slots, by file name."""
+        """The device-info files of these slots for Multus, by file name."""
         found = {}
         for id_ in ids if self.wanted.has_device_info else ():
             hcas = sorted(self.hcas.get(parted(id_)[0], []), key=lambda hca: hca.name)
@@ -153,7 +153,7 @@ class Expected:
         return f"rdma-dp/rdma_{self.name}"
 
     def _nodes(self, hcas: Iterable[Hca]) -> dict[str, set[str]]:
-        """The nodes by the names of CDI devices."""
+        """The device nodes by the names of CDI devices."""
         nodes: dict[str, set[str]] = {}
         for hca in hcas:
             nodes.setdefault(key_of(hca), set()).update(each.path for each in hca.char_devices)
@@ -163,13 +163,13 @@ class Expected:
 
 
 def parted(id_: str) -> tuple[str, int]:
-    """What an id begins with, and its number."""
+    """The prefix of an id, and its number."""
     begin, _, number = id_.rpartition("-")
     return begin, int(number)
 
 
 def key_of(hca: Hca) -> str:
-    """What names the hardware."""
+    """The hardware key."""
     if hca.function is None:
         return hca.name
     sf = hca.subfunction

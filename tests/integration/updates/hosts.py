@@ -1,10 +1,10 @@
-"""The two hosts that a node may be."""
+"""The two hosts that a node can be."""
 
 from simulator import host as simulated_host
 from simulator.host import Manifest
 
-# RoCE, InfiniBand, and one whose ports say nothing of use. The second host has other names and
-# numbers, an SF, a VF, two HCAs on one function, one with two ports and one without any function.
+# RoCE, InfiniBand, and one without useful ports. The second host has other names and numbers, an
+# SF, a VF, two HCAs on one function, one HCA with two ports and one without a function.
 FIRST_HOST = simulated_host.parse(
     """
 title: a RoCE and an InfiniBand HCA, and EFA

@@ -1,7 +1,7 @@
-"""What has to be when all is at rest, of a node as a whole.
+"""The expected state of a whole node at rest.
 
-Nothing here and in expected.py is shared with the daemon but the scan and the selectors: no pool,
-no share, no health, no CDI, no history beyond which ids somebody may have been told of.
+This module and expected.py share only the scan and the selectors with the daemon: no pool, no slot
+group, no health, no CDI. The only history is which ids a process may have listed.
 """
 
 import json
@@ -25,15 +25,15 @@ from tests.integration.updates.expected import (
     parted,
 )
 
-# What is in the way of the files: of all specs, of all device-info files, or of a resource's spec.
+# What blocks files: all specs, all device-info files, or the spec of a resource.
 NO_CDI, NO_DEVICE_INFO = "CDI directory", "device-info directory"
 
 
 @dataclass
 class Told:
-    """How many ids of a resource a running daemon has listed at least, and at most.
+    """The least and the greatest number of ids of a resource that a running daemon has listed.
 
-    At least by what they begin with; at most whatever that is: some HCA may have been there.
+    The least is by prefix. The greatest holds for every prefix, because any HCA may have existed.
     """
 
     fewest: dict[str, int] = field(default_factory=dict)
@@ -50,11 +50,11 @@ class Told:
 class Model:
     """`told` are the ids that a running daemon may have listed, by resource.
 
-    `cdi` is what the config says, if anything, `use_cdi` what the command line says. `keys` are
-    those of all HCAs that were ever there. `obstacles` are in the way of files: NO_CDI,
-    NO_DEVICE_INFO, or the name of a resource, for its spec. `tidied` are the resources that the
-    one daemon that runs has known, `keeps_spec` those of which it has seen or made the spec;
-    `may_have_spec` are those of which there can be one at all.
+    `cdi` is the value in the config, if there is one, and `use_cdi` that of the command line.
+    `keys` are those of all HCAs that ever existed. `obstacles` block files: NO_CDI, NO_DEVICE_INFO,
+    or the name of a resource, for its spec. `tidied` are the resources that the only running daemon
+    has known. `keeps_spec` are those of which it has seen or made the spec. `may_have_spec` are
+    those of which a spec can exist.
     """
 
     wishes: dict[str, Wanted] = field(default_factory=dict)
@@ -85,12 +85,12 @@ class Model:
         return self.keeps_spec if self.cdi_mode == OFF else {*self.wishes}
 
     def published(self) -> None:
-        """Daemons may read all this from now on."""
+        """From now on, daemons may read this state."""
         if self.cdi_mode != OFF:
             self.may_have_spec |= {*self.wishes}
 
     def wish(self, name: str, wanted: Wanted | None) -> None:
-        """A new config: this resource is so from now on, or not there."""
+        """A new config: the resource has this entry from now on, or is not in it."""
         if wanted is None:
             self.wishes.pop(name, None)
             return
@@ -98,13 +98,13 @@ class Model:
         self.told.setdefault(name, Told()).wish(wanted)
 
     def process_began(self) -> None:
-        """It may be the one whose list kubelet holds, and it has not listed anything yet."""
+        """kubelet may have its list, and it has not listed anything yet."""
         self.told = {name: Told(most=told.most) for name, told in self.told.items()}
         self.tidied.clear()
         self.keeps_spec.clear()
 
     def process_ended(self, *, last: bool) -> None:
-        """The one that is left, or the next one, knows only of ids that it lists itself."""
+        """The remaining process, or the next one, knows only ids that it lists itself."""
         if last:
             self.told = {name: Told() for name in self.wishes}
             for name, wanted in self.wishes.items():
@@ -112,14 +112,14 @@ class Model:
         self.process_began()
 
     def host_is_new(self, root: Path) -> None:
-        """Other HCAs. Of an SF that is just being made, a look may not find the number."""
+        """Other HCAs. A scan may miss the number of an SF that is being made."""
         for hca in scan(Host(root)).hcas:
             self.keys.add(key_of(hca))
             if hca.function and hca.subfunction:
                 self.keys.add(f"{hca.function.address}-{hca.subfunction.name}")
 
     def expected(self, root: Path) -> dict[str, Expected]:
-        """Every resource, from a look at the host and the config alone."""
+        """Every resource, from the host and the config only."""
         inventory = scan(Host(root))
         resources = config.parse(self.text).config.config_list
         return {
@@ -132,7 +132,7 @@ class Model:
         }
 
     def seen(self, name: str, ids: Iterable[str]) -> None:
-        """kubelet was told of these ids by the only daemon: from now on there are never fewer."""
+        """The only daemon has listed these ids. From now on there are never fewer."""
         begins = [parted(id_)[0] for id_ in ids]
         fewest = self.told[name].fewest
         fewest |= {begin: max(fewest.get(begin, 0), begins.count(begin)) for begin in begins}
@@ -155,7 +155,7 @@ class Model:
         return replace(found, working=frozenset()) if self._is_hindered(found) else found
 
     def _is_hindered(self, one: Expected) -> bool:
-        """Whether a file of the resource cannot be what it should be."""
+        """Whether a file of the resource cannot be as it should."""
         no_spec = self.cdi_mode != OFF and self.obstacles & {NO_CDI, one.name}
         return bool(no_spec) or (
             NO_DEVICE_INFO in self.obstacles and one.device_info(one.all_ids) != {}

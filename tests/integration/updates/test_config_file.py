@@ -1,5 +1,7 @@
 import asyncio
 import json
+import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ from rdma_dp.daemon.config_file import ConfigFile
 from tests.integration.updates.config_maps import ConfigMap
 from tests.logs import Log
 
-DEADLINE = 60.0  # seconds; only a failure waits that long
+DEADLINE = 60.0  # seconds; only a failing test waits that long
 
 
 def text(*sizes: int) -> str:
@@ -31,7 +33,7 @@ def sizes(config: Config) -> list[int]:
 
 
 class Reader:
-    """A config file that is watched, and what came of it."""
+    """A config file that is watched, and the configs that were read."""
 
     def __init__(self, file: ConfigFile) -> None:
         self.file = file
@@ -108,7 +110,7 @@ async def test_a_first_config_that_is_still_being_written_is_waited_for(path: Pa
 
     async with reading(path) as reader:
         waiting = asyncio.create_task(reader.first())
-        writing = asyncio.create_task(finish())  # while `first` makes sure of what it has read
+        writing = asyncio.create_task(finish())  # while `first` verifies what it has read
         assert await waiting == [3]
         await writing
 
@@ -198,7 +200,7 @@ async def test_a_file_that_cannot_be_read_changes_nothing_but_the_log(
         await reader.first()
         waiting = asyncio.create_task(reader.next())
         path.unlink()
-        path.symlink_to(path.name)  # leads to itself
+        path.symlink_to(path.name)  # a link to itself
         await lines.until("the last good config stays in force")
         assert any("cannot be read" in line for line in lines.errors)
         path.unlink()
@@ -246,14 +248,14 @@ async def test_a_file_written_in_pieces_is_believed_when_it_is_whole(
             for start in range(0, len(whole), 100):
                 file.write(whole[start : start + 100])
                 file.flush()
-                (path.parent / "noise").write_text("")  # makes somebody look at it
+                (path.parent / "noise").write_text("")  # makes the watcher read it
                 await asyncio.sleep(0)
         assert await waiting == list(range(1, 30))
     assert lines.errors == []
 
 
 async def test_what_is_parsed_is_what_was_compared(path: Path) -> None:
-    """A writer begins anew right after the file was read. What was read is good all the same."""
+    """A writer starts again right after the file was read. What was read is still good."""
     path.write_text(text(1))
     seen = 0
 
@@ -302,3 +304,63 @@ async def test_a_config_map_that_swaps_its_link_all_the_time_gives_whole_configs
         await swapping
     assert all(len(set(config)) == 1 for config in seen)
     assert lines.errors == []
+
+
+# --- A2: files that cannot be read at once --------------------------------------------------------
+
+
+async def test_a_fifo_in_place_of_the_file_holds_nothing_up(path: Path, lines: Log) -> None:
+    """A2: opening a FIFO waits for a writer. The loop hung, and so did check-config."""
+    path.write_text(text(1))
+    async with reading(path) as reader:
+        await reader.first()
+        waiting = asyncio.create_task(reader.next())
+        path.unlink()
+        os.mkfifo(path)
+        await lines.until("the last good config stays in force")
+        assert lines.count("is not a regular file") == 1
+        assert cli.main(["check-config", str(path)]) == 1
+        path.unlink()
+        path.write_text(text(2))
+        assert await waiting == [2]
+
+
+async def test_a_read_that_hangs_does_not_hold_the_loop(path: Path) -> None:
+    """A2: as on a network file system whose server is gone."""
+    path.write_text(text(1))
+    hangs, go_on = threading.Event(), threading.Event()
+
+    def read(file: Path) -> bytes:
+        content = config.read(file)
+        if content == text(2).encode():
+            hangs.set()
+            go_on.wait(DEADLINE)
+        return content
+
+    async with reading(path, read) as reader:
+        await reader.first()
+        waiting = asyncio.create_task(reader.next())
+        path.write_text(text(2))
+        assert await asyncio.to_thread(hangs.wait, DEADLINE)  # the loop runs meanwhile
+        assert not waiting.done()
+        go_on.set()
+        assert await waiting == [2]
+
+
+async def test_a_first_file_that_cannot_be_read_is_waited_for(path: Path, lines: Log) -> None:
+    """A1: a failed read at the start ended the daemon."""
+    path.write_text(text(7))
+    fails = True
+
+    def read(file: Path) -> bytes:
+        if fails:
+            raise config.ConfigUnreadable("Input/output error")
+        return config.read(file)
+
+    async with reading(path, read) as reader:
+        waiting = asyncio.create_task(reader.first())
+        await lines.until("waiting for a config")
+        fails = False
+        path.touch()
+        assert await waiting == [7]
+    assert lines.count("cannot be read: Input/output error") == 1

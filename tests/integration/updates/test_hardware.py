@@ -161,7 +161,7 @@ async def test_the_first_hca_comes_into_an_empty_pool(
         await kubelet.wait_for(NAME, healthy(4))
 
 
-async def test_many_changes_while_nobody_reads_the_list(
+async def test_many_changes_without_a_reader_of_the_list(
     node: Node, no_kubelet: SimulatedKubelet
 ) -> None:
     """Defect 3 of the Go plugin: the second change without a reader is a deadlock."""
@@ -207,7 +207,7 @@ async def test_a_quiet_log_tells_what_is_wrong_only(node: Node, kubelet: Simulat
 
 
 class Broken:
-    """A class directory that cannot be listed: a link that leads to itself."""
+    """A class directory that cannot be listed: a link to itself."""
 
     def __init__(self, node: Node) -> None:
         self._there = node.host.root / "sys/class/infiniband"
@@ -286,7 +286,7 @@ async def test_one_hca_that_cannot_be_read_does_not_hide_the_other(
 async def test_a_read_that_hangs_keeps_neither_the_list_nor_sigterm(
     node: Node, kubelet: SimulatedKubelet
 ) -> None:
-    """As one does that waits for a sick card's firmware: a thread that never comes back."""
+    """As when a scan waits for the firmware of a faulty card: its thread never ends."""
     node.configure()
     code = """
 import sys, threading

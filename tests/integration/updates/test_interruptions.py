@@ -1,4 +1,4 @@
-"""Whoever is cancelled while a server starts or stops leaves nothing behind, and is cancelled."""
+"""A cancellation while a server starts or stops removes everything, and still cancels."""
 
 import asyncio
 import contextlib
@@ -35,10 +35,12 @@ async def test_a_server_may_be_ended_at_any_moment_of_its_start(node: Node, step
 
 
 @pytest.mark.parametrize("steps", range(20))
-async def test_whoever_is_cancelled_while_a_server_stops_is_cancelled(
+async def test_a_task_is_cancelled_that_stops_a_server(
     node: Node, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a resource that left the config would go on, and the daemon would wait for its end."""
+    """Otherwise a resource that was removed from the config would stay, and the daemon would wait
+    for it.
+    """
     monkeypatch.setattr(asyncio, "wait_for", _wait_for_of_python_3_11)
     server = SocketServer(node.directory / "a.sock", [])
 
@@ -58,9 +60,9 @@ async def test_whoever_is_cancelled_while_a_server_stops_is_cancelled(
 
 
 async def _wait_for_of_python_3_11(work: Awaitable[None], _: float) -> None:
-    """gRPC's stop() waits with it; it swallows a cancellation that meets the end of `work`.
+    """gRPC's stop() waits with it, and loses a cancellation that comes at the end of `work`.
 
-    Here it always does: real ones meet once in ten thousand times.
+    Here this always happens. In real runs it happens once in ten thousand times.
     """
     with contextlib.suppress(asyncio.CancelledError):
         await work

@@ -28,14 +28,14 @@ from tests.makers import SYSTEM, hca, resource, selection
 
 
 def with_links(number: int = 0, **links: bool | None) -> Hca:
-    """An HCA with these netdevs, and whether somebody has set each up."""
+    """An HCA with these netdevs, and whether each is administratively up."""
     return hca(
         number, netdevs=tuple(NetDevice(name, "ether", None, up) for name, up in links.items())
     )
 
 
 class Links:
-    """A LinkKeeper whose netdevs are names only, and what it did to them."""
+    """A LinkKeeper with simulated netdevs, and what it did to them."""
 
     def __init__(self, refusal: RdmaDpError | None = None) -> None:
         self.set_up: list[str] = []
@@ -68,7 +68,7 @@ def test_what_is_up_or_says_nothing_is_left_alone() -> None:
     assert links.set_up == []
 
 
-def test_a_link_that_somebody_takes_down_later_stays_down() -> None:
+def test_a_link_that_is_taken_down_later_stays_down() -> None:
     links = Links()
     links.look(with_links(eth0=True))
     links.look(with_links(eth0=False))
@@ -112,7 +112,7 @@ def test_a_link_of_two_hcas_is_set_up_once() -> None:
 
 
 def test_a_new_name_is_no_new_link() -> None:
-    """udev renames links while they are down; whoever took it down meant it."""
+    """udev renames links while they are down. Then one that is down was taken down on purpose."""
     links = Links()
     links.indexes = {"eth0": 7, "ens1": 7}
     links.look(with_links(eth0=True))
@@ -166,7 +166,7 @@ class _Refusing:
 
 @pytest.mark.parametrize("name", ["switchdev", "bluefield-arm"])
 def test_no_hca_has_a_representor_for_a_netdev(name: str, sample: Sample) -> None:
-    """Setting one up would open a port of the embedded switch."""
+    """Setting it up would open a port of the embedded switch."""
     host = Host(sample(name))
     ports = {
         net: host.read(f"sys/class/net/{net}/phys_port_name") or ""

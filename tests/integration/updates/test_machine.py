@@ -1,6 +1,6 @@
-"""Random sequences of everything that can happen to a node, against a model.
+"""Random sequences of everything that can happen to a node, compared with a model.
 
-Real sockets, real files, and a clock that runs SPEED times as fast as the wall's.
+The sockets and files are real. The clock runs SPEED times as fast as real time.
 """
 
 import asyncio
@@ -66,22 +66,23 @@ PORT_STATES = st.sampled_from(
 )
 LEAST_OF_ALL = Wanted(3, {"vendors": ["15b3"]})
 
-# What kubelet sees when somebody ends just as the other one calls; a breach at any other time.
+# The violation that kubelet sees if a process exits while another one calls. At any other time it
+# is an error.
 OF_AN_END = "it registered before it served"
-# What it sees when a new process does not list the ids that the one before it listed.
+# The violation that it sees if a new process does not list the ids of the process before it.
 OF_A_NEW_PROCESS = "once listed, not any more"
-# What it sees when the one that stays cannot know whether the one that went was of any matter.
+# The violation that it sees if the remaining process cannot know whether the other one mattered.
 OF_A_PEER = "it registered again while its stream was open"
 
 
 class Node(RuleBasedStateMachine):
-    """The rules are what may happen; whatever happened, the model and kubelet agree at rest."""
+    """The rules are events. After any sequence of them, kubelet agrees with the model at rest."""
 
     def __init__(self, runner: asyncio.Runner) -> None:
         super().__init__()
         self._runner = runner
         self._tolerated: set[str] = set()
-        self._foreign: set[str] = set()  # the resources that a plugin of others has served
+        self._foreign: set[str] = set()  # the resources that a foreign plugin has served
         self._checked = 0
         self._plugged = dict.fromkeys(hcas_of(FIRST_HOST), True)
 
@@ -162,7 +163,7 @@ class Node(RuleBasedStateMachine):
         model = self.world.model
         before = model.wishes.get(name)
         if before and (wanted is None or wanted.slots_per != before.slots_per):
-            self._tolerated.add(OF_AN_END)  # it leaves, if only to come with other options
+            self._tolerated.add(OF_AN_END)  # it is removed, perhaps to be added with other options
         model.wish(name, wanted)
         if not model.wishes:
             model.wish("b", LEAST_OF_ALL)
@@ -193,7 +194,7 @@ class Node(RuleBasedStateMachine):
 
     @rule(content=BAD_CONFIGS)
     def bad_config(self, content: str) -> None:
-        self.run(self.world.all_have_begun())  # with such a first config, a daemon rightly ends
+        self.run(self.world.all_have_begun())  # a daemon exits if its first config is bad
         self.world.publish(content)
 
     @rule()
@@ -243,7 +244,7 @@ class Node(RuleBasedStateMachine):
     @precondition(lambda self: len(self.world.daemons) < 2)
     @rule()
     def plugin_starts(self) -> None:
-        """Also beside another one, as in a rolling update."""
+        """Also beside another process, as in a rolling update."""
         self._tolerated |= {OF_A_NEW_PROCESS, OF_A_PEER}
         self.world.publish()
 
@@ -301,7 +302,7 @@ class Node(RuleBasedStateMachine):
         self.run(rest())
         self.no_harm_was_done()
         if len(self.world.daemons) == 1:
-            self._tolerated &= {OF_A_PEER}  # it may take its time
+            self._tolerated &= {OF_A_PEER}  # this may take a while
 
     @invariant()
     def no_harm_was_done(self) -> None:
@@ -312,7 +313,7 @@ class Node(RuleBasedStateMachine):
         assert [violation for violation in new if not self._is_tolerated(violation)] == []
 
     def _is_tolerated(self, violation: str) -> bool:
-        # A plugin of others has ids of its own, which kubelet keeps for a while.
+        # A foreign plugin has its own ids, which kubelet keeps for a while.
         foreign = any(violation.startswith(f"rdma/{name}:") for name in self._foreign)
         if foreign and OF_A_NEW_PROCESS in violation:
             return True
@@ -330,12 +331,12 @@ class Node(RuleBasedStateMachine):
 
     async def end(self) -> None:
         await self.world.close()
-        if others := _others():  # gRPC's own end a step after those that they served
+        if others := _others():  # gRPC's server ends one step after its calls
             _, left = await asyncio.wait(others, timeout=DEADLINE)
             assert not left, f"left behind: {left}"
 
     async def clear(self) -> None:
-        """After a failure, nothing may disturb the next example."""
+        """After a failure, nothing may affect the next example."""
         for task in _others():
             task.cancel()
         await asyncio.gather(*_others(), return_exceptions=True)
@@ -349,7 +350,7 @@ def _others() -> set[asyncio.Task[Any]]:
 def test_at_rest_kubelet_holds_what_the_node_and_the_config_say(
     lines: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # By a hurried clock it is no time at all for calls from socket to socket.
+    # On a fast clock, calls from socket to socket take no time.
     monkeypatch.setattr(handover, "HANDOVER_TIMEOUT", handover.HANDOVER_TIMEOUT * SPEED)
     with asyncio.Runner(loop_factory=lambda: HurriedLoop(SPEED)) as runner:
         run_state_machine_as_test(
@@ -359,7 +360,8 @@ def test_at_rest_kubelet_holds_what_the_node_and_the_config_say(
                 stateful_step_count=50,
                 deadline=None,
                 derandomize=True,
-                phases=(Phase.generate,),  # real sockets race: no step can be left out and tried
+                # real sockets race, so a failing sequence cannot be shortened
+                phases=(Phase.generate,),
                 suppress_health_check=list(HealthCheck),
             ),
         )

@@ -1,4 +1,4 @@
-"""The cheap look that finds what makes no event."""
+"""The fingerprint finds changes that send no event."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ Change = Callable[[SimulatedHost], None]
 
 
 def differs(simulated: SimulatedHost, change: Change) -> bool:
-    """Whether the quiet look sees a change that comes after a scan."""
+    """Whether the fingerprint shows a change after a scan."""
     host = Host(simulated.root)
     found = polling.scan_with_fingerprint(host)
     change(simulated)
@@ -43,7 +43,7 @@ def test_what_makes_no_event_is_seen(fresh: Fresh, change: Change) -> None:
 def test_an_hca_that_vanished_during_the_scan_only_is_seen_again(
     fresh: Fresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reset: it was there before the scan and is there afterwards, but the scan missed it."""
+    """A reset: the HCA was there before and after the scan, but the scan missed it."""
     simulated = fresh("ipoib")
     host = Host(simulated.root)
 

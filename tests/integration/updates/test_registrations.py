@@ -1,4 +1,4 @@
-"""Registrations follow the offered state, each beside the others."""
+"""Registrations follow the offered state, independently of each other."""
 
 import asyncio
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def of(*names: str, before: NodeState | None = None) -> NodeState:
 
 
 class Kubelet:
-    """Stands for keep_registered: what is registered, and what may end."""
+    """Takes the place of keep_registered: what is registered, and what may end."""
 
     def __init__(self) -> None:
         self.registered: list[str] = []
@@ -39,7 +39,7 @@ class Kubelet:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            if name in self.may_end:  # as a hand-over that takes its time
+            if name in self.may_end:  # like a hand-over that takes time
                 await self.may_end[name].wait()
             raise
         finally:
@@ -77,7 +77,8 @@ async def test_a_resource_that_leaves_slowly_does_not_hold_up_the_others(kubelet
         offered.set(of("b", before=offered.value))
         await settled()
         assert kubelet.log == [f"{A} begins", f"{B} begins"]
-        assert made.served.value == {A, B}  # kubelet may still ask for what is leaving
+        # kubelet may still call the resource that is being removed
+        assert made.served.value == {A, B}
         kubelet.may_end["rdma/a"].set()
         await settled()
         assert made.served.value == {B}

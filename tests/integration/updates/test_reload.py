@@ -1,4 +1,4 @@
-"""The config changes under a running daemon, and kubelet sees the difference only."""
+"""The config changes under a running daemon, and kubelet sees only the difference."""
 
 import json
 import signal
@@ -14,7 +14,7 @@ STAYS = "rdma/stays"  # the resource that no test changes
 
 
 class Life:
-    """What a kubelet saw of one resource since some moment."""
+    """What kubelet saw of one resource since a moment."""
 
     def __init__(self, kubelet: SimulatedKubelet, resource: str) -> None:
         self._kubelet = kubelet

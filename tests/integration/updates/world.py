@@ -1,4 +1,4 @@
-"""A node in one event loop: a host, a kubelet, one or two daemons, and what is none of theirs."""
+"""A node in one event loop: a host, a kubelet, one or two daemons, and foreign files."""
 
 import asyncio
 import contextlib
@@ -35,15 +35,15 @@ from tests.integration.updates.expected import HCA, Answer, Expected, parted
 from tests.integration.updates.hosts import FIRST_HOST, SECOND_HOST
 from tests.integration.updates.model import NO_CDI, NO_DEVICE_INFO, Model
 
-DEADLINE = 60.0 * 20  # seconds of a hurried loop; only a failure waits that long
-ATTEMPTS = 50  # to find all at rest, two looks each
+DEADLINE = 60.0 * 20  # seconds of a fast loop; only a failing test waits that long
+ATTEMPTS = 50  # to find everything at rest, twice
 
-# With which kubelet itself fails an admission; any other code is the plugin's own.
+# The codes with which kubelet itself fails an admission. Other codes are the plugin's.
 _OF_A_LOST_PLUGIN = (None, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
 
 
 class World:
-    """All of it. Every method may be called at any time and in any order."""
+    """The whole node. Every method may be called at any time and in any order."""
 
     def __init__(self, way: RegistrationMode, model: Model, *, config_map: bool) -> None:
         self._directory = scratch("w-")
@@ -66,7 +66,7 @@ class World:
     # --- config ---------------------------------------------------------------------------------
 
     def publish(self, content: str | None = None, *, in_place: bool = False) -> None:
-        """A new content of the config file: what is wished for, or another."""
+        """A new content of the config file: the wanted config, or another text."""
         self.model.published()
         content = self.model.text if content is None else content
         if self._map:
@@ -94,7 +94,7 @@ class World:
     # --- hardware -------------------------------------------------------------------------------
 
     def replace_host(self) -> None:
-        """The other one."""
+        """The other host."""
         now = self.host.manifest
         self.host.replace(SECOND_HOST if now is FIRST_HOST else FIRST_HOST)
         self.model.host_is_new(self.host.root)
@@ -102,7 +102,7 @@ class World:
     # --- files ----------------------------------------------------------------------------------
 
     def hinder(self, obstacle: str) -> None:
-        """Something is in the way of files: NO_CDI, NO_DEVICE_INFO, or in place of a spec."""
+        """Block files: NO_CDI, NO_DEVICE_INFO, or the spec of a resource."""
         self.model.obstacles.add(obstacle)
         if obstacle == NO_CDI:
             self.specs.replace_by_file()
@@ -112,7 +112,7 @@ class World:
             self.specs.occupy(_spec(obstacle), _INSTEAD_OF_SPECS[obstacle])
 
     def clear_the_way(self) -> None:
-        """Nothing is in the way any more."""
+        """Block no files any more."""
         self.specs.vacate(map(_spec, self.model.obstacles - {NO_CDI, NO_DEVICE_INFO}))
         self.specs.bring_back()
         self.device_info.bring_back()
@@ -121,7 +121,7 @@ class World:
     # --- the plugin -----------------------------------------------------------------------------
 
     def start_daemon(self) -> Daemon:
-        """One more process, as far as one event loop has such."""
+        """One more process, as far as one event loop can have one."""
         directories = KubeletDirectories.below(self.kubelet.root)
         settings = Settings(
             self.config,
@@ -138,7 +138,7 @@ class World:
         return daemon
 
     async def start_foreign(self, name: str, mode: RegistrationMode) -> None:
-        """A plugin of others serves one of our resources, with the ids that kubelet has of it."""
+        """A foreign plugin serves one of our resources, with the ids that kubelet has of it."""
         resource = f"rdma/{name}"
         ids = [*self.kubelet.devices(resource)] or ["0"]
         calls = mode is RegistrationMode.DEVICE_PLUGINS
@@ -147,7 +147,7 @@ class World:
         self.foreign = ForeignPlugin(
             resource, dict.fromkeys(ids, "Healthy"), directory / "x.sock", answers_info=not calls
         )
-        self.foreign.socket.unlink(missing_ok=True)  # of one that was killed
+        self.foreign.socket.unlink(missing_ok=True)  # the socket of a process that was killed
         await self.foreign.start()
         if calls and self.kubelet_runs:
             with contextlib.suppress(grpc.aio.AioRpcError):
@@ -159,14 +159,14 @@ class World:
             await foreign.end(kill=kill)
 
     async def all_have_begun(self) -> None:
-        """Waits until every process has taken a first config."""
+        """Wait until every process has read its first config."""
         if self.daemons and not self.config.exists():
             self.publish()
         for daemon, _ in self.daemons:
             await self._alive(daemon.applied.until(bool))
 
     async def end_daemon(self) -> None:
-        """The oldest one ends, as at SIGTERM."""
+        """The oldest process exits, as after SIGTERM."""
         _, task = self.daemons.pop(0)
         task.cancel()
         await asyncio.wait([task])
@@ -179,7 +179,7 @@ class World:
     # --- at rest --------------------------------------------------------------------------------
 
     async def settle(self) -> None:
-        """Waits until kubelet and the files are what the model expects, and go on being so."""
+        """Wait until kubelet and the files are as the model expects, and stay so."""
         expected = self.model.expected(self.host.root)
         for _ in range(ATTEMPTS):
             unrest = await self._unrest(expected)
@@ -196,7 +196,7 @@ class World:
         self.bystanders.check()
 
     async def _unrest(self, expected: Mapping[str, Expected]) -> str | None:
-        """What still is otherwise although kubelet came to hold this after two more looks."""
+        """The differences that remain after kubelet's state was right twice."""
 
         def agrees(kubelet: SimulatedKubelet) -> bool:
             known = {f"rdma/{name}" for name in expected}
@@ -209,18 +209,18 @@ class World:
             for daemon, _ in self.daemons:
                 await self._alive(
                     _scanned_again(daemon)
-                )  # the kernel spoke of the last change, too
+                )  # the kernel has sent the event of the last change
             await self._alive(self.kubelet.wait_until(agrees, DEADLINE))
         except TimeoutError as error:
             raise AssertionError(f"expected {expected}; {error}") from None
         for one in expected.values():
             unrest = await self._odd_container(one) if one.working else None
             if unrest is not None:
-                return unrest  # the lists are equal, and the change is still on its way
+                return unrest  # the lists are equal, and the change is not processed yet
         return self._odd_specs(expected) or self._odd_device_info(expected)
 
     async def _odd_container(self, expected: Expected) -> str | None:
-        """What a container with two slots gets that it should not get."""
+        """What a container with two slots gets and should not get."""
         resource = f"rdma/{expected.name}"
         if self.kubelet.prefers(resource) != (expected.wanted.slots_per == HCA):
             return f"{resource} has the options that it had before"
@@ -230,7 +230,7 @@ class World:
         except UnexpectedAdmissionError as error:
             if error.code not in _OF_A_LOST_PLUGIN:
                 raise
-            return str(error)  # the end of another process reaches kubelet just now
+            return str(error)  # kubelet notices the exit of another process just now
         self.kubelet.release(allocation)
         wanted, got = expected.answer(allocation.ids), _answer(allocation)
         if got != wanted:
@@ -240,7 +240,7 @@ class World:
         return None
 
     def _odd_specs(self, expected: Mapping[str, Expected]) -> str | None:
-        """What is wrong with the specs. With CDI off none is made, but what was made is right."""
+        """The errors in the specs. With CDI off no spec is made, but existing ones are right."""
         if NO_CDI in self.model.obstacles:
             return None
         found = {name: json.loads(text) for name, text in self.specs.ours().items()}
@@ -257,7 +257,7 @@ class World:
         return f"specs are {found}, with {at_least} to {at_most} of {possible}"
 
     def _odd_device_info(self, expected: Mapping[str, Expected]) -> str | None:
-        """What is wrong with the device-info files. Those of forgotten resources stay."""
+        """The errors in the device-info files. Those of forgotten resources stay."""
         if NO_DEVICE_INFO in self.model.obstacles:
             return None
         found = {
@@ -268,7 +268,8 @@ class World:
         at_least, at_most = dict[str, object](), dict[str, object]()
         for name, ids in self._listed(expected).items():
             one = expected[name]
-            alone = len(self.daemons) == 1  # else another one may have listed more ids, or fewer
+            # otherwise another process may have listed more or fewer ids
+            alone = len(self.daemons) == 1
             in_use = [id_ for id_ in ids if parted(id_)[1] < one.wanted.slots]
             at_least |= one.device_info(ids if alone else in_use)
             at_most |= one.device_info(ids if alone else one.all_ids)
@@ -280,7 +281,7 @@ class World:
         return {name: list(self.kubelet.devices(f"rdma/{name}")) for name in expected}
 
     async def _alive(self, waiting: Coroutine[Any, Any, Any]) -> None:
-        """Waits for something that only living daemons can bring about."""
+        """Wait for something that only running daemons can do."""
         task = asyncio.create_task(waiting)
         ends = [daemon for _, daemon in self.daemons]
         await asyncio.wait([task, *ends], return_when=asyncio.FIRST_COMPLETED)
@@ -307,7 +308,7 @@ class World:
         self._directory.cleanup()
 
 
-# Of others, with the name of a spec; no text means a directory.
+# Foreign files with the name of a spec. None is a directory.
 _INSTEAD_OF_SPECS = {"a": '{"kind": "example.com/a"}', "b": None, "c": "text"}
 
 
@@ -328,11 +329,11 @@ def _answer(allocation: Allocation) -> Answer:
 
 
 def _is_connected(kubelet: SimulatedKubelet, resource: str) -> bool:
-    """Whether a plugin is the current one and has told what it has, which may be nothing.
+    """Whether a plugin is the current one and has sent its list, which may be empty.
 
-    A list alone says little: the older of two streams may bring one after the plugin was dropped.
-    Nor a registration, when a stream has ended since: after a hand-over kubelet still has the list
-    of the process that ended, until the other one registers again.
+    A list is not enough: the older of two streams may send one after the plugin was dropped. A
+    registration is not enough either, if a stream has ended since. After a hand-over, kubelet still
+    has the list of the process that exited, until the other one registers again.
     """
     listed = False
     for event in reversed(kubelet.events):
@@ -346,7 +347,7 @@ def _is_connected(kubelet: SimulatedKubelet, resource: str) -> bool:
 
 
 async def _scanned_again(daemon: Daemon) -> None:
-    """Until a scan is applied that began after all that happened before."""
+    """Wait until a scan is applied that began after everything before."""
     begun = daemon.begun
     daemon.scan_again.wake_at_once()
     async with asyncio.timeout(DEADLINE):

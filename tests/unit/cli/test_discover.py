@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Sample
+from tests.conftest import Fresh, Sample
 from tests.paths import CONFIGS, REPO
 from tests.unit.cli.process import DEADLINE, MODULE, environment, rdma_dp
 
@@ -211,3 +211,18 @@ def test_help_names_every_verb() -> None:
     assert ended.code == 0
     for verb in ("run", "discover", "dry-run", "check-config", "schema"):
         assert f"\n    {verb} " in ended.out
+
+
+def test_json_and_tables_of_odd_names_are_printable(fresh: Fresh) -> None:
+    """A4, A10: the kernel allows such names for HCAs."""
+    root = fresh("seed").root
+    name = "a\nb\x1b\x9b\u202e\udcff"
+    directory = root / "sys/class/infiniband"
+    (directory / "mlx5_0").rename(directory / name)
+    for verb in ("discover", "topo"):
+        ended = rdma_dp(verb, "--root", root, "-o", "json")
+        assert all(line.isprintable() for line in ended.out.splitlines())
+        assert name in [hca["name"] for hca in ended.document["hcas"]]
+        ended = rdma_dp(verb, "--root", root)
+        assert all(line.isprintable() for line in ended.out.splitlines())
+        assert r"a\nb\x1b\x9b\u202e\udcff" in ended.out.replace("\n", "")

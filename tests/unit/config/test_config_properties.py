@@ -17,7 +17,8 @@ KEYS = [
     "periodicUpdateInterval", "configList", "resourceName", "resourcePrefix", "rdmaHcaMax",
     "selectors", "devices", "vendors", "deviceIDs", "drivers", "ifNames", "linkTypes",
     "rdmaDevices", "pciAddresses", "pfNames", "functionTypes", "numaNodes", "exclude",
-    "extraSelectors", "slotsPer", "preference", "topology", "deviceInfo", "env", "cdi",
+    "extraSelectors", "slotsPer", "preference", "topology", "deviceInfo", "management",
+    "env", "cdi",
     "metrics", "counters", "minInterval", "pods", "pauses",
 ]  # fmt: skip
 
@@ -144,6 +145,7 @@ entries = st.fixed_dictionaries(
         "preference": st.sampled_from(["spread", "pack"]),
         "topology": st.booleans(),
         "deviceInfo": st.booleans(),
+        "management": st.booleans(),
     },
 )
 # Names that differ in letters and digits share no environment variable, so there is no warning.

@@ -88,6 +88,7 @@ def test_a_truth_value_is_no_cdi_mode(word: str) -> None:
         ("slotsPer", 1, 'must be one of "resource", "hca", not the number 1'),
         ("preference", ["pack"], 'must be one of "spread", "pack", not a list'),
         ("deviceInfo", "yes", 'must be true or false, not the string "yes"'),
+        ("management", "off", 'must be true or false, not the string "off"'),
         ("topology", 1, "must be true or false, not the number 1"),
     ],
 )

@@ -120,7 +120,7 @@ def test_a_dgx_a100_with_and_without_netdevs(capture: Capture) -> None:
         "mlx5_3": ("0000:54:00.0", ["enp84s0np0"]),
         "mlx5_4": ("0000:8d:00.0", ["enp141s0np0"]),
         "mlx5_5": ("0000:94:00.0", ["enp148s0np0"]),
-        "mlx5_6": ("0000:ba:00.0", []),  # likewise
+        "mlx5_6": ("0000:ba:00.0", []),  # the same
         "mlx5_7": ("0000:cc:00.0", ["enp204s0np0"]),
         "mlx5_8": ("0000:e1:00.0", ["enp225s0f0np0"]),
         "mlx5_9": ("0000:e1:00.1", ["enp225s0f1np1"]),

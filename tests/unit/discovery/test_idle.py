@@ -6,6 +6,7 @@ from rdma_dp.inventory.hardware import UnusedFunction
 from rdma_dp.inventory.verdicts import UnusedCode
 from simulator.host import Manifest, parse
 from tests.conftest import Fresh, Look
+from tests.unit.doctor.ailing import ailing
 
 
 def idle(inventory_others: tuple[UnusedFunction, ...], address: str) -> UnusedFunction:
@@ -46,9 +47,20 @@ def test_a_driver_without_any_rdma_is_told_without_advice(look: Look) -> None:
     )
 
 
-def test_modules_that_are_loaded_without_effect_send_one_to_the_kernels_log(look: Look) -> None:
+def test_a_function_without_an_auxiliary_device_has_no_rdma(look: Look) -> None:
+    """H1: no module makes an HCA of it. Another function of the driver has such a device."""
     (other,) = look("bnxt").unused_functions
     assert other.function.address == "0000:18:00.0"
+    assert other.reason.code is UnusedCode.FUNCTION_WITHOUT_RDMA
+    assert other.reason.text == (
+        "driver bnxt_en offers no RDMA on it: there is no auxiliary device bnxt_en.rdma.N"
+    )
+    assert other.reason.remedy == "devlink dev param show pci/0000:18:00.0"
+
+
+def test_modules_that_are_loaded_without_effect_send_one_to_the_kernels_log(fresh: Fresh) -> None:
+    host = fresh(ailing("bnxt", "functions: {0000:18:00.0: {rdma: true}}"))
+    (other,) = scan(Host(host.root)).unused_functions
     assert other.reason.code is UnusedCode.MADE_NO_HCA
     assert other.reason.text == "bnxt_en and bnxt_re are loaded but made no HCA"
     assert (other.reason.remedy or "").startswith("dmesg")

@@ -144,14 +144,14 @@ def test_hcas_of_auxiliary_drivers_belong_to_the_pci_function(
 def test_a_class_of_serial_buses_hides_no_hca(look: Look) -> None:
     (qib,) = look("qib").hcas
     assert (qib.name, qib.numa_node, qib.link_types) == ("qib0", 2, ("infiniband",))
-    assert nodes(qib) == ["uverbs0", "umad0", "issm0"]
+    assert nodes(qib) == ["uverbs0", "umad0", "issm0", "ipath0"]
     assert netdevs(qib) == ["ib0"]
 
 
 def test_omni_path_counts_as_infiniband(look: Look) -> None:
     (hfi,) = look("hfi1-opa").hcas
     assert (hfi.link_types, netdevs(hfi)) == (("infiniband",), ["ib0"])
-    assert nodes(hfi) == ["uverbs0", "umad0", "issm0"]
+    assert nodes(hfi) == ["uverbs0", "umad0", "issm0", "hfi1_0"]
 
 
 def test_efa_has_neither_netdev_nor_link_type_nor_umad(look: Look) -> None:

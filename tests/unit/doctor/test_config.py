@@ -25,8 +25,32 @@ def test_a_config_that_is_not_there_is_unknown(sample: Sample, tmp_path: Path) -
     file = tmp_path / "none.json"
     result = seen("config-file", sample("seed"), file)
     assert told(result) == [f"unknown : there is no config {file}"]
-    for check in ("config-resources", "config-unused", "config-shared", "config-slots"):
+    for check in ("config-resources", "config-unused", "config-exclude", "config-shared"):
         assert seen(check, sample("seed"), file).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("host", "cause"),
+    [("interface-in-pod", "SR-IOV CNI plugin"), ("no-host-network", "hostNetwork is missing")],
+)
+def test_an_interface_in_another_namespace_is_named(
+    host: str, cause: str, sample: Sample, tmp_path: Path
+) -> None:
+    """C9: the cause, and the selectors that need no interface."""
+    file = a_config(tmp_path, resource("ifNames: [eno1], functionTypes: [pf]"))
+    (line,) = [each for each in told(seen("config-resources", sample(host), file)) if cause in each]
+    assert "in another network namespace" in line
+    assert "Select by what needs no interface: rdmaDevices (mlx5_" in line
+
+
+def test_an_hca_that_exclude_cannot_see_is_a_warning(sample: Sample, tmp_path: Path) -> None:
+    """C9: the HCA to exclude is handed out while a pod has its interface."""
+    file = a_config(tmp_path, resource("vendors: [15b3], exclude: {ifNames: [ens1f1np1]}"))
+    (line,) = told(seen("config-exclude", sample("interface-in-pod"), file))
+    assert line.startswith("warn mlx5_1: rdma/a has it, because exclude.ifNames cannot match it")
+    seen_here = a_config(tmp_path, resource("vendors: [15b3], exclude: {ifNames: [ens1f0np0]}"))
+    for host in ("interface-in-pod", "seed"):
+        assert seen("config-exclude", sample(host), seen_here).verdict is Verdict.OK
 
 
 def test_every_problem_of_a_broken_config_is_a_failure(sample: Sample, tmp_path: Path) -> None:
@@ -132,7 +156,7 @@ def test_more_slots_than_the_gid_table_has_room_for_is_a_warning(
     result = seen("config-slots", host.root, wishful)
     assert [each.subject for each in result.findings] == ["rdma/a on mlx5_0", "rdma/a on mlx5_1"]
     assert told(result)[0].endswith(
-        "rdmaHcaMax is 64, but port 1 of its HCAs has GIDs for 63 more pods: 2 of 256 slots are in"
+        "rdmaHcaMax is 64, but port 1 of its HCAs has GIDs for 63 more pods: 4 of 256 slots are in"
         " use, and the interface of a pod takes 4 (two addresses, RoCE v1 and v2)"
     )
     fitting = a_config(tmp_path, resource("vendors: [15b3]", slots=63))

@@ -119,7 +119,8 @@ def test_no_mtu_to_be_seen_is_unknown(fresh: Fresh) -> None:
 
 
 def first_hca(details: str) -> str:
-    return f"functions: {{0000:3b:00.0: {{hcas: {{mlx5_0: {{{details}}}}}}}}}"
+    """The first HCA with these details, on a host whose ports have two GIDs each."""
+    return f"addresses: false\nfunctions: {{0000:3b:00.0: {{hcas: {{mlx5_0: {{{details}}}}}}}}}"
 
 
 def test_a_port_without_roce_v2_is_a_warning(fresh: Fresh) -> None:
@@ -136,7 +137,7 @@ def test_an_active_port_without_any_gid_fails(fresh: Fresh) -> None:
     patch = first_hca(f"files: {{ports/1/gids/0: '{zeros}', ports/1/gids/1: '{zeros}'}}")
     result = ill(fresh, "fabric-gids", "seed", patch)
     assert told(result) == [
-        "fail mlx5_0: port 1 is ACTIVE, but none of its 4 GID slots is in use: no connection"
+        "fail mlx5_0: port 1 is ACTIVE, but none of its 8 GID slots is in use: no connection"
     ]
     assert result.remedy == ("ip addr show ens1f0np0", "ip link set ens1f0np0 up")
 
@@ -152,6 +153,31 @@ def test_a_full_table_is_a_warning(fresh: Fresh) -> None:
 def test_a_table_that_cannot_be_seen_is_unknown(part: str, fresh: Fresh) -> None:
     host = fresh(ailing("seed", first_hca(f"remove: [{part}]")))
     assert seen("fabric-gids", host.root).verdict is Verdict.UNKNOWN
+
+
+def test_ports_whose_netdevs_are_in_another_namespace_are_unknown(fresh: Fresh) -> None:
+    """H14: not read is unknown."""
+    functions = [f"0000:3b:00.{n}: {{remove: [net]}}" for n in range(2)]
+    patch = f"functions: {{{', '.join(functions)}}}\nremove: [sys/class/net]"
+    root = fresh(ailing("seed", patch)).root
+    for check in ("fabric-mtu", "fabric-gids", "fabric-addresses"):
+        assert seen(check, root).verdict is Verdict.UNKNOWN
+
+
+def test_an_mtu_that_is_not_shown_is_unknown_beside_others(fresh: Fresh) -> None:
+    """H14: the netdevs that show an MTU say nothing of the others."""
+    gone = "functions: {0000:3b:00.0: {net: {ens1f0np0: {remove: [mtu]}}}}"
+    assert told(seen("fabric-mtu", fresh(ailing("seed", gone)).root)) == [
+        "unknown : /sys/class/net does not show the MTU of ens1f0np0"
+    ]
+
+
+def test_a_port_without_a_link_layer_is_unknown(fresh: Fresh) -> None:
+    """H14: whether it uses RoCE is not known."""
+    gone = first_hca("remove: [ports/1/link_layer]")
+    for check in ("fabric-mtu", "fabric-gids"):
+        result = seen(check, fresh(ailing("seed", gone)).root)
+        assert told(result) == ["unknown mlx5_0: a port does not show its link layer"]
 
 
 def test_a_vf_whose_netdev_a_pod_has_is_left_alone(sample: Sample) -> None:
@@ -176,4 +202,4 @@ def test_an_rdma_cm_that_prefers_roce_v1_is_a_warning(fresh: Fresh, tmp_path: Pa
         f"files: {{{file}: 'RoCE v2'}}",
     )
     assert [(each.verdict, each.subject) for each in result.findings] == [(Verdict.WARN, "mlx5_0")]
-    assert result.remedy == ("cma_roce_mode -d mlx5_0 -p 1 -m 2",)
+    assert result.remedy == (f"echo 'RoCE v2' > /{file}",)

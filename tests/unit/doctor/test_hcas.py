@@ -95,6 +95,13 @@ def test_a_pf_in_switchdev_mode_beside_its_vfs_is_as_it_should_be(sample: Sample
     assert told(seen("hca-switchdev", sample("switchdev"))) == ["ok : not in any resource: mlx5_0"]
 
 
+def test_switchdev_mode_without_a_gid_table_is_unknown(fresh: Fresh) -> None:
+    """H14: not read is unknown."""
+    patch = "functions: {0000:08:00.0: {hcas: {mlx5_0: {remove: [ports/1/gids]}}}}"
+    result = seen("hca-switchdev", fresh(ailing("switchdev", patch)).root)
+    assert [(f.verdict, f.subject) for f in result.findings] == [(Verdict.UNKNOWN, "mlx5_0")]
+
+
 def test_what_may_be_a_management_function_is_a_warning(sample: Sample) -> None:
     tree = FailingTree(sample("dgx-b200"), "sys/bus/pci/devices/0000:05:00.0/vpd")
     result = seen_through("hca-management", tree)

@@ -124,7 +124,7 @@ ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
         f"cannot list {PR}: Permission denied",
         "",
     ),
-    "likewise, with a plugin of another resource in the other": (
+    "the same, with a plugin of another resource in the other": (
         kubelet.plugin,
         {"sockets": ours(resource="rdma/other"), "unreadable": {PR: "Permission denied"}},
         Verdict.UNKNOWN,
@@ -166,7 +166,13 @@ ILL: dict[str, tuple[Check, dict[str, Any], Verdict, str, str]] = {
         "by plugins-registry: kubelet refused",
         "logs",
     ),
-    "nobody tells": (kubelet.registered, {"sockets": ()}, Verdict.UNKNOWN, "kubelet-plugin", ""),
+    "without a status": (
+        kubelet.registered,
+        {"sockets": ()},
+        Verdict.UNKNOWN,
+        "kubelet-plugin",
+        "",
+    ),
     "kubelet counts fewer": (
         kubelet.counts,
         {"pod_resources": PodResources({NAME: 1})},

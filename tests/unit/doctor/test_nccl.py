@@ -81,8 +81,8 @@ def test_hcas_that_the_pod_does_not_have(node: Node, value: str, said: str) -> N
     [
         (0, "that GID is RoCE v1"),
         (1, "that GID is link-local"),
-        (2, "that index is empty"),
-        (7, "there is no index 7: the table has 4"),
+        (4, "that index is empty"),
+        (9, "there is no index 9: the table has 8"),
     ],
 )
 def test_an_index_without_a_good_gid(node: Node, index: int, said: str) -> None:

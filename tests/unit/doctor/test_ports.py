@@ -36,6 +36,21 @@ def test_a_port_in_no_resource_may_be_dark_on_purpose(fresh: Fresh) -> None:
     assert seen("hca-ports", host.root, CONFIGS / "none.yaml").verdict is Verdict.WARN
 
 
+def test_the_ports_count_that_the_selectors_fit(fresh: Fresh, tmp_path: Path) -> None:
+    """C11: port 1 is ACTIVE, but the resource was chosen by port 2."""
+    base = (
+        "functions: {0000:05:00.0: {hcas: {mlx4_0: {ports: {2: {protocol: roce, state: DOWN}}}}}}"
+    )
+    host = fresh(ailing("connectx3", base))
+    selectors = "{resourceName: NAME, rdmaHcaMax: 1, selectors: {linkTypes: [NAME]}}"
+    for name, lines in (
+        ("infiniband", ["ok : 1 of 1 HCA with an ACTIVE port"]),
+        ("ether", ["fail mlx4_0: port 2 is DOWN, phys state Disabled"]),
+    ):
+        file = config(tmp_path, f"configList: [{selectors.replace('NAME', name)}]")
+        assert told(seen("hca-ports", host.root, file)) == lines
+
+
 def test_a_netdev_that_is_down_is_told_how_to_set_it_up(fresh: Fresh) -> None:
     down = "net: {ens1f1np1: {files: {flags: '0x1002'}}}"
     hca = "hcas: {mlx5_1: {ports: {1: {state: DOWN}}}}"
@@ -100,6 +115,13 @@ def test_the_rate_of_a_port_that_is_down_says_nothing(fresh: Fresh) -> None:
     down = "hcas: {mlx5_4: {ports: {1: {state: DOWN, rate: '10 Gb/sec (4X SDR)'}}}}"
     host = fresh(ailing("dgx-h100", f"functions: {{0000:4f:00.0: {{{down}}}}}"))
     assert seen("hca-rate", host.root).verdict is Verdict.OK
+
+
+def test_a_rate_that_is_not_shown_is_unknown(fresh: Fresh) -> None:
+    """H14: the other rates say nothing of this one."""
+    gone = "functions: {0000:4f:00.0: {hcas: {mlx5_4: {remove: [ports/1/rate]}}}}"
+    result = seen("hca-rate", fresh(ailing("dgx-h100", gone)).root)
+    assert told(result) == ["unknown mlx5_4: an ACTIVE port does not show its rate"]
 
 
 def test_a_soft_hca_has_no_card_to_compare(sample: Sample) -> None:

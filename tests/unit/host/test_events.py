@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from rdma_dp.aio.backoff import Backoff
+from rdma_dp.aio.latest import Latest
 from rdma_dp.host import events
 from tests.logs import DEADLINE, Log
 
@@ -191,3 +193,36 @@ async def test_a_source_that_breaks_ends_the_task_with_its_reason_and_is_not_rea
                 await follower.task
         assert readings == 1
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_sources_that_break_are_opened_again_and_this_is_said_once(lines: Log) -> None:
+    """A1: a source that broke, or could not be opened, ended the daemon."""
+    opened = 0
+
+    @contextmanager
+    def breaks(wake: Any, broken: Any) -> Iterator[None]:
+        nonlocal opened
+        opened += 1
+        if opened == 1:
+            raise OSError(errno.EMFILE, "Too many open files")
+        if opened < 4:
+            broken.set_exception(OSError(errno.ENOMEM, "Cannot allocate memory"))
+        yield
+
+    wakes = Latest(0)
+    task = asyncio.create_task(
+        events.keep_following(lambda: wakes.set(wakes.value + 1), {"uevents": breaks}, _AtOnce())
+    )
+    async with asyncio.timeout(DEADLINE):
+        await wakes.until(lambda count: count == 3)
+    await asyncio.sleep(0)
+    assert not task.done()
+    task.cancel()
+    await asyncio.wait([task])
+    assert [line for line in lines.all if "changes are seen by the timer" in line] == lines.all
+    assert lines.count("Cannot allocate memory") == 1
+
+
+class _AtOnce(Backoff):
+    def delay(self) -> float:
+        return 0.0

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rdma_dp.host.files import ExhaustedError, Host, HostError
+from rdma_dp.host.root import RootKind, root_kind
 
 
 @pytest.fixture
@@ -152,3 +153,67 @@ def test_a_damaged_file_has_no_lines(damage: Callable[[bytes], bytes], tmp_path:
     (tmp_path / "config.gz").write_bytes(damage(gzip.compress(CONFIG * 100, mtime=0)))
     with pytest.raises(HostError, match="not a complete gzip file"):
         Host(tmp_path).lines_with("config.gz", ("CONFIG",))
+
+
+# --- A3: links that lead out of the root ----------------------------------------------------------
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A file and a directory beside the root, with names that the root has as well."""
+    outside = tmp_path / "outside"
+    (outside / "directory").mkdir(parents=True)
+    (outside / "file").write_text("outside")
+    (outside / "directory" / "file").write_text("outside")
+    return outside
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("relative", [False, True])
+def test_no_link_leads_out_of_the_root(
+    tmp_path: Path, secret: Path, relative: bool, inside: bool
+) -> None:
+    """A3: a link to an absolute path, or above the root, is followed below the root."""
+    root = tmp_path / "root"
+    (root / "sys" / "deep").mkdir(parents=True)
+    up = "../" * 20 if relative else "/"
+    (root / "sys" / "deep" / "file").symlink_to(f"{up}{str(secret)[1:]}/file")
+    (root / "sys" / "deep" / "directory").symlink_to(f"{up}{str(secret)[1:]}/directory")
+    (root / "sys" / "chain").symlink_to("deep/directory")
+    if inside:
+        copy = root / str(secret)[1:]
+        (copy / "directory").mkdir(parents=True)
+        (copy / "file").write_text("inside")
+        (copy / "directory" / "file").write_text("inside")
+    host, found = Host(root), "inside" if inside else None
+    for path in ("sys/deep/file", "sys/deep/directory/file", "sys/chain/file"):
+        assert host.read(path) == found
+    assert host.entries("sys/chain") == (("file",) if inside else ())
+    assert host.is_directory("sys/deep/directory") is inside
+    assert (host.status("sys/deep/file") is not None) is inside
+    assert host.link_name("sys/deep/file") == "file"
+
+
+def test_a_root_without_sys_of_its_own_is_none(tmp_path: Path) -> None:
+    """A3: a link to this machine's /sys is no directory sys."""
+    (tmp_path / "sys").symlink_to("/sys")
+    assert root_kind(tmp_path) is RootKind.OTHER
+
+
+def test_a_process_of_another_hosts_tree_has_that_hosts_root(tmp_path: Path) -> None:
+    """A3: proc/PID/root is a link to "/"."""
+    (tmp_path / "proc" / "1").mkdir(parents=True)
+    (tmp_path / "proc" / "1" / "root").symlink_to("/")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "hostname").write_text("other")
+    assert Host(tmp_path).read("proc/1/root/etc/hostname") == "other"
+
+
+def test_a_link_over_another_link_does_not_lead_out(tmp_path: Path, secret: Path) -> None:
+    """A3: x/../.. is above the root if x is a link to the root."""
+    root = tmp_path / "root"
+    (root / "sys").mkdir(parents=True)
+    (root / "sys" / "x").symlink_to("..")
+    (root / "sys" / "file").symlink_to("x/../outside/file")
+    assert (root / "sys" / "file").read_text() == "outside"
+    assert Host(root).read("sys/file") is None

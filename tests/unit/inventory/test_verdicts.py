@@ -11,21 +11,27 @@ from rdma_dp.inventory.verdicts import (
     Ineligible,
     IneligibleCode,
     MismatchCode,
+    NoInterfaceCode,
     SuspicionCode,
     UnhealthyCode,
     UnusedCode,
 )
 from tests.paths import REPO
 
-CODES = [*IneligibleCode, *MismatchCode, *SuspicionCode, *UnhealthyCode, *UnusedCode]
+CODES = [
+    *IneligibleCode, *MismatchCode, *NoInterfaceCode, *SuspicionCode, *UnhealthyCode, *UnusedCode
+]  # fmt: skip
 
 # A code that is in a release is never renamed: scripts and alerts compare it.
 STABLE = {
-    "driver-without-rdma", "excluded", "handed-over", "hca-without-function", "joined",
-    "made-no-hca", "maybe-nvlink-switch-management", "module-not-loaded", "modules-unknown",
-    "multiport", "netns-exclusive", "no-active-port", "no-driver", "no-uverbs-class", "no-verbs",
-    "nvlink-switch-management", "other-netns", "passed-through", "selector", "smi",
-    "spec-files", "switchdev", "unreadable", "uverbs-node", "uverbs-not-loaded",
+    "driver-without-rdma", "excluded", "function-without-rdma", "handed-over",
+    "hca-without-function", "name",
+    "interface-in-other-netns", "interface-module-not-loaded", "joined", "made-no-hca",
+    "maybe-nvlink-switch-management", "module-not-loaded", "modules-unknown", "multiport",
+    "netns-exclusive", "no-active-port", "no-driver", "no-uverbs-class", "no-verbs",
+    "not-in-host-netns", "nvlink-switch-management", "other-netns", "passed-through", "selector",
+    "smi", "spec-files", "stale-mount", "switchdev", "unreadable", "uverbs-node",
+    "uverbs-not-loaded",
 }  # fmt: skip
 
 

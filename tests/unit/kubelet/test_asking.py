@@ -66,7 +66,7 @@ async def test_a_book_that_is_nonsense_is_none(root: Path) -> None:
     async with answering(root / "pod-resources/kubelet.sock", NONSENSE):
         view = await asked(root)
     assert view.pod_resources is None
-    assert "is no list of pods" in (view.why_no_pod_resources or "")
+    assert "is not a list of pods" in (view.why_no_pod_resources or "")
 
 
 async def test_a_socket_whose_name_nobody_can_read_is_passed_over(root: Path) -> None:

@@ -132,7 +132,7 @@ async def test_one_that_comes_and_goes_while_another_comes_back_is_noticed(
 
 
 async def noticed(directory: Path, meanwhile: Callable[[DirectoryWatch], Awaitable[None]]) -> None:
-    """Waits until an end is told, though the one that was seen to end has come back."""
+    """Waits until an end is reported, although the peer that ended has come back."""
     async with serving(directory / OTHER) as other:
 
         async def and_is_back(watch: DirectoryWatch) -> None:

@@ -5,6 +5,7 @@ import asyncio
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -140,7 +141,7 @@ def test_a_directory_that_is_not_there_has_nothing_stale(directory: Path) -> Non
     assert remove_stale(directory / "missing") == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 async def test_in_a_directory_of_somebody_elses_no_socket_can_be_made_and_none_is_missed(
     directory: Path,
 ) -> None:
@@ -284,6 +285,52 @@ def test_what_a_killed_process_left_is_stale(directory: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.communicate()
     assert remove_stale(directory) == [path.name]
+
+
+# --- A11 and A12 ----------------------------------------------------------------------------------
+
+
+def test_a_socket_that_is_about_to_listen_is_not_stale(directory: Path) -> None:
+    """A11: a peer has bound its hidden socket and does not listen yet."""
+    path = directory / ".rdma-dp-a-123456-abcdef.sock"
+    with socket.socket(socket.AF_UNIX) as making:
+        making.bind(os.fspath(path))
+        assert remove_stale(directory) == []
+        assert _names(directory) == [path.name]
+    assert remove_stale(directory) == [path.name]
+
+
+async def test_servers_that_start_beside_others_that_tidy_up(directory: Path) -> None:
+    """A11: 18 of 3,466 starts failed."""
+
+    async def start(number: int) -> None:
+        server = SocketServer(directory / socket_name(f"rdma/{number}", "abcdef"), [])
+        await server.start()
+        assert server.in_place
+        await server.stop()
+
+    def tidy_up() -> None:
+        for _ in range(300):
+            remove_stale(directory)
+
+    tidying = asyncio.create_task(asyncio.to_thread(tidy_up))
+    for number in range(50):
+        await start(number)
+    await tidying
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o777])
+async def test_the_mode_of_a_socket_is_set_and_not_inherited(directory: Path, umask: int) -> None:
+    """A12: with umask 0, any user could connect."""
+    server = SocketServer(directory / "a.sock", [])
+    before = os.umask(umask)
+    try:
+        await server.start()
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((directory / "a.sock").stat().st_mode) == 0o600
+    await server.stop()
 
 
 def _names(directory: Path) -> list[str]:

@@ -311,6 +311,13 @@ def test_a_faulty_device_node_is_named() -> None:
     assert warning == "/dev/infiniband/umad0 is missing; containers do not get it"
 
 
+def test_without_management_nothing_is_said_of_umad() -> None:
+    umad = CharDevice("umad0", None, checked=True, fault="/dev/infiniband/umad0 is missing")
+    off = resource().model_copy(update={"management": False})
+    found = selection(hca(umads=(umad,)), of=off)
+    assert resource_warnings(found, modules(ib_umad=False)) == ()
+
+
 def test_an_hca_without_an_active_port_is_named() -> None:
     (warning,) = resource_warnings(selection(hca(0), hca(1, state="DOWN")), SYSTEM)
     assert "no active port" in warning

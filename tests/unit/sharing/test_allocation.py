@@ -54,6 +54,19 @@ def test_umad_and_issm_are_granted_if_they_exist() -> None:
     )
 
 
+def test_without_management_umad_and_issm_are_not_granted() -> None:
+    off = resource().model_copy(update={"management": False})
+    one = hca(
+        issms=(CharDevice("issm0", None),),
+        driver_nodes=(CharDevice("hfi1_0", None, directory="/dev"),),
+    )
+    assert grant(pool(one, of=off)).devices == (
+        "/dev/hfi1_0",
+        "/dev/infiniband/rdma_cm",
+        "/dev/infiniband/uverbs0",
+    )
+
+
 def test_a_faulty_device_node_is_not_granted() -> None:
     broken = CharDevice("umad0", None, checked=True, fault="/dev/infiniband/umad0 is missing")
     assert "/dev/infiniband/umad0" not in grant(pool(hca(umads=(broken,)))).devices

@@ -95,7 +95,7 @@ def test_the_slots_of_an_hca_that_is_gone_stay_unhealthy_and_tell_no_node() -> N
 @pytest.mark.parametrize(("first", "then"), [(per_hca(2), resource(2)), (resource(2), per_hca(2))])
 def test_the_ids_of_the_other_kind_stay_listed_unhealthy(first: object, then: object) -> None:
     before = pool(hca(0), of=first)  # type: ignore[arg-type]  # pytest passes them as they are
-    now = pool(hca(0), of=then, before=before)  # type: ignore[arg-type]  # likewise
+    now = pool(hca(0), of=then, before=before)  # type: ignore[arg-type]  # as above
     assert set(ids(now)) > set(ids(before))
     assert {slot.id for slot in now.slots if slot.healthy} == set(ids(now)) - set(ids(before))
 

@@ -153,6 +153,30 @@ def test_hcas_on_one_function_are_one_device_with_all_their_nodes() -> None:
     assert len(cdi.names(grant(both))) == 2
 
 
+def test_resources_that_share_an_hca_have_devices_of_their_own() -> None:
+    """With `management` off the device has no umad; that of the other resource keeps it."""
+    shared = hca(issms=(CharDevice("issm0", None),))
+    plain = resource(name="a").model_copy(update={"management": False})
+    one, other = pool(shared, of=plain), pool(shared, of=resource(name="b"))
+    assert devices(one) == {
+        "0000:00:00.0": ["/dev/infiniband/uverbs0"],
+        "rdma_cm": ["/dev/infiniband/rdma_cm"],
+    }
+    assert devices(other)["0000:00:00.0"] == [
+        f"/dev/infiniband/{node}" for node in ("issm0", "umad0", "uverbs0")
+    ]
+    assert not set(cdi.names(grant(one))) & set(cdi.names(grant(other)))
+    for each in (one, other):
+        names = cdi.names(grant(each))
+        assert cdi_model.resolved(names, texts(one, other)) == set(grant(each).devices)
+
+
+def test_a_node_outside_dev_infiniband_is_in_the_device_of_its_hca() -> None:
+    """C12: the name stays as it was, and the node joins it."""
+    hfi = hca(umads=(), driver_nodes=(CharDevice("hfi1_0", None, directory="/dev"),))
+    assert devices(pool(hfi))["0000:00:00.0"] == ["/dev/hfi1_0", "/dev/infiniband/uverbs0"]
+
+
 def test_a_container_gets_no_name_that_has_no_nodes() -> None:
     broken = CharDevice("uverbs0", None, checked=True, fault="/dev/infiniband/uverbs0 is missing")
     some = pool(hca(0, uverbs=broken, umads=()), hca(1))

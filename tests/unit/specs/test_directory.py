@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from rdma_dp.specs.directory import FileError, OwnFiles
+from rdma_dp.host.files import ExhaustedError
+from rdma_dp.specs.directory import OwnFiles
+from rdma_dp.specs.file_errors import FileError, UnreadError
 
 Fail = Callable[[str, int], None]
 
@@ -322,3 +324,55 @@ def test_a_directory_that_cannot_be_synced_is_reported(
     monkeypatch.setattr(os, "fsync", only_files)
     assert "Input/output error" in str(keep(files, a="1")["our-a.json"])
     assert texts(directory) == {"our-a.json": "our 1"}
+
+
+# --- A1 and A12 -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("umask", [0, 0o027, 0o777])
+def test_modes_are_set_and_not_inherited(tmp_path: Path, umask: int) -> None:
+    """A12: with umask 0, any user could write."""
+    directory = tmp_path / "made" / "as" / "well"
+    before = os.umask(umask)
+    try:
+        keep(OwnFiles(directory), a="text")
+    finally:
+        os.umask(before)
+    modes = [
+        stat.S_IMODE(p.stat().st_mode)
+        for p in (directory, directory.parent, directory / "our-a.json")
+    ]
+    assert modes == [0o755, 0o755, 0o644]
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+@pytest.mark.parametrize("call", ["open", "scandir"])
+def test_without_descriptors_or_memory_nothing_is_known_and_nothing_removed(
+    files: OwnFiles,
+    directory: Path,
+    fail: Fail,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    code: int,
+) -> None:
+    """A1: the slots of the resource were withheld, and the outdated file was removed."""
+    keep(files, a="old")
+    fail(call, code)
+    with pytest.raises(ExhaustedError):
+        files.write({"our-a.json": "our new"}, is_ours)
+    monkeypatch.undo()
+    assert texts(directory) == {"our-a.json": "our old"}
+    assert files.has_written({"our-a.json": "our old"})
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES])
+def test_a_directory_that_cannot_be_read_says_nothing_about_its_files(
+    files: OwnFiles, fail: Fail, code: int
+) -> None:
+    """A1: files that were written are taken as unchanged."""
+    keep(files, a="text")
+    fail("scandir", code)
+    with pytest.raises(UnreadError, match="cannot read"):
+        files.write({"our-a.json": "our text"}, is_ours)
+    assert files.has_written({"our-a.json": "our text"})
+    assert not files.has_written({"our-a.json": "our other text"})

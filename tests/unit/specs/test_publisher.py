@@ -98,7 +98,7 @@ def test_without_cdi_nothing_is_made_and_nothing_is_wrong(
 def test_with_cdi_switched_off_specs_stay_right_for_the_containers_that_have_names(
     node: Node,
 ) -> None:
-    """A spec that nobody keeps would give a container that restarts another HCA's nodes."""
+    """A spec without an owner would give a container that restarts another HCA's nodes."""
     node.follow(pool(hca()), pool(hca(), name="b"))
     node.follow(pool(hca(uverbs=CharDevice("uverbs7", None)), mode=CdiMode.OFF))
     (spec,) = node.specs.values()

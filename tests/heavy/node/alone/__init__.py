@@ -1,1 +1,1 @@
-"""kubelet alone: it runs the pods that lie in a directory, our daemon is a process beside it."""
+"""kubelet without a cluster: it runs the pods of a directory. The daemon is a process beside it."""

@@ -1,4 +1,4 @@
-"""The node of each test: it is made anew only when a test wants another, or left it in disorder."""
+"""The node of each test. It is made again only if a test needs another one, or left it changed."""
 
 from collections.abc import Callable, Iterator
 
@@ -31,7 +31,7 @@ def containerd() -> Iterator[Containerd]:
 
 
 class _Stage:
-    """Holds the one node that there can be."""
+    """Holds the only node."""
 
     def __init__(self) -> None:
         self.node: Node | None = None
@@ -58,7 +58,7 @@ def _stage(containerd: Containerd) -> Iterator[_Stage]:
 
 @pytest.fixture
 def node_without_plugin(request: pytest.FixtureRequest, _stage: _Stage) -> Iterator[NodeOf]:
-    """Makes a node of a setting, on which no plugin has run yet."""
+    """Make a node of a setting, on which no plugin has run yet."""
 
     def make(setting: Setting) -> Node:
         _stage.clear()
@@ -74,7 +74,7 @@ def node_without_plugin(request: pytest.FixtureRequest, _stage: _Stage) -> Itera
 
 @pytest.fixture
 def node_of(request: pytest.FixtureRequest, _stage: _Stage) -> Iterator[NodeOf]:
-    """Makes a node of a setting, or takes the one that there is."""
+    """Make a node of a setting, or return the existing one."""
 
     def make(setting: Setting) -> Node:
         node = _stage.show(setting, request.node.user_properties)
@@ -96,5 +96,5 @@ def node_of(request: pytest.FixtureRequest, _stage: _Stage) -> Iterator[NodeOf]:
 
 @pytest.fixture
 def node(node_of: NodeOf, way: str, per: str) -> Node:
-    """A node where the plugin registers one way and counts one way."""
+    """A node for each mode of registration and each `slotsPer`."""
     return node_of(Setting(way, per))

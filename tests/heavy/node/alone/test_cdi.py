@@ -1,4 +1,4 @@
-"""Device nodes that containerd adds, by the CDI names that kubelet passes on."""
+"""containerd adds the device nodes of the CDI names that kubelet passes on."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What kubelet has of the plugin, and what a pod gets."""
+"""What kubelet knows of the plugin, and what a pod gets."""
 
 from tests.heavy.node.alone.conftest import NodeOf
 from tests.heavy.node.expected import VARIABLE, hcas_of, nodes_of, numbers_of
@@ -71,7 +71,7 @@ def test_by_itself_the_plugin_registers_the_way_the_go_plugin_does(
     node_without_plugin: NodeOf,
 ) -> None:
     node = node_without_plugin(Setting("auto", "resource"))
-    node.kubelet.count(NAME)  # it has made the directory
+    node.kubelet.count(NAME)  # kubelet has made the directory
     node.start_plugin()
     node.counts_all("the plugin starts")
     assert "registered with kubelet's plugin watcher" in node.plugin.said

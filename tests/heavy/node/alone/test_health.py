@@ -1,4 +1,4 @@
-"""HCAs that go away or lose their link, and come back, under pods that run."""
+"""HCAs that disappear or lose their link, and come back, under running pods."""
 
 import pytest
 
@@ -12,7 +12,7 @@ HCAS = [f"mlx5_{number}" for number in ADDRESSES]
 
 
 def turns(pod: Pod, health: str, slots: frozenset[str]) -> None:
-    """Waits until the pod's status says that these slots, all that it has, are in this health."""
+    """Wait until the pod's status shows this health for all of its slots."""
     wait_until(pod.health, lambda found: found == dict.fromkeys(slots, health))
 
 
@@ -28,13 +28,13 @@ def plug(host: SimulatedHost, *hcas: str) -> None:
 
 @pytest.fixture
 def pods(node: Node) -> dict[Pod, frozenset[str]]:
-    """Two pods, with the slots of each: all that there are."""
+    """Two pods, with the slots of each. Together they have all slots."""
     found = [node.pod("one"), node.pod("rest", node.setting.slots - 1)]
     return {pod: pod.running().slots(NAME) for pod in found}
 
 
 def come_back(node: Node, pods: dict[Pod, frozenset[str]]) -> None:
-    """Every HCA is there again, and so is every slot."""
+    """Every HCA is back, and so is every slot."""
     plug(node.host, *HCAS)
     node.look_again()
     node.counts_all("all HCAs plugged in again")
@@ -52,7 +52,7 @@ def test_without_hcas_no_slot_is_left_and_pods_that_run_are_not_touched(
     node.look_again()
     node.counts(0, "all HCAs unplugged")
     for pod, slots in pods.items():
-        turns(pod, "Unhealthy", slots)  # each: an id that kubelet no longer knew would be Healthy
+        turns(pod, "Unhealthy", slots)  # each slot: kubelet would show an unknown id as Healthy
     assert f"no healthy devices present; cannot allocate unhealthy devices {NAME}" in (
         node.pod("late").refused()
     )
@@ -104,7 +104,7 @@ def test_a_link_that_stays_down_is_seen_without_an_event(node: Node) -> None:
 
 
 def test_our_refusal_is_what_the_pods_owner_reads(node_without_plugin: NodeOf, way: str) -> None:
-    """Where kubelet's list is older than the plugin's: a pod comes just as the HCA goes."""
+    """kubelet's list is older than the plugin's: a pod starts just when the HCA disappears."""
     node = node_without_plugin(Setting(way, "hca"))
     node.start_plugin(fault="lists-but-once")
     node.counts_all("the plugin starts on a new node")

@@ -1,4 +1,4 @@
-"""Which slots of many kubelet hands out: those that the plugin prefers."""
+"""Of many slots, kubelet allocates those that the plugin prefers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A newer plugin takes an older one's place, as a DaemonSet rolls, under pods that run."""
+"""A newer plugin replaces an older one under running pods, as in a rolling update."""
 
 import signal
 
@@ -11,7 +11,7 @@ TERM, KILL = signal.SIGTERM, signal.SIGKILL
 
 
 def with_newer(node: Node) -> tuple[Process, Process]:
-    """The plugin that ran, and one that has registered beside it."""
+    """The plugin that ran, and a second one that has registered too."""
     older, newer = node.plugin, node.start_plugin()
     wait_until(lambda: newer.said, lambda said: "registered with kubelet" in said)
     node.admits("between")
@@ -26,7 +26,8 @@ def test_one_of_two_ends_and_the_count_never_falls(node: Node, which: str) -> No
     ends, stays = both if which == "older" else both[::-1]
     registrations = node.kubelet.registrations
     ends.end(TERM)
-    if which == "older":  # else kubelet has asked the newer one until the older registers again
+    # otherwise kubelet calls the newer one until the older one registers again
+    if which == "older":
         assert node.pod("meanwhile").settled()["phase"] == "Running"
     node.registered(registrations + 1, f"the {which} ended, the other registered once more")
     assert node.pod("new").settled()["phase"] == "Running"

@@ -1,4 +1,4 @@
-"""kubelet and the plugin end, with and without notice, and start again; pods go on."""
+"""kubelet and the plugin exit, with SIGTERM and SIGKILL, and start again. Pods keep running."""
 
 import signal
 
@@ -40,12 +40,12 @@ def test_the_plugin_restarts(node: Node, end: signal.Signals) -> None:
 
 @pytest.mark.parametrize("per", ["hca"], indirect=True, scope="session")
 def test_kubelet_restarts_fifty_times_as_fast_as_it_can(node: Node) -> None:
-    """Each second time without notice, and at any point of the plugin's registration."""
+    """Every second time with SIGKILL, and at any point of the plugin's registration."""
     pod = node.pod("runs").running()
     before = pod.identity
     for number in range(50):
         node.kubelet.restart(KILL if number % 2 else TERM)
-        if number % 5 == 0:  # it is up, and perhaps the plugin registers just now
+        if number % 5 == 0:  # it runs, and the plugin may be registering just now
             node.kubelet.count(NAME)
     node.counts_all("the last of fifty restarts")
     assert pod.identity == before
@@ -54,7 +54,7 @@ def test_kubelet_restarts_fifty_times_as_fast_as_it_can(node: Node) -> None:
 
 
 def test_a_container_restarts_while_the_plugin_is_away(node: Node) -> None:
-    """kubelet has the allocation in its checkpoint, and asks nobody."""
+    """kubelet has the allocation in its checkpoint, and does not call Allocate."""
     pod = node.pod("runs").running()
     container, allocation = pod.identity
     seen = pod.sight()

@@ -1,4 +1,4 @@
-"""kubelet's topology manager, which admits what one NUMA node can give, or refuses the pod."""
+"""kubelet's topology manager admits what one NUMA node can give, and refuses other pods."""
 
 import pytest
 

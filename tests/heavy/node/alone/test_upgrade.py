@@ -1,4 +1,4 @@
-"""From the Go plugin to ours and back, under pods that run."""
+"""From the Go plugin to rdma-dp and back, under running pods."""
 
 import json
 import signal
@@ -26,7 +26,7 @@ GIVEN_BY_GO = {"rdma_cm", "umad0", "umad1", "uverbs0", "uverbs1"}
 
 
 def start_go_plugin(node: Node) -> Process:
-    """It knows no other root than /, so it gets one where /sys is the stand-in host's."""
+    """The Go plugin reads only /. So it gets a root in which /sys is the simulated host's."""
     names = Path("/run/pci.ids")
     names.write_text("15b3  Mellanox Technologies\n\t101b  MT28908\nC 02  Network controller\n")
     script = f"mount --rbind {HOST}/sys /sys && exec rdma-dp-test-go-plugin {CONFIG}"

@@ -1,1 +1,1 @@
-"""A cluster of one node: what users run, started as users start it."""
+"""A cluster of one node. Everything in it is started as users start it."""

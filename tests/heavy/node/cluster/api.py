@@ -1,4 +1,4 @@
-"""The API server's answers, asked for without a process for each."""
+"""Requests to the API server, without a kubectl process for each."""
 
 import json
 import ssl
@@ -13,7 +13,7 @@ Object = dict[str, Any]
 
 
 def get(path: str) -> Object | None:
-    """An object or a list of objects; None if there is none."""
+    """An object or a list of objects. None if there is none."""
     try:
         with _open(path) as answer:
             found: Object = json.load(answer)

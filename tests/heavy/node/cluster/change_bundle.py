@@ -1,7 +1,7 @@
-"""`python -S change_bundle.py HOST STAND-INS RUNC-ARGUMENT...`: what hardware.py's runc does first.
+"""`python -S change_bundle.py HOST SIMULATED RUNC-ARGUMENT...`: runs before runc (see hardware.py).
 
-Changes the bundle that runc is told to make a container of: /sys is that of the stand-in host at
-HOST, and on a machine without modules `lsmod` is the one in STAND-INS, if the image has it at all.
+Changes the bundle from which runc makes a container. /sys becomes that of the simulated host at
+HOST. On a machine without modules, `lsmod` becomes the one in SIMULATED, if the image has one.
 """
 
 import json
@@ -13,23 +13,23 @@ LSMOD = "/bin/lsmod"
 BROKEN = "/opt/broken.py"
 
 
-def change(bundle: Path, host: Path, stand_ins: Path) -> None:
+def change(bundle: Path, host: Path, simulated: Path) -> None:
     file = bundle / "config.json"
     spec = json.loads(file.read_text())
     spec["mounts"] = [_mount(mount, host) for mount in spec["mounts"]]
     root = bundle / spec["root"]["path"]
     if not Path("/proc/modules").exists() and (root / LSMOD[1:]).exists():
-        source = str(stand_ins / "lsmod")
+        source = str(simulated / "lsmod")
         bind = {"destination": LSMOD, "type": "bind", "source": source, "options": ["bind", "ro"]}
         spec["mounts"].append(bind)
-    fault = stand_ins / "fault"
+    fault = simulated / "fault"
     if fault.exists():
-        _break(spec, stand_ins / "broken.py", fault.read_text())
+        _break(spec, simulated / "broken.py", fault.read_text())
     file.write_text(json.dumps(spec))
 
 
 def _break(spec: dict[str, Any], broken: Path, fault: str) -> None:
-    """Puts a plugin that is wrong on purpose into the place of ours."""
+    """Replace our plugin by one with a deliberate fault."""
     program, *arguments = spec["process"]["args"]
     verbs = {"/bin/rdma-dp": [], "/bin/k8s-rdma-shared-dp": ["run"]}
     if program in verbs:
@@ -47,5 +47,5 @@ def _mount(mount: dict[str, Any], host: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    host, stand_ins, *arguments = sys.argv[1:]
-    change(Path(arguments[arguments.index("--bundle") + 1]), Path(host), Path(stand_ins))
+    host, simulated, *arguments = sys.argv[1:]
+    change(Path(arguments[arguments.index("--bundle") + 1]), Path(host), Path(simulated))

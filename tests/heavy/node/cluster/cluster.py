@@ -1,4 +1,4 @@
-"""The cluster, and what people do with one: apply, look, delete."""
+"""The cluster, and what users do with one: apply, inspect, delete."""
 
 import json
 import os
@@ -29,10 +29,10 @@ SAMPLE = "dgx-h100"
 NAME = "rdma/rdma_shared_device_a"
 ARCHIVE = "RDMA_DP_TEST_IMAGE_ARCHIVE"
 
-# Node Feature Discovery's word for a NIC of Mellanox/NVIDIA; it does not run here.
+# Node Feature Discovery's label for a NIC of Mellanox/NVIDIA. It does not run here.
 LABEL = "feature.node.kubernetes.io/pci-15b3.present=true"
 
-# Where the plugin writes on the node.
+# The directories of the node in which the plugin writes.
 WRITTEN = (Path("/var/run/cdi"), Path("/var/run/k8s.cni.cncf.io"))
 OURS = "app.kubernetes.io/name=rdma-dp"
 
@@ -40,7 +40,7 @@ _NODE = f"/api/v1/nodes/{private.NODE}"
 _TIMEOUT = 120.0
 _KUBELET: dict[str, Any] = {
     "registerNode": True,
-    "address": private.ADDRESS,  # where the API server asks it for logs
+    "address": private.ADDRESS,  # the address at which the API server asks it for logs
     "nodeStatusUpdateFrequency": "1s",
 }
 _NETWORK = {
@@ -54,7 +54,7 @@ Step = tuple[str, object]
 
 
 class Cluster:
-    """One node with the HCAs of a sample host, and our image; nothing of ours runs yet."""
+    """One node with the HCAs of a sample host, and our image. Nothing of rdma-dp runs yet."""
 
     def __init__(self) -> None:
         self.figures: list[Step] = []
@@ -79,10 +79,10 @@ class Cluster:
         self.containerd.end()
         self.hardware.end()
 
-    # --- what people type
+    # --- what users type
 
     def run(self, *command: str | Path, stdin: str = "") -> str:
-        """A command of somebody who has the repository and a kubeconfig; returns what it says."""
+        """Run a command as a user with the repository and a kubeconfig. Returns its output."""
         done = subprocess.run(
             list(map(str, command)),
             cwd=REPO,
@@ -100,7 +100,7 @@ class Cluster:
         return self.run("kubectl", *arguments, stdin=stdin)
 
     def configure(self, config: str) -> None:
-        """Replaces the config in the ConfigMap of deploy/base."""
+        """Replace the config in the ConfigMap of deploy/base."""
         patch = json.dumps({"data": {"config.json": config}})
         self.kubectl("-n", "kube-system", "patch", "configmap", "rdma-dp", "--patch", patch)
 
@@ -109,25 +109,25 @@ class Cluster:
         self.kubectl("apply", "-f", "-", stdin=json.dumps(made))
 
     def retag(self, name: str) -> None:
-        """Our image by another name, as if it had been pulled."""
+        """Our image under another name, as if it had been pulled."""
         full = name if name.startswith("docker.io/") else f"docker.io/library/{name}"
         ctr("images", "tag", "--force", SHIPPED, full)
 
-    # --- what there is
+    # --- what exists
 
     def allocatable(self, resource: str = NAME) -> str | None:
-        """As the node's status says; None if it says nothing."""
+        """In the node's status. None if it is not there."""
         node = api.get(_NODE) or {}
         found: str | None = node.get("status", {}).get("allocatable", {}).get(resource)
         return found
 
     def counts(self, slots: int, after: str) -> None:
-        """Waits until the node's status has so many slots, and notes how long it took."""
+        """Wait until the node's status has this many slots, and note how long it took."""
         self.wait(f"{after}: {slots}", self.allocatable, lambda found: found == str(slots))
 
     @contextmanager
     def counted(self) -> Iterator[list[int]]:
-        """What kubelet counts while the block runs, asked often; notes for how long it was 0."""
+        """The counts of kubelet while the block runs. Notes for how long the count was 0."""
         counts: list[int] = []
         zero = 0.0
         stop = threading.Event()
@@ -170,13 +170,13 @@ class Cluster:
     # --- pods
 
     def pod(self, name: str, slots: int, *, others: tuple[str, ...] = ()) -> Pod:
-        """A pod of our own that holds slots and looks around."""
+        """A pod of the test that holds slots and inspects its container."""
         pod = Pod(self, name)
         self.kubectl("apply", "-f", "-", stdin=json.dumps(pod.manifest({NAME: slots}, others)))
         return pod
 
     def pods_of_one_slot(self, count: int) -> list[Pod]:
-        """So many at once, each of which runs."""
+        """This many at once. All of them run."""
         pods = [Pod(self, f"pod-{number}") for number in range(count)]
         items = [pod.manifest({NAME: 1}, ()) for pod in pods]
         made = {"apiVersion": "v1", "kind": "List", "items": items}
@@ -194,7 +194,7 @@ class Cluster:
         return sorted(items, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
     def says(self, text: str, namespace: str = "kube-system") -> str:
-        """Waits until the newest pod's log has a text; returns the log."""
+        """Wait until the newest pod's log has a text. Returns the log."""
         return wait_until(lambda: self._log(namespace), lambda log: text in log, pause=0.3)
 
     def _log(self, namespace: str) -> str:
@@ -205,18 +205,18 @@ class Cluster:
         command = ("kubectl", "-n", namespace, "logs", "--all-containers", name)
         environment = {**os.environ, "KUBECONFIG": str(KUBECONFIG)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        return done.stdout  # nothing while the container is made
+        return done.stdout  # empty while the container is made
 
     # --- between tests
 
     def unhurt(self) -> None:
-        """Fails if something came to harm that no test looked at."""
+        """Fail if there was a fault that the test did not check for."""
         self.control_plane.unhurt()
         assert self.kubelet.process
         assert self.kubelet.process.runs, "kubelet has ended by itself"
 
     def tidy(self) -> None:
-        """Takes away all that tests make, and waits until the node has no slots."""
+        """Remove everything that tests make, and wait until the node has no slots."""
         everywhere = ("--all", "--all-namespaces")
         self.kubectl("delete", "daemonsets", *everywhere, "--cascade=foreground")
         self.kubectl("delete", "pods", *everywhere, "--now")
@@ -228,7 +228,7 @@ class Cluster:
 
 
 def _network() -> str:
-    """Pods get addresses of a network of their own; returns where the plugins for it are."""
+    """Give pods addresses of their own network. Returns the directory of the CNI plugins."""
     directory = Path("/etc/cni/net.d")
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "pods.conflist").write_text(json.dumps(_NETWORK))

@@ -1,4 +1,4 @@
-"""One cluster for all tests; each begins with nothing of ours on it."""
+"""One cluster for all tests. Each test starts without anything of rdma-dp on it."""
 
 from collections.abc import Iterator
 

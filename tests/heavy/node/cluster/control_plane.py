@@ -1,6 +1,6 @@
 """The control plane: etcd, kube-apiserver, kube-scheduler and kube-controller-manager, on loopback.
 
-Who calls is told by a token, and may do everything: what a plugin may do is no matter of RBAC.
+A token identifies the caller, who may do everything. The plugin needs no RBAC.
 """
 
 import subprocess
@@ -13,15 +13,15 @@ from tests.heavy.node.process import Process, wait_until
 
 KUBECONFIG = Path("/etc/kubernetes/kubeconfig")
 SERVER = "https://127.0.0.1:6443"
-TOKEN = "stand-in"
+TOKEN = "simulated"
 
 _ETCD = "http://127.0.0.1:2379"
 _CERTIFICATES = Path("/etc/kubernetes/pki")
-# kube-apiserver makes it for itself, and it is its own authority.
+# kube-apiserver makes it for itself. It is its own authority.
 CERTIFICATE = _CERTIFICATES / "apiserver.crt"
 _ACCOUNTS = _CERTIFICATES / "accounts.key"
 
-# Those that a DaemonSet, a node and a pod need.
+# The controllers that a DaemonSet, a node and a pod need.
 _CONTROLLERS = (
     *("daemonset-controller", "garbage-collector-controller", "namespace-controller"),
     *("node-lifecycle-controller", "taint-eviction-controller", "pod-garbage-collector-controller"),
@@ -30,7 +30,7 @@ _CONTROLLERS = (
 
 
 class ControlPlane:
-    """It runs from its making to `end`; `KUBECONFIG` leads to it."""
+    """It runs until `end`. `KUBECONFIG` is the file to reach it."""
 
     def __init__(self) -> None:
         _CERTIFICATES.mkdir(parents=True)
@@ -89,7 +89,7 @@ class ControlPlane:
         self._processes.append(Process(program, (program, *arguments)))
 
     def unhurt(self) -> None:
-        """Fails if a part of it has ended."""
+        """Fail if a part of it has exited."""
         assert all(each.runs for each in self._processes), "a part of the control plane has ended"
 
     def end(self) -> None:
@@ -98,7 +98,7 @@ class ControlPlane:
 
 
 def _key_for_accounts() -> None:
-    """With it the tokens of service accounts are signed."""
+    """The key that signs the tokens of service accounts."""
     make = ("openssl", "genrsa", "-out", str(_ACCOUNTS), "2048")
     subprocess.run(make, capture_output=True, check=True)
 

@@ -1,11 +1,11 @@
-"""The node's HCAs, where the machine has none: a stand-in host as the machine's own hardware.
+"""The node's HCAs on a machine without any: a simulated host in place of the machine's hardware.
 
-A container's /sys is the kernel's, and the kernel here knows no HCA. So containerd is told of a
-runc that puts the stand-in host's /sys in the place of sysfs, in every container. What is deployed
-knows nothing of it: no flag and no mount is another than on a real node.
+A container's /sys is the kernel's, and this kernel has no HCA. So containerd uses a runc that
+mounts the simulated host's /sys in place of sysfs, in every container. What is deployed does not
+depend on it: flags and mounts are those of a real node.
 
-kubelet keeps the machine's own /sys. What comes by netlink is the machine's, too: netdevs of the
-stand-in host are in /sys alone.
+kubelet keeps the machine's own /sys. Netlink is the machine's, too: the netdevs of the simulated
+host are only in /sys.
 """
 
 import shutil
@@ -33,7 +33,8 @@ esac
 exec runc "$@"
 """
 
-# kmod's reads /proc/modules, which a kernel without modules has not, and nobody can make it.
+# kmod's lsmod reads /proc/modules. A kernel without modules does not have it, and it cannot be
+# created.
 _LSMOD = """#!/bin/sh
 echo "Module Size Used by"
 while read -r name size used by rest; do echo "$name $size $used $by"; done < /sys/.modules
@@ -56,7 +57,7 @@ class Hardware:
         for file, text in ((RUNC, _RUNC), (RUNC.with_name("lsmod"), _LSMOD)):
             file.write_text(text)
             file.chmod(0o755)
-        if BROKEN:  # it shows that the tests notice it
+        if BROKEN:  # it shows that the tests notice the fault
             shutil.copy(broken.__file__, RUNC.with_name("broken.py"))
             RUNC.with_name("fault").write_text(BROKEN)
 
@@ -72,7 +73,7 @@ class Hardware:
             _MODULES.write_text(text)
 
     def end(self) -> None:
-        """As it was before."""
+        """As before."""
         subprocess.run(("umount", "--lazy", _DEV), check=True)
         _DEV.rmdir()
         _DEV.symlink_to(self._link)

@@ -1,4 +1,4 @@
-"""Pods that the scheduler places, and what their containers find out about themselves."""
+"""Pods that the scheduler places, and what their containers see."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 
 class Pod:
-    """A pod of one container in the namespace `default`, ours or one of deploy/."""
+    """A pod of one container in the namespace `default`, of the test or of deploy/."""
 
     def __init__(self, cluster: "Cluster", name: str) -> None:
         self.name = name
         self._cluster = cluster
 
     def manifest(self, limits: Mapping[str, int], others: Iterable[str]) -> dict[str, Any]:
-        """Of a pod that looks around. `others` are "MAJOR:MINOR"s that it is to try to open."""
+        """The manifest of a pod that inspects its container. `others` are "MAJOR:MINOR"s that it
+        tries to open.
+        """
         limit = {resource: str(count) for resource, count in limits.items()}
         container = {
             "name": "main",
@@ -44,7 +46,7 @@ class Pod:
         return found
 
     def running(self) -> "Pod":
-        """Waits until it runs."""
+        """Wait until it runs."""
         step = f"pod {self.name} runs"
         found = self._cluster.wait(step, self._settled, lambda status: status.get("phase"))
         assert found["phase"] == "Running", found
@@ -55,7 +57,7 @@ class Pod:
         return status if status.get("phase") in ("Running", "Failed", "Succeeded") else {}
 
     def pending(self) -> str:
-        """Waits until the scheduler finds no place for it; returns why."""
+        """Wait until the scheduler cannot place it. Returns the reason."""
 
         def why() -> str | None:
             conditions = self.status.get("conditions", [])
@@ -67,7 +69,7 @@ class Pod:
 
     @property
     def identity(self) -> str:
-        """Its container, which must stay the same whatever happens around it."""
+        """Its container, which must stay the same."""
         (container,) = self.status["containerStatuses"]
         assert container["restartCount"] == 0
         return str(container["containerID"])

@@ -1,4 +1,4 @@
-"""In the pod that NVIDIA Network Operator makes: only the image is ours."""
+"""The pod that NVIDIA Network Operator makes, with our image."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ IMAGE = f"{SPEC['repository']}/{SPEC['image']}:{SPEC['version']}"
 
 @pytest.fixture
 def cluster(cluster: Cluster) -> Cluster:
-    """With what the operator makes beside the DaemonSet."""
+    """With the objects that the operator makes beside the DaemonSet."""
     cluster.retag(f"docker.io/{IMAGE}")
     cluster.namespace(NAMESPACE)
     label = "network.nvidia.com/operator.mofed.wait=false"

@@ -1,4 +1,4 @@
-"""The base without one of the things that docs/security.md says it has: what breaks."""
+"""The base without one of the things in docs/security.md: what fails."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""deploy/ as it is shipped, nothing edited, applied and looked at as docs/install.md says."""
+"""deploy/ as it is shipped, unedited, applied and verified as docs/install.md describes."""
 
 import json
 
@@ -55,8 +55,8 @@ def test_a_changed_config_map_is_followed(base: Cluster) -> None:
 def test_an_update_leaves_running_pods_and_the_count_alone(base: Cluster) -> None:
     pod = base.pod("runs", 1).running()
     before = pod.identity
-    # An update that begins within minReadySeconds of the old pod's start hangs: the DaemonSet
-    # controller looks when the old pod is due, and not again when the new one is (v1.36.3).
+    # An update within minReadySeconds after the old pod's start hangs: the DaemonSet controller
+    # checks when the old pod is ready for long enough, and not again for the new one (v1.36.3).
     base.kubectl("-n", "kube-system", "rollout", "status", "ds/rdma-dp")
     (old,) = base.daemon_pods()
     base.retag("rdma-dp:next")

@@ -1,4 +1,4 @@
-"""Every overlay that a plain cluster takes, and the chart by helm itself."""
+"""Every overlay that a plain cluster accepts, and the chart with helm."""
 
 import json
 

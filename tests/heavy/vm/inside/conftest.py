@@ -17,9 +17,9 @@ def hcas() -> None:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def node(running: Node) -> AsyncIterator[Node]:
-    """The module's node, with netdevs for two HCAs more.
+    """The node of a test module, with netdevs for two more HCAs.
 
-    It is without an HCA in the pool rdma/extra again when the test is through.
+    At the end of each test, the pool rdma/extra has no HCA again.
     """
     with fabric.netdevs(EXTRA_A, EXTRA_B):
         yield running

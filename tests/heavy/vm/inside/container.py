@@ -1,23 +1,24 @@
-"""Containers that a real runtime makes: podman, of device nodes or of CDI names."""
+"""Containers of a real runtime: podman, with device nodes or with CDI names."""
 
 import os
 import subprocess
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-DEADLINE = 60  # seconds; then podman ends a container
+DEADLINE = 60  # seconds; then podman stops a container
 
-# On a tmpfs: an overlay's upper directory cannot be on another overlay, which the VM's root is.
+# On a tmpfs: an overlay's upper directory cannot be on another overlay, and the VM's root is one.
 STATE = "/dev/shm/podman"
 
-# No image, no network of its own; and MKNOD, as in Kubernetes but not by podman's own default.
+# No image and no network of its own. MKNOD is allowed, as in Kubernetes; podman's default forbids
+# it.
 PODMAN = (
     *("podman", f"--root={STATE}/root", f"--runroot={STATE}/run", f"--tmpdir={STATE}/tmp"),
     *("--storage-driver=vfs", "--events-backend=none", "--cgroup-manager=cgroupfs"),
     *("run", "--rm", "--runtime=crun", "--log-driver=none", f"--timeout={DEADLINE}"),
     *("--no-hosts", "--systemd=false", "--cap-add=MKNOD"),
 )
-ROOT = ("--rootfs", "/:O")  # the VM's files; what a container changes is gone with it
+ROOT = ("--rootfs", "/:O")  # the VM's files; changes by a container are discarded
 
 # Arguments: path, major and minor number of each node.
 OPEN_EACH = """
@@ -31,11 +32,11 @@ done
 
 
 class Container:
-    """Runs commands, each in a new container that has exactly `devices`, as if it had restarted.
+    """Runs commands, each in a new container that has exactly `devices`, as after a restart.
 
-    `devices` are those of an Allocate answer, paths of nodes or CDI names. It is podman that makes
-    of them the nodes, and the cgroup's rules for what can be opened. `flags` are more of podman's.
-    `network` is podman's word for it: "host", "none".
+    `devices` are those of an Allocate answer: paths of nodes or CDI names. podman makes the nodes
+    and the rules of the cgroup from them. `flags` are further options of podman. `network` is
+    podman's option: "host", "none".
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Container:
         return {path: os.makedev(int(major, 16), int(minor, 16)) for path, major, minor in rows}
 
     def opens(self, nodes: Collection[str]) -> set[str]:
-        """Which of the host's nodes it can open if it makes itself a node for each."""
+        """The nodes of the host that it can open after making a node for each."""
         arguments: list[str] = []
         for path in nodes:
             number = device_number(path)

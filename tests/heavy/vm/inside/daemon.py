@@ -1,4 +1,4 @@
-"""The daemon as a process, with its log, below a kubelet directory of its own."""
+"""The daemon as a process, with its log and its own kubelet directory."""
 
 import asyncio
 import signal
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 RDMA_DP = str(Path(sys.executable).with_name("rdma-dp"))
-DEADLINE = 60.0  # seconds; software emulation is slow, and only a failure waits that long
+DEADLINE = 60.0  # seconds; software emulation is slow, and only a failing test waits that long
 
 
 class Daemon:
-    """A running `rdma-dp run`. Its log goes to the test's output, too."""
+    """A running `rdma-dp run`. Its log is in the test's output, too."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -26,7 +26,7 @@ class Daemon:
         return self._process.returncode is None
 
     async def meanwhile(self, waiting: Coroutine[Any, Any, None]) -> None:
-        """Wait for something that only a living daemon can bring about."""
+        """Wait for something that only a running daemon can do."""
         task = asyncio.create_task(waiting)
         ended = asyncio.create_task(self._process.wait())
         await asyncio.wait((task, ended), return_when=asyncio.FIRST_COMPLETED)
@@ -37,9 +37,9 @@ class Daemon:
         await task
 
     async def says(self, text: str) -> str:
-        """The next line of the log with `text` in it, once there is one.
+        """The next line of the log with `text` in it.
 
-        Lines up to the one that the last call returned are behind us.
+        Each call continues after the line that the last call returned.
         """
 
         async def said() -> bool:
@@ -52,7 +52,7 @@ class Daemon:
         return self._log[found]
 
     async def log_grows_until(self, reached: Callable[[], Awaitable[bool]]) -> None:
-        """Asks once, and again after each line. Raises TimeoutError."""
+        """Check now and after each line. Raises TimeoutError."""
         async with asyncio.timeout(DEADLINE):
             while True:
                 length = len(self._log)
@@ -61,11 +61,11 @@ class Daemon:
                 await self._grown_beyond(length)
 
     def has_said(self, text: str) -> int:
-        """How many lines of the log so far have `text` in them."""
+        """How many lines of the log contain `text`."""
         return sum(text in line for line in self._log)
 
     async def read_log(self) -> None:
-        """Take in the log to its end."""
+        """Read the log to its end."""
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             sys.stdout.write(f"rdma-dp: {line.decode()}")
@@ -74,7 +74,7 @@ class Daemon:
                 self._grown.notify_all()
 
     async def stop(self) -> None:
-        """What a node does to it: SIGTERM; it has to end in peace."""
+        """Send SIGTERM, as a node does. The daemon must exit with 0."""
         assert self.alive, "the daemon ended by itself"
         self._process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(DEADLINE):
@@ -85,7 +85,7 @@ class Daemon:
             self._process.kill()
 
     def pause(self) -> None:
-        """Let it stand still until `resume`; the kernel's events pile up."""
+        """Stop the process until `resume`. The kernel queues its events."""
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -104,9 +104,9 @@ class Daemon:
 async def running_daemon(
     root: Path, config_file: Path, flags: Sequence[str] = (), wrapper: Sequence[str] = ()
 ) -> AsyncIterator[Daemon]:
-    """The daemon with this config; kubelet's directories are below `root`.
+    """The daemon with this config. kubelet's directories are below `root`.
 
-    `wrapper` is a command in front of it, which becomes it.
+    `wrapper` is a command in front of it, which executes it.
     """
     process = await asyncio.create_subprocess_exec(
         *(*wrapper, RDMA_DP, "run", "--config-file", str(config_file), *flags),

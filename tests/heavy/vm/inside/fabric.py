@@ -1,4 +1,4 @@
-"""The VM's HCAs: Soft-RoCE on virtual netdevs, with numbers of nodes that are not their own."""
+"""The VM's HCAs: Soft-RoCE on virtual netdevs. The numbers of their nodes differ from their own."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ IFF_UP = 0x1  # kernel include/uapi/linux/if.h
 
 @dataclass(frozen=True, slots=True)
 class SoftHca:
-    """An rxe device, to be, on a netdev with this IPv4 address."""
+    """An rxe device on a netdev with this IPv4 address. It may not exist yet."""
 
     name: str
     netdev: str
@@ -23,7 +23,7 @@ class SoftHca:
 
     @property
     def nodes(self) -> set[str]:
-        """Every node that the kernel has for it just now: rxe gets a uverbs, a umad and an issm."""
+        """Every node that the kernel has for it now: rxe has a uverbs, a umad and an issm."""
         nodes = self._nodes("infiniband_*")
         assert len(nodes) == 3, nodes
         return nodes
@@ -46,13 +46,13 @@ FABRIC_A = SoftHca("rxe1", "fabric0", "10.0.1.1")
 FABRIC_B = SoftHca("rxe2", "fabric1", "10.0.2.1")
 HCAS = (STORAGE, FABRIC_A, FABRIC_B)
 
-# Not there until a test makes them: on dummies, by `netdevs`.
+# These exist only when a test makes them, on dummies, with `netdevs`.
 EXTRA_A = SoftHca("rxe3", "extra0", "10.0.3.1")
 EXTRA_B = SoftHca("rxe4", "extra1", "10.0.4.1")
 
 
 def build() -> None:
-    """Make them all."""
+    """Make all of them."""
     run("ip", "link", "add", "spare", "type", "dummy")
     run("ip", "link", "add", STORAGE.netdev, "type", "veth", "peer", "name", "storage0-peer")
     set_up("storage0-peer")
@@ -65,12 +65,12 @@ def build() -> None:
 
 
 def give_address(hca: SoftHca) -> None:
-    """Give its netdev the address; without one there is no GID for it."""
+    """Give its netdev the address. Without an address, it has no GID."""
     run("ip", "address", "add", f"{hca.address}/24", "dev", hca.netdev)
 
 
 def plug_all() -> None:
-    """Let them appear. Number 0 goes to an HCA that is gone again: rxe1 has uverbs2."""
+    """Make the HCAs. Number 0 goes to an HCA that is removed again: rxe1 has uverbs2."""
     run("rdma", "link", "add", "rxe_spare", "type", "rxe", "netdev", "spare")
     for hca in HCAS:
         plug(hca)
@@ -78,18 +78,18 @@ def plug_all() -> None:
 
 
 def plug(hca: SoftHca) -> None:
-    """Let it appear: it gets the lowest free number."""
+    """Make it. It gets the lowest free number."""
     run("rdma", "link", "add", hca.name, "type", "rxe", "netdev", hca.netdev)
 
 
 def unplug(hca: SoftHca) -> None:
-    """Let it vanish, its nodes with it."""
+    """Remove it and its nodes."""
     run("rdma", "link", "delete", hca.name)
 
 
 @contextmanager
 def netdevs(*hcas: SoftHca, up: bool = True) -> Iterator[None]:
-    """Netdevs for more HCAs. An HCA that is on one at the end goes with it."""
+    """Netdevs for more HCAs. An HCA that is on one at the end is removed with it."""
     with ExitStack() as made:
         for hca in hcas:
             run("ip", "link", "add", hca.netdev, "type", "dummy")
@@ -113,12 +113,12 @@ def set_down(netdev: str) -> None:
 
 
 def is_up(netdev: str) -> bool:
-    """Whether somebody set it up, whatever becomes of its carrier."""
+    """Whether it is administratively up. Its carrier does not matter."""
     return bool(int(_flags(netdev).read_text(), 16) & IFF_UP)
 
 
 def turn(netdev: str, *, up: bool) -> None:
-    """Set it up or down without the time that starting a program takes."""
+    """Set it up or down. Faster than starting a program."""
     flags = int(_flags(netdev).read_text(), 16)
     _flags(netdev).write_text(hex(flags | IFF_UP if up else flags & ~IFF_UP))
 
@@ -128,24 +128,24 @@ def _flags(netdev: str) -> Path:
 
 
 def rename(netdev: str, name: str) -> None:
-    """Rename a netdev, for which it has to be down (until kernel 6.2)."""
+    """Rename a netdev. It has to be down for that (until kernel 6.2)."""
     set_down(netdev)
     run("ip", "link", "set", netdev, "name", name)
     set_up(name)
 
 
 def all_nodes() -> set[str]:
-    """Every node of every HCA, and the connection manager's."""
+    """Every node of every HCA, and that of the connection manager."""
     return {str(path) for path in Path("/dev/infiniband").iterdir()}
 
 
 @contextmanager
 def bond(name: str, *slaves: str) -> Iterator[None]:
-    """A bond over netdevs, which are up again when it is broken."""
+    """A bond over netdevs. They are up again when it is removed."""
     run("ip", "link", "add", name, "type", "bond", "mode", "active-backup", "miimon", "100")
     try:
         for slave in slaves:
-            set_down(slave)  # or it cannot be enslaved
+            set_down(slave)  # otherwise it cannot become a slave
             run("ip", "link", "set", slave, "master", name)
         set_up(name)
         yield
@@ -161,14 +161,14 @@ def unload(*modules: str) -> None:
 
 
 def load(*modules: str) -> None:
-    """Load kernel modules, in this order. The VM's init has left them there."""
+    """Load kernel modules, in this order. The VM's init has put them there."""
     for module in modules:
         run("insmod", f"/run/modules/{module}.ko")
 
 
 @contextmanager
 def exclusive_netns_mode() -> Iterator[None]:
-    """RDMA devices belong to one net namespace each, until the end or `set_netns_mode`."""
+    """Each RDMA device belongs to one net namespace, until the end or `set_netns_mode`."""
     set_netns_mode("exclusive")
     try:
         yield
@@ -177,13 +177,13 @@ def exclusive_netns_mode() -> Iterator[None]:
 
 
 def set_netns_mode(mode: str) -> None:
-    """Set "shared" or "exclusive"; the kernel refuses the latter while there is a second netns."""
+    """Set "shared" or "exclusive". The kernel refuses the latter while there is a second netns."""
     run("rdma", "system", "set", "netns", mode)
 
 
 @contextmanager
 def node_replaced(node: str, number: int | None) -> Iterator[None]:
-    """The node is another character device meanwhile; with None it is gone."""
+    """The node is another character device for a while. With None it is missing."""
     path = Path(node)
     aside = path.with_name("aside")
     path.rename(aside)
@@ -196,15 +196,15 @@ def node_replaced(node: str, number: int | None) -> Iterator[None]:
 
 
 def plug_and_unplug(hca: SoftHca, times: int) -> None:
-    """So often, as fast as programs start; it is there at the end."""
-    # Not `rdma -batch`, which knows only the HCAs that were there when it began.
+    """Add and remove it this many times, as fast as programs start. At the end it exists."""
+    # Not `rdma -batch`, which knows only the HCAs that existed when it started.
     add = f"rdma link add {hca.name} type rxe netdev {hca.netdev}"
     delete = f"rdma link delete {hca.name}"
     run("sh", "-e", "-c", "\n".join([add, delete] * times + [add]))
 
 
 def run(*command: str) -> str:
-    """Run a tool that has to succeed; what it printed."""
+    """Run a tool that must succeed. Returns its output."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
     return done.stdout

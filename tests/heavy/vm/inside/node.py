@@ -1,4 +1,4 @@
-"""A node: kubelet's stand-in and the daemon, side by side."""
+"""A node: the simulated kubelet and the daemon."""
 
 import json
 import tempfile
@@ -22,13 +22,13 @@ Resource = Mapping[str, Any]  # one entry of configList
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What a test drives and asks."""
+    """What a test controls and reads."""
 
     kubelet: SimulatedKubelet
     daemon: Daemon
 
     async def lists(self, resource: str, *, healthy: int = 0, unhealthy: int = 0) -> None:
-        """Returns once kubelet has a list of exactly so many slots, of which none is a list too."""
+        """Return when kubelet has a list of exactly this many slots. An empty list counts too."""
         wanted = ["Healthy"] * healthy + ["Unhealthy"] * unhealthy
 
         def reached(kubelet: SimulatedKubelet) -> bool:
@@ -40,7 +40,7 @@ class Node:
         await self.daemon.meanwhile(self.kubelet.wait_until(reached, timeout=DEADLINE))
 
     async def lists_unhealthy(self, resource: str, ids: Collection[str]) -> None:
-        """Returns once kubelet has a list in which exactly these slots are Unhealthy."""
+        """Return when kubelet has a list in which exactly these slots are Unhealthy."""
 
         def reached(kubelet: SimulatedKubelet) -> bool:
             devices = kubelet.devices(resource)
@@ -49,9 +49,9 @@ class Node:
         await self.daemon.meanwhile(self.kubelet.wait_until(reached, timeout=DEADLINE))
 
     async def hands_out(self, resource: str, nodes: Collection[str], slot: str = "0") -> None:
-        """Returns once a container would get exactly these nodes for this slot.
+        """Return when a container would get exactly these nodes for this slot.
 
-        It asks again whenever the daemon has logged something, as it does at each change of them.
+        Checks again after each line of the daemon's log: the daemon logs each change of the nodes.
         """
         handed_out: list[str] = []
 
@@ -66,7 +66,8 @@ class Node:
 
     async def _handed_out(self, resource: str, slot: str) -> list[str]:
         try:
-            # Whatever kubelet thinks of the slot: this is about the answer, not about the list.
+            # Even if kubelet counts the slot as unhealthy: this is about the answer, not about the
+            # list.
             allocation = await self.kubelet.allocate(resource, ids=[slot])
         except UnexpectedAdmissionError:
             return []
@@ -74,13 +75,13 @@ class Node:
         return host_paths(allocation)
 
     def events(self, resource: str) -> Iterator[Event]:
-        """Everything that kubelet noted about a resource: registrations, streams, lists."""
+        """All events of a resource in kubelet's record: registrations, streams, lists."""
         return (
             event for event in self.kubelet.events if getattr(event, "resource", None) == resource
         )
 
     def lists_received(self, resource: str) -> int:
-        """How many lists of a resource kubelet was ever sent."""
+        """How many lists of a resource kubelet has received."""
         return sum(isinstance(event, ListReceived) for event in self.events(resource))
 
 
@@ -88,9 +89,9 @@ class Node:
 async def running_node(
     *resources: Resource, flags: Sequence[str] = (), wrapper: Sequence[str] = (), **settings: Any
 ) -> AsyncIterator[Node]:
-    """Starts both with a config of these resources and, when the test is through, ends both.
+    """Start both with a config of these resources, and stop both after the test.
 
-    `settings` are the config's other keys, `flags` and `wrapper` as for `running_daemon`.
+    `settings` are the config's other keys. `flags` and `wrapper` are as for `running_daemon`.
     """
     with _file_with(config(*resources, **settings)) as config_file:
         async with running_node_with(config_file, flags, wrapper) as node:
@@ -99,7 +100,7 @@ async def running_node(
 
 @contextmanager
 def _file_with(text: str) -> Iterator[Path]:
-    """In a directory of its own, which is what the daemon watches."""
+    """In its own directory, which the daemon watches."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "config.json")
         file.write_text(text)
@@ -110,8 +111,8 @@ def _file_with(text: str) -> Iterator[Path]:
 async def running_node_with(
     config_file: Path, flags: Sequence[str] = (), wrapper: Sequence[str] = ()
 ) -> AsyncIterator[Node]:
-    """Likewise, with a config that is there already. kubelet must have had no complaint."""
-    # pytest's tmp_path is too long: a socket's path has to stay below 108 bytes.
+    """As `running_node`, with an existing config. At the end, kubelet has recorded no violation."""
+    # pytest's tmp_path is too long: the path of a socket must be shorter than 108 bytes.
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         async with (
@@ -123,7 +124,7 @@ async def running_node_with(
 
 
 def config(*resources: Resource, **settings: Any) -> str:
-    """A config file without timer: only what the kernel tells can change a list."""
+    """A config file without timer: only events of the kernel can change a list."""
     return json.dumps({"periodicUpdateInterval": 0, "configList": resources, **settings})
 
 

@@ -23,7 +23,7 @@ BY_LINK_TYPE = {
     "rdmaHcaMax": 2,
     "selectors": {"linkTypes": ["ether"]},
 }
-OF_NOBODY = {
+OF_NO_HCA = {
     "resourceName": "infiniband",
     "rdmaHcaMax": 2,
     "selectors": {"linkTypes": ["infiniband"]},
@@ -38,7 +38,7 @@ WAYS = {"device-plugins": Way.REGISTER, "plugins-registry": Way.WATCHER}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=WAYS)
 async def node(request: pytest.FixtureRequest) -> AsyncIterator[Node]:
-    resources = (BY_NAME, BY_LINK_TYPE, OF_NOBODY)
+    resources = (BY_NAME, BY_LINK_TYPE, OF_NO_HCA)
     async with running_node(*resources, flags=("--registration", request.param)) as node:
         await node.lists("rdma/rdma_shared_device_a", healthy=3)
         await node.lists("rdma/roce", healthy=2)
@@ -50,7 +50,7 @@ async def node(request: pytest.FixtureRequest) -> AsyncIterator[Node]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def allocate(node: Node) -> AsyncIterator[Allocate]:
-    """Admits a container with one slot, which is gone when the test is."""
+    """Admit a container with one slot, which is removed after the test."""
     held: list[Allocation] = []
 
     async def admit(resource: str) -> Allocation:

@@ -1,4 +1,4 @@
-"""Further names of netdevs, which only netlink tells: `ip link property add dev X altname Y`."""
+"""Alternative names of netdevs (`ip link property add dev X altname Y`), from netlink."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,7 @@
-"""Bonds are made and broken under a daemon that has no timer.
+"""Bonds are made and removed under a daemon without a timer.
 
-Soft-RoCE keeps an HCA on every slave. Of the mlx5 driver's way, which replaces the HCAs of a
-bond's functions by a single one, it shows nothing.
+Soft-RoCE keeps an HCA on every slave. The mlx5 driver replaces the HCAs of a bond's functions by a
+single one. That is not tested here.
 """
 
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ async def running() -> AsyncIterator[Node]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def node(running: Node) -> AsyncIterator[Node]:
-    """With netdevs for two HCAs, and without an HCA in the pool again when the test is through."""
+    """With netdevs for two HCAs. After the test, the pool has no HCA again."""
     with fabric.netdevs(EXTRA_A, EXTRA_B):
         yield running
     await running.lists("rdma/bond", unhealthy=2)

@@ -1,4 +1,4 @@
-"""More changes at once than anybody can follow: at rest, the list is right all the same."""
+"""More changes at once than the daemon can process one by one. At rest, the list is right."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -34,7 +34,7 @@ async def test_an_hca_comes_and_goes(node: Node, record_property: Record) -> Non
     before = node.lists_received("rdma/extra")
     await asyncio.to_thread(fabric.plug_and_unplug, EXTRA_A, times=CHANGES // 2)
 
-    # What the daemon has seen once it has seen another HCA is the state of rest.
+    # When the daemon has seen another HCA, it has seen the state of rest.
     fabric.plug(EXTRA_B)
     await node.daemon.says(f"HCAs {EXTRA_A.name}, {EXTRA_B.name}")
     await node.lists("rdma/extra", healthy=2)
@@ -61,7 +61,7 @@ async def test_a_link_goes_down_and_up(node: Node, record_property: Record) -> N
     )
 
 
-async def test_events_are_lost_because_nobody_reads_them(node: Node) -> None:
+async def test_events_are_lost_while_no_process_reads_them(node: Node) -> None:
     fabric.plug(EXTRA_A)
     await node.lists("rdma/extra", healthy=2)
 
@@ -75,6 +75,6 @@ async def test_events_are_lost_because_nobody_reads_them(node: Node) -> None:
 
 
 def flap(changes: int) -> None:
-    """The netdev of the HCA goes down and up, and is up at the end."""
+    """The netdev of the HCA goes down and up. At the end it is up."""
     for number in range(changes):
         fabric.turn(EXTRA_A.netdev, up=bool(number % 2))

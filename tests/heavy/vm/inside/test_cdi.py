@@ -1,4 +1,4 @@
-"""CDI from end to end: podman resolves the names that Allocate answered."""
+"""CDI from end to end: podman resolves the names of Allocate's answer."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ CONFIG = {
     "selectors": {"ifNames": [EXTRA_A.netdev, EXTRA_B.netdev]},
 }
 
-CDI_DIRECTORY = "/var/run/cdi"  # the daemon's default, and where podman looks
+CDI_DIRECTORY = "/var/run/cdi"  # the daemon's default, and the directory that podman reads
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def two_more_hcas() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def cdi_directory() -> Iterator[None]:
-    """Empty, whatever the host has there."""
+    """Empty, even if the host has files there."""
     fabric.run("mkdir", "-p", CDI_DIRECTORY)
     fabric.run("mount", "-t", "tmpfs", "tmpfs", CDI_DIRECTORY)
     yield
@@ -77,15 +77,16 @@ async def test_a_name_stays_that_of_its_hca_when_the_kernel_numbers_the_nodes_an
         for hca in (EXTRA_B, EXTRA_A):
             fabric.plug(hca)
         await node.lists(RESOURCE, healthy=4)
-        assert EXTRA_B.nodes == before  # what the container had is another's now
+        # the number that the container had belongs to another device now
+        assert EXTRA_B.nodes == before
         assert container.opens(fabric.all_nodes()) == {*EXTRA_A.nodes, RDMA_CM}
 
-    # The daemon has ended, and a container restarts.
+    # The daemon has exited, and a container restarts.
     assert hcas_seen_in(container) == [EXTRA_A.name]
 
 
 def container_of(allocation: Allocation) -> Container:
-    """As a runtime makes it that has nothing but CDI names."""
+    """A container that a runtime makes from CDI names only."""
     assert list(allocation.answer.devices) == []
     return Container(cdi_names(allocation))
 

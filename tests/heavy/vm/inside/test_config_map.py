@@ -1,4 +1,4 @@
-"""The config comes in a ConfigMap mount, as in a pod: every update swaps the link ..data."""
+"""The config is in a ConfigMap mount, as in a pod: every update swaps the link ..data."""
 
 import itertools
 import tempfile
@@ -20,7 +20,7 @@ class ConfigMap:
         self.file = mounted / "config.json"
 
     def update(self, text: str) -> None:
-        """A directory with the new content; then one rename, and everything is new."""
+        """Make a directory with the new content. Then one rename replaces everything."""
         data = self._volume / "..data"
         old = data.resolve() if data.exists() else None
         new = self._volume / f"..2025_{next(self._versions)}"
@@ -38,7 +38,7 @@ class ConfigMap:
 
 @contextmanager
 def config_map() -> Iterator[ConfigMap]:
-    """A tmpfs, and a read-only bind mount of it where the container would look."""
+    """A tmpfs, and a read-only bind mount of it at the path in the container."""
     with tempfile.TemporaryDirectory() as directory:
         volume, mounted = Path(directory, "volume"), Path(directory, "mounted")
         for path in (volume, mounted):

@@ -1,4 +1,4 @@
-"""What a container can and cannot do, by the nodes that it has. rdma-dp has no part in this."""
+"""What a container can do with the nodes that it has, and what it cannot. Tests only the kernel."""
 
 from tests.heavy.vm.inside.container import Container
 from tests.heavy.vm.inside.fabric import FABRIC_A, FABRIC_B

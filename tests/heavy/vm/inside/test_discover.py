@@ -23,7 +23,7 @@ def discovered(name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def shown() -> Any:
-    """What it shows while nothing is wrong."""
+    """The output while there is no fault."""
     return discover()
 
 

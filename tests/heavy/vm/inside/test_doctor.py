@@ -1,7 +1,7 @@
 """`rdma-dp doctor` on a live kernel: pods that use their HCA and pods that do not.
 
-The containers are podman's, in cgroups named as kubelet names a pod's; who holds what comes from
-the stand-in kubelet.
+The containers are podman's, in cgroups with names like those that kubelet gives. The simulated
+kubelet records which pod holds which slots.
 """
 
 import asyncio
@@ -71,11 +71,11 @@ class Place:
         return {check["id"]: check for check in json.loads(done.stdout)["checks"]}
 
     async def look(self, **how: Any) -> dict[str, dict[str, Any]]:
-        """The same, while the stand-in kubelet goes on."""
+        """The same, while the simulated kubelet runs."""
         return await asyncio.to_thread(lambda: self.doctor(**how))
 
     async def admit(self, pod: str) -> list[str]:
-        """The nodes for a container of that pod, which the stand-in has in its book."""
+        """The nodes for a container of that pod, which holds slots of the simulated kubelet."""
         allocation = await self.kubelet.allocate(NAME)
         self.kubelet.name(allocation, "default", pod, "main")
         return host_paths(allocation)
@@ -100,7 +100,7 @@ async def place() -> AsyncIterator[Place]:
 def pod(
     name: str, nodes: Sequence[str], command: Sequence[str], *flags: str, network: str = "host"
 ) -> Iterator[None]:
-    """A container as kubelet would have it made: its cgroup, and its log's name."""
+    """A container with the cgroup and the log name that kubelet would give it."""
     with tempfile.TemporaryDirectory() as directory:
         cid, pid = Path(directory, "cid"), Path(directory, "pid")
         own = (
@@ -120,7 +120,7 @@ def pod(
                 yield
                 log.unlink()
             finally:
-                # SIGTERM does nothing to a container's first process, unless it wants it.
+                # SIGTERM does nothing to a container's first process unless it has a handler.
                 os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
@@ -130,7 +130,7 @@ def subjects(check: dict[str, Any], verdict: str) -> set[str]:
 
 
 async def until_owned(count: int) -> None:
-    """Until so many queue pairs of processes are there: programs take a while to start."""
+    """Wait for this many queue pairs of processes: programs take a while to start."""
     async with asyncio.timeout(DEADLINE):
         while True:
             pairs = await asyncio.to_thread(query_queue_pairs)

@@ -1,4 +1,4 @@
-"""Links go down and up under a daemon that has no timer."""
+"""Links go down and up under a daemon without a timer."""
 
 import json
 import subprocess
@@ -99,12 +99,14 @@ async def test_a_link_without_carrier_is_down_too(node: Node) -> None:
     assert "administratively" not in line
 
 
-async def test_the_log_says_what_to_type_when_somebody_set_the_link_down(node: Node) -> None:
+async def test_the_log_says_what_to_type_when_an_administrator_set_the_link_down(
+    node: Node,
+) -> None:
     fabric.set_down(FABRIC_A.netdev)
     assert REMEDY in await node.daemon.says("rdma/soon: 0 of 2 slots healthy")
 
 
-async def test_dry_run_says_what_to_type_when_somebody_set_the_link_down(
+async def test_dry_run_says_what_to_type_when_an_administrator_set_the_link_down(
     node: Node, tmp_path: Path
 ) -> None:
     fabric.set_down(FABRIC_A.netdev)

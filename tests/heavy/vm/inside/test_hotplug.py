@@ -1,4 +1,4 @@
-"""HCAs and netdevs come, go and change their names under a daemon that has no timer."""
+"""HCAs and netdevs appear, disappear and change their names under a daemon without a timer."""
 
 from collections.abc import AsyncIterator
 
@@ -38,7 +38,7 @@ async def running() -> AsyncIterator[Node]:
 
 
 def nodes(*hcas: SoftHca) -> set[str]:
-    """What a container has to get for these."""
+    """The nodes that a container must get for these."""
     return {RDMA_CM}.union(*(hca.nodes for hca in hcas))
 
 

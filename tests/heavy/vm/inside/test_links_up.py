@@ -1,4 +1,4 @@
-"""Links that are down are set up where that is wanted, once, and never otherwise."""
+"""Links that are down are set up if the config asks for it, once, and otherwise never."""
 
 import re
 import shlex
@@ -50,7 +50,7 @@ async def test_a_link_is_set_up_when_it_appears_and_not_when_it_is_set_down() ->
 
         fabric.set_down(EXTRA_A.netdev)
         await node.lists("rdma/extra", unhealthy=2)
-        # Being renamed is not appearing, and the next look finds nothing to do, either.
+        # A renamed netdev is not a new one, and the next scan finds nothing to do either.
         fabric.run("ip", "link", "set", EXTRA_A.netdev, "name", "renamed0")
         await node.daemon.says("renamed0 is administratively down")
         fabric.plug(EXTRA_B)

@@ -1,4 +1,4 @@
-"""Kernel modules are unloaded and loaded under a daemon that has no timer."""
+"""Kernel modules are unloaded and loaded under a daemon without a timer."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ async def node() -> AsyncIterator[Node]:
 
 @contextmanager
 def unloaded(*modules: str) -> Iterator[None]:
-    """Without these modules until the end; each is named before what it depends on."""
+    """Unload these modules until the end. Each comes before those that it needs."""
     fabric.unload(*modules)
     try:
         yield
@@ -42,7 +42,7 @@ def unloaded(*modules: str) -> Iterator[None]:
 async def test_hcas_go_with_their_driver_and_come_back_with_it(node: Node) -> None:
     with unloaded("rdma_rxe"):
         await node.lists("rdma/fabric", unhealthy=2)
-    fabric.plug_all()  # the driver comes without HCAs
+    fabric.plug_all()  # the driver is loaded without HCAs
     await node.lists("rdma/fabric", healthy=2)
     await node.hands_out("rdma/fabric", {*FABRIC_A.nodes, RDMA_CM})
 

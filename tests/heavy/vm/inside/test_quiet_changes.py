@@ -1,4 +1,4 @@
-"""What the kernel has no event for: the daemon finds it by its quiet look, or by the timer."""
+"""Changes without an event: the daemon finds them with its fingerprint, or by the timer."""
 
 import os
 
@@ -14,7 +14,7 @@ RESOURCE = {
 
 
 async def test_an_hca_is_handed_out_only_while_its_node_in_dev_is_right() -> None:
-    # The nodes are files: what a person does to them is seen by the timer.
+    # The nodes are files. Changes that a person makes to them are found by the timer.
     async with running_node(RESOURCE, periodicUpdateInterval=1) as node:
         await node.lists("rdma/fabric", healthy=3)
 

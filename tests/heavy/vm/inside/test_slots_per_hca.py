@@ -1,4 +1,4 @@
-"""Each slot belongs to one of four HCAs, and so does what a container can do with it."""
+"""Each slot belongs to one of four HCAs, and a container can use only that HCA."""
 
 import asyncio
 import re
@@ -41,7 +41,7 @@ async def node() -> AsyncIterator[Node]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def allocate(node: Node) -> AsyncIterator[Allocate]:
-    """Admits a container, which is gone when the test is."""
+    """Admit a container, which is removed after the test."""
     held: list[Allocation] = []
 
     async def admit(*ids: str) -> Allocation:

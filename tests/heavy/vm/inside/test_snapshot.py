@@ -1,4 +1,4 @@
-"""`rdma-dp snapshot` on a live kernel: what it holds is what the verbs showed there."""
+"""`rdma-dp snapshot` on a live kernel: the verbs show the same with it as on the node."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
 
 @pytest.fixture(autouse=True)
 def altname() -> Iterator[None]:
-    """What stands in no file."""
+    """Facts that are in no file."""
     fabric.run("ip", "link", "property", "add", "dev", FABRIC_A.netdev, "altname", "fabric-left")
     yield
     fabric.run("ip", "link", "property", "del", "dev", FABRIC_A.netdev, "altname", "fabric-left")
@@ -25,14 +25,14 @@ def altname() -> Iterator[None]:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """Anybody may write a snapshot there."""
+    """Every user may write a snapshot there."""
     for path in (tmp_path, *tmp_path.parents[:2]):
         path.chmod(0o777)
     return tmp_path
 
 
 @pytest.mark.parametrize(
-    ("user", "raw"), [((), ("--raw",)), (NOBODY, ())], ids=["root-raw", "nobody-stand-ins"]
+    ("user", "raw"), [((), ("--raw",)), (NOBODY, ())], ids=["root-raw", "nobody-pseudonyms"]
 )
 def test_it_replays_to_the_same_document_when_the_hcas_are_gone(
     user: tuple[str, ...], raw: tuple[str, ...], directory: Path
@@ -63,5 +63,5 @@ def test_no_address_of_the_node_is_in_it(directory: Path) -> None:
 
 
 def document(*command: str | Path) -> Any:
-    """What a command prints, whatever it ends with."""
+    """The output of a command, with any exit code."""
     return json.loads(subprocess.check_output(command, text=True, timeout=DEADLINE))

@@ -1,4 +1,4 @@
-"""How long a change of the node takes to the list that kubelet has. Measured, not judged."""
+"""How long a change of the node takes to reach kubelet's list. Measured, without a limit."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""rdma-core's own programs, and perftest's, as witnesses."""
+"""The programs of rdma-core and perftest, as a check that data moves."""
 
 import subprocess
 from ipaddress import ip_address
@@ -8,7 +8,7 @@ from typing import Protocol
 from tests.heavy.vm.inside.container import DEADLINE
 from tests.heavy.vm.inside.fabric import SoftHca
 
-# The server does not tell when it listens.
+# The server prints nothing when it listens.
 TRY_UNTIL_CONNECTED = """
 while :; do
     said=$("$@" 2>&1)
@@ -21,7 +21,7 @@ exit $code
 
 
 class Runner(Protocol):
-    """Where programs run: a container, or a pod."""
+    """The place in which programs run: a container, or a pod."""
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run to the end."""
@@ -33,14 +33,14 @@ class Runner(Protocol):
 
 
 def ping_pong(server: Runner, client: Runner, hca: SoftHca) -> str:
-    """Small checked messages between two containers over one HCA; what the client printed."""
+    """Small verified messages between two containers over one HCA. Returns the client's output."""
     device = ("--ib-dev", hca.name, "--gid-idx", ipv4_gid_index(hca))
     much = ("--size", "256", "--iters", "20", "--chk")
     return _between(server, client, ("ibv_rc_pingpong", *device, *much))
 
 
 def write_bandwidth(server: Runner, client: Runner, hca: SoftHca) -> str:
-    """A few RDMA writes into the server's memory; what the client printed."""
+    """A few RDMA writes into the server's memory. Returns the client's output."""
     device = ("--ib-dev", hca.name, "--gid-index", ipv4_gid_index(hca))
     much = ("--size", "4096", "--iters", "100", "--CPU-freq")
     patience = ("--qp-timeout", "20")  # 4.096 us * 2^20: a busy host halts the VM for seconds
@@ -48,7 +48,7 @@ def write_bandwidth(server: Runner, client: Runner, hca: SoftHca) -> str:
 
 
 def _between(server: Runner, client: Runner, command: tuple[str, ...]) -> str:
-    """Runs the same program at both ends, which end well; what the client printed."""
+    """Run the same program at both ends. Both must succeed. Returns the client's output."""
     with server.start(*command) as serving:
         try:
             done = client.run("sh", "-c", TRY_UNTIL_CONNECTED, "sh", *command, "localhost")
@@ -61,7 +61,7 @@ def _between(server: Runner, client: Runner, command: tuple[str, ...]) -> str:
 
 
 def ipv4_gid_index(hca: SoftHca) -> str:
-    """The index of the GID that stands for the netdev's IPv4 address: ::ffff:a.b.c.d."""
+    """The index of the GID of the netdev's IPv4 address: ::ffff:a.b.c.d."""
     wanted = ip_address(f"::ffff:{hca.address}")
     gids = Path("/sys/class/infiniband", hca.name, "ports/1/gids")
     [gid] = [gid for gid in gids.iterdir() if ip_address(gid.read_text().strip()) == wanted]

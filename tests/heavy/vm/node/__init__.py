@@ -1,1 +1,1 @@
-"""A real node with HCAs: kubelet, containerd and our image in the VM, nothing faked below them."""
+"""A real node with HCAs: kubelet, containerd and our image in the VM. Nothing is simulated."""

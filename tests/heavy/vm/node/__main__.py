@@ -1,7 +1,7 @@
 """`python -m tests.heavy.vm.node [PYTEST ARGUMENT...]`: our image on a real node that has HCAs.
 
-Needs Debian on amd64, root and Go, which it installs if it may. The image and the programs are made
-out here, and lie where the VM sees them. Exits with pytest's code.
+Needs Debian on amd64, root and Go, which it installs if it can. The image and the programs are made
+outside the VM, where the VM sees them. Exits with pytest's code.
 """
 
 import logging
@@ -29,7 +29,7 @@ SOURCES = (programs.KUBELET, programs.KUBECTL, programs.CONTAINERD)
 
 
 def main() -> int:
-    """Get the parts, boot, test; where that is not possible, say why."""
+    """Get the parts, boot and run the tests. If that is not possible, print the reason."""
     try:
         debian.check_host()
         suite.need_root("building an image without a container daemon")

@@ -1,4 +1,4 @@
-"""One node for all tests, which the VM becomes."""
+"""One node for all tests: the VM."""
 
 import sys
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ from tests.heavy.vm.node.node import Node
 __all__ = ["pytest_runtest_makereport", "pytest_terminal_summary"]
 
 CGROUPS = Path("/sys/fs/cgroup")
-LOGGED = 40  # lines of the plugin's log that are worth reading
+LOGGED = 40  # the lines of the plugin's log that a failure shows
 
 
 @pytest.fixture(scope="session", autouse=True)
 def machine() -> None:
-    """The VM becomes the node, and gets its HCAs."""
+    """Make the VM a node, with its HCAs."""
     private.become_the_node()
     private.empty_directories()
     logs().mkdir(parents=True)
@@ -51,7 +51,7 @@ def the_node(containerd: Containerd) -> Iterator[Node]:
 
 @pytest.fixture
 def bare_node(the_node: Node, request: pytest.FixtureRequest) -> Iterator[Node]:
-    """With whatever plugin the test before has left."""
+    """With the plugin of the test before."""
     the_node.figures = request.node.user_properties
     yield the_node
     sys.stdout.write("\n".join(the_node.plugin.said()[-LOGGED:]))

@@ -1,4 +1,4 @@
-"""What containers are to get, and what they are to see."""
+"""What containers must get, and what they must see."""
 
 import os
 import re
@@ -18,19 +18,19 @@ def number(path: str) -> str:
 
 
 def every_number() -> set[str]:
-    """The numbers of every node of every HCA, and of the connection manager's."""
+    """The numbers of every node of every HCA, and that of the connection manager."""
     return {number(path) for path in fabric.all_nodes()}
 
 
 def nodes_of(*hcas: SoftHca) -> set[str]:
-    """The paths that a container is to have for these."""
+    """The paths that a container must have for these HCAs."""
     return {RDMA_CM}.union(*(hca.nodes for hca in hcas))
 
 
 def sees_exactly(pod: Pod, *hcas: SoftHca) -> None:
-    """Whether it has and opens their nodes, can open no others, and finds them by libibverbs.
+    """Whether it has and opens their nodes, can open no others, and finds them with libibverbs.
 
-    `others` of the pod are to be `every_number()`.
+    `others` of the pod must be `every_number()`.
     """
     sight = pod.sight()
     wanted = nodes_of(*hcas)
@@ -44,7 +44,7 @@ def sees_exactly(pod: Pod, *hcas: SoftHca) -> None:
 
 
 def hcas_seen_in(shell: Shell) -> list[str]:
-    """The HCAs that ibv_devinfo opens in there: all that it finds, or it fails."""
+    """The HCAs that ibv_devinfo finds in the container. It fails if it cannot open one."""
     shown = shell.run("ibv_devinfo")
     assert shown.returncode == 0, shown.stderr
     return sorted(re.findall(r"hca_id:\s+(\S+)", shown.stdout))

@@ -15,12 +15,12 @@ from tests.heavy.vm.node import parts, plugin
 SHARED, PER_HCA = "rdma/shared", "rdma/per_hca"
 SHARED_SLOTS, SLOTS_OF_AN_HCA = 4, 3
 SHARED_HCAS = (STORAGE, FABRIC_A)
-# What there is before a test plugs EXTRA_A in: the slots of one HCA.
+# The slots before a test adds EXTRA_A: those of one HCA.
 COUNTS = {SHARED: SHARED_SLOTS, PER_HCA: SLOTS_OF_AN_HCA}
 
 
 class Node:
-    """kubelet runs from the start; `run_plugin` decides what the plugin is."""
+    """kubelet runs from the start. `run_plugin` starts a plugin."""
 
     def __init__(self) -> None:
         config.configure(
@@ -40,13 +40,13 @@ class Node:
         self.figures: list[tuple[str, object]] = []
         self.kubelet = Kubelet()
         self.kubelet.start()
-        self.kubelet.count(SHARED)  # it has made the directory that the plugin's pod mounts
+        self.kubelet.count(SHARED)  # kubelet has made the directory that the plugin's pod mounts
         self._source: str | None = None
         self._plugin: Pod | None = None
         self._pods: list[Pod] = []
 
     def run_plugin(self, source: str = parts.BASE) -> None:
-        """Returns once the pod of that directory of deploy/ runs and kubelet has its slots."""
+        """Return when the pod of that directory of deploy/ runs and kubelet has its slots."""
         if self._source == source:
             return
         if self._plugin:
@@ -65,7 +65,7 @@ class Node:
 
     @contextmanager
     def plugin_says(self, text: str) -> Iterator[None]:
-        """Waits at the end until a new line of the plugin's log has the text."""
+        """Wait at the end until a new line of the plugin's log has the text."""
         before = len(self.plugin.said())
         yield
         wait_until(lambda: [line for line in self.plugin.said()[before:] if text in line])
@@ -73,7 +73,7 @@ class Node:
     # --- kubelet
 
     def counts(self, slots: int, resource: str, after: str) -> None:
-        """Waits until kubelet counts so many healthy slots, and notes how long it took."""
+        """Wait until kubelet counts this many healthy slots, and note how long it took."""
         begun = time.monotonic()
         wait_until(lambda: self.kubelet.count(resource), lambda found: found == slots)
         self.figures.append((f"{after}: {slots}", time.monotonic() - begun))
@@ -90,9 +90,10 @@ class Node:
         return pod
 
     def admits(self, name: str, resource: str) -> None:
-        """Waits until such a pod runs; one that is refused is replaced, as a ReplicaSet does.
+        """Wait until such a pod runs. One that is refused is replaced, as a ReplicaSet does.
 
-        On a machine this slow kubelet gives up GetInfo (1 s), and loses the plugin for a while.
+        On a machine this slow, GetInfo can exceed kubelet's limit (1 s), and kubelet loses the
+        plugin for a while.
         """
 
         def attempt() -> bool:
@@ -103,12 +104,12 @@ class Node:
     # --- between tests
 
     def unhurt(self) -> None:
-        """Fails if something came to harm that no test looked at."""
+        """Fail if there was a fault that the test did not check for."""
         assert self.kubelet.process, "kubelet was stopped and not started"
         assert self.kubelet.process.runs, "kubelet has ended by itself"
         assert not [line for line in self.plugin.said() if "Traceback" in line]
 
     def tidy(self) -> None:
-        """Takes the pods of the test away."""
+        """Remove the pods of the test."""
         while self._pods:
             self._pods.pop().gone()

@@ -14,13 +14,13 @@ from tests.heavy.node import image
 from tests.heavy.vm.node import unpacked
 from tests.paths import REPO
 
-# The directories of deploy/ that are tried, as `kubectl apply -k` renders them.
+# The directories of deploy/ that are tested, as `kubectl apply -k` renders them.
 BASE, CDI = "base", "overlays/cdi"
 
-# Beside busybox, what pods run to use an HCA: rdma-core's programs, and perftest's.
+# Programs of the pods, besides busybox: those of rdma-core and perftest.
 VERBS_IMAGE = "localhost/verbs:1"
 _PROGRAMS = ("ibv_devinfo", "ibv_rc_pingpong", "ib_write_bw")
-_PROVIDER = (  # rxe's half in user space, which libibverbs loads by its configuration
+_PROVIDER = (  # The user-space driver of rxe. libibverbs finds it through its configuration.
     "/etc/libibverbs.d/rxe.driver",
     "/usr/lib/x86_64-linux-gnu/libibverbs/librxe-rdmav34.so",
 )
@@ -29,7 +29,7 @@ _DIRECTORY = "RDMA_DP_TEST_PARTS"
 
 
 def environment(directory: Path) -> Mapping[str, str]:
-    """What the suite has to be told of them, and of a machine that is ten times as slow."""
+    """The paths of these parts, and the factors for a machine that is ten times as slow."""
     return {
         _DIRECTORY: str(directory),
         "RDMA_DP_TEST_NODE": "/run/logs",
@@ -39,7 +39,7 @@ def environment(directory: Path) -> Mapping[str, str]:
 
 
 def make(directory: Path, path: str) -> None:
-    """Makes all of them; `path` is a PATH with kubectl."""
+    """Make all of them. `path` is a PATH with kubectl."""
     for source in (BASE, CDI):
         command = ("kubectl", "kustomize", str(REPO / "deploy" / source))
         done = subprocess.run(
@@ -68,7 +68,7 @@ def _verbs_files() -> Iterator[tuple[str, image.File]]:
 
 
 def take_images() -> None:
-    """Gives them to the containerd that will start."""
+    """Give the images to the containerd that will start."""
     unpacked.take(_containerd(_directory()))
 
 

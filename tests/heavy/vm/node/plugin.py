@@ -1,4 +1,4 @@
-"""Our plugin as users run it: the pod of deploy/, from our image, with kubelet's own restarts."""
+"""Our plugin as users run it: the pod of deploy/, with our image. kubelet restarts it."""
 
 from itertools import count
 from typing import Any
@@ -12,11 +12,11 @@ _NUMBERS = count(1)
 
 
 def start(kubelet: Kubelet, source: str) -> Pod:
-    """Hands kubelet the pod of that directory of deploy/.
+    """Give kubelet the pod of that directory of deploy/.
 
-    Only what takes a control plane is another: the config is a directory of the node instead of a
-    ConfigMap, and there is no Node Feature Discovery, whose labels the affinity wants. No HCA of
-    the VM is of a vendor, so the config (see node.py) selects by name.
+    Only what needs a control plane differs: the config is a directory of the node instead of a
+    ConfigMap, and there is no affinity, because Node Feature Discovery is missing. The HCAs of the
+    VM have no vendor, so the config (see node.py) selects by name.
     """
     spec = parts.pod_spec(source)
     del spec["affinity"]

@@ -1,4 +1,4 @@
-"""Commands in the container of a pod that runs."""
+"""Commands in the container of a running pod."""
 
 import subprocess
 import uuid
@@ -8,7 +8,7 @@ from tests.heavy.vm.inside.container import DEADLINE
 
 
 class Shell:
-    """Runs them in its namespaces and its cgroup, as `kubectl exec` does."""
+    """Run them in its namespaces and its cgroup, as `kubectl exec` does."""
 
     def __init__(self, pod: Pod) -> None:
         self._container = pod.container().removeprefix("containerd://")

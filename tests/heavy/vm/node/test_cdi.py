@@ -1,4 +1,4 @@
-"""deploy/overlays/cdi: containerd adds the nodes, by the CDI names that kubelet passes on."""
+"""deploy/overlays/cdi: containerd adds the nodes of the CDI names that kubelet passes on."""
 
 from pathlib import Path
 

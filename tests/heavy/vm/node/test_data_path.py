@@ -1,4 +1,4 @@
-"""Data goes from pod to pod over the HCA that both were given, and over no other way."""
+"""Data goes from pod to pod over the HCA that both have, and over no other path."""
 
 from collections.abc import Callable
 
@@ -44,5 +44,5 @@ def test_two_pods_with_a_slot_each_and_one_without(
 def test_rdma_writes_from_pod_to_pod(pair: tuple[Shell, Shell], record_property: Record) -> None:
     said = write_bandwidth(*pair, FABRIC_B)
     rows = [line.split() for line in said.splitlines()]
-    (row,) = (row for row in rows if row[:2] == ["4096", "100"])  # bytes, writes that completed
+    (row,) = (row for row in rows if row[:2] == ["4096", "100"])  # bytes, completed writes
     record_property("ib_write_bw between two pods, MB/s", row[3])

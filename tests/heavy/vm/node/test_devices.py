@@ -1,4 +1,4 @@
-"""What kubelet has of the plugin, and what a pod gets of the HCAs."""
+"""What kubelet knows of the plugin, and what a pod gets of the HCAs."""
 
 from tests.heavy.node.pods import DENIED
 from tests.heavy.vm.inside.fabric import FABRIC_A, FABRIC_B

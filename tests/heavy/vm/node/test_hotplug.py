@@ -1,4 +1,4 @@
-"""HCAs that go and come back, by `rdma link`, under pods that run."""
+"""HCAs that are removed and added with `rdma link`, under running pods."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ from tests.heavy.vm.node.shell import Shell
 
 @pytest.fixture
 def with_another(node: Node) -> Iterator[Node]:
-    """The node with one HCA more behind PER_HCA, until the test is through."""
+    """The node with one more HCA after PER_HCA, until the end of the test."""
     with fabric.netdevs(EXTRA_A):
         fabric.plug(EXTRA_A)
         node.counts(2 * SLOTS_OF_AN_HCA, PER_HCA, "an HCA plugged in")
@@ -64,7 +64,7 @@ def test_without_its_hcas_a_resource_has_no_slot_and_pods_that_run_go_on(node: N
     why = node.pod("late", SHARED).refused()
     assert f"no healthy devices present; cannot allocate unhealthy devices {SHARED}" in why
 
-    with node.plugin_says("HCAs rxe0, rxe1"):  # one suffices for the slots
+    with node.plugin_says("HCAs rxe0, rxe1"):  # one is enough for the slots
         for hca in SHARED_HCAS:
             fabric.plug(hca)
         node.counts(SHARED_SLOTS, SHARED, "all HCAs plugged in again")

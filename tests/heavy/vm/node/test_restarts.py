@@ -1,4 +1,4 @@
-"""kubelet and the plugin's container end without notice, and come back; pods go on."""
+"""kubelet and the plugin's container are killed and start again. Pods keep running."""
 
 import signal
 

@@ -101,7 +101,7 @@ async def test_an_absolute_endpoint_is_not_found_and_a_violation(
     endpoint = kubelet.device_plugins_dir / "a.sock"
     await plugin.serve(endpoint)
     reason = await refusal(plugin, kubelet, endpoint=str(endpoint))
-    assert f"nobody serves on {kubelet.device_plugins_dir}{endpoint}" in reason
+    assert f"no process serves on {kubelet.device_plugins_dir}{endpoint}" in reason
     assert f"{RESOURCE}: absolute endpoint {endpoint}" in kubelet.violations
 
 
@@ -384,7 +384,7 @@ async def test_nothing_of_it_is_left_after_a_stop(root: Path, plugin: ScriptedPl
         os.link(root / "p.sock", kubelet.plugins_registry_dir / "a.sock")
         await plugin.register(kubelet.socket, "a.sock")
         await plugin.wait_until(lambda p: p.streams_open == 2)
-        assert any(task.get_name().startswith("stand-in") for task in asyncio.all_tasks())
+        assert any(task.get_name().startswith("kubelet: ") for task in asyncio.all_tasks())
     left = {task.get_name() for task in asyncio.all_tasks() - before}
-    assert [name for name in left if "stand-in" in name] == []
+    assert [name for name in left if name.startswith("kubelet: ")] == []
     await plugin.wait_until(lambda p: p.streams_open == 0)

@@ -114,7 +114,7 @@ async def test_a_socket_where_nobody_serves_yet_is_dialled_until_somebody_does(
     await plugin.stop()
     await kubelet.wait_until(lambda k: Disconnected(RESOURCE) in k.events)
     os.link(kubelet.plugins_registry_dir / "a.sock", kubelet.plugins_registry_dir / "b.sock")
-    assert "nobody serves on" in (await refused(kubelet)).reason
+    assert "no process serves on" in (await refused(kubelet)).reason
 
 
 async def test_the_stream_may_open_before_the_notification(

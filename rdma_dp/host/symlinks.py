@@ -29,10 +29,20 @@ def leads_out(path: str, target: str) -> bool:
 
 
 class Resolver:
-    """Resolves paths. `target_of` returns a link's target, and None for anything else."""
+    """Resolves paths. `target_of` returns a link's target, and None for anything else.
 
-    def __init__(self, target_of: Callable[[str], str | None]) -> None:
+    Links for which `is_opaque` returns True are not followed. `leaves` is whether a path would have
+    left the root: by a link to an absolute path, or by too many "..".
+    """
+
+    def __init__(
+        self,
+        target_of: Callable[[str], str | None],
+        is_opaque: Callable[[str], bool] = is_magic,
+    ) -> None:
         self._target_of = target_of
+        self._is_opaque = is_opaque
+        self.leaves = False
         self._directories: dict[str, str] = {"": ""}
 
     def canonical(self, path: str, *, follow: bool = True) -> str:
@@ -58,6 +68,7 @@ class Resolver:
             if name in ("", "."):
                 continue
             if name == "..":
+                self.leaves = self.leaves or not found
                 del found[-1:]
                 continue
             found.append(name)
@@ -65,11 +76,13 @@ class Resolver:
                 raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
             here = "/".join(found)
             target = self._target_of(here) if ahead or follow else None
-            if target is None or is_magic(here):
+            if target is None or self._is_opaque(here):
                 continue
             links += 1
             if links > _MOST_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-            found = [] if target.startswith("/") else found[:-1]
+            absolute = target.startswith("/")
+            self.leaves = self.leaves or absolute
+            found = [] if absolute else found[:-1]
             ahead += target.split("/")[::-1]
         return "/".join(found)

@@ -1,0 +1,52 @@
+"""The verb `run` from its arguments to the daemon's end."""
+
+import argparse
+import asyncio
+import logging
+from collections.abc import Callable
+
+from rdma_dp import __version__, log
+from rdma_dp.cli.config_input import log_problems
+from rdma_dp.cli.output import FAILED, OK, complain
+from rdma_dp.config import Defaults
+from rdma_dp.daemon import run as daemon_run
+from rdma_dp.daemon.settings import Settings
+from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.root import check_tree
+from rdma_dp.kubelet.directories import KUBELET_SOCKET, KubeletDirectories
+from rdma_dp.kubelet.registration.choice import RegistrationMode
+
+logger = logging.getLogger("rdma_dp")
+
+
+def run_daemon(options: argparse.Namespace, started: Callable[[], None]) -> int:
+    """Runs the daemon and returns the exit code. `started` is called when its event loop runs."""
+    if str(options.config_file) == "-":
+        complain("--config-file takes a file that can change, not standard input")
+        return FAILED
+    check_tree(options.root)  # report a wrong --root before anything starts
+    log.configure(options.log_level, options.log_format)
+    logger.info("rdma-dp %s", __version__)
+    settings = Settings(
+        config_file=options.config_file,
+        directories=KubeletDirectories.below(options.kubelet_root_dir, options.device_plugins_dir),
+        mode=RegistrationMode(options.registration),
+        root=options.root,
+        defaults=Defaults(options.use_cdi, options.set_links_up),
+        cdi_directory=options.cdi_dir,
+        device_info_directory=options.device_info_dir,
+        metrics=options.metrics,
+        pod_resources=options.kubelet_root_dir / "pod-resources" / KUBELET_SOCKET,
+        probe_socket=options.probe_socket,
+    )
+
+    async def serve() -> None:
+        started()
+        await daemon_run.run(settings)
+
+    try:
+        asyncio.run(serve())
+    except RdmaDpError as error:
+        log_problems(logger, error, options.config_file)
+        return FAILED
+    return OK
