@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from rdma_dp.config import foreign, manifests, rules, syntax
-from rdma_dp.config.embedded import Embedded
+from rdma_dp.config.embedded_places import Embedded
 from rdma_dp.config.models import NO_DEFAULTS, Config, ConfigDocument, Defaults
 from rdma_dp.config.problems import ConfigError, ConfigMissing, ConfigUnreadable, Problem
 from rdma_dp.config.spelling import tidy

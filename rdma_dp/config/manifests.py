@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import yaml
 
 from rdma_dp.config import json_text, syntax
-from rdma_dp.config.embedded import Embedded, Owner, documents, scalar_index
+from rdma_dp.config.embedded_places import Embedded, Owner, documents, scalar_index
 from rdma_dp.config.problems import ConfigError, Location, Problem, line_column, path_of
 
 _DEEPEST = 64  # keys; custom resource definitions go to about 40

@@ -10,13 +10,12 @@ about the spelling, and the JSON Schema are derived from the field.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import product
 from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from rdma_dp.config.metrics_settings import MetricsSettings
-from rdma_dp.config.selectors import Selectors
+from rdma_dp.config.selectors import Selectors, joined_sets, one_or_several
 from rdma_dp.config.types import (
     ConfigModel,
     Flag,
@@ -34,7 +33,7 @@ from rdma_dp.config.types import (
     one_of,
 )
 from rdma_dp.config.values import kubernetes
-from rdma_dp.formats.list_limit import MESSAGE_LIMIT
+from rdma_dp.formats.list_size import MESSAGE_LIMIT
 
 
 class SlotsPer(StrEnum):
@@ -186,7 +185,7 @@ class Resource(ConfigModel):
     @property
     def selector_sets(self) -> tuple[Selectors, ...]:
         """The sets of selectors, at least one. The resource takes an HCA if any set takes it."""
-        return _sets(self.selectors)
+        return one_or_several(self.selectors)
 
     @property
     def per_hca(self) -> bool:
@@ -254,20 +253,11 @@ class ConfigDocument(ConfigModel):
 
 
 def _with_one_place_of_selectors(resource: Resource) -> Resource:
-    """Joins `devices` and `extraSelectors` with each set of `selectors`, and empties the two."""
-    named = Selectors(if_names=resource.devices)
-    if not resource.devices and resource.extra_selectors == Selectors():
-        sets = resource.selector_sets
-    else:
-        pairs = product(resource.selector_sets, _sets(resource.extra_selectors))
-        sets = tuple(one.joined(named).joined(extra) for one, extra in pairs)
+    """The same resource with everything in `selectors`."""
+    sets = joined_sets(resource.selector_sets, resource.devices, resource.extra_selectors)
     selectors = sets[0] if len(sets) == 1 else sets
     others = {"devices": (), "extra_selectors": Selectors()}
     return resource.model_copy(update={"selectors": selectors, **others})
-
-
-def _sets(selectors: Selectors | tuple[Selectors, ...]) -> tuple[Selectors, ...]:
-    return (selectors,) if isinstance(selectors, Selectors) else selectors or (Selectors(),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from rdma_dp.config.problems import Location, Problem, path_of
 from rdma_dp.config.selector_rules import Entry, given
 from rdma_dp.config.syntax import flag, number
 from rdma_dp.config.values.kubernetes import DEFAULT_PREFIX
-from rdma_dp.formats.list_limit import MEMORY_LIMIT, MESSAGE_LIMIT, MOST_SLOTS, memory, most_slots
+from rdma_dp.formats.list_size import MEMORY_LIMIT, MESSAGE_LIMIT, MOST_SLOTS, memory, most_slots
 from rdma_dp.formats.names import DEVICE_INFO_END, hcas_variable
 from rdma_dp.formats.slot_ids import LONGEST_KEY, PCI_KEY
 

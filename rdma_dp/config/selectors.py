@@ -1,8 +1,9 @@
 """The selectors of a resource: which HCAs it takes, and which of them it excludes."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import product
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -203,3 +204,24 @@ def value_for(field: str, text: str) -> Any | None:
 
 def _given(traits: Traits) -> dict[str, Any]:
     return {name: values for name, values in traits if values}
+
+
+def joined_sets(
+    sets: Sequence[Selectors],
+    devices: Sequence[str],
+    extra: Selectors | tuple[Selectors, ...],
+) -> tuple[Selectors, ...]:
+    """The sets of selectors, joined with the Go plugin's key `devices` and with `extraSelectors`.
+
+    `devices` has names of interfaces, so it is a further `ifNames`.
+    """
+    if not devices and extra == Selectors():
+        return tuple(sets)
+    named = Selectors(if_names=tuple(devices))
+    pairs = product(sets, one_or_several(extra))
+    return tuple(one.joined(named).joined(other) for one, other in pairs)
+
+
+def one_or_several(found: Selectors | tuple[Selectors, ...]) -> tuple[Selectors, ...]:
+    """The sets of a key that takes one set or a list; at least one."""
+    return (found,) if isinstance(found, Selectors) else found or (Selectors(),)

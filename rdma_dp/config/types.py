@@ -34,7 +34,7 @@ from rdma_dp.config.values import (
     placeholders,
 )
 from rdma_dp.config.values.kubernetes import validated_slots
-from rdma_dp.formats.list_limit import MOST_SLOTS
+from rdma_dp.formats.list_size import MOST_SLOTS
 
 _T = TypeVar("_T")
 

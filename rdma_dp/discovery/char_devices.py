@@ -12,12 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.paths import CLASS_MAD, CLASS_VERBS, DEV, DEV_INFINIBAND, RDMA_CM
-from rdma_dp.inventory.hardware import (
-    CHAR_DEVICE_DIRECTORY,
-    CharDevice,
-    DeviceNumber,
-    natural_key,
-)
+from rdma_dp.inventory.hardware import CHAR_DEVICE_DIRECTORY, CharDevice, DeviceNumber, natural_key
 
 # devtmpfs deletes the directory with its last node, so a driver that is loaded again gets another
 # directory. A mount of the first one stays empty (kernel drivers/base/devtmpfs.c, dev_rmdir).

@@ -22,7 +22,7 @@ from rdma_dp.monitoring.exposition import Exposition
 from rdma_dp.monitoring.http_server import HEAD_LIMIT, Pages, Request, Response
 from rdma_dp.monitoring.observed import Observed
 from rdma_dp.monitoring.pod_reader import PodReader
-from rdma_dp.monitoring.probes import why_not_ready
+from rdma_dp.monitoring.readiness import why_not_ready
 
 logger = logging.getLogger(__name__)
 

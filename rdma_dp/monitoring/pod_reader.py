@@ -13,7 +13,7 @@ from pathlib import Path
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import PodMetrics
 from rdma_dp.host.files import Host
-from rdma_dp.host.netlink.rdma import query_queue_pairs
+from rdma_dp.host.netlink.rdma_queries import query_queue_pairs
 from rdma_dp.kubelet.clients.pod_resources import pod_resources
 from rdma_dp.log import Notice
 from rdma_dp.monitoring.usage import Usage, usage

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rdma_dp.host.files import Host, HostError
-from rdma_dp.host.netlink.rdma import query_queue_pairs
+from rdma_dp.host.netlink.rdma_queries import query_queue_pairs
 from rdma_dp.host.processes import root_directory, stat
 from rdma_dp.node.answers import Answers
 

@@ -1,7 +1,7 @@
 """Values that match nothing on a node, but are right for another selector. Pure.
 
 Each value that matched nothing is tried as a value of every other selector, against the node's HCAs
-and its functions without an HCA.
+and its functions without an HCA. What the form of a value alone shows is in config/values/forms.py.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

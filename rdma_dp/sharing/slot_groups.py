@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from rdma_dp.config import Resource, SlotsPer
-from rdma_dp.formats.list_limit import MESSAGE_LIMIT, list_bytes
+from rdma_dp.formats.list_size import MESSAGE_LIMIT, list_bytes
 from rdma_dp.formats.slot_ids import HardwareKey, slot_id
 from rdma_dp.inventory.hardware import Hca, natural_key
 from rdma_dp.sharing.health import GroupHealth, assess

@@ -7,7 +7,7 @@ import re
 from types import MappingProxyType
 
 from rdma_dp.config.problems import InvalidValue
-from rdma_dp.formats.list_limit import MESSAGE_LIMIT, MOST_SLOTS
+from rdma_dp.formats.list_size import MESSAGE_LIMIT, MOST_SLOTS
 
 DEFAULT_PREFIX = "rdma"
 

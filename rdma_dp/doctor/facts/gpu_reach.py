@@ -9,12 +9,7 @@ from collections.abc import Callable
 from rdma_dp.doctor.check import Finding, Verdict, ok, unknown, warn
 from rdma_dp.doctor.facts.gpu_faults import fault_of_gpu
 from rdma_dp.doctor.facts.gpu_memory import EFA_PEER, NVIDIA_PEERS, GpuFacts, HcaFacts, NodeFacts
-from rdma_dp.doctor.facts.kernel_config import (
-    MOVE_NOTIFY,
-    ON_DEMAND_PAGING,
-    P2PDMA,
-    Kernel,
-)
+from rdma_dp.doctor.facts.kernel_config import MOVE_NOTIFY, ON_DEMAND_PAGING, P2PDMA, Kernel
 from rdma_dp.host.paths import KERNEL_RELEASE, NVIDIA_VERSION
 from rdma_dp.inventory.pci_ids import AMD, NVIDIA
 from rdma_dp.text import some

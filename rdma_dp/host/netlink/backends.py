@@ -29,9 +29,9 @@ class KernelNetlink:
 
     def rdma(self) -> NetlinkView | None:
         """As the kernel answers now."""
-        from rdma_dp.host.netlink import rdma  # noqa: PLC0415
+        from rdma_dp.host.netlink import rdma_queries  # noqa: PLC0415
 
-        return rdma.query()
+        return rdma_queries.query()
 
     def altnames(self, netdevs: Iterable[str]) -> Altnames:
         """As the kernel answers now."""

@@ -7,7 +7,7 @@ None: then the files in sysfs have the counters, with one read for each.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from rdma_dp.host.netlink import rdma
+from rdma_dp.host.netlink import rdma_queries
 
 Ask = Callable[[str, int], Mapping[str, int | None] | None]
 """The counters of a port, by the names of the HCA and the port. None without an answer."""
@@ -40,5 +40,7 @@ class HwCounters:
         if not self._live:
             return no_answer
         refused = self._refused
-        opened = rdma.asked(lambda nldev: stack.enter_context(nldev.asking_counters(refused)))
+        opened = rdma_queries.asked(
+            lambda nldev: stack.enter_context(nldev.asking_counters(refused))
+        )
         return no_answer if opened is None else opened

@@ -1,7 +1,7 @@
 """The questions to RDMA netlink (NLDEV) and the parsing of its answers, with pyroute2.
 
-Use rdma.py instead: it imports this module when it is needed. An old kernel omits attributes; then
-only those facts are missing. Message types and attributes are from the kernel's
+Use rdma_queries.py instead: it imports this module when it is needed. An old kernel omits
+attributes; then only those facts are missing. Message types and attributes are from the kernel's
 include/uapi/rdma/rdma_netlink.h.
 """
 

@@ -1,4 +1,4 @@
-"""What netlink reports about a host, as values. rdma.py and links.py ask the kernel for them."""
+"""What netlink reports about a host, as values. rdma_queries.py and links.py ask the kernel."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

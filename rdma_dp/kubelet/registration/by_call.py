@@ -21,7 +21,7 @@ from rdma_dp.kubelet.directories import KUBELET_SOCKET
 from rdma_dp.kubelet.registration.handover import hand_over, stay_registered
 from rdma_dp.kubelet.registration.lost import Loss, Lost
 from rdma_dp.kubelet.registration.peers import Peers
-from rdma_dp.kubelet.registration.register_call import REGISTER_DEADLINE, STREAM_TIMEOUT, Registrar
+from rdma_dp.kubelet.registration.registrar import REGISTER_DEADLINE, STREAM_TIMEOUT, Registrar
 from rdma_dp.kubelet.registration.rivals import Rivals
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity
 

@@ -16,11 +16,11 @@ from rdma_dp.kubelet.api import pluginregistration_pb2_grpc
 from rdma_dp.kubelet.device_plugin.servicer import Plugin, Streams
 from rdma_dp.kubelet.device_plugin.status_service import services
 from rdma_dp.kubelet.registration.handover import hand_over, stay_registered
-from rdma_dp.kubelet.registration.introduction import Introduction
 from rdma_dp.kubelet.registration.lost import Loss, Lost
 from rdma_dp.kubelet.registration.peers import Peers
-from rdma_dp.kubelet.registration.register_call import CONNECT_DEADLINE, STREAM_TIMEOUT, Registrar
+from rdma_dp.kubelet.registration.registrar import CONNECT_DEADLINE, STREAM_TIMEOUT, Registrar
 from rdma_dp.kubelet.registration.rivals import Rivals
+from rdma_dp.kubelet.registration.watcher_answers import Introduction
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, is_dead
 
 # Sockets that cannot be made, after which another mode is tried. The first failure can be due to a

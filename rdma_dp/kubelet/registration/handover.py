@@ -55,7 +55,7 @@ from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.kubelet.registration.lost import Loss
 from rdma_dp.kubelet.registration.neighbours import Neighbours
 from rdma_dp.kubelet.registration.peers import Peers
-from rdma_dp.kubelet.registration.register_call import STREAM_TIMEOUT, Registrar
+from rdma_dp.kubelet.registration.registrar import STREAM_TIMEOUT, Registrar
 from rdma_dp.kubelet.sockets import SocketError
 from rdma_dp.kubelet.views import PluginStatus
 

@@ -1,6 +1,6 @@
 """The counts of kubelet while the node changes."""
 
-from rdma_dp.formats.list_limit import MOST_SLOTS
+from rdma_dp.formats.list_size import MOST_SLOTS
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from simulator.kubelet import ListReceived, SimulatedKubelet
 from tests.integration.daemon.process import NAME, Node, appears, dialled, entry, healthy, process

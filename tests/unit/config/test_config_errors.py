@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rdma_dp.config import ConfigError, parse
-from rdma_dp.formats.list_limit import MOST_SLOTS
+from rdma_dp.formats.list_size import MOST_SLOTS
 from tests.unit.config.texts import ENTRY, accepted, entry, refused, text, warned
 
 

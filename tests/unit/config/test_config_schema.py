@@ -17,7 +17,7 @@ from rdma_dp.config import (
     Traits,
     json_schema,
 )
-from rdma_dp.formats.list_limit import MOST_SLOTS
+from rdma_dp.formats.list_size import MOST_SLOTS
 
 MODELS: list[tuple[type[BaseModel], list[str]]] = [
     (ConfigDocument, []),

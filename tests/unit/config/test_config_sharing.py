@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rdma_dp.config import CdiMode, Config, EnvForm, Preference, Resource, SlotsPer
-from rdma_dp.formats.list_limit import MOST_SLOTS, most_slots
+from rdma_dp.formats.list_size import MOST_SLOTS, most_slots
 from rdma_dp.formats.names import DEVICE_INFO_END
 from rdma_dp.formats.slot_ids import LONGEST_KEY, PCI_KEY
 from rdma_dp.inventory.hardware import PciFunction

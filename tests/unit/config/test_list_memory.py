@@ -5,7 +5,7 @@ import json
 import yaml
 
 from rdma_dp.config import parse
-from rdma_dp.formats.list_limit import MEMORY_LIMIT, MOST_SLOTS
+from rdma_dp.formats.list_size import MEMORY_LIMIT, MOST_SLOTS
 from tests.paths import REPO
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyroute2.netlink.exceptions import NetlinkError
 
-from rdma_dp.host.netlink import nldev, rdma
+from rdma_dp.host.netlink import nldev, rdma_queries
 from rdma_dp.host.netlink.values import QueuePairs
 from tests.unit.host.test_rdma_netlink import message, text, u32, u64
 
@@ -99,7 +99,7 @@ def test_without_rdma_netlink_there_are_no_queue_pairs(monkeypatch: pytest.Monke
             raise OSError(errno.EPROTONOSUPPORT, "no such protocol")
 
     monkeypatch.setattr(socket, "socket", Refused)
-    assert rdma.query_queue_pairs() is None
+    assert rdma_queries.query_queue_pairs() is None
 
 
 def test_a_sum_of_another_length_is_none() -> None:

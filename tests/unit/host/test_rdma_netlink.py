@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pyroute2.netlink.exceptions import NetlinkError
 
-from rdma_dp.host.netlink import nldev, rdma
+from rdma_dp.host.netlink import nldev, rdma_queries
 from rdma_dp.host.netlink.values import NldevDevice
 
 GET, PORT_GET, SYS_GET = 0x1401, 0x1405, 0x1406
@@ -162,7 +162,7 @@ def test_a_kernel_without_rdma_netlink_is_no_error(
             raise OSError(code, "no such protocol")
 
     monkeypatch.setattr(socket, "socket", Refused)
-    assert rdma.query() is None
+    assert rdma_queries.query() is None
 
 
 @pytest.mark.parametrize("command", [GET, PORT_GET, SYS_GET])

@@ -15,7 +15,7 @@ from rdma_dp.aio.latest import Latest
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
-from rdma_dp.kubelet.registration import by_call, register_call
+from rdma_dp.kubelet.registration import by_call, registrar
 from rdma_dp.kubelet.registration.by_call import DevicePluginsRegistration
 from tests.unit.kubelet.nodes import DEADLINE, pool
 
@@ -81,7 +81,7 @@ async def test_a_register_that_is_never_answered_is_given_up_and_tried_again(
     directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Defect 7 of the Go plugin: it has no deadline."""
-    monkeypatch.setattr(register_call, "REGISTER_DEADLINE", 0.05)
+    monkeypatch.setattr(registrar, "REGISTER_DEADLINE", 0.05)
     kubelet = ScriptedKubelet([])
     async with running(directory, kubelet), asyncio.timeout(DEADLINE):
         while len(kubelet.asked) < 3:
@@ -103,4 +103,4 @@ async def test_a_kubelet_that_accepts_and_never_opens_the_stream_is_asked_again(
 
 async def test_a_deadline_is_longer_than_kubelet_takes_to_dial_back() -> None:
     """kubelet answers only after it has dialled back, for which it has ten seconds."""
-    assert register_call.REGISTER_DEADLINE > 10
+    assert registrar.REGISTER_DEADLINE > 10

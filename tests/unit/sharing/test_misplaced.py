@@ -8,13 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rdma_dp.config import Resource, Traits
-from rdma_dp.inventory.hardware import (
-    Hca,
-    Inventory,
-    NetDevice,
-    PciFunction,
-    UnusedFunction,
-)
+from rdma_dp.inventory.hardware import Hca, Inventory, NetDevice, PciFunction, UnusedFunction
 from rdma_dp.inventory.verdicts import AdviceCode, Unused, UnusedCode
 from rdma_dp.sharing.advice import node_warnings, steps
 from rdma_dp.sharing.misplaced import Misplaced, misplaced

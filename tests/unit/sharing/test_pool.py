@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdma_dp.formats.list_limit import MESSAGE_LIMIT, MOST_SLOTS, list_bytes
+from rdma_dp.formats.list_size import MESSAGE_LIMIT, MOST_SLOTS, list_bytes
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.sharing.pool import Pool
 from tests.makers import hca, hca_lists, per_hca, pool, resource, unwritten

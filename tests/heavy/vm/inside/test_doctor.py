@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from rdma_dp.host.netlink.rdma import query_queue_pairs
+from rdma_dp.host.netlink.rdma_queries import query_queue_pairs
 from simulator.kubelet import SimulatedKubelet
 from tests.heavy.vm.inside.container import Container
 from tests.heavy.vm.inside.daemon import DEADLINE, running_daemon

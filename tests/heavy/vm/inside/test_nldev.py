@@ -2,12 +2,12 @@
 
 import json
 
-from rdma_dp.host.netlink import rdma
+from rdma_dp.host.netlink import rdma_queries
 from tests.heavy.vm.inside import fabric
 
 
 def test_ports_have_the_netdevs_that_iproute2_shows() -> None:
-    view = rdma.query()
+    view = rdma_queries.query()
     assert view is not None
     ours = {
         (name, port): netdev
@@ -21,15 +21,15 @@ def test_ports_have_the_netdevs_that_iproute2_shows() -> None:
 
 
 def test_soft_roce_speaks_roce() -> None:
-    view = rdma.query()
+    view = rdma_queries.query()
     assert view is not None
     assert {device.protocol for device in view.devices.values()} == {"roce"}
 
 
 def test_the_netns_mode_follows_the_administrator() -> None:
     with fabric.exclusive_netns_mode():
-        exclusive = rdma.query()
-    shared = rdma.query()
+        exclusive = rdma_queries.query()
+    shared = rdma_queries.query()
 
     assert exclusive is not None
     assert shared is not None

@@ -1,7 +1,8 @@
 """How many slots fit into one message of ListAndWatch.
 
 ListAndWatch sends the whole list each time. kubelet's gRPC client refuses messages above gRPC's
-default of 4 MiB and then drops the resource, so the config is checked for this limit.
+default of 4 MiB and then drops the resource, so the config is checked for this limit, and
+sharing/slot_groups.py lists no more slots than fit.
 
 The sizes follow from the protobuf wire format of
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdma_dp.formats.list_limit import MESSAGE_LIMIT, MOST_SLOTS, list_bytes, most_slots, slot_bytes
+from rdma_dp.formats.list_size import MESSAGE_LIMIT, MOST_SLOTS, list_bytes, most_slots, slot_bytes
 from rdma_dp.formats.slot_ids import LONGEST_KEY, PCI_KEY
 from rdma_dp.inventory.hardware import Hca, PciFunction, Subfunction
 from rdma_dp.kubelet.api import deviceplugin_pb2
