@@ -128,7 +128,7 @@ class DiskTree:
     def _where(self, path: str, *, follow: bool = True) -> str:
         """The path for the kernel. Another host's tree can have links to absolute paths."""
         if self.live:
-            return f"/{path}"
+            return f"{self._root}/{path}"
         resolver = Resolver(self._link, lambda _: False)  # not kept: the tree may change
         inside = resolver.canonical(path, follow=follow)
         return f"{self._root}/{inside if resolver.leaves else path}"

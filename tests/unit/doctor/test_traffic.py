@@ -110,7 +110,7 @@ def test_counters_of_other_makers_are_judged_as_those_of_nvidia(sample: Sample) 
     grown[("bnxt_re0", 1, "rx_bytes")] = 5
     result = judged(sample("bnxt"), Growth(10, True, 5, grown))
     assert told(result) == ["warn bnxt_re0: port 1 within 10 s: to_retransmits +3"]
-    assert result.remedy == ("rdma statistic show link bnxt_re0/1",)
+    assert result.remedy == ("ethtool -S ens4f0np0",)
 
 
 COUNTING = """
