@@ -50,7 +50,7 @@ def pauses_in(netdevs: Iterable[Mapping[str, int]]) -> Pauses:
 
 
 def _which(match: re.Match[str]) -> Which:
-    groups = {name: text for name, text in match.groupdict().items() if text is not None}
-    priority = next((text for text in groups.values() if text.isdigit()), "global")
-    direction = next(_DIRECTIONS[text] for text in groups.values() if text in _DIRECTIONS)
+    groups = {name: part for name, part in match.groupdict().items() if part is not None}
+    priority = next((part for part in groups.values() if part.isdigit()), "global")
+    direction = next(_DIRECTIONS[part] for part in groups.values() if part in _DIRECTIONS)
     return priority, direction
