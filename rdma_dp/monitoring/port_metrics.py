@@ -62,7 +62,7 @@ def _readings(
     )
     failures = reader.failures.values
     yield counter(
-        "counter_read_errors",
+        "hca_read_errors",
         "Counters of the HCA's ports that could not be read, in all readings.",
         ["device"],
         (((hca.name,), failures.get((hca.name,), 0)) for hca in state.hcas),

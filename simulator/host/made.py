@@ -10,7 +10,7 @@ _OTHERS_OF_A_BUS = 32
 
 # Counters of an mlx5 port: those of core/sysfs.c that show traffic and errors, and those of
 # mlx5/counters.c that show losses and congestion.
-_COUNTERS = (
+COUNTERS = (
     *(f"counters/port_{end}_{what}" for end in ("xmit", "rcv") for what in ("data", "packets")),
     *("counters/symbol_error", "counters/link_error_recovery", "counters/link_downed"),
     *("counters/port_rcv_errors", "counters/port_xmit_discards", "counters/port_xmit_wait"),
@@ -37,7 +37,7 @@ def generate(
     They are spread over PCI domains and NUMA nodes. With `vfs`, each card has one PF and seven VFs.
     `others` is the number of NVMe functions. With `counters`, each port has 25 counters.
     """
-    hca = Hca(files={f"ports/1/{name}": "7\n" for name in _COUNTERS} if counters else {})
+    hca = Hca(files={f"ports/1/{name}": "7\n" for name in COUNTERS} if counters else {})
     cards = _FUNCTIONS_OF_A_CARD if vfs else 1
     domains = max(numa_nodes, -(-count // (cards * _BUSES_OF_A_DOMAIN)))
     functions: dict[str, Function] = {}

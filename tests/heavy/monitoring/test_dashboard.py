@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from simulator import host as simulated_host
+from simulator.host.made import COUNTERS
 from simulator.kubelet import SimulatedKubelet
 from tests.heavy.monitoring.promtool import promtool
 from tests.integration.daemon.process import DEADLINE, NAME, Node, healthy
@@ -106,7 +108,10 @@ def test_no_panel_overlaps_another() -> None:
 
 async def test_every_query_returns_data(tmp_path: Path, directory: Path) -> None:
     """From the real daemon on a simulated host, scraped by a real Prometheus."""
-    node, port = Node(directory), free_port()
+    # With HCAs that cannot be shared, and counters on each port.
+    node, port = Node(directory, simulated_host.load("dgx-b200")), free_port()
+    for path in (directory / "host/sys/class/infiniband").iterdir():
+        node.host.set_counters(path.name, 1, dict.fromkeys(COUNTERS, 7))
     node.configure(metrics={"counters": "trouble", "minInterval": 1, "pods": "allocations"})
     async with (
         SimulatedKubelet(node.kubelet_root, pod_resources=True) as kubelet,

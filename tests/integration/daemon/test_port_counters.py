@@ -64,7 +64,7 @@ async def test_counters_have_the_names_of_all_drivers(
         ):
             assert samples.labels(absent) == []
         assert samples.labels("port_hw_counter_total") == []
-        assert (samples.get("counter_read_errors_total", device="mlx5_0") or 0) >= 1
+        assert (samples.get("hca_read_errors_total", device="mlx5_0") or 0) >= 1
         assert samples.get("counters_age_seconds", device="mlx5_0") is not None
         (info,) = (each for each in samples.labels("hca_info") if each["device"] == "mlx5_0")
         assert (info["model"], info["firmware"]) == ("MT4129", "28.41.1000")

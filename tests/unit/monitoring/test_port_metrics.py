@@ -78,7 +78,7 @@ async def test_nothing_at_all_is_shown_with_counters_none(fresh: Fresh) -> None:
 async def test_every_shared_hca_has_its_number_of_failed_reads(fresh: Fresh) -> None:
     host = fresh("seed")
     host.set_counters("mlx5_1", 1, counters("out_of_sequence", "packet_seq_err", value="odd"))
-    failed = (await families(host, "trouble"))["rdma_dp_counter_read_errors"]
+    failed = (await families(host, "trouble"))["rdma_dp_hca_read_errors"]
     assert {s.labels["device"]: s.value for s in failed.samples} == {"mlx5_0": 0, "mlx5_1": 2}
 
 

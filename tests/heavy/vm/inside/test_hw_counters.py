@@ -74,7 +74,7 @@ async def test_the_daemon_shows_them_for_the_shared_hca_alone() -> None:
     async with running_node(RESOURCE, flags=("--metrics", f"{LOOPBACK}:{port}")) as node:
         await node.lists("rdma/a", healthy=2)
         labels = {"device": FABRIC_A.name, "port": "1"}
-        await shows(port, "counter_read_errors_total", 0, device=FABRIC_A.name)
+        await shows(port, "hca_read_errors_total", 0, device=FABRIC_A.name)
         samples = await scrape(port)
         sent = (await asyncio.to_thread(by_netlink, FABRIC_A))["sent_pkts"]
         assert samples.get("port_transmit_packets_total", **labels) == sent
