@@ -10,6 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rdma_dp.config import ConfigError, Loaded, parse
+from rdma_dp.config.values.hca_traits import VENDOR_IDS
+from rdma_dp.config.values.placeholders import left_in
 from rdma_dp.formats.names import hcas_variable
 from tests.unit.config.texts import entry, text
 
@@ -107,10 +109,14 @@ def leads_somewhere(data: Any, steps: list[int | str]) -> bool:
 # --- valid configs ---
 
 names = st.from_regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,20}[A-Za-z0-9])?", fullmatch=True).filter(
-    lambda name: name != "kubelet"
+    lambda name: name != "kubelet" and left_in(name) is None
 )
-prefixes = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,9}[a-z0-9])?", fullmatch=True)
+prefixes = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,9}[a-z0-9])?", fullmatch=True).filter(
+    lambda name: left_in(name) is None
+)
 hex_ids = st.integers(0, 0xFFFF).map("{:04x}".format)
+# The ID of a vendor of HCAs is warned of: its place is `vendors`.
+device_ids = hex_ids.filter(lambda each: each not in VENDOR_IDS.values())
 # Names that look like nothing of another selector, so there is no warning.
 words = st.from_regex(r"w[a-z0-9_]{0,14}", fullmatch=True)
 
@@ -121,7 +127,7 @@ def several(values: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
 
 traits: dict[Any, st.SearchStrategy[Any]] = {
     "vendors": several(hex_ids),
-    "deviceIDs": several(hex_ids),
+    "deviceIDs": several(device_ids),
     "drivers": several(words),
     "ifNames": several(words),
     "linkTypes": several(st.sampled_from(["ether", "infiniband"])),
