@@ -65,6 +65,11 @@ class Pages:
             self._writers.discard(writer)
             writer.transport.abort()  # does nothing to one that is closed
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections are served now."""
+        return len(self._writers)
+
     def abort(self) -> None:
         """Ends all connections."""
         for writer in self._writers:
