@@ -83,7 +83,8 @@ async def test_hcas_that_come_and_go_are_counted_and_leave_no_series(
     async with node.daemon(*metrics(port)):
         await kubelet.wait_for(NAME, healthy(4))
         node.unplug_all()
-        samples = await shows(port, "hca_changes_total", 2, change="removed")
+        await shows(port, "hca_changes_total", 2, change="removed")
+        samples = await shows(port, "resource_hcas", 0, resource=NAME)
         for name in ("hca_info", "port_active", "port_state_changes_total"):
             assert samples.labels(name) == []
         node.plug_all()
