@@ -270,6 +270,7 @@ FREE = {
 CHOICES = {
     "image.pullPolicy": ["Always", "IfNotPresent", "Never"],
     "kubelet.registration": ["auto", "device-plugins", "plugins-registry"],
+    "metrics.pods": ["none", "allocations", "queuePairs"],
     "log.level": ["debug", "info", "warning"],
     "log.format": ["text", "json"],
 }

@@ -42,6 +42,11 @@ _EVENTS = (
 )
 
 
+# Events after which other tasks get a turn, and for how many seconds. A process that makes files
+# faster than they are read here would hold the loop for as long as it runs.
+_AT_ONCE = 200
+_REST = 0.05
+
 _ENDS = Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.IGNORED
 
 
@@ -90,9 +95,12 @@ class DirectoryWatch:
                 self._tick()
                 continue
             # Not `await inotify.get()`: a read that fails would fail again and again in a callback.
-            ended = False
+            ended, seen = False, 0
             while (event := inotify.sync_get()) is not None:
-                ended = ended or bool(event.mask & _ENDS)
+                ended, seen = ended or bool(event.mask & _ENDS), seen + 1
+                if seen % _AT_ONCE == 0:
+                    self._tick()
+                    await asyncio.sleep(_REST)
             self._tick()
             if ended:
                 return

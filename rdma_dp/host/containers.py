@@ -12,7 +12,8 @@ from rdma_dp.host.environments import LARGEST, variables
 from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.processes import CONTAINER_LOG, Membership
 
-_LOGS = "proc/1/root/var/log/containers"
+_LOGS = "var/log/containers"
+_LOGS_OF_THE_NODE = f"proc/1/root/{_LOGS}"  # from a container that shares the node's processes
 
 _LARGE = 1 << 20  # bytes; a table of a net namespace with thousands of addresses
 _PROCESSES = 64  # of a container whose environments are read; workers inherit that of their rank
@@ -73,8 +74,13 @@ def _started(host: Host, pid: int) -> int:
 
 
 def names(host: Host) -> Mapping[str, Name]:
-    """The names of containers by their ids, from the names of their logs. Raises HostError."""
-    logs = filter(None, map(CONTAINER_LOG.fullmatch, host.entries(_LOGS)))
+    """The names of containers by their ids, from the names of their logs. Raises HostError.
+
+    A container without the node's directory of logs reads it through process 1, which needs
+    CAP_SYS_PTRACE.
+    """
+    entries = host.entries(_LOGS) or host.entries(_LOGS_OF_THE_NODE)
+    logs = filter(None, map(CONTAINER_LOG.fullmatch, entries))
     return {log[4]: Name(log[2], log[1], log[3]) for log in logs}
 
 

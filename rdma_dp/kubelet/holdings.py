@@ -1,7 +1,8 @@
 """Which container holds which slots, and so which HCAs: kubelet's list and the pools. Pure.
 
-kubelet lists the slots of a container for as long as the container may run, so the list is right
-after pods end and after restarts of kubelet or of rdma-dp. Nothing here counts calls.
+kubelet lists the slots of each pod that it has admitted, so the list is right after restarts of
+kubelet or of rdma-dp. Nothing here counts calls. From Kubernetes 1.34 on, pods that have ended are
+not in the list; an older kubelet lists them until they are deleted.
 """
 
 from collections import Counter
@@ -41,10 +42,10 @@ def holdings(holders: Iterable[Holder], pools: Mapping[str, Pool]) -> tuple[Hold
 
 def in_use(found: Iterable[Holding], pools: Mapping[str, Pool]) -> Mapping[str, int]:
     """The number of slots that containers hold, by the full name of each resource."""
-    counts = dict.fromkeys(pools, 0)
-    for each in found:
-        counts[each.resource] += len(each.slots)
-    return counts
+    ids: dict[str, set[str]] = {name: set() for name in pools}
+    for each in found:  # a kubelet that still lists a pod that has ended may give its slot again
+        ids[each.resource].update(each.slots)
+    return {name: len(slots) for name, slots in ids.items()}
 
 
 def _holding(holder: Holder, pool: Pool) -> Holding:

@@ -24,6 +24,7 @@ from rdma_dp.inventory.pauses import Pauses, pauses_in
 from rdma_dp.inventory.port_counters import PortCounters, interpreted
 from rdma_dp.log import Notice
 from rdma_dp.metrics import Tally
+from rdma_dp.monitoring.interval import at_least
 from rdma_dp.sharing.state import NodeState
 
 logger = logging.getLogger(__name__)
@@ -145,7 +146,7 @@ class CounterReader:
         now, last = self._clock(), self._round
         if last is None or self._reading is None:
             return True
-        if now - last.begun < interval:
+        if now - last.begun < at_least(interval):
             return False
         if self._reading.done():
             return True
@@ -163,7 +164,7 @@ class CounterReader:
         self._hanging = {key: end for key, end in self._hanging.items() if not end.done()}
         shared = [hca for hca in state.hcas if hca.shareable]
         present = {_key(hca) for hca in shared}
-        self._readings = {key: each for key, each in self._readings.items() if key in present}
+        self._readings = {key: each for key, each in [*self._readings.items()] if key in present}
         now = self._clock()
         self._round = _Round(begun=now, since=now)
         hcas = [hca for hca in shared if _key(hca) not in self._hanging]

@@ -70,7 +70,10 @@ class Exposition:
 
     def page(self, accept: str = "", accept_encoding: str = "") -> Page:
         """The page for a request with these headers. Takes longer with more HCAs: use a thread."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # of a version that is no number, for example
+            encode, content_type = choose_encoder("")
         body = encode(self._registry)
         if "gzip" not in accept_encoding:
             return Page(content_type, body)

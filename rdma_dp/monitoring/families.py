@@ -34,11 +34,14 @@ def counter(
 
 
 def counted(tally: Tally, expected: Iterable[Labels]) -> Iterable[tuple[Labels, float]]:
-    """The samples of a tally, with 0 for each expected combination that never occurred.
+    """The samples of a tally for the expected labels, with 0 for those that never occurred.
 
-    Without the 0, `increase()` would not see the first occurrence.
+    Without the 0, `increase()` would not see the first occurrence. What is not expected is of a
+    resource or an HCA that is gone. Its number stays in the tally, so it does not go backwards when
+    the resource or the HCA comes back.
     """
-    return {**dict.fromkeys(expected, 0.0), **tally.values}.items()
+    values = tally.values
+    return [(labels, values.get(labels, 0.0)) for labels in expected]
 
 
 def histogram(

@@ -6,7 +6,6 @@ in a thread. Each limit below bounds what a client can hold.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -47,24 +46,34 @@ class Pages:
     def __init__(self, pages: Mapping[str, Page], deadline: float = _DEADLINE) -> None:
         self._pages = pages
         self._deadline = deadline
-        self._connections = 0
+        self._writers: set[asyncio.StreamWriter] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: reads a request, answers it and closes. Never raises."""
-        self._connections += 1
+        self._writers.add(writer)
         try:
             async with asyncio.timeout(self._deadline):
-                if self._connections <= _CONNECTIONS:
+                if len(self._writers) <= _CONNECTIONS:
                     await self._answer(reader, writer)
+                writer.close()  # sends what is left; a client that does not read delays it
+                await writer.wait_closed()
         except (TimeoutError, OSError):
-            writer.transport.abort()  # a client that does not read would delay the closing
+            logger.debug("a client was slow, or closed its connection")
         except Exception:
             logger.exception("a request for metrics or a probe failed")
         finally:
-            self._connections -= 1
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            self._writers.discard(writer)
+            writer.transport.abort()  # does nothing to one that is closed
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are served now."""
+        return len(self._writers)
+
+    def abort(self) -> None:
+        """Ends all connections."""
+        for writer in self._writers:
+            writer.transport.abort()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -87,7 +96,11 @@ class Pages:
         page = self._pages.get(request.path)
         if page is None:
             return _error(HTTPStatus.NOT_FOUND, body=f"pages: {' '.join(self._pages)}\n")
-        return await page(request)
+        try:
+            return await page(request)
+        except Exception:
+            logger.exception("the page %s failed", request.path)
+            return _error(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def parse(head: str) -> Request | None:

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from rdma_dp.aio.threads import in_thread
+from rdma_dp.errors import FAILED_READ
 from rdma_dp.host.files import Host
 from rdma_dp.log import Notice
 from rdma_dp.monitoring.address import Address
@@ -42,13 +43,16 @@ async def serve_metrics(
     pods = PodReader(pod_resources, host, observed.state)
     exposition = Exposition(observed, counters, pods)
 
+    turn = asyncio.Lock()  # pages made side by side would take the interpreter from Allocate
+
     async def metrics(request: Request) -> Response:
         await asyncio.gather(counters.refreshed(), pods.refreshed())
-        page = await in_thread(
-            exposition.page,
-            request.headers.get("accept", ""),
-            request.headers.get("accept-encoding", ""),
-        )
+        async with turn:
+            page = await in_thread(
+                exposition.page,
+                request.headers.get("accept", ""),
+                request.headers.get("accept-encoding", ""),
+            )
         headers = {"Content-Encoding": page.encoding} if page.encoding else {}
         return Response(page.body, page.content_type, headers=headers)
 
@@ -57,7 +61,7 @@ async def serve_metrics(
     async def listen() -> asyncio.Server:
         return await asyncio.start_server(pages.serve, address.host, address.port, limit=HEAD_LIMIT)
 
-    await _keep_open(f"metrics on {address}", listen)
+    await _keep_open(f"metrics on {address}", listen, pages)
 
 
 async def serve_probes(path: Path, observed: Observed) -> None:
@@ -66,11 +70,15 @@ async def serve_probes(path: Path, observed: Observed) -> None:
     async def listen() -> asyncio.Server:
         # The socket of a container that ended may be left: the directory outlives it.
         server = await asyncio.start_unix_server(pages.serve, path, limit=HEAD_LIMIT)
-        await in_thread(path.chmod, 0o600)
+        try:
+            await in_thread(path.chmod, 0o600)
+        except BaseException:
+            server.close()
+            raise
         return server
 
     pages = Pages(probe_pages(observed))
-    await _keep_open(f"probes on {path}", listen)
+    await _keep_open(f"probes on {path}", listen, pages)
 
 
 def probe_pages(observed: Observed) -> Mapping[str, Callable[[Request], Awaitable[Response]]]:
@@ -88,16 +96,20 @@ def probe_pages(observed: Observed) -> Mapping[str, Callable[[Request], Awaitabl
     return {"/live": live, "/ready": ready}
 
 
-async def _keep_open(what: str, listen: Open) -> None:
+async def _keep_open(what: str, listen: Open, pages: Pages) -> None:
     notice = Notice(lambda text: logger.warning("no %s: %s; trying again", what, text))
     while True:
         try:
             server = await listen()
-        except OSError as error:
-            notice.set(os.strerror(error.errno) if error.errno else str(error))
+        except FAILED_READ as error:
+            number = getattr(error, "errno", None)
+            notice.set(os.strerror(number) if number else str(error) or type(error).__name__)
             await asyncio.sleep(_AGAIN)
             continue
         notice.set(None)
         logger.info("serving %s", what)
-        async with server:
-            await server.serve_forever()
+        try:
+            await asyncio.Event().wait()
+        finally:  # not wait_closed(): from Python 3.12 on, it waits for every connection
+            server.close()
+            pages.abort()

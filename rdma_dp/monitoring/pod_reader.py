@@ -16,6 +16,7 @@ from rdma_dp.host.files import Host
 from rdma_dp.host.netlink.rdma_queries import query_queue_pairs
 from rdma_dp.kubelet.clients.pod_resources import pod_resources
 from rdma_dp.log import Notice
+from rdma_dp.monitoring.interval import at_least
 from rdma_dp.monitoring.usage import Usage, usage
 from rdma_dp.sharing.state import NodeState
 
@@ -60,17 +61,16 @@ class PodReader:
     def _due(self, interval: float) -> bool:
         if self._reading is not None and not self._reading.done():
             return False
-        return self._begun is None or self._clock() - self._begun >= interval
+        return self._begun is None or self._clock() - self._begun >= at_least(interval)
 
     async def _read(self, state: NodeState) -> None:
+        wanted = state.config.metrics.pods is PodMetrics.QUEUE_PAIRS
         try:
             listed = await pod_resources(self._socket)
-            wanted = state.config.metrics.pods is PodMetrics.QUEUE_PAIRS
             pairs = await in_thread(query_queue_pairs) if wanted else None
             found = await in_thread(usage, self._host, state.pools, listed, pairs)
-        except Exception:
-            logger.exception("reading the pods for metrics failed")
-            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, the old list is not true any more
+            found = usage(self._host, state.pools, str(error) or type(error).__name__, None)
         self.usage = found
         wants = found.missing if wanted or found.pods is None else ()
         self._notice.set("; ".join(wants) or None)

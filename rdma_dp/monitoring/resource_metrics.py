@@ -78,12 +78,17 @@ def kubelet_families(plugins: Iterable[Plugin], metrics: Metrics) -> Iterator[Me
         "kubelet_registrations_lost",
         "Registrations that were lost or failed.",
         ["resource", "reason"],
-        metrics.registrations_lost.values.items(),
+        (
+            (labels, count)
+            for labels, count in metrics.registrations_lost.values.items()
+            if labels[0] in by_name
+        ),
     )
     yield from _allocations(resources, metrics)
 
 
 def _allocations(resources: list[tuple[str]], metrics: Metrics) -> Iterator[Metric]:
+    durations = metrics.allocate_seconds.values
     yield counter(
         "allocate_requests",
         "Allocate calls of kubelet.",
@@ -103,5 +108,5 @@ def _allocations(resources: list[tuple[str]], metrics: Metrics) -> Iterator[Metr
         "allocate_duration_seconds",
         "Duration of Allocate calls.",
         ["resource"],
-        {**dict.fromkeys(resources, Histogram()), **metrics.allocate_seconds.values},
+        {labels: durations.get(labels, Histogram()) for labels in resources},
     )

@@ -5,7 +5,7 @@ taken for an idle node.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rdma_dp.host import containers
@@ -80,7 +80,8 @@ def usage(
             by_container[owner.container, owner.hca] += owner.queue_pairs
     held = {(_name(each), hca) for each in found for hca in each.hcas}
     foreign = tuple(_foreign(owners, held))
-    return Usage(pools, found, dict(by_container), foreign, tuple(_nameless(queue_pairs)))
+    missing = (*_nameless(queue_pairs), *_unnamed(owners))
+    return Usage(pools, found, dict(by_container), foreign, missing)
 
 
 def _name(holding: Holding) -> Name:
@@ -93,6 +94,8 @@ def _no_owners(host: Host, queue_pairs: QueuePairsByHca | None) -> str | None:
         return "this kernel does not report their owners"
     if not containers.sees_all_processes(host):
         return "/proc does not have the node's processes. Needs hostPID and root"
+    if not _container_names(host):
+        return "/var/log/containers of the node, with the names of containers, cannot be read"
     return None
 
 
@@ -110,12 +113,23 @@ def _owners(
             container = names.get(of.container) if of else None
             process = stat(host.read_or_none(f"proc/{pid}/stat") or "")
             command = process.command if process else "a process that has ended"
-            yield ForeignUser(hca, command, (pid,), container or _unnamed(of), count)
+            yield ForeignUser(hca, command, (pid,), container or _made_name(of), count)
 
 
-def _unnamed(of: Membership | None) -> Name | None:
-    """A name for a container of a pod whose log is gone."""
+def _made_name(of: Membership | None) -> Name | None:
+    """A name for a container of a pod whose log is not there; None outside of pods."""
     return None if of is None else Name("", f"pod {of.pod}", of.container[:12])
+
+
+def _unnamed(owners: Iterable[ForeignUser]) -> Iterator[str]:
+    """Containers of pods without a name: whether they hold slots is not known."""
+    count = sum(each.queue_pairs for each in owners if _has_no_name(each))
+    if count:
+        yield f"queue pairs: the containers that own {count} have no log with their name"
+
+
+def _has_no_name(owner: ForeignUser) -> bool:
+    return owner.container is not None and not owner.container.namespace
 
 
 def _container_names(host: Host) -> Mapping[str, Name]:
@@ -129,6 +143,8 @@ def _foreign(owners: tuple[ForeignUser, ...], held: set[tuple[Name, str]]) -> It
     """The owners without a slot; the processes of one container and one command together."""
     found: dict[tuple[str, str, Name | None], list[ForeignUser]] = {}
     for owner in owners:
+        if _has_no_name(owner):
+            continue
         if owner.container is None or (owner.container, owner.hca) not in held:
             key = (owner.hca, owner.process, owner.container)
             found.setdefault(key, []).append(owner)

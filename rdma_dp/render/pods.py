@@ -110,7 +110,7 @@ def _totals(usage: Usage) -> Iterator[Text]:
     for name, pool in usage.pools.items():
         held = f"{counts[name]} in use" if name in counts else "in use: not known"
         yield Text(f"{name}: {held}, {pool.healthy} healthy of {counted(pool.listed, 'slot')}")
-    idle = [each for each in usage.pods or () if usage.pairs_of(each) == 0]
+    idle = _without_queue_pairs(usage)
     if idle:
         hold, own = ("holds", "owns") if len(idle) == 1 else ("hold", "own")
         yield Text(
@@ -118,6 +118,15 @@ def _totals(usage: Usage) -> Iterator[Text]:
             " idle, or sending over TCP (`rdma-dp doctor --only pod-queue-pairs`)",
             "yellow",
         )
+
+
+def _without_queue_pairs(usage: Usage) -> list[tuple[str, str, str]]:
+    """The containers that own no queue pair on any HCA whose slots they hold."""
+    pairs: dict[tuple[str, str, str], list[int | None]] = {}
+    for each in usage.pods or ():
+        key = (each.namespace, each.pod, each.container)
+        pairs.setdefault(key, []).append(usage.pairs_of(each))
+    return [container for container, counts in pairs.items() if not any(c != 0 for c in counts)]
 
 
 def _foreign(users: tuple[ForeignUser, ...]) -> Table:

@@ -146,10 +146,12 @@ class PluginsRegistryRegistration:
             if is_dead(self._kubelet) or identity(self._kubelet) != kubelet:
                 # One that is gone or new finds the socket by itself: a new one might be put in
                 # place at the very moment when it dials the old one.
+                self._plugin.note_lost(Lost.STREAM_CLOSED.code)
                 await first_of(streams.until(_is_open), self._overlooked(_DIAL_TIMEOUT))
                 closed = streams.value.closed
                 if streams.value.open:
                     self._backoff.reset()  # it found the socket by itself
+                    self._plugin.registered = True  # the notification counts it
                     continue
             return Loss(Lost.STREAM_CLOSED)
 

@@ -153,6 +153,7 @@ async def _registered_again(plugin: Plugin, registrar: Registrar, loss: Loss) ->
             await plugin.streams.until(lambda streams: streams.opened > before.opened)
     except (grpc.aio.AioRpcError, SocketError, TimeoutError):
         return False
+    plugin.note_registered()
     return True
 
 

@@ -52,6 +52,12 @@ def objects(text: str) -> list[Object]:
     return [each for each in yaml.safe_load_all(text) if each is not None]
 
 
+def _config_map(found: Iterable[Object]) -> Object:
+    maps = [each for each in found if each["kind"] == "ConfigMap"]
+    (only,) = (each for each in maps if "config.json" in each["data"])
+    return only
+
+
 def of_kind(found: Iterable[Object], kind: str) -> Object:
     (only,) = (each for each in found if each["kind"] == kind)
     return only
@@ -64,7 +70,7 @@ def container(found: Iterable[Object]) -> Object:
 
 def config(found: Iterable[Object]) -> Loaded:
     """The config that the daemon would read."""
-    return parse_bytes(of_kind(found, "ConfigMap")["data"]["config.json"].encode())
+    return parse_bytes(_config_map(found)["data"]["config.json"].encode())
 
 
 def complaints(found: Iterable[Object]) -> list[str]:

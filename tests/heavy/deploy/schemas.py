@@ -18,8 +18,12 @@ OPENAPI = "api/openapi-spec/swagger.json"
 
 # The newest releases in the module proxy. The fields that we use have not changed since.
 CRDS = {
-    "github.com/Mellanox/network-operator@v1.4.0": "config/crd/bases/*.yaml",
-    "github.com/openshift/api@v0.0.0-20210428205234-a8389931bee7": "security/v1/*.crd.yaml",
+    "github.com/Mellanox/network-operator@v1.4.0": ("config/crd/bases/*.yaml",),
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0": (
+        "example/prometheus-operator-crd/*_servicemonitors.yaml",
+        "example/prometheus-operator-crd/*_prometheusrules.yaml",
+    ),
+    "github.com/openshift/api@v0.0.0-20210428205234-a8389931bee7": ("security/v1/*.crd.yaml",),
 }
 
 # The path at which kubeconform finds the schema of a document.
@@ -35,10 +39,10 @@ def make(go: Go, cache: Path) -> Path:
     document = json.loads((go.module(KUBERNETES) / OPENAPI).read_text())
     for name, schema in _of_kubernetes(document["definitions"]):
         (directory / name).write_text(json.dumps(schema))
-    for module, pattern in CRDS.items():
-        files = sorted(go.module(module).glob(pattern))
-        assert files, f"{module} has no {pattern}"
-        for file in files:
+    for module, patterns in CRDS.items():
+        for pattern in patterns:
+            assert list(go.module(module).glob(pattern)), f"{module} has no {pattern}"
+        for file in (file for each in patterns for file in sorted(go.module(module).glob(each))):
             for name, schema in _of_crd(yaml.safe_load(file.read_text())):
                 (directory / name).write_text(json.dumps(schema))
     return directory

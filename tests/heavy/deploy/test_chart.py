@@ -34,6 +34,20 @@ VALUES: dict[str, dict[str, Any]] = {
     "links-up": {"setLinksUp": True},
     "metrics": {"metrics": {"enabled": True}},
     "metrics-local": {"metrics": {"enabled": True, "address": "127.0.0.1", "port": 1}},
+    "pods": {"metrics": {"enabled": True}, "config": {"metrics": {"pods": "allocations"}}},
+    "queue-pairs": {"metrics": {"enabled": True, "pods": "queuePairs"}, "existingConfigMap": "m"},
+    "openshift-queue-pairs": {
+        "openshift": {"enabled": True},
+        "metrics": {"enabled": True, "pods": "queuePairs"},
+    },
+    "monitoring": {
+        "metrics": {
+            "enabled": True,
+            "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+            "prometheusRule": {"enabled": True, "runbooks": "https://example.com/runbooks"},
+            "dashboard": {"enabled": True, "annotations": {"a": "b"}},
+        }
+    },
     "no-probes": {"probes": {"enabled": False}},
     "privileged": {"privileged": True, "setLinksUp": True},
     "openshift": {"openshift": {"enabled": True}},
@@ -163,6 +177,45 @@ def test_metrics_are_on_the_nodes_own_address_and_declare_no_port(tmp_path: Path
     local = container(of("metrics-local", tmp_path))
     assert "--metrics=127.0.0.1:1" in local["args"]
     assert "env" not in local
+
+
+def test_each_level_of_pod_metrics_adds_only_its_own(tmp_path: Path) -> None:
+    def added(name: str) -> tuple[set[str], bool]:
+        found = of(name, tmp_path)
+        pod = of_kind(found, "DaemonSet")["spec"]["template"]["spec"]
+        paths = {mount["mountPath"] for mount in container(found)["volumeMounts"]}
+        base = {mount["mountPath"] for mount in container(of("metrics", tmp_path))["volumeMounts"]}
+        return paths - base, pod.get("hostPID", False)
+
+    pods = "/var/lib/kubelet/pod-resources"
+    assert added("pods") == ({pods}, False)
+    assert added("queue-pairs") == ({pods, "/var/log/containers"}, True)
+    scc = of_kind(of("openshift-queue-pairs", tmp_path), "SecurityContextConstraints")
+    assert scc["allowHostPID"] is True
+
+
+def test_monitoring_brings_the_same_rules_and_dashboard_as_the_component(tmp_path: Path) -> None:
+    found = of("monitoring", tmp_path)
+    component = DEPLOY / "components" / "monitoring"
+    rule = yaml.safe_load((component / "prometheusrule.yaml").read_text())
+    text = json.dumps(rule["spec"]).replace(
+        "docs/troubleshooting.md", "https://example.com/runbooks"
+    )
+    assert of_kind(found, "PrometheusRule")["spec"] == json.loads(text)
+    (board,) = (
+        each for each in found if each["kind"] == "ConfigMap" and "dashboard.json" in each["data"]
+    )
+    assert json.loads(board["data"]["dashboard.json"]) == json.loads(
+        (component / "dashboard.json").read_text()
+    )
+    monitor = of_kind(found, "ServiceMonitor")
+    service = of_kind(found, "Service")
+    labels = of_kind(found, "DaemonSet")["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert (
+        monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    )
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
 
 
 def test_without_probes_there_is_no_socket(tmp_path: Path) -> None:

@@ -23,7 +23,10 @@ def main() -> int:
     except CannotRunError as error:
         return suite.not_run(log, error)
     programs = unpacked / "usr" / "bin"
-    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    environment = os.environ | {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+        "RDMA_DP_TEST_MONITORING": "1",
+    }
     pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/heavy/monitoring")
     return subprocess.run((*pytest, *sys.argv[1:]), env=environment, check=False).returncode
 

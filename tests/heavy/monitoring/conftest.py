@@ -1,9 +1,15 @@
+"""Only `python -m tests.heavy.monitoring` runs these tests: `make test` fetches no Prometheus."""
+
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from simulator.scratch import scratch
+
+if "RDMA_DP_TEST_MONITORING" not in os.environ:
+    collect_ignore_glob = ["test_*.py"]
 
 
 @pytest.fixture

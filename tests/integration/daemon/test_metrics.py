@@ -83,8 +83,10 @@ async def test_hcas_that_come_and_go_are_counted_and_leave_no_series(
     async with node.daemon(*metrics(port)):
         await kubelet.wait_for(NAME, healthy(4))
         node.unplug_all()
-        samples = await shows(port, "hca_changes_total", 2, change="removed")
-        assert samples.labels("hca_info") == samples.labels("port_active") == []
+        await shows(port, "hca_changes_total", 2, change="removed")
+        samples = await shows(port, "resource_hcas", 0, resource=NAME)
+        for name in ("hca_info", "port_active", "port_state_changes_total"):
+            assert samples.labels(name) == []
         node.plug_all()
         await shows(port, "hca_changes_total", 2, change="added")
 
@@ -185,6 +187,8 @@ async def test_wrong_requests_get_a_status_and_change_nothing(
         ):
             assert (await raw(port, odd)).startswith(b"HTTP/1.1 400 ")
         assert (await raw(port, b"GET /" + b"x" * 10_000)).startswith(b"HTTP/1.1 431 ")
+        for accept in ("text/plain;version=x", "application/openmetrics-text;version=", ";;q="):
+            assert (await get(port, Accept=accept)).status == 200
         assert daemon.count("ERROR") == daemon.count("Traceback") == 0
 
 

@@ -100,9 +100,7 @@ async def test_a_metrics_port_that_is_taken_does_not_unready(
         await until(socket, "ready", 0)
 
 
-async def test_the_socket_is_the_owners_and_replaces_a_dead_one(
-    node: Node, kubelet: SimulatedKubelet, socket: Path
-) -> None:
+async def test_the_socket_is_the_owners_and_replaces_a_dead_one(node: Node, socket: Path) -> None:
     async with probed(node, socket) as daemon:
         daemon.process.kill()
         await daemon.ended()

@@ -37,8 +37,8 @@ def exhausted(free):
 
 from rdma_dp.host import events
 from rdma_dp.host.files import ExhaustedError, Host
-from rdma_dp.host.netlink import links, rdma, values
-rdma.NETLINK_RDMA = values.NETLINK_RDMA = 0
+from rdma_dp.host.netlink import links, rdma_queries, values
+rdma_queries.NETLINK_RDMA = values.NETLINK_RDMA = 0
 
 def outcome(free, question, *arguments):
     with exhausted(free):
@@ -72,7 +72,7 @@ def test_rdma_netlink_is_not_missing_without_descriptors(question: str, loaded: 
     script = f"""
 {load}
 for free in {[*FEW, PLENTY]}:
-    print(outcome(free, rdma.{question}))
+    print(outcome(free, rdma_queries.{question}))
 """
     *few, plenty = run(script)
     assert few == ["exhausted: cannot ask RDMA netlink: Too many open files"] * len(FEW)
@@ -81,13 +81,13 @@ for free in {[*FEW, PLENTY]}:
 
 def test_a_kernel_without_rdma_netlink_is_none() -> None:
     script = """
-rdma.NETLINK_RDMA = 21  # NETLINK_CRYPTO stands for a protocol that the kernel refuses
+rdma_queries.NETLINK_RDMA = 21  # NETLINK_CRYPTO stands for a protocol that the kernel refuses
 import socket
 class Refused(socket.socket):
     def __init__(self, *arguments):
         raise OSError(93, "Protocol not supported")
 socket.socket = Refused
-print(outcome(0, rdma.query))
+print(outcome(0, rdma_queries.query))
 """
     assert run(script) == ["None"]
 

@@ -97,3 +97,44 @@ def test_slots_of_an_hca_that_is_gone_and_of_other_resources(node: Node) -> None
     node.answers = replace(node.answers, kubelet=kubelet)
     (pod,) = seen(node).pods or ()
     assert (pod.hcas, pod.unknown) == ((), ("0000:99:00.0-1",))
+
+
+def test_without_the_names_of_containers_no_pod_is_called_foreign(node: Node) -> None:
+    """A container without CAP_SYS_PTRACE cannot enter /proc/1/root."""
+    own(node, {PID: 3})
+    for log in (node.root / "proc/1/root/var/log/containers").iterdir():
+        log.unlink()
+    found = seen(node)
+    assert (found.queue_pairs, found.foreign) == (None, ())
+    assert "/var/log/containers" in found.missing[0]
+
+
+def test_the_logs_of_the_nodes_containers_may_be_mounted(node: Node) -> None:
+    own(node, {PID: 3})
+    there = node.root / "proc/1/root/var/log/containers"
+    here = node.root / "var/log/containers"
+    here.parent.mkdir(parents=True)
+    there.rename(here)
+    (pod,) = seen(node).pods or ()
+    assert seen(node).pairs_of(pod) == 3
+
+
+def test_a_slot_that_an_ended_pod_still_has_counts_once(node: Node) -> None:
+    """A kubelet before 1.34 lists pods that have ended, whose slots it may have given again."""
+    resource = (seen(node).pods or ())[0].resource
+    holders = tuple(Holder("a", pod, "c", resource, ("0",)) for pod in ("ended", "runs"))
+    assert node.answers.kubelet is not None
+    kubelet = replace(node.answers.kubelet, pod_resources=PodResources({}, holders))
+    node.answers = replace(node.answers, kubelet=kubelet)
+    assert pods.document(seen(node))["resources"][0]["inUse"] == 1
+
+
+def test_queue_pairs_of_any_resource_count_for_a_container(node: Node) -> None:
+    own(node, {PID: 3})
+    found = seen(node)
+    (pod,) = found.pods or ()
+    idle = replace(pod, resource="rdma/b", hcas=())
+    both = replace(
+        found, pods=(pod, idle), pools={**found.pools, "rdma/b": found.pools[pod.resource]}
+    )
+    assert "owns no queue pair" not in console.plain(pods.table(both))

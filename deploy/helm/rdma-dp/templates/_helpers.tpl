@@ -45,6 +45,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if $wanted -}}true{{- end -}}
 {{- end -}}
 
+{{/* What the metrics have about pods: none, allocations or queuePairs. Each needs more of the node. */}}
+{{- define "rdma-dp.podMetrics" -}}
+{{- $wanted := .Values.metrics.pods -}}
+{{- if not .Values.existingConfigMap -}}
+{{- $wanted = (.Values.config.metrics | default dict).pods | default $wanted -}}
+{{- end -}}
+{{- if .Values.metrics.enabled -}}{{- $wanted -}}{{- else -}}none{{- end -}}
+{{- end -}}
+
 {{/* "true" if the flag or the config makes the daemon set links up. */}}
 {{- define "rdma-dp.setsLinksUp" -}}
 {{- if or .Values.setLinksUp (and (not .Values.existingConfigMap) .Values.config.setLinksUp) -}}true{{- end -}}
