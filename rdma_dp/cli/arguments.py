@@ -146,7 +146,7 @@ def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
         help="also read the HCAs' counters twice, this many seconds apart (default: not read; "
         f"{DEFAULT_COUNTING:g} if no number is given)",
     )
-    _add_format(parser, ("table", "json"))
+    _add_format(parser, ("table", "json", "npd"))
 
 
 def add_shell(parser: argparse.ArgumentParser) -> None:

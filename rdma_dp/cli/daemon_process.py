@@ -38,6 +38,7 @@ def run_daemon(options: argparse.Namespace, started: Callable[[], None]) -> int:
         metrics=options.metrics,
         pod_resources=options.kubelet_root_dir / "pod-resources" / KUBELET_SOCKET,
         probe_socket=options.probe_socket,
+        nfd_features=options.nfd_features,
     )
 
     async def serve() -> None:

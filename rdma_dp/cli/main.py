@@ -3,7 +3,8 @@
 Only this floor prints and sets exit codes. 0: success. 1: an error, with a line on stderr. 2: the
 command line is wrong. 3: `dry-run` or `cdi` found a resource without an HCA. `doctor` exits with
 the worst result of its checks: 0 for ok, 1 for a warning, 2 for a failure. It exits with 3 if it
-could not check the node.
+could not check the node. With `-o npd` it exits with 0 for ok and for warnings, 1 for a failure,
+and 2 if it could not check the node.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The daemon's options for metrics and probes. The Go plugin has none of them."""
+"""The daemon's options for metrics, probes and node labels. The Go plugin has none of them."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from rdma_dp.monitoring.address import Address
 
 
 def add_monitoring_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where metrics and probes are served."""
+    """Where metrics and probes are served, and where the feature file is written."""
     parser.add_argument(
         "--metrics",
         type=_address,
@@ -20,6 +20,13 @@ def add_monitoring_arguments(parser: argparse.ArgumentParser) -> None:
         type=_absolute,
         metavar="PATH",
         help="serve kubelet's probes on this Unix socket, for rdma-dp-probe (default: not served)",
+    )
+    parser.add_argument(
+        "--nfd-features",
+        type=_absolute,
+        metavar="DIR",
+        help="write node labels for Node Feature Discovery into this directory, its features.d "
+        "(default: not written)",
     )
 
 

@@ -7,10 +7,22 @@ import argparse
 from typing import TYPE_CHECKING
 
 from rdma_dp.cli.config_input import found_config, loaded_config
-from rdma_dp.cli.output import EMPTY_RESOURCE, FAILED, OK, complain, print_json, print_lines, say
+from rdma_dp.cli.output import (
+    EMPTY_RESOURCE,
+    FAILED,
+    NPD_OK,
+    NPD_PROBLEM,
+    NPD_UNKNOWN,
+    OK,
+    complain,
+    print_json,
+    print_lines,
+    say,
+)
 
 if TYPE_CHECKING:
     from rdma_dp.config.loading import FoundConfig
+    from rdma_dp.doctor.examination import Result
     from rdma_dp.kubelet.views import PodResources
     from rdma_dp.node.source import NodeSource
     from rdma_dp.node.view import NodeView
@@ -109,21 +121,54 @@ def cdi(options: argparse.Namespace) -> int:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Check why RDMA does not work on this node, and suggest commands that fix it."""
-    from rdma_dp.config import Defaults
+    """Check why RDMA does not work on this node, and suggest commands that fix it.
+
+    --output npd is for Node Problem Detector: one line, and the exit code 0, 1 if a check failed,
+    or 2 if no check could run.
+    """
     from rdma_dp.doctor.catalogue import chosen
     from rdma_dp.doctor.check import Verdict, worst
-    from rdma_dp.doctor.examination import examine
-    from rdma_dp.node.view import view_node
     from rdma_dp.render import console, doctor
 
-    checks = chosen(options.only)
     if options.list:
+        checks = chosen(options.only)
         if options.output == "json":
             print_json(doctor.catalogue_document(checks))
         else:
             console.show(doctor.catalogue(checks))
         return OK
+    if options.output == "npd":
+        return _npd(options)
+    results = _examined(options)
+    if options.output == "json":
+        print_json(doctor.document(results))
+    else:
+        console.show(doctor.table(results, every=options.all or bool(options.only)))
+    verdict = worst(result.verdict for result in results)
+    return {Verdict.WARN: 1, Verdict.FAIL: 2}.get(verdict, OK)
+
+
+def _npd(options: argparse.Namespace) -> int:
+    """The doctor as a custom plugin of Node Problem Detector, which reads only stdout."""
+    from rdma_dp.doctor.check import Verdict
+    from rdma_dp.errors import RdmaDpError
+    from rdma_dp.render import npd
+
+    try:
+        verdict, line = npd.report(_examined(options))
+    except RdmaDpError as error:
+        verdict, line = Verdict.UNKNOWN, npd.line(str(error))
+    say(line)
+    return {Verdict.OK: NPD_OK, Verdict.FAIL: NPD_PROBLEM}.get(verdict, NPD_UNKNOWN)
+
+
+def _examined(options: argparse.Namespace) -> "tuple[Result, ...]":
+    from rdma_dp.config import Defaults
+    from rdma_dp.doctor.catalogue import chosen
+    from rdma_dp.doctor.examination import examine
+    from rdma_dp.node.view import view_node
+
+    checks = chosen(options.only)
     source, config = _open(options)
     node = view_node(
         source,
@@ -133,13 +178,7 @@ def doctor(options: argparse.Namespace) -> int:
         device_plugins=options.device_plugins_dir,
         count_for=options.counters,
     )
-    results = examine(node, checks)
-    if options.output == "json":
-        print_json(doctor.document(results))
-    else:
-        console.show(doctor.table(results, every=options.all or bool(options.only)))
-    verdict = worst(result.verdict for result in results)
-    return {Verdict.WARN: 1, Verdict.FAIL: 2}.get(verdict, OK)
+    return examine(node, checks)
 
 
 def pods(options: argparse.Namespace) -> int:

@@ -7,6 +7,8 @@ from rdma_dp.text import json_text, one_line, printable
 
 OK, FAILED, EMPTY_RESOURCE = 0, 1, 3
 NOT_LOOKED = 3  # doctor could not check the node; its 1 and 2 are results of checks
+# `doctor -o npd`, from Node Problem Detector, pkg/custompluginmonitor/plugin/plugin.go
+NPD_OK, NPD_PROBLEM, NPD_UNKNOWN = 0, 1, 2
 INTERRUPTED = 128 + 2  # a shell's exit code for a process that SIGINT ended
 
 

@@ -5,6 +5,7 @@ one NodeState in one Latest, and the tasks below observe it:
 
     config, events, timers -> scan -> NodeState -> publication (files, log) -> offered NodeState
     offered NodeState -> registrations (streams to kubelet), links to set up
+    NodeState -> node labels
 
 All tasks run in one group: when one fails, the process ends with the reason, and no half of a
 daemon stays behind.
@@ -22,7 +23,7 @@ from rdma_dp.aio.latest import Latest, first_of
 from rdma_dp.aio.tasks import start
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import Config
-from rdma_dp.daemon import links_up
+from rdma_dp.daemon import links_up, node_labels
 from rdma_dp.daemon.config_file import ConfigFile
 from rdma_dp.daemon.monitors import start_monitors
 from rdma_dp.daemon.publication import Publication
@@ -114,6 +115,8 @@ class Daemon:
         self._offered = offered = publication.offered
         start(tasks, "publication", publication.run())
         start(tasks, "registrations", self._registrations.run(offered))
+        if (directory := self._settings.nfd_features) is not None:
+            start(tasks, "node labels", node_labels.follow(states, directory))
         if self._host.live:
             start(
                 tasks, "links", links_up.follow(offered, self.scan_again.wake, metrics=self.metrics)

@@ -14,7 +14,8 @@ class Settings:
     """What the command line decides.
 
     `metrics` and `probe_socket` are None where metrics or probes are not served.
-    `pod_resources` is the socket on which kubelet lists the holders of devices.
+    `pod_resources` is the socket on which kubelet lists the holders of devices. `nfd_features` is
+    the directory for the feature file, or None where no node labels are wanted.
     """
 
     config_file: Path
@@ -27,3 +28,4 @@ class Settings:
     metrics: Address | None = None
     pod_resources: Path = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
     probe_socket: Path | None = None
+    nfd_features: Path | None = None

@@ -29,6 +29,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "cdi": {"cdi": {"enabled": True}},
     "cdi-by-config": {"config": {"cdi": "both"}},
     "per-hca": {"config": yaml.safe_load((REPO / "configs" / "per-hca.yaml").read_text())},
+    "node-features": {"nodeFeatures": {"enabled": True, "directory": "/srv/features.d"}},
     "existing-config": {"existingConfigMap": "mine", "deviceInfo": {"mount": True}},
     "links-up": {"setLinksUp": True},
     "metrics": {"metrics": {"enabled": True}},
@@ -51,6 +52,10 @@ VALUES: dict[str, dict[str, Any]] = {
     "privileged": {"privileged": True, "setLinksUp": True},
     "openshift": {"openshift": {"enabled": True}},
     "openshift-cdi": {"openshift": {"enabled": True}, "cdi": {"enabled": True}},
+    "openshift-node-features": {
+        "openshift": {"enabled": True},
+        "nodeFeatures": {"enabled": True},
+    },
     "openshift-links-up": {"openshift": {"enabled": True}, "setLinksUp": True},
     "openshift-privileged": {"openshift": {"enabled": True}, "privileged": True},
     "elsewhere": {
@@ -142,6 +147,22 @@ def test_device_info_brings_its_directory(name: str, tmp_path: Path) -> None:
     assert "device-info" in mounted
 
 
+def test_node_features_bring_their_directory(tmp_path: Path) -> None:
+    found = of("node-features", tmp_path)
+    (option,) = (arg for arg in container(found)["args"] if arg.startswith("--nfd-features="))
+    mounts = {each["name"]: each["mountPath"] for each in container(found)["volumeMounts"]}
+    pod = of_kind(found, "DaemonSet")["spec"]["template"]["spec"]
+    volumes = {each["name"]: each.get("hostPath") for each in pod["volumes"]}
+    assert mounts["node-features"] == option.partition("=")[2]
+    assert volumes["node-features"] == {"path": "/srv/features.d", "type": "DirectoryOrCreate"}
+
+
+def test_node_features_are_off_by_default(tmp_path: Path) -> None:
+    found = container(of("nothing", tmp_path))
+    assert not [each for each in found["args"] if "nfd" in each]
+    assert "node-features" not in {mount["name"] for mount in found["volumeMounts"]}
+
+
 def test_setting_links_up_takes_one_capability(tmp_path: Path) -> None:
     found = container(of("links-up", tmp_path))
     assert found["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_ADMIN"]}
@@ -223,8 +244,11 @@ def test_the_scc_allows_the_pod(name: str, tmp_path: Path) -> None:
         assert scc["seLinuxContext"]["seLinuxOptions"] == context["seLinuxOptions"]
 
 
-def test_cdi_on_openshift_takes_the_type_that_may_write_its_directory(tmp_path: Path) -> None:
-    context = container(of("openshift-cdi", tmp_path))["securityContext"]
+@pytest.mark.parametrize("name", ["openshift-cdi", "openshift-node-features"])
+def test_files_on_openshift_take_the_type_that_may_write_their_directory(
+    name: str, tmp_path: Path
+) -> None:
+    context = container(of(name, tmp_path))["securityContext"]
     assert context["seLinuxOptions"] == {"type": "spc_t"}
 
 

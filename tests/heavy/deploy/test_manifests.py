@@ -125,6 +125,13 @@ def test_cdi_takes_a_flag_and_the_directory() -> None:
     assert mounts(found) - BASE_MOUNTS == {"/var/run/cdi"}
 
 
+def test_node_features_take_a_flag_and_the_directory_of_nfd() -> None:
+    directory = "/etc/kubernetes/node-feature-discovery/features.d"
+    found = overlay("node-features")
+    assert container(found)["args"] == [*BASE_ARGS, f"--nfd-features={directory}"]
+    assert mounts(found) - BASE_MOUNTS == {directory}
+
+
 def test_slots_per_hca_take_a_config_and_the_directory_of_multus() -> None:
     found = overlay("per-hca")
     (resource,) = config(found).config.config_list

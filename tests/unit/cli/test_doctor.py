@@ -1,12 +1,15 @@
 """`rdma-dp doctor`: exit codes, the choice of checks, what programs read."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from rdma_dp.cli import verb_table
+from rdma_dp.cli.parsing import parse
 from rdma_dp.doctor.catalogue import CATALOGUE
 from tests.conftest import Sample
-from tests.paths import CONFIGS
+from tests.paths import CONFIGS, REPO
 from tests.unit.cli.process import Ended, rdma_dp
 
 ALL = CONFIGS / "all-mellanox.yaml"
@@ -107,3 +110,52 @@ def test_a_root_that_is_none_is_said(tmp_path: Path) -> None:
     ended = doctor(tmp_path)
     assert ended.code == 3
     assert "is not the root of a host" in ended.err
+
+
+# --- Node Problem Detector: 0 is no problem, 1 a problem, everything else unknown -----------------
+
+
+@pytest.mark.parametrize(
+    ("name", "only", "code", "line"),
+    [
+        ("seed", "hca-modules", 0, "ok"),
+        ("no-umad", "hca-modules", 0, "ok, 1 warning: hca-modules"),
+        ("no-modules", "hca-modules", 1, "hca-modules: "),
+        ("no-modules", "hca-modules,hca-ports,config-resources", 1, "2 failures: "),
+        ("seed", "fabric-counters", 2, "could not check: fabric-counters"),
+        ("seed", "fabric-counters,hca-modules", 0, "ok"),
+    ],
+)
+def test_node_problem_detector_gets_its_exit_codes_and_one_line(
+    name: str, only: str, code: int, line: str, sample: Sample
+) -> None:
+    ended = doctor(sample(name), "-o", "npd", "--only", only)
+    assert (ended.code, ended.err) == (code, "")
+    assert ended.out.startswith(line)
+    assert ended.out.count("\n") == 1
+    assert len(ended.out.rstrip("\n").encode()) <= 80
+
+
+def test_node_problem_detector_gets_errors_on_stdout(tmp_path: Path, sample: Sample) -> None:
+    """It shows stdout as the message of the condition, and only logs stderr."""
+    for ended in (
+        doctor(tmp_path, "-o", "npd"),
+        doctor(sample("seed"), "-o", "npd", "--only", "hca-prots"),
+    ):
+        assert ended.code == 2
+        assert ended.err == ""
+        assert ended.out.count("\n") == 1
+        assert len(ended.out.rstrip("\n").encode()) <= 80
+
+
+def test_the_example_for_node_problem_detector_is_what_it_takes() -> None:
+    """NPD refuses a rule whose timeout is longer than the global one."""
+    monitor = json.loads((REPO / "deploy" / "monitoring" / "npd-rdma.json").read_text())
+    (rule,), (condition,) = monitor["rules"], monitor["conditions"]
+    assert monitor["plugin"] == "custom"
+    assert monitor["pluginConfig"]["max_output_length"] >= 80
+    assert rule["timeout"] == monitor["pluginConfig"]["timeout"]
+    assert rule["condition"] == condition["type"]
+    assert rule["type"] == "permanent"
+    options = parse(verb_table.parser(), rule["args"])
+    assert options.output == "npd"

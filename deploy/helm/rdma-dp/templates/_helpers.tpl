@@ -80,12 +80,12 @@ seLinuxOptions:
 {{- end }}
 {{- end -}}
 
-{{/* The type for device plugins in container-selinux may not write to the directories of CDI and Multus. */}}
+{{/* The type for device plugins in container-selinux may not write to the directories of CDI, Multus and NFD. */}}
 {{- define "rdma-dp.seLinuxType" -}}
 {{- if .Values.seLinuxType -}}
 {{- .Values.seLinuxType -}}
 {{- else if and .Values.openshift.enabled (not .Values.privileged) -}}
-{{- if or (include "rdma-dp.writesCdi" .) (include "rdma-dp.writesDeviceInfo" .) -}}
+{{- if or (include "rdma-dp.writesCdi" .) (include "rdma-dp.writesDeviceInfo" .) .Values.nodeFeatures.enabled -}}
 spc_t
 {{- else -}}
 container_device_plugin_t
