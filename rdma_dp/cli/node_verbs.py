@@ -163,41 +163,43 @@ def _npd(options: argparse.Namespace) -> int:
 
 
 def _examined(options: argparse.Namespace) -> "tuple[Result, ...]":
-    from rdma_dp.config import Defaults
     from rdma_dp.doctor.catalogue import chosen
     from rdma_dp.doctor.examination import examine
-    from rdma_dp.node.view import view_node
 
     checks = chosen(options.only)
     source, config = _open(options)
-    node = view_node(
+    return examine(_viewed(options, source, config, options.counters), checks)
+
+
+def _viewed(
+    options: argparse.Namespace,
+    source: "NodeSource",
+    config: "FoundConfig",
+    count_for: float | None = None,
+) -> "NodeView":
+    """The node with this config, and with what kubelet answers in the directories of the options."""
+    from rdma_dp.config import Defaults
+    from rdma_dp.node.view import view_node
+
+    return view_node(
         source,
         config,
         defaults=Defaults(use_cdi=options.use_cdi),
         kubelet_root=options.kubelet_root_dir,
         device_plugins=options.device_plugins_dir,
-        count_for=options.counters,
+        count_for=count_for,
     )
-    return examine(node, checks)
 
 
 def pods(options: argparse.Namespace) -> int:
     """List the pods that hold slots, their HCAs, and who owns queue pairs."""
-    from rdma_dp.config import Defaults
     from rdma_dp.monitoring.usage import usage
-    from rdma_dp.node.view import view_node
     from rdma_dp.render import console, pods
 
     source, config = _open(options)
     if loaded_config(config, use_cdi=options.use_cdi) is None:
         return FAILED
-    node = view_node(
-        source,
-        config,
-        defaults=Defaults(use_cdi=options.use_cdi),
-        kubelet_root=options.kubelet_root_dir,
-        device_plugins=options.device_plugins_dir,
-    )
+    node = _viewed(options, source, config)
     pools = {pool.resource.full_name: pool for pool in node.pools}
     found = usage(node.host, pools, _pod_resources(node), node.answers.queue_pairs)
     if options.output == "json":
