@@ -177,7 +177,7 @@ def _viewed(
     config: "FoundConfig",
     count_for: float | None = None,
 ) -> "NodeView":
-    """The node with this config, and with what kubelet answers in the directories of the options."""
+    """The node with this config, and what kubelet answers in the directories of the options."""
     from rdma_dp.config import Defaults
     from rdma_dp.node.view import view_node
 
