@@ -9,6 +9,8 @@ import yaml
 from rdma_dp.config import json_text, yaml_text
 from rdma_dp.config.problems import ConfigError, Location, Problem, line_column, path_of
 
+POLICIES = ("NicClusterPolicy", "NicNodePolicy")  # the kinds that Network Operator reads
+
 _PLACE = re.compile(r"(\d+):(\d+)")
 _STEP = re.compile(r'\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]|([\w$-]+)')
 
@@ -67,6 +69,11 @@ class Embedded:
     def located(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
         """The problems of the config, with their place in the file and the object."""
         return tuple(self._located(problem) for problem in problems)
+
+    @property
+    def in_policy(self) -> bool:
+        """Whether Network Operator reads it, and its webhook."""
+        return self.owner.kind in POLICIES
 
     def _located(self, problem: Problem) -> Problem:
         steps = [line_column(self.source, self._index(problem.path)), str(self)]

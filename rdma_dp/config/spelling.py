@@ -103,7 +103,7 @@ class _Walk:
         for index, refused in enumerate(refusals):
             if refused is not None:
                 message = f"{shown(items[index])} {refused.message}; it matches nothing"
-                self._warn((*location, index), message, refused.hint)
+                self._warn((*location, index), message, refused.hint, refused.advised)
                 items[index] = ""
         return items
 
@@ -150,10 +150,12 @@ class _Walk:
         if key not in _EDITOR_KEYS:
             place = (*location, key)
             hint = unknown_key_hint(place, self._root)
-            self._warn(place, "is no key of a config and is ignored", hint)
+            self._warn(place, "is no key of a config and is ignored", hint, (key,))
 
-    def _warn(self, location: Location, message: str, hint: str) -> None:
-        self.warnings.append(Problem(path_of(location), message, hint))
+    def _warn(
+        self, location: Location, message: str, hint: str, advised: tuple[str, ...] = ()
+    ) -> None:
+        self.warnings.append(Problem(path_of(location), message, hint, advised))
 
 
 def _refusal(item: object, kind: _Kind) -> InvalidValue | None:

@@ -91,7 +91,7 @@ def checked(selector: str, text: str) -> str:
         if form is None or globs.doubtful(text):
             raise
         hint = f"it looks like {form.noun}: {form.hint}"
-        raise InvalidValue(refused.message, hint) from None
+        raise InvalidValue(refused.message, hint, form.selectors) from None
 
 
 def is_accepted(selector: str, text: str) -> bool:
