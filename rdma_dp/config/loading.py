@@ -79,8 +79,8 @@ def parse(text: str, defaults: Defaults = NO_DEFAULTS) -> Loaded:
     `defaults` count where the config says nothing. Nothing behind this function decides that again.
     """
     reading = syntax.read(text)
-    if problem := foreign.recognised(reading.data):
-        raise ConfigError([problem], reading.warnings)
+    if problems := foreign.recognised(reading.data):
+        raise ConfigError(problems, reading.warnings)
     data, respelt = tidy(reading.data, ConfigDocument)
     warnings = (*reading.warnings, *respelt, *rules.warnings(data))
     broken = list(rules.errors(data))

@@ -20,6 +20,7 @@ from rdma_dp.config.problems import ConfigError, Location, Problem, path_of
 _DEEPEST = 64  # keys; custom resource definitions go to about 40
 _WANTED = "configlist"
 _POLICY_KEY = ("spec", "rdmaSharedDevicePlugin", "config")
+_SRIOV_KEY = ("spec", "sriovDevicePlugin", "config")  # named if it is the only one
 _USUAL = ("config.json", "config")  # the last key of a config in a ConfigMap and in a policy
 _DOCUMENT = "document"  # in place of the kind of an object
 _NOT_SEARCHED = ("metadata", "status")  # the annotation of kubectl apply holds a copy of the object
@@ -57,7 +58,8 @@ def search(text: str) -> Manifests:
     search = _Search(text)
     for index, root in enumerate(roots):
         search.walk(root, (), Owner() if len(roots) == 1 else Owner(_DOCUMENT, "", str(index + 1)))
-    usual = [each for each in search.places if each.keys[-1] in _USUAL] or search.places
+    places = [each for each in search.places if each.keys != _SRIOV_KEY] or search.places
+    usual = [each for each in places if each.keys[-1] in _USUAL] or places
     configs = search.configs or (usual if len(usual) == 1 else [])
     return Manifests(tuple(configs), tuple(search.objects))
 
@@ -232,7 +234,7 @@ def _is_expected(found: Embedded) -> bool:
     if kind == "ConfigMap" and len(keys) == 2 and keys[0] in ("data", "binaryData"):
         named = str(keys[1]).endswith((".json", ".yaml", ".yml"))
         return named or json_text.begins_as_json(found.text)
-    return kind in POLICIES and keys == _POLICY_KEY
+    return kind in POLICIES and keys in (_POLICY_KEY, _SRIOV_KEY)
 
 
 def _members(node: yaml.Node | None) -> dict[str, yaml.Node]:

@@ -51,9 +51,11 @@ def unknown_key_hint(location: Location, root: type[BaseModel]) -> str:
     """A hint about the unknown key at the end of a location in `root`."""
     *parents, key = location
     known = [name for name, _ in _fields(_model_at(parents, root))]
-    home = _all_homes(root).get(str(key).casefold())
-    if hints := [*hints_for(str(key)), *[f'its place is "{home}"'] * bool(home)]:
+    in_resource = any(isinstance(step, int) for step in parents)
+    if in_resource and (hints := list(hints_for(str(key)))):
         return "; ".join(hints)
+    if home := _all_homes(root).get(str(key).casefold()):
+        return f'its place is "{home}"'
     if near := _nearest(str(key), known):
         return f'did you mean "{near}"?'
     return f"known here: {', '.join(known)}"

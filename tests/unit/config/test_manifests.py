@@ -224,9 +224,28 @@ def test_a_list_or_a_string_is_no_object(content: str, tmp_path: Path) -> None:
 def test_a_config_map_of_another_plugin_is_named(tmp_path: Path) -> None:
     """C6: the SR-IOV Network Operator has one key for each node, without .json."""
     other = json.dumps({"resourceList": [{"resourceName": "a", "selectors": {"isRdma": True}}]})
-    ((path, message),) = problems(tmp_path, yaml.safe_dump(config_map(other, "b", "node"))).items()
+    found = problems(tmp_path, yaml.safe_dump(config_map(other, "b", "node")))
+    (path, message), (key, _) = found.items()
     assert path.endswith(": ConfigMap kube-system/b, key node")
     assert message.startswith("is a config of the SR-IOV network device plugin")
+    assert key.endswith(": ConfigMap kube-system/b, key node: resourceList[0].selectors.isRdma")
+
+
+def test_the_sriov_plugins_config_in_a_policy_is_named(tmp_path: Path) -> None:
+    """C6: "holds no config", though the policy holds that of the SR-IOV plugin."""
+    other = json.dumps({"resourceList": [{"resourceName": "a"}]})
+    sriov = {"sriovDevicePlugin": {"config": other}}
+    whole = {**policy(GOOD), "spec": sriov}
+    ((path, message),) = problems(tmp_path, yaml.safe_dump(whole)).items()
+    assert path.endswith("NicClusterPolicy a-policy, spec.sriovDevicePlugin.config")
+    assert message.startswith("is a config of the SR-IOV network device plugin")
+    for own in (GOOD, ""):
+        whole["spec"] = {**policy(own)["spec"], **sriov}
+        file = tmp_path / "both.yaml"
+        file.write_text(yaml.safe_dump(whole))
+        inside = find_config(file).inside
+        assert inside is not None
+        assert inside.keys == ("spec", "rdmaSharedDevicePlugin", "config")
 
 
 def test_several_unknown_files_in_a_config_map_are_no_configs(tmp_path: Path) -> None:
