@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, NoReturn
 
+from rdma_dp.config import placeholders
 from rdma_dp.config.problems import ConfigError, Problem, line_column, shown
 
 _MAX_DIGITS = 100  # of a number; Python refuses to parse more than 4300
@@ -27,6 +28,10 @@ _CLOSERS = {"{": "}", "[": "]"}
 _VALUES = ("string", "word")
 _ONLY_HERE = "the Go plugin and Network Operator refuse it; remove it"
 _NAMES = {"True": "true", "False": "false", "None": "null", "nil": "null", "undefined": "null"}
+_COMMENT = re.compile(r"<!--|--(?!\d)")  # of HTML, and of SQL and Lua
+_NUMBER = re.compile(
+    r"(?P<hex>0[xX][0-9a-fA-F]+)|\+[0-9]+|[0-9]+(?:_[0-9]+)+"
+)  # of other languages
 _QUOTES = "'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
 
 
@@ -155,7 +160,7 @@ def _named(
         token = before.pop()  # the parser stopped inside it: 15b3 is the number 15 to it
     else:
         token = next((token for token in tokens if token.at >= error.pos), _Token("end", "", -1))
-    opened = _opened(before)
+    opened, strict_at = _opened(before), text[error.pos : error.pos + 1]
     open_string = next((each for each in before if _is_open_string(each)), token)
     if _is_open_string(open_string):
         return open_string.at, 'this string has no " at its end', None
@@ -163,11 +168,24 @@ def _named(
         return _at_the_end(text, opened, hides)
     if token.text.startswith("/*"):
         return token.at, "this comment has no */ at its end", None
+    if strict_at == ";" and error.msg != "Extra data":
+        return error.pos, "; where , belongs", None
+    if strict_at != "{" and _is_placeholder(text, token, before):
+        return token.at, placeholders.LEFT_IN, placeholders.REMEDY
     if token.kind == "string" and token.at < error.pos:
         return error.pos, error.msg[0].lower() + error.msg[1:], None
     if error.msg == "Extra data":
         return token.at, "something follows behind its end", "a file holds one config"
     return token.at, *_at_a_token(token, before, opened, error.msg)
+
+
+def _is_placeholder(text: str, token: _Token, before: list[_Token]) -> bool:
+    """Whether a placeholder of a template begins at a token, or at the bracket before it."""
+    if _COMMENT.match(token.text):
+        return False
+    word = token.kind == "word" and placeholders.left_in(token.text) is not None
+    opens = before[-1:] if before and before[-1].text == "{" else []
+    return word or any(placeholders.begins_at(text, each.at) for each in (token, *opens))
 
 
 def _is_open_string(token: _Token) -> bool:
@@ -210,6 +228,12 @@ def _of_a_word(word: str) -> tuple[str, str | None]:
         return f"an invisible character (U+{ord(word[0]):04X})", "replace it with a space"
     if word in _NAMES:
         return f"{word} is not a word of JSON", f"write {_NAMES[word]}"
+    if _COMMENT.match(word):
+        return "a comment of another language; JSON has no comments", "remove it"
+    if number := _NUMBER.fullmatch(word):
+        value = int(word[:_MAX_DIGITS].replace("_", ""), 16 if number["hex"] else 10)
+        as_id = f', or as a PCI ID "{word}"' if number["hex"] else ""
+        return f"{shown(word)} is no number of JSON", f"write {value}{as_id}"
     hint = f'a text needs double quotes: "{word}"' if '"' not in shown(word)[1:-1] else None
     return f"{shown(word)} is not a number, true, false or null", hint
 

@@ -8,11 +8,11 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from rdma_dp.config import placeholders
 from rdma_dp.config.problems import InvalidValue, Location, Problem, path_of, shown
 from rdma_dp.config.spelling import unknown_key_hint
 from rdma_dp.config.syntax import Unquoted
 from rdma_dp.config.types import LIST_OF_OBJECTS, ONE_OBJECT
-from rdma_dp.config.values import placeholders
 
 # pydantic's error type -> message. Braces are filled from the error's context.
 _MESSAGES = MappingProxyType(

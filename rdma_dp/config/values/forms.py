@@ -31,6 +31,8 @@ _ID = re.compile(
     r"0[xX][0-9a-fA-F]{4}|(?=[a-fA-F]*[0-9])[0-9a-fA-F]{4}"
 )  # a digit, because "face" is a word
 
+_BETWEEN = re.compile(r"[\s,;|]+")  # between several values in one text
+_SHOWN = 4  # values in a hint
 
 # What the values of a selector are.
 WANTED = MappingProxyType(
@@ -87,6 +89,8 @@ def checked(selector: str, text: str) -> str:
     try:
         return CHECKS[selector](text)
     except InvalidValue as refused:
+        if several := several_in(selector, text):
+            raise InvalidValue(refused.message, several.hint) from None
         form = other_form(selector, text)
         if form is None or globs.doubtful(text):
             raise
@@ -101,6 +105,15 @@ def is_accepted(selector: str, text: str) -> bool:
     except InvalidValue:
         return False
     return True
+
+
+def several_in(selector: str, text: str) -> InvalidValue | None:
+    """The problem of a text with several values of a selector; None if it is one value."""
+    values = [each for each in _BETWEEN.split(globs.outside_brackets(text)) if each]
+    if "#" in text or len(values) < 2 or not all(is_accepted(selector, v) for v in values):
+        return None
+    hint = f"write one value for each: [{', '.join(map(shown, values[:_SHOWN]))}]"
+    return InvalidValue("holds several values", hint)
 
 
 def other_form(selector: str, text: str) -> Form | None:
