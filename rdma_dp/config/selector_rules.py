@@ -106,7 +106,7 @@ def _misplaced(place: Location, selector: str, values: object) -> Iterator[Probl
                 path_of((*place, at)),
                 f"{shown(value)} looks like {form.noun}; {selector} wants {forms.WANTED[selector]}",
                 form.hint,
-                form.selectors,
+                form.advised,
             )
 
 

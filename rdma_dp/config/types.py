@@ -68,7 +68,7 @@ def _not_a_name(value: object) -> object:
     """A number. A text that belongs to another selector is refused with the name of that."""
     if isinstance(value, str) and (form := forms.other_form("numaNodes", value)):
         hint = f"it looks like {form.noun}: {form.hint}"
-        raise InvalidValue("is not a NUMA node", hint, form.selectors)
+        raise InvalidValue("is not a NUMA node", hint, form.advised)
     return value
 
 

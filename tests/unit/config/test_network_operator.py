@@ -94,11 +94,16 @@ def test_what_the_webhook_takes_is_none(changes: dict[str, Any], tmp_path: Path)
         {"selectors": {"vendors": ["0000:18:00.0"]}},
         {"selectors": {"ifNames": ["w0", "a/b", "0000:18:00.0"]}},
         {"rdmaDevices": ["mlx5_0"]},
+        {"selectors": {"ifNames": ["uverbs0"]}},
     ],
 )
 def test_hints_of_a_policy_name_extra_selectors(changes: dict[str, Any], tmp_path: Path) -> None:
     """C3: the hint named rdmaDevices, which the webhook refuses in selectors."""
-    (hint,) = (each for each in said(tmp_path, entry(**changes)) if "its place is" in each)
+    (hint,) = (
+        each
+        for each in said(tmp_path, entry(**changes))
+        if "looks like" in each or "is no key" in each
+    )
     assert 'Network Operator takes it in "extraSelectors" only' in hint
     elsewhere = said(tmp_path, entry(**changes), kind="ConfigMap")
     assert "Network Operator" not in json.dumps(elsewhere)
