@@ -79,7 +79,11 @@ class Embedded:
         steps = [line_column(self.source, self._index(problem.path)), str(self)]
         if problem.path and not _PLACE.fullmatch(problem.path):
             steps.append(problem.path)
-        return replace(problem, path=": ".join(steps))
+        message, place = problem.message, _PLACE.fullmatch(problem.mentioned)
+        if place:
+            inner = line_column(self.source, self._index(problem.mentioned))
+            message = message.replace(f" {problem.mentioned} ", f" {inner} ")
+        return replace(problem, path=": ".join(steps), message=message)
 
     def _index(self, path: str) -> int:
         place = _PLACE.fullmatch(path)

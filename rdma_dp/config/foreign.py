@@ -33,6 +33,7 @@ _SRIOV_KEYS = MappingProxyType(
 # Objects that people mistake for the one that holds the config -> what they are for.
 _KINDS = MappingProxyType(
     {
+        "Kustomization": "names the files of objects; check the file with the config",
         "HostDeviceNetwork": "moves an interface of the SR-IOV plugin's resource into a pod",
         "MacvlanNetwork": "gives a pod an interface",
         "IPoIBNetwork": "gives a pod an interface",

@@ -88,7 +88,7 @@ def parse_json(text: str) -> tuple[object, list[Problem]]:
             parse_constant=lambda name: _refuse_word(text, name),
         )
     except json.JSONDecodeError as error:
-        _refuse(text, *_named(strict, list(_significant(text)), error, hides), warnings)
+        _refuse(text, _named(strict, list(_significant(text)), error, hides), warnings)
     return tree, warnings
 
 
@@ -138,23 +138,29 @@ def _significant(text: str) -> Iterator[_Token]:
 # --- the name of a slip ---------------------------------------------------------------------------
 
 
-def _refuse(
-    text: str, at: int, message: str, hint: str | None, warnings: Sequence[Problem] = ()
-) -> NoReturn:
-    problem = Problem(line_column(text, at), f"is not JSON: {message}", hint)
+class _Slip(NamedTuple):
+    at: int
+    message: str
+    hint: str | None = None
+    mentioned: str = ""  # a line:column in the message
+
+
+def _refuse(text: str, slip: _Slip, warnings: Sequence[Problem] = ()) -> NoReturn:
+    place, message = line_column(text, slip.at), f"is not JSON: {slip.message}"
+    problem = Problem(place, message, slip.hint, mentioned=slip.mentioned)
     raise ConfigError([problem], warnings) from None
 
 
 def _refuse_word(text: str, word: str) -> NoReturn:
     """Refuses NaN and Infinity, which Python's parser reports without their place."""
     token = next(token for token in _significant(text) if token.text == word)
-    _refuse(text, token.at, *_of_a_word(word))
+    _refuse(text, _Slip(token.at, *_of_a_word(word)))
 
 
 def _named(
     text: str, tokens: list[_Token], error: json.JSONDecodeError, hides: str | None
-) -> tuple[int, str, str | None]:
-    """Place, message and hint for the error of Python's parser."""
+) -> _Slip:
+    """The slip behind the error of Python's parser."""
     before = [token for token in tokens if token.at < error.pos]
     if before and before[-1].at + len(before[-1].text) > error.pos:
         token = before.pop()  # the parser stopped inside it: 15b3 is the number 15 to it
@@ -163,20 +169,20 @@ def _named(
     opened, strict_at = _opened(before), text[error.pos : error.pos + 1]
     open_string = next((each for each in before if _is_open_string(each)), token)
     if _is_open_string(open_string):
-        return open_string.at, 'this string has no " at its end', None
+        return _Slip(open_string.at, 'this string has no " at its end')
     if token.kind == "end":
         return _at_the_end(text, opened, hides)
     if token.text.startswith("/*"):
-        return token.at, "this comment has no */ at its end", None
+        return _Slip(token.at, "this comment has no */ at its end")
     if strict_at == ";" and error.msg != "Extra data":
-        return error.pos, "; where , belongs", None
+        return _Slip(error.pos, "; where , belongs")
     if strict_at != "{" and _is_placeholder(text, token, before):
-        return token.at, placeholders.LEFT_IN, placeholders.REMEDY
+        return _Slip(token.at, placeholders.LEFT_IN, placeholders.REMEDY)
     if token.kind == "string" and token.at < error.pos:
-        return error.pos, error.msg[0].lower() + error.msg[1:], None
+        return _Slip(error.pos, error.msg[0].lower() + error.msg[1:])
     if error.msg == "Extra data":
-        return token.at, "something follows behind its end", "a file holds one config"
-    return token.at, *_at_a_token(token, before, opened, error.msg)
+        return _Slip(token.at, "something follows behind its end", "a file holds one config")
+    return _Slip(token.at, *_at_a_token(token, before, opened, error.msg))
 
 
 def _is_placeholder(text: str, token: _Token, before: list[_Token]) -> bool:
@@ -192,16 +198,13 @@ def _is_open_string(token: _Token) -> bool:
     return token.kind == "other" and token.text.startswith('"')
 
 
-def _at_the_end(text: str, opened: list[_Token], hides: str | None) -> tuple[int, str, str | None]:
+def _at_the_end(text: str, opened: list[_Token], hides: str | None) -> _Slip:
     if not opened:
-        return len(text), "it ends too early", hides
+        return _Slip(len(text), "it ends too early", hides)
     place = line_column(text, opened[-1].at)
     missing = "".join(_CLOSERS[each.text] for each in reversed(opened))
-    return (
-        len(text),
-        f"it ends before the {opened[-1].text} of {place} is closed",
-        hides or f"add {missing}",
-    )
+    message = f"it ends before the {opened[-1].text} of {place} is closed"
+    return _Slip(len(text), message, hides or f"add {missing}", place)
 
 
 def _at_a_token(

@@ -34,6 +34,7 @@ _CHART_SLOTS = 63
 _LITERAL = re.compile(
     r"[\w.-]+=(?=\s*[{\[])"
 )  # config.json={...} of a configMapGenerator of kustomize
+_GENERATOR = "configMapGenerator"
 _LISTED = 8  # configs in a message
 
 
@@ -113,7 +114,7 @@ class _Search:
 
     def _mapping(self, node: yaml.MappingNode, keys: Location, owner: Owner) -> None:
         members = _members(node)
-        if own := _owner(members, owner):
+        if own := _owner(members, owner) or _kustomization(members, keys):
             owner, keys = own, ()
             self.objects.append(own)
         if _is_config(node) and (owner.kind or any(isinstance(key, str) for key in keys)):
@@ -256,6 +257,14 @@ def _is_config(node: yaml.Node) -> bool:
 
 def _text(node: yaml.Node | None) -> str:
     return node.value if isinstance(node, yaml.ScalarNode) else ""
+
+
+def _kustomization(members: dict[str, yaml.Node], keys: Location) -> Owner | None:
+    """The owner for a file of kustomize, which needs no kind."""
+    resources = members.get("resources")
+    named = resources.value if isinstance(resources, yaml.SequenceNode) else ()
+    files = bool(named) and all(isinstance(each, yaml.ScalarNode) for each in named)
+    return Owner("Kustomization") if not keys and (files or _GENERATOR in members) else None
 
 
 def _owner(members: dict[str, yaml.Node], around: Owner) -> Owner | None:

@@ -18,13 +18,14 @@ class Problem:
 
     `path` is the place: keys and positions ("configList[0].rdmaHcaMax") for a value, line:column
     ("3:14") for a syntax error, "" for the whole file. `advised` are the selectors that the hint
-    names.
+    names, `mentioned` is a line:column that the message names.
     """
 
     path: str
     message: str
     hint: str | None = None
     advised: tuple[str, ...] = ()
+    mentioned: str = ""
 
     def __str__(self) -> str:
         place = f"{self.path}: " if self.path else ""

@@ -292,6 +292,39 @@ def test_a_syntax_error_inside_has_its_place_in_the_file(tmp_path: Path) -> None
     assert message == "is not JSON: a colon is missing behind the key"
 
 
+def test_both_places_of_a_cut_text_are_in_the_file(tmp_path: Path) -> None:
+    """C5: the end had its place in the file, the bracket that is open its place in the string."""
+    whole = yaml.dump(config_map('{"configList": [\n  {"resourceName": "a",\n'), default_style="|")
+    ((path, message),) = problems(tmp_path, whole).items()
+    lines = whole.splitlines()
+    opened = next(n for n, line in enumerate(lines, 1) if "resourceName" in line)
+    column = lines[opened - 1].index("{") + 1
+    assert f"it ends before the {{ of {opened}:{column} is closed (add }}]}})" in message
+    assert int(path.partition(":")[0]) > opened
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "configMapGenerator:\n- name: a\n  files: [config.json]\n",
+        "resources:\n- daemonset.yaml\n",
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n",
+    ],
+)
+def test_a_kustomization_without_a_kind_is_one(content: str, tmp_path: Path) -> None:
+    """C5: kustomize needs no kind, and "configList is missing" did not say what the file is."""
+    message = problems(tmp_path, content)[""]
+    assert message.startswith("holds no config, only Kustomization")
+    assert "check the file with the config" in message
+
+
+def test_a_literal_of_a_kustomization_without_a_kind_is_read(tmp_path: Path) -> None:
+    whole = {"configMapGenerator": [{"name": "a", "literals": [f"config.json={GOOD}"]}]}
+    inside = found(tmp_path, yaml.safe_dump(whole)).inside
+    assert inside is not None
+    assert str(inside) == "Kustomization, configMapGenerator[0].literals[0]"
+
+
 def test_a_problem_in_helm_values_has_its_place(tmp_path: Path) -> None:
     whole = "rdma-dp:\n  config:\n    configList:\n      - resourceName: a\n        rdmaHcaMax: x\n"
     whole += '        selectors: {vendors: ["15b3"]}\n'
