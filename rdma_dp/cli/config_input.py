@@ -12,6 +12,7 @@ from rdma_dp.errors import RdmaDpError
 
 if TYPE_CHECKING:
     from rdma_dp.config import Loaded, Problem
+    from rdma_dp.config.embedded_places import Embedded
     from rdma_dp.config.loading import FoundConfig
 
 
@@ -26,8 +27,17 @@ def found_config(file: Path | None, *, quiet: bool = False) -> "FoundConfig":
         return find_config(DEFAULT_CONFIG, as_the_daemon=True)
     found = find_config(file, sys.stdin.buffer if sys.stdin is not None else None)
     if found.inside is not None and not quiet:
-        complain(f"using the config in {found.inside} of {found.name}")
+        complain(f"using the config in {found.inside} of {found.name}{_where(found.inside)}")
     return found
+
+
+def _where(inside: "Embedded") -> str:
+    """Which selectors go where, for the hints of a verb; "" where all are in one place."""
+    from rdma_dp.config.network_operator import EXTRA, SELECTORS  # noqa: PLC0415
+
+    if not inside.in_policy:
+        return ""
+    return f"; Network Operator takes selectors other than {', '.join(SELECTORS)} in {EXTRA} only"
 
 
 def loaded_config(found: "FoundConfig", *, use_cdi: bool = False) -> "Loaded | None":

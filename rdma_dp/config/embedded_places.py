@@ -9,6 +9,8 @@ import yaml
 from rdma_dp.config import json_text, yaml_text
 from rdma_dp.config.problems import ConfigError, Location, Problem, line_column, path_of
 
+POLICIES = ("NicClusterPolicy", "NicNodePolicy")  # the kinds that Network Operator reads
+
 _PLACE = re.compile(r"(\d+):(\d+)")
 _STEP = re.compile(r'\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]|([\w$-]+)')
 
@@ -68,11 +70,20 @@ class Embedded:
         """The problems of the config, with their place in the file and the object."""
         return tuple(self._located(problem) for problem in problems)
 
+    @property
+    def in_policy(self) -> bool:
+        """Whether Network Operator reads it, and its webhook."""
+        return self.owner.kind in POLICIES
+
     def _located(self, problem: Problem) -> Problem:
         steps = [line_column(self.source, self._index(problem.path)), str(self)]
         if problem.path and not _PLACE.fullmatch(problem.path):
             steps.append(problem.path)
-        return replace(problem, path=": ".join(steps))
+        message, place = problem.message, _PLACE.fullmatch(problem.mentioned)
+        if place:
+            inner = line_column(self.source, self._index(problem.mentioned))
+            message = message.replace(f" {problem.mentioned} ", f" {inner} ")
+        return replace(problem, path=": ".join(steps), message=message)
 
     def _index(self, path: str) -> int:
         place = _PLACE.fullmatch(path)

@@ -1,14 +1,14 @@
 """Recognise the configs of other plugins, and say which keys here take the place of theirs.
 
 Sources: k8snetworkplumbingwg/sriov-network-device-plugin (README.md, pkg/types/types.go);
-Mellanox/k8s-rdma-sriov-dev-plugin (README.md, example/); NVIDIA/k8s-device-plugin (README.md); the
-CNI specification (cniVersion, type).
+Mellanox/k8s-rdma-sriov-dev-plugin (README.md, example/); NVIDIA/k8s-device-plugin (README.md);
+squat/generic-device-plugin (README.md); the CNI specification (cniVersion, type).
 """
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from rdma_dp.config.problems import Problem, shown
+from rdma_dp.config.problems import Location, Problem, path_of, shown
 
 _SRIOV = "the SR-IOV network device plugin"
 
@@ -25,6 +25,7 @@ _SRIOV_KEYS = MappingProxyType(
         "ddpprofiles": "has no counterpart",
         "pkeys": "has no counterpart",
         "acpiindexes": 'becomes "pciAddresses"',
+        "vdpatype": "has no counterpart, because this plugin gives no vDPA device",
         "additionalinfo": "has no counterpart",
     }
 )
@@ -32,6 +33,7 @@ _SRIOV_KEYS = MappingProxyType(
 # Objects that people mistake for the one that holds the config -> what they are for.
 _KINDS = MappingProxyType(
     {
+        "Kustomization": "names the files of objects; check the file with the config",
         "HostDeviceNetwork": "moves an interface of the SR-IOV plugin's resource into a pod",
         "MacvlanNetwork": "gives a pod an interface",
         "IPoIBNetwork": "gives a pod an interface",
@@ -44,27 +46,41 @@ _WHERE = (
     "a config is the key config.json of a ConfigMap, or spec.rdmaSharedDevicePlugin.config of a "
     "NicClusterPolicy or NicNodePolicy"
 )
+_SRIOV_HINT = (
+    '"resourceList" becomes "configList"; each entry needs "rdmaHcaMax" ("rdmaHcaMax": 1 and'
+    ' "slotsPer": "hca" give each HCA or VF to one pod, as there)'
+)
 _RESOURCE = '"configList": [{"resourceName": ..., "rdmaHcaMax": ..., "selectors": {...}}]'
 
 
-def recognised(data: object) -> Problem | None:
-    """The problem of a config that is another program's; None if it is ours or unknown."""
+def recognised(data: object) -> tuple[Problem, ...]:
+    """The problems of a config that is another program's; () if it is ours or unknown.
+
+    The first one says whose it is. The others say what becomes of a key.
+    """
     if isinstance(data, list):
-        data = data[0] if data else None
-        if isinstance(data, dict) and "devicematch" in _folded(data):
-            return _of("smarter-device-manager", "a list of devicematch", _RESOURCE)
-        return None
-    if not isinstance(data, dict):
-        return None
-    keys = _folded(data)
-    if "configlist" in keys:
-        return None
+        if "devicematch" in _keys_of_first(data):
+            return (_of("smarter-device-manager", "a list of devicematch", _RESOURCE),)
+        return ()
+    if not isinstance(data, dict) or "configlist" in _folded(data):
+        return ()
+    if listed := _folded(data).get("resourcelist"):
+        return (_of(_SRIOV, '"resourceList"', _SRIOV_HINT), *_sriov_keys(listed))
+    found = _named(_folded(data))
+    return () if found is None else (found,)
+
+
+def _named(keys: Mapping[str, object]) -> Problem | None:
+    """The problem of a config that is known by the keys of its object."""
     if "apiversion" in keys and "kind" in keys:
         return _of_an_object(keys)
     if "resourcelist" in keys:
-        return _of(_SRIOV, '"resourceList"', _sriov_hint(keys["resourcelist"]))
+        return _of(_SRIOV, '"resourceList"', _SRIOV_HINT)
     if "mode" in keys or "pfnetdevices" in keys:
-        return _of("Mellanox k8s-rdma-sriov-dev-plugin", '"mode"', _old_hint(keys))
+        by = '"mode"' if "mode" in keys else '"pfNetdevices"'
+        return _of("Mellanox k8s-rdma-sriov-dev-plugin", by, _old_hint(keys))
+    if _keys_of_first(keys.get("devices")) & {"groups", "paths"}:
+        return _of("generic-device-plugin", '"devices" with paths', _RESOURCE)
     if "cniversion" in keys:
         what = f"CNI ({shown(keys.get('type', 'plugins'))})"
         return _of(what, '"cniVersion"', "it belongs into a NetworkAttachmentDefinition")
@@ -95,18 +111,22 @@ def hints_for(key: str) -> Iterator[str]:
     """What becomes of a key that the selectors of another plugin have."""
     if becomes := _SRIOV_KEYS.get(key.casefold()):
         yield f'"{key}" of {_SRIOV} {becomes}'
+    if key.casefold() == "devices":
+        yield 'names of interfaces belong into "ifNames"'
 
 
 def _of(whose: str, by: str, hint: str) -> Problem:
     return Problem("", f"is a config of {whose} ({by}), not of this plugin", hint)
 
 
-def _sriov_hint(listed: object) -> str:
-    used = [key for key in dict.fromkeys(_keys_in(listed)) if key.casefold() in _SRIOV_KEYS]
-    steps = [f'"{key}" {_SRIOV_KEYS[key.casefold()]}' for key in used]
-    slots = '"rdmaHcaMax": 1 and "slotsPer": "hca" give each HCA or VF to one pod, as there'
-    needed = f'each entry needs "rdmaHcaMax" ({slots})'
-    return "; ".join(['"resourceList" becomes "configList"', needed, *steps])
+def _sriov_keys(listed: object) -> Iterator[Problem]:
+    """One problem for each key that has another name here, at its first place."""
+    places: dict[str, Location] = {}
+    for place in _keys_in(listed, ("resourceList",)):
+        places.setdefault(str(place[-1]), place)
+    for key, place in places.items():
+        if becomes := _SRIOV_KEYS.get(key.casefold()):
+            yield Problem(path_of(place), f'"{key}" {becomes}')
 
 
 def _old_hint(keys: Mapping[str, object]) -> str:
@@ -122,14 +142,20 @@ def _old_hint(keys: Mapping[str, object]) -> str:
     return f'its resource rdma/hca is "configList": [{{{entry}}}]'
 
 
-def _keys_in(value: object) -> Iterator[str]:
-    """The keys of the resources and of their selectors."""
-    for entry in value if isinstance(value, list) else [value]:
-        if isinstance(entry, dict):
-            for key, member in entry.items():
-                yield key
-                if key.casefold() == "selectors":
-                    yield from _keys_in(member)
+def _keys_in(value: object, place: Location) -> Iterator[Location]:
+    """The places of the keys of the resources and of their selectors."""
+    for at, entry in enumerate(value) if isinstance(value, list) else [(None, value)]:
+        inner = place if at is None else (*place, at)
+        for key, member in entry.items() if isinstance(entry, dict) else ():
+            yield (*inner, key)
+            if key.casefold() == "selectors":
+                yield from _keys_in(member, (*inner, key))
+
+
+def _keys_of_first(value: object) -> set[str]:
+    """The keys of the first object in a list."""
+    first = value[0] if isinstance(value, list) and value else None
+    return set(_folded(first)) if isinstance(first, dict) else set()
 
 
 def _folded(data: Mapping[str, object]) -> dict[str, object]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, NoReturn
 
+from rdma_dp.config import placeholders
 from rdma_dp.config.problems import ConfigError, Problem, line_column, shown
 
 _MAX_DIGITS = 100  # of a number; Python refuses to parse more than 4300
@@ -27,6 +28,10 @@ _CLOSERS = {"{": "}", "[": "]"}
 _VALUES = ("string", "word")
 _ONLY_HERE = "the Go plugin and Network Operator refuse it; remove it"
 _NAMES = {"True": "true", "False": "false", "None": "null", "nil": "null", "undefined": "null"}
+_COMMENT = re.compile(r"<!--|--(?!\d)")  # of HTML, and of SQL and Lua
+_NUMBER = re.compile(
+    r"(?P<hex>0[xX][0-9a-fA-F]+)|\+[0-9]+|[0-9]+(?:_[0-9]+)+"
+)  # of other languages
 _QUOTES = "'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
 
 
@@ -83,7 +88,7 @@ def parse_json(text: str) -> tuple[object, list[Problem]]:
             parse_constant=lambda name: _refuse_word(text, name),
         )
     except json.JSONDecodeError as error:
-        _refuse(text, *_named(strict, list(_significant(text)), error, hides), warnings)
+        _refuse(text, _named(strict, list(_significant(text)), error, hides), warnings)
     return tree, warnings
 
 
@@ -133,57 +138,73 @@ def _significant(text: str) -> Iterator[_Token]:
 # --- the name of a slip ---------------------------------------------------------------------------
 
 
-def _refuse(
-    text: str, at: int, message: str, hint: str | None, warnings: Sequence[Problem] = ()
-) -> NoReturn:
-    problem = Problem(line_column(text, at), f"is not JSON: {message}", hint)
+class _Slip(NamedTuple):
+    at: int
+    message: str
+    hint: str | None = None
+    mentioned: str = ""  # a line:column in the message
+
+
+def _refuse(text: str, slip: _Slip, warnings: Sequence[Problem] = ()) -> NoReturn:
+    place, message = line_column(text, slip.at), f"is not JSON: {slip.message}"
+    problem = Problem(place, message, slip.hint, mentioned=slip.mentioned)
     raise ConfigError([problem], warnings) from None
 
 
 def _refuse_word(text: str, word: str) -> NoReturn:
     """Refuses NaN and Infinity, which Python's parser reports without their place."""
     token = next(token for token in _significant(text) if token.text == word)
-    _refuse(text, token.at, *_of_a_word(word))
+    _refuse(text, _Slip(token.at, *_of_a_word(word)))
 
 
 def _named(
     text: str, tokens: list[_Token], error: json.JSONDecodeError, hides: str | None
-) -> tuple[int, str, str | None]:
-    """Place, message and hint for the error of Python's parser."""
+) -> _Slip:
+    """The slip behind the error of Python's parser."""
     before = [token for token in tokens if token.at < error.pos]
     if before and before[-1].at + len(before[-1].text) > error.pos:
         token = before.pop()  # the parser stopped inside it: 15b3 is the number 15 to it
     else:
         token = next((token for token in tokens if token.at >= error.pos), _Token("end", "", -1))
-    opened = _opened(before)
+    opened, strict_at = _opened(before), text[error.pos : error.pos + 1]
     open_string = next((each for each in before if _is_open_string(each)), token)
     if _is_open_string(open_string):
-        return open_string.at, 'this string has no " at its end', None
+        return _Slip(open_string.at, 'this string has no " at its end')
     if token.kind == "end":
         return _at_the_end(text, opened, hides)
     if token.text.startswith("/*"):
-        return token.at, "this comment has no */ at its end", None
+        return _Slip(token.at, "this comment has no */ at its end")
+    if strict_at == ";" and error.msg != "Extra data":
+        return _Slip(error.pos, "; where , belongs")
+    if strict_at != "{" and _is_placeholder(text, token, before):
+        return _Slip(token.at, placeholders.LEFT_IN, placeholders.REMEDY)
     if token.kind == "string" and token.at < error.pos:
-        return error.pos, error.msg[0].lower() + error.msg[1:], None
+        return _Slip(error.pos, error.msg[0].lower() + error.msg[1:])
     if error.msg == "Extra data":
-        return token.at, "something follows behind its end", "a file holds one config"
-    return token.at, *_at_a_token(token, before, opened, error.msg)
+        return _Slip(token.at, "something follows behind its end", "a file holds one config")
+    return _Slip(token.at, *_at_a_token(token, before, opened, error.msg))
+
+
+def _is_placeholder(text: str, token: _Token, before: list[_Token]) -> bool:
+    """Whether a placeholder of a template begins at a token, or at the bracket before it."""
+    if _COMMENT.match(token.text):
+        return False
+    word = token.kind == "word" and placeholders.left_in(token.text) is not None
+    opens = before[-1:] if before and before[-1].text == "{" else []
+    return word or any(placeholders.begins_at(text, each.at) for each in (token, *opens))
 
 
 def _is_open_string(token: _Token) -> bool:
     return token.kind == "other" and token.text.startswith('"')
 
 
-def _at_the_end(text: str, opened: list[_Token], hides: str | None) -> tuple[int, str, str | None]:
+def _at_the_end(text: str, opened: list[_Token], hides: str | None) -> _Slip:
     if not opened:
-        return len(text), "it ends too early", hides
+        return _Slip(len(text), "it ends too early", hides)
     place = line_column(text, opened[-1].at)
     missing = "".join(_CLOSERS[each.text] for each in reversed(opened))
-    return (
-        len(text),
-        f"it ends before the {opened[-1].text} of {place} is closed",
-        hides or f"add {missing}",
-    )
+    message = f"it ends before the {opened[-1].text} of {place} is closed"
+    return _Slip(len(text), message, hides or f"add {missing}", place)
 
 
 def _at_a_token(
@@ -210,6 +231,12 @@ def _of_a_word(word: str) -> tuple[str, str | None]:
         return f"an invisible character (U+{ord(word[0]):04X})", "replace it with a space"
     if word in _NAMES:
         return f"{word} is not a word of JSON", f"write {_NAMES[word]}"
+    if _COMMENT.match(word):
+        return "a comment of another language; JSON has no comments", "remove it"
+    if number := _NUMBER.fullmatch(word):
+        value = int(word[:_MAX_DIGITS].replace("_", ""), 16 if number["hex"] else 10)
+        as_id = f', or as a PCI ID "{word}"' if number["hex"] else ""
+        return f"{shown(word)} is no number of JSON", f"write {value}{as_id}"
     hint = f'a text needs double quotes: "{word}"' if '"' not in shown(word)[1:-1] else None
     return f"{shown(word)} is not a number, true, false or null", hint
 

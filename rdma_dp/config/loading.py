@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO
 from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from rdma_dp.config import foreign, manifests, rules, syntax
+from rdma_dp.config import foreign, manifests, network_operator, rules, syntax
 from rdma_dp.config.embedded_places import Embedded
 from rdma_dp.config.models import NO_DEFAULTS, Config, ConfigDocument, Defaults
 from rdma_dp.config.problems import ConfigError, ConfigMissing, ConfigUnreadable, Problem
@@ -78,8 +79,8 @@ def parse(text: str, defaults: Defaults = NO_DEFAULTS) -> Loaded:
     `defaults` count where the config says nothing. Nothing behind this function decides that again.
     """
     reading = syntax.read(text)
-    if problem := foreign.recognised(reading.data):
-        raise ConfigError([problem], reading.warnings)
+    if problems := foreign.recognised(reading.data):
+        raise ConfigError(problems, reading.warnings)
     data, respelt = tidy(reading.data, ConfigDocument)
     warnings = (*reading.warnings, *respelt, *rules.warnings(data))
     broken = list(rules.errors(data))
@@ -217,15 +218,24 @@ def _inside(content: bytes, word: str, file: Path) -> Embedded | None:
     return None
 
 
+def _located(inside: Embedded, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    if inside.in_policy:
+        problems = map(network_operator.advised, problems)
+    return inside.located(problems)
+
+
 def _load_inside(inside: Embedded, defaults: Defaults) -> Loaded:
     if inside.problems and not inside.text:
         raise ConfigError(inside.located(inside.problems))  # that there is none says enough
+    own = list(inside.warnings)
+    if inside.in_policy:
+        own += network_operator.refused_by_webhook(inside.text)
     try:
         loaded = parse(inside.text, defaults)
     except ConfigError as error:
-        problems = inside.located([*inside.problems, *error.problems])
-        raise ConfigError(problems, inside.located([*inside.warnings, *error.warnings])) from None
-    warnings = inside.located([*inside.warnings, *loaded.warnings])
+        problems = _located(inside, [*inside.problems, *error.problems])
+        raise ConfigError(problems, _located(inside, [*own, *error.warnings])) from None
+    warnings = _located(inside, [*own, *loaded.warnings])
     if inside.problems:
         raise ConfigError(inside.located(inside.problems), warnings)
     return replace(loaded, warnings=warnings)

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field, replace
 
 import yaml
 
-from rdma_dp.config import json_text, syntax
-from rdma_dp.config.embedded_places import Embedded, Owner, documents, scalar_index
-from rdma_dp.config.problems import ConfigError, Location, Problem, line_column, path_of
+from rdma_dp.config import json_text, network_operator, syntax
+from rdma_dp.config.embedded_places import POLICIES, Embedded, Owner, documents, scalar_index
+from rdma_dp.config.problems import ConfigError, Location, Problem, path_of
 
 _DEEPEST = 64  # keys; custom resource definitions go to about 40
 _WANTED = "configlist"
-_POLICIES = ("NicClusterPolicy", "NicNodePolicy")
 _POLICY_KEY = ("spec", "rdmaSharedDevicePlugin", "config")
+_SRIOV_KEY = ("spec", "sriovDevicePlugin", "config")  # named if it is the only one
 _USUAL = ("config.json", "config")  # the last key of a config in a ConfigMap and in a policy
 _DOCUMENT = "document"  # in place of the kind of an object
 _NOT_SEARCHED = ("metadata", "status")  # the annotation of kubectl apply holds a copy of the object
@@ -28,12 +28,13 @@ _NOT_SEARCHED = ("metadata", "status")  # the annotation of kubectl apply holds 
 # The chart of Network Operator (templates/mellanox.com_v1alpha1_nicclusterpolicy_cr.yaml) makes the
 # config of a NicClusterPolicy from these keys, and from no other ones.
 _CHART = "rdmaSharedDevicePlugin"
-_CHART_SELECTORS = ("vendors", "deviceIDs", "drivers", "ifNames", "linkTypes")
+_CHART_SELECTORS = network_operator.SELECTORS
 _CHART_SLOTS = 63
 
 _LITERAL = re.compile(
     r"[\w.-]+=(?=\s*[{\[])"
 )  # config.json={...} of a configMapGenerator of kustomize
+_GENERATOR = "configMapGenerator"
 _LISTED = 8  # configs in a message
 
 
@@ -58,7 +59,8 @@ def search(text: str) -> Manifests:
     search = _Search(text)
     for index, root in enumerate(roots):
         search.walk(root, (), Owner() if len(roots) == 1 else Owner(_DOCUMENT, "", str(index + 1)))
-    usual = [each for each in search.places if each.keys[-1] in _USUAL] or search.places
+    places = [each for each in search.places if each.keys != _SRIOV_KEY] or search.places
+    usual = [each for each in places if each.keys[-1] in _USUAL] or places
     configs = search.configs or (usual if len(usual) == 1 else [])
     return Manifests(tuple(configs), tuple(search.objects))
 
@@ -112,14 +114,14 @@ class _Search:
 
     def _mapping(self, node: yaml.MappingNode, keys: Location, owner: Owner) -> None:
         members = _members(node)
-        if own := _owner(members, owner):
+        if own := _owner(members, owner) or _kustomization(members, keys):
             owner, keys = own, ()
             self.objects.append(own)
         if _is_config(node) and (owner.kind or any(isinstance(key, str) for key in keys)):
             self.configs.append(self._from_nodes(node, keys, owner))
             return
         resources = _members(members.get(_CHART)).get("resources")
-        if isinstance(resources, yaml.SequenceNode) and owner.kind not in _POLICIES:
+        if isinstance(resources, yaml.SequenceNode) and owner.kind not in POLICIES:
             self.configs.append(self._from_chart(resources, (*keys, _CHART, "resources"), owner))
         for key, member in members.items():
             if not (own and key in _NOT_SEARCHED):
@@ -139,8 +141,8 @@ class _Search:
         )
         if owner.kind == "ConfigMap" and keys[:1] == ("binaryData",):
             found = _decoded(found)
-        if owner.kind in _POLICIES:
-            found = replace(found, problems=tuple(_of_the_operator(found.text)))
+        if owner.kind in POLICIES:
+            found = replace(found, problems=tuple(network_operator.breaks(found.text)))
         if _WANTED in found.text.casefold() and (keys or owner.kind):
             self.configs += _in_text(found)
         elif _is_expected(found):
@@ -157,7 +159,7 @@ class _Search:
             reading = syntax.plain(node)
         except ConfigError as error:
             return replace(found, problems=error.problems)
-        if owner.kind in ("ConfigMap", *_POLICIES):
+        if owner.kind in ("ConfigMap", *POLICIES):
             message = f"{path_of(keys)} must be a string with the config, not an object"
             problem = Problem("", message, f"write {keys[-1]}: | and the JSON below it")
             found = replace(found, problems=(problem,))
@@ -227,27 +229,13 @@ def _decoded(found: Embedded) -> Embedded:
     return replace(found, text=text, index_of=None)
 
 
-def _of_the_operator(text: str) -> Iterator[Problem]:
-    """What Network Operator makes of a string: it goes on one line, between apostrophes."""
-    if text.strip() and not json_text.begins_as_json(text):
-        yield Problem("", "is not JSON; Network Operator puts it on one line, which breaks YAML")
-        return
-    for at, message in (
-        (json_text.line_comment(text), "on one line, where this comment hides the rest"),
-        (text.find("'"), "between apostrophes, so that one inside breaks the ConfigMap"),
-    ):
-        if at >= 0:
-            place = line_column(text, at)
-            yield Problem(place, f"Network Operator puts the config {message}", "remove it")
-
-
 def _is_expected(found: Embedded) -> bool:
     """Whether a config is expected here, though the string does not look like one."""
     keys, kind = found.keys, found.owner.kind
     if kind == "ConfigMap" and len(keys) == 2 and keys[0] in ("data", "binaryData"):
         named = str(keys[1]).endswith((".json", ".yaml", ".yml"))
         return named or json_text.begins_as_json(found.text)
-    return kind in _POLICIES and keys == _POLICY_KEY
+    return kind in POLICIES and keys in (_POLICY_KEY, _SRIOV_KEY)
 
 
 def _members(node: yaml.Node | None) -> dict[str, yaml.Node]:
@@ -269,6 +257,14 @@ def _is_config(node: yaml.Node) -> bool:
 
 def _text(node: yaml.Node | None) -> str:
     return node.value if isinstance(node, yaml.ScalarNode) else ""
+
+
+def _kustomization(members: dict[str, yaml.Node], keys: Location) -> Owner | None:
+    """The owner for a file of kustomize, which needs no kind."""
+    resources = members.get("resources")
+    named = resources.value if isinstance(resources, yaml.SequenceNode) else ()
+    files = bool(named) and all(isinstance(each, yaml.ScalarNode) for each in named)
+    return Owner("Kustomization") if not keys and (files or _GENERATOR in members) else None
 
 
 def _owner(members: dict[str, yaml.Node], around: Owner) -> Owner | None:

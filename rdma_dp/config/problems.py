@@ -17,12 +17,15 @@ class Problem:
     """One error or warning. Its text is one line: `path: message (hint)`.
 
     `path` is the place: keys and positions ("configList[0].rdmaHcaMax") for a value, line:column
-    ("3:14") for a syntax error, "" for the whole file.
+    ("3:14") for a syntax error, "" for the whole file. `advised` are the selectors that the hint
+    names, `mentioned` is a line:column that the message names.
     """
 
     path: str
     message: str
     hint: str | None = None
+    advised: tuple[str, ...] = ()
+    mentioned: str = ""
 
     def __str__(self) -> str:
         place = f"{self.path}: " if self.path else ""
@@ -58,12 +61,16 @@ class ConfigUnreadable(ConfigError):  # noqa: N818 (as ConfigMissing)
 
 
 class InvalidValue(ValueError):  # noqa: N818 (raised by the validator of one value)
-    """A value that cannot be used. `message` is the reason, `hint` what to write instead."""
+    """A value that cannot be used. `message` is the reason, `hint` what to write instead.
 
-    def __init__(self, message: str, hint: str) -> None:
+    `advised` are the selectors that the hint names.
+    """
+
+    def __init__(self, message: str, hint: str, advised: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.advised = advised
 
 
 def line_column(text: str, position: int) -> str:

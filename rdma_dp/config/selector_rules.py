@@ -7,11 +7,13 @@ in the same way, as sets of selectors with their places.
 from collections.abc import Iterator
 from typing import Any
 
+from rdma_dp.config import placeholders
 from rdma_dp.config.problems import Location, Problem, path_of, shown
-from rdma_dp.config.values import forms, globs, placeholders
+from rdma_dp.config.values import forms, kernel_names
 
 Entry = tuple[Location, dict[str, Any]]  # a place in the config, and the object there
 
+_OF_INTERFACES = ("ifNames", "pfNames")
 _PLACES = ("selectors", "extraSelectors")
 _EVERY_NVIDIA = 'for every NVIDIA/Mellanox HCA: "selectors": {"vendors": ["15b3"]}'
 
@@ -76,10 +78,11 @@ def exclude_is_plain(entries: list[Entry]) -> Iterator[Problem]:
 
 
 def interfaces_are_plain(entries: list[Entry]) -> Iterator[Problem]:
-    """No globs of interfaces that match less than they seem to. The Go plugin accepts them."""
+    """No names and globs that match less than they seem to. The Go plugin accepts them."""
     for place, one, excluding in _all_sets(entries):
-        for at, value in () if excluding else _texts(one.get("ifNames")):
-            yield from _doubtful((*place, "ifNames", at), value)
+        for name in () if excluding else _OF_INTERFACES:
+            for at, value in _texts(one.get(name)):
+                yield from _doubtful((*place, name, at), value)
     for place, entry in entries:
         for at, value in _texts(entry.get("devices")):
             yield from _doubtful((*place, "devices", at), value)
@@ -103,6 +106,7 @@ def _misplaced(place: Location, selector: str, values: object) -> Iterator[Probl
                 path_of((*place, at)),
                 f"{shown(value)} looks like {form.noun}; {selector} wants {forms.WANTED[selector]}",
                 form.hint,
+                form.advised,
             )
 
 
@@ -111,12 +115,12 @@ def _not_plain(place: Location, texts: list[tuple[int, str]]) -> Iterator[Proble
     for at, value in texts:
         if not value and not only_blanks:
             yield Problem(path_of((*place, at)), "is blank and excludes nothing", "remove it")
-        elif place[-1] == "ifNames":
+        elif place[-1] in _OF_INTERFACES:
             yield from _doubtful((*place, at), value)
 
 
 def _doubtful(place: Location, value: str) -> Iterator[Problem]:
-    refused = globs.doubtful(value)
+    refused = forms.several_in("ifNames", value) or kernel_names.doubtful_interface(value)
     if refused and not placeholders.left_in(value):
         yield Problem(path_of(place), f"{shown(value)} {refused.message}", refused.hint)
 

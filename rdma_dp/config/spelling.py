@@ -51,9 +51,11 @@ def unknown_key_hint(location: Location, root: type[BaseModel]) -> str:
     """A hint about the unknown key at the end of a location in `root`."""
     *parents, key = location
     known = [name for name, _ in _fields(_model_at(parents, root))]
-    home = _all_homes(root).get(str(key).casefold())
-    if hints := [*hints_for(str(key)), *[f'its place is "{home}"'] * bool(home)]:
+    in_resource = any(isinstance(step, int) for step in parents)
+    if in_resource and (hints := list(hints_for(str(key)))):
         return "; ".join(hints)
+    if home := _all_homes(root).get(str(key).casefold()):
+        return f'its place is "{home}"'
     if near := _nearest(str(key), known):
         return f'did you mean "{near}"?'
     return f"known here: {', '.join(known)}"
@@ -103,7 +105,7 @@ class _Walk:
         for index, refused in enumerate(refusals):
             if refused is not None:
                 message = f"{shown(items[index])} {refused.message}; it matches nothing"
-                self._warn((*location, index), message, refused.hint)
+                self._warn((*location, index), message, refused.hint, refused.advised)
                 items[index] = ""
         return items
 
@@ -150,10 +152,12 @@ class _Walk:
         if key not in _EDITOR_KEYS:
             place = (*location, key)
             hint = unknown_key_hint(place, self._root)
-            self._warn(place, "is no key of a config and is ignored", hint)
+            self._warn(place, "is no key of a config and is ignored", hint, (key,))
 
-    def _warn(self, location: Location, message: str, hint: str) -> None:
-        self.warnings.append(Problem(path_of(location), message, hint))
+    def _warn(
+        self, location: Location, message: str, hint: str, advised: tuple[str, ...] = ()
+    ) -> None:
+        self.warnings.append(Problem(path_of(location), message, hint, advised))
 
 
 def _refusal(item: object, kind: _Kind) -> InvalidValue | None:

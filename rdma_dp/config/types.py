@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from rdma_dp.config import syntax
+from rdma_dp.config import placeholders, syntax
 from rdma_dp.config.problems import InvalidValue
 from rdma_dp.config.spelling import Spelling
 from rdma_dp.config.values import (
@@ -31,7 +31,6 @@ from rdma_dp.config.values import (
     kubernetes,
     pci_addresses,
     pf_names,
-    placeholders,
 )
 from rdma_dp.config.values.kubernetes import validated_slots
 from rdma_dp.formats.list_size import MOST_SLOTS
@@ -68,7 +67,8 @@ def _checked(selector: str) -> AfterValidator:
 def _not_a_name(value: object) -> object:
     """A number. A text that belongs to another selector is refused with the name of that."""
     if isinstance(value, str) and (form := forms.other_form("numaNodes", value)):
-        raise InvalidValue("is not a NUMA node", f"it looks like {form.noun}: {form.hint}")
+        hint = f"it looks like {form.noun}: {form.hint}"
+        raise InvalidValue("is not a NUMA node", hint, form.advised)
     return value
 
 

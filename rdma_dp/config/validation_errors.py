@@ -8,11 +8,11 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from rdma_dp.config import placeholders
 from rdma_dp.config.problems import InvalidValue, Location, Problem, path_of, shown
 from rdma_dp.config.spelling import unknown_key_hint
 from rdma_dp.config.syntax import Unquoted
 from rdma_dp.config.types import LIST_OF_OBJECTS, ONE_OBJECT
-from rdma_dp.config.values import placeholders
 
 # pydantic's error type -> message. Braces are filled from the error's context.
 _MESSAGES = MappingProxyType(
@@ -54,7 +54,7 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Prob
         if detail["type"] == "extra_forbidden":
             location = _location(detail)
             hint = unknown_key_hint(location, model)
-            yield Problem(path_of(location), _UNKNOWN_KEY, hint)
+            yield Problem(path_of(location), _UNKNOWN_KEY, hint, (str(location[-1]),))
         else:
             yield _problem(detail, examples)
 
@@ -67,7 +67,7 @@ def _problem(detail: ErrorDetails, examples: Mapping[str | int, str]) -> Problem
     if isinstance(refused, InvalidValue):
         given = detail["input"]
         subject = f"{_shown(given)} " if isinstance(given, _SCALARS) else ""
-        return Problem(path, f"{subject}{refused.message}", refused.hint)
+        return Problem(path, f"{subject}{refused.message}", refused.hint, refused.advised)
     template = _MESSAGES.get(detail["type"], "{msg}")
     given = _described(detail["input"])
     choices = ", ".join(

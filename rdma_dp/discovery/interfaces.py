@@ -13,7 +13,7 @@ _MODULES = {(None, "InfiniBand"): "ib_ipoib", ("mlx4_core", "Ethernet"): "mlx4_e
 
 _A_POD = "; a pod can have it, from the host-device or SR-IOV CNI plugin"
 _NO_HOST_NETWORK = (
-    "; no interface of the node is here: hostNetwork is missing in the pod of rdma-dp, or the node"
+    "no interface of the node is here: hostNetwork is missing in the pod of rdma-dp, or the node"
     " itself is a container"
 )
 
@@ -34,19 +34,24 @@ def why_no_interface(sources: Sources, hca: Hca) -> NoInterface | None:
         return _elsewhere(sources, "")
     module = _missing_module(sources, function, layers)
     if module is not None:
-        return NoInterface(
-            NoInterfaceCode.MODULE,
-            f"{module}, the module that makes the interface, is not loaded",
-            f"modprobe {module}",
-        )
+        return _without_module(module, any_physical=sources.links.any_physical)
     return _elsewhere(sources, "probably ") if _must_have_one(sources, function, layers) else None
+
+
+def _without_module(module: str, *, any_physical: bool) -> NoInterface:
+    """Without hostNetwork the interface that the module makes is not here either."""
+    text = f"{module}, the module that makes the interface, is not loaded"
+    if any_physical:
+        return NoInterface(NoInterfaceCode.MODULE, text, f"modprobe {module}")
+    code = NoInterfaceCode.NOT_HOST_NETNS
+    return NoInterface(code, f"{_NO_HOST_NETWORK}. Besides, {text} (`modprobe {module}`)")
 
 
 def _elsewhere(sources: Sources, surely: str) -> NoInterface:
     where = f"the interface is {surely}in another network namespace"
     if sources.links.any_physical:
         return NoInterface(NoInterfaceCode.OTHER_NETNS, where + _A_POD)
-    return NoInterface(NoInterfaceCode.NOT_HOST_NETNS, where + _NO_HOST_NETWORK)
+    return NoInterface(NoInterfaceCode.NOT_HOST_NETNS, f"{where}; {_NO_HOST_NETWORK}")
 
 
 def _is_elsewhere(sources: Sources, hca: Hca, function: PciFunction) -> bool:

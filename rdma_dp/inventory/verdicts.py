@@ -103,7 +103,10 @@ class AdviceCode(Code):
         "other-selector",
         "a value of a selector matches nothing on the node, but it is right for another selector",
     )
-    MIXED_LINK_TYPES = "mixed-link-types", "the resource has InfiniBand and Ethernet HCAs"
+    MIXED_LINK_TYPES = (
+        "mixed-link-types",
+        "the resource has HCAs of InfiniBand, Ethernet or Omni-Path",
+    )
     MIXED_FUNCTION_TYPES = (
         "mixed-function-types",
         "the resource has HCAs in hardware and HCAs in software",

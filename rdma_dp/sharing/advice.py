@@ -10,7 +10,7 @@ from rdma_dp.config.values import globs
 from rdma_dp.inventory.hardware import CharDevice, Hca, Inventory, System, UnusedFunction
 from rdma_dp.sharing.allocation import wanted_devices
 from rdma_dp.sharing.health import describe_ports, has_active_port
-from rdma_dp.sharing.lost_interfaces import blind_excludes, may_be_meant
+from rdma_dp.sharing.lost_interfaces import blind_excludes, fits_names, may_be_meant
 from rdma_dp.sharing.misplaced import Misplaced, misplaced
 from rdma_dp.sharing.mixed import mixed
 from rdma_dp.sharing.pool import Pool
@@ -262,10 +262,14 @@ def _same_card(wanted: str, found: str) -> bool:
     return _FUNCTION_AND_PORT.sub("", wanted) == _FUNCTION_AND_PORT.sub("", found)
 
 
-def _distance(verdict: HcaVerdict) -> tuple[int, bool, float]:
-    """A sort key: fewest mismatches first, then shareable HCAs, then the most similar values."""
+def _distance(verdict: HcaVerdict) -> tuple[int, bool, bool, float]:
+    """A sort key: fewest mismatches first, then shareable HCAs, then those that the names fit.
+
+    The names of interfaces show a link type. Of HCAs that are alike in this, the values decide.
+    """
     likeness = sum(_likeness(mismatch) for mismatch in verdict.nearest_mismatches)
-    return len(verdict.nearest_mismatches), not verdict.hca.shareable, -likeness
+    fits = fits_names(verdict)
+    return len(verdict.nearest_mismatches), not verdict.hca.shareable, not fits, -likeness
 
 
 def _likeness(mismatch: Comparison) -> float:

@@ -153,6 +153,9 @@ def _of_selector(
     for trait in TRAITS if unmatched else ():
         for value, hit in _hits(trait, unmatched, candidates) if trait is not own else ():
             others.setdefault(value, {})[trait.selector] = hit
+    for found in others.values():
+        if "pfNames" in found and found.get("ifNames") == found["pfNames"]:
+            del found["pfNames"]  # without a VF or SF it says the same
     groups: dict[Values, list[str]] = {}
     for value in unmatched:
         if value in others:

@@ -59,6 +59,29 @@ VENDOR_IDS = MappingProxyType(
 )
 
 
+# The RDMA modules with the PCI drivers that they belong to (kernel drivers/infiniband/hw).
+# `drivers` compares the driver of the function.
+PCI_DRIVERS = MappingProxyType(
+    {
+        "mlx5_ib": ("mlx5_core",),
+        "mlx5_en": ("mlx5_core",),
+        "mlx4_ib": ("mlx4_core",),
+        "mlx4_en": ("mlx4_core",),
+        "bnxt_re": ("bnxt_en",),
+        "irdma": ("ice", "i40e", "idpf"),
+        "ocrdma": ("be2net",),
+        "iw_cxgb4": ("cxgb4",),
+        "hns_roce_hw_v2": ("hns3",),
+        "ionic_rdma": ("ionic",),
+        "mana_ib": ("mana",),
+        "qedr": ("qede",),
+    }
+)
+# Short names of drivers. As other values they are names as any.
+SHORT_DRIVERS = MappingProxyType({"mlx5": "mlx5_core", "mlx4": "mlx4_core", "bnxt": "bnxt_en"})
+_OMNI_PATH = ("opa", "omnipath", "omni-path")
+
+
 def normalized_hex_id(text: str) -> str:
     """A PCI vendor or device ID as in sysfs: "0X15B3" -> "15b3", "0x3f" -> "003f"."""
     digits = text.lower().removeprefix("0x")
@@ -101,6 +124,9 @@ def validated_link_type(link_type: str) -> str:
     """A link type: ether or infiniband."""
     if link_type in LINK_TYPES:
         return link_type
+    if link_type.lower() in _OMNI_PATH:
+        hint = 'Omni-Path counts as "infiniband"; "drivers": ["hfi1"] takes only Omni-Path'
+        raise InvalidValue("is not a link type of an HCA", hint)
     near = get_close_matches(link_type.lower()[:64], LINK_TYPES, n=1)
     raise InvalidValue(
         "is not a link type of an HCA",

@@ -30,6 +30,20 @@ def validated_interface(name: str) -> str:
     return name
 
 
+def doubtful_interface(name: str) -> InvalidValue | None:
+    """Why a name or a glob of interfaces matches less than it seems to; None if it does not.
+
+    The kernel accepts these signs, but no tool gives such a name.
+    """
+    text = globs.outside_brackets(name.partition("#")[0])  # behind it: numbers of VFs
+    first, at, _ = text.partition("@")
+    if first and at:
+        return InvalidValue(
+            'holds "@", behind which `ip link` shows another interface', f'only the name: "{first}"'
+        )
+    return globs.doubtful(name)
+
+
 def validated_hca(name: str) -> str:
     """A name of an HCA, or a glob of such names."""
     _validated_name(globs.validated_name(name), "HCA", LONGEST_HCA)
@@ -39,7 +53,7 @@ def validated_hca(name: str) -> str:
 def validated_driver(name: str) -> str:
     """A name of a kernel driver. Globs are refused, because drivers are compared for equality."""
     _validated_name(name, "driver", LONGEST_INTERFACE)
-    for sign in ":*?[":
+    for sign in ":*?[,;|":
         if sign in name:
             raise InvalidValue(
                 f'holds "{sign}", which no driver has',

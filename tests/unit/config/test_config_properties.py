@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rdma_dp.config import ConfigError, Loaded, parse
+from rdma_dp.config.placeholders import left_in
 from rdma_dp.config.values.hca_traits import VENDOR_IDS
-from rdma_dp.config.values.placeholders import left_in
 from rdma_dp.formats.names import hcas_variable
 from tests.unit.config.texts import entry, text
 

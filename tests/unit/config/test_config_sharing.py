@@ -201,7 +201,7 @@ def test_variables_that_kubernetes_accepts(name: str) -> None:
         ("A=B", 'env["A=B"]', "is not an environment variable"),
         ("..", 'env[".."]', "is not an environment variable"),
         ("..A", 'env["..A"]', "is not an environment variable"),
-        ("[key]", 'env["[key]"]', "is not an environment variable"),
+        ("[k]", 'env["[k]"]', "is not an environment variable"),
         ("RDMA_DP_A_HCAS", "env.RDMA_DP_A_HCAS", "a variable that every container gets already"),
         ("RDMA_DP__HCAS", "env.RDMA_DP__HCAS", "a variable that every container gets already"),
     ],

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from rdma_dp.config import ConfigError, parse
 from tests.unit.config.texts import entry, refused, text, warned
 
 SRIOV_ENTRY = {
@@ -19,6 +20,7 @@ SRIOV_ENTRY = {
         "linkTypes": ["infiniband"],
         "isRdma": True,
         "needVhostNet": True,
+        "vdpaType": "vhost",
     },
 }
 
@@ -34,19 +36,23 @@ def test_the_sriov_plugins_config_is_named_with_the_keys_that_take_its_place(lis
     entries = dict(SRIOV_ENTRY)
     if listed:
         entries["selectors"] = [SRIOV_ENTRY["selectors"]]
-    message = named({"resourceList": [entries]})
+    problems = refused(json.dumps({"resourceList": [entries, entries]}))
+    message = problems.pop("")
     assert message.startswith('is a config of the SR-IOV network device plugin ("resourceList")')
-    for said in (
-        '"resourceList" becomes "configList"',
-        'each entry needs "rdmaHcaMax"',
-        '"devices" becomes "deviceIDs"',
-        '"rootDevices" becomes "pfNames"',
-        '"isRdma" is not needed',
-        '"needVhostNet" has no counterpart',
-        '"excludeTopology" becomes "topology": false',
-    ):
-        assert said in message
-    assert "vendors" not in message
+    assert '"resourceList" becomes "configList"' in message
+    assert 'each entry needs "rdmaHcaMax"' in message
+    selectors = "resourceList[0].selectors" + "[0]" * listed
+    beginnings = {
+        "resourceList[0].deviceType": '"deviceType" is not needed',
+        "resourceList[0].excludeTopology": '"excludeTopology" becomes "topology": false',
+        f"{selectors}.devices": '"devices" becomes "deviceIDs"',
+        f"{selectors}.rootDevices": '"rootDevices" becomes "pfNames"',
+        f"{selectors}.isRdma": '"isRdma" is not needed',
+        f"{selectors}.needVhostNet": '"needVhostNet" has no counterpart',
+        f"{selectors}.vdpaType": '"vdpaType" has no counterpart',
+    }
+    assert problems.keys() == beginnings.keys()
+    assert all(problems[place].startswith(said) for place, said in beginnings.items())
 
 
 def test_the_sriov_plugins_keys_in_a_config_are_warned_of_with_what_takes_their_place() -> None:
@@ -57,6 +63,7 @@ def test_the_sriov_plugins_keys_in_a_config_are_warned_of_with_what_takes_their_
         '"devices" of the SR-IOV network device plugin becomes "deviceIDs"'
         in (warnings[f"{place}.devices"])
     )
+    assert "its place is" not in warnings[f"{place}.devices"]
     assert "is not needed" in warnings[f"{place}.isRdma"]
     assert "has no counterpart" in warnings[f"{place}.needVhostNet"]
     assert '"topology": false' in warnings["configList[0].excludeTopology"]
@@ -71,7 +78,16 @@ def test_the_sriov_plugins_keys_in_a_config_are_warned_of_with_what_takes_their_
             "Mellanox k8s-rdma-sriov-dev-plugin",
             '"pfNames": [...]',
         ),
-        ({"pfNetdevices": ["ib0"]}, "Mellanox k8s-rdma-sriov-dev-plugin", '"resourceName": "vhca"'),
+        (
+            {"pfNetdevices": ["ib0"]},
+            'Mellanox k8s-rdma-sriov-dev-plugin ("pfNetdevices"), not',
+            '"resourceName": "vhca"',
+        ),
+        (
+            {"devices": [{"name": "a", "groups": [{"paths": [{"path": "/dev/infiniband/*"}]}]}]},
+            "generic-device-plugin",
+            "configList",
+        ),
         (
             {"version": "v1", "flags": {}, "sharing": {"timeSlicing": {}}},
             "NVIDIA's GPU device plugin",
@@ -86,11 +102,20 @@ def test_the_sriov_plugins_keys_in_a_config_are_warned_of_with_what_takes_their_
     ],
 )
 def test_another_programs_config_is_named(data: Any, whose: str, said: str) -> None:
+    """C6: with the key that it was known by."""
     message = named(data)
-    assert message.startswith(f"is a config of {whose} (")
+    assert message.startswith(f"is a config of {whose}")
     assert said in message
 
 
 @pytest.mark.parametrize("data", [{}, [], [1], {"version": 1}, {"resources": []}, {"x": None}])
 def test_an_unknown_config_gets_the_usual_problems(data: Any) -> None:
     assert "is a config of" not in str(refused(json.dumps(data)))
+
+
+def test_devices_at_the_top_are_not_called_those_of_the_sriov_plugin() -> None:
+    """C6: a key has a place, and only selectors can have those of that plugin."""
+    with pytest.raises(ConfigError) as caught:
+        parse('{"devices": ["w0"]}')
+    (warning,) = caught.value.warnings
+    assert warning.hint == 'its place is "configList[].devices"'

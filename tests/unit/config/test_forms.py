@@ -6,13 +6,15 @@ import pytest
 
 from rdma_dp.config import ConfigError
 from rdma_dp.config.values import forms
+from rdma_dp.config.values.hca_traits import PCI_DRIVERS
+from rdma_dp.discovery.unused_functions import RDMA_MODULE_OF_DRIVER
 from tests.unit.config.texts import entry, refused, text, warned
 
 # What a value is -> (values, the selectors that take it, what the message says).
 KINDS: dict[str, tuple[list[str], set[str], str]] = {
     "address": (["0000:18:00.0", "18:00.0", "0000:3b:*"], {"pciAddresses"}, '"pciAddresses"'),
     "vendor": (["15b3", "0x8086"], {"vendors"}, '"vendors"'),
-    "ids": (["15b3:1021"], {"vendors", "deviceIDs"}, '"deviceIDs": ["1021"]'),
+    "ids": (["15b3:1021", "[15b3:1021]"], set(), '"deviceIDs": ["1021"]'),
     "device": (["1021", "a2dc"], {"vendors", "deviceIDs"}, '"deviceIDs"'),
     "maker": (["mellanox"], {"vendors"}, '"vendors": ["15b3"]'),
     "driver": (["mlx5_core", "ice", "bnxt_en"], {"drivers"}, '"drivers"'),
@@ -54,6 +56,52 @@ def test_a_value_in_its_own_selector_is_taken_for_nothing_else(kind: str, select
         assert forms.other_form(selector, value) is None
 
 
+@pytest.mark.parametrize("selector", ["drivers", "ifNames", "rdmaDevices", "deviceIDs"])
+@pytest.mark.parametrize(
+    ("value", "noun", "hint"),
+    [
+        ("mlx5_ib", "an RDMA module", 'write its PCI driver in "drivers": "mlx5_core"'),
+        ("bnxt_re", "an RDMA module", '"bnxt_en"'),
+        ("irdma", "an RDMA module", '"ice" or "i40e"'),
+        ("ConnectX-7", "the name of a model", 'in "deviceIDs", such as "1021" for ConnectX-7'),
+        ("BlueField-3 DPU", "the name of a model", '"deviceIDs"'),
+        ("MT4129", "the name of a model", '"deviceIDs"'),
+        ("uverbs0", "a device node", 'its HCA in "rdmaDevices"; `cat /sys/class/infiniband_*/uve'),
+        ("/dev/infiniband/umad1", "a device node", '"rdmaDevices"'),
+    ],
+)
+def test_a_value_that_no_selector_takes_is_named(
+    selector: str, value: str, noun: str, hint: str
+) -> None:
+    """C3: check-config took drivers: ["mlx5_ib"] and rdmaDevices: ["uverbs0"] without a word."""
+    config = text(entry(selectors={selector: [value]}))
+    try:
+        (message,) = warned(config).values()
+    except ConfigError:
+        (message,) = refused(config).values()
+    assert f"looks like {noun}" in message
+    assert hint in message
+
+
+def test_a_short_name_of_a_driver_is_named() -> None:
+    """C3: mlx5 for mlx5_core."""
+    (message,) = warned(text(entry(selectors={"drivers": ["mlx5"]}))).values()
+    assert 'its place is "drivers": ["mlx5_core"]' in message
+
+
+def test_each_rdma_module_has_its_driver() -> None:
+    """C3: the same modules as those that make the HCAs of a driver."""
+    for driver, module in RDMA_MODULE_OF_DRIVER.items():
+        assert driver in PCI_DRIVERS[module]
+
+
+@pytest.mark.parametrize("value", ["opa", "Omni-Path", "omnipath"])
+def test_omni_path_is_named_as_infiniband(value: str) -> None:
+    """C3: "one of ether, infiniband" did not say which."""
+    (message,) = refused(text(entry(selectors={"linkTypes": [value]}))).values()
+    assert 'Omni-Path counts as "infiniband"' in message
+
+
 @pytest.mark.parametrize("value", ["mlx5_0", "15b3", "infiniband", "mlx5_core"])
 def test_the_old_key_of_interfaces_gets_the_same_warning(value: str) -> None:
     config = text(entry(selectors=None, devices=[value]))
@@ -71,7 +119,7 @@ def test_a_name_is_no_numa_node() -> None:
     assert problem.startswith('"mlx5_0" is not a NUMA node (it looks like the name of an HCA')
 
 
-@pytest.mark.parametrize("name", ["net0", "face", "storage", "gpu0", "data1", "mlx5", "rdma-a"])
+@pytest.mark.parametrize("name", ["net0", "face", "storage", "gpu0", "data1", "mlx", "rdma-a"])
 def test_a_name_without_a_form_is_taken_without_a_word(name: str) -> None:
     for selector in ("ifNames", "rdmaDevices", "pfNames", "drivers"):
         assert warned(text(entry(selectors={selector: [name]}))) == {}

@@ -107,11 +107,24 @@ def test_a_config_with_only_comments_is_missing(config: str) -> None:
         ('{"ifNames": ["ib0"}]', "}]", "} does not close the last ["),
         ('{"ifNames": ["ib0"]} /* c', "/* c", "this comment has no */ at its end"),
         ('{"ifNames": {{ .Values.names }}}', "{ .V", "two { in a row (if this is a template"),
+        ('{"ifNames": ${NAMES}}', "${NAMES", "a placeholder was left in"),
+        ('{"numaNodes": [$NODE]}', "$NODE", "a placeholder was left in"),
+        ('{"ifNames": <the names>}', "<the", "a placeholder was left in"),
+        ('{"ifNames": {names}}', "names}", "a placeholder was left in"),
+        ('{"ifNames": {% names %}}', "% n", "a placeholder was left in"),
+        ('{"numaNodes": [TODO]}', "TODO", "a placeholder was left in"),
+        ('{"numaNodes": [0], <!-- c -->', "<!--", "JSON has no comments (remove it)"),
+        ('{"numaNodes": [0 -- c', "-- c", "JSON has no comments (remove it)"),
+        ('{"numaNodes": [0; 1]}', "; 1", "; where , belongs"),
+        ('{"ifNames": ["ib0"]; "a": 1}', "; ", "; where , belongs"),
+        ('{"numaNodes": [0x3f]}', "0x3f", 'write 63, or as a PCI ID "0x3f"'),
+        ('{"numaNodes": [1_000]}', "1_000", '"1_000" is no number of JSON (write 1000)'),
         ('{"ifNames": [,"ib0"]}', ',"ib0', ", is out of place here"),
         ('{"ifNames": ["ib0",,"ib1"]}', ',"ib1', ", is out of place here"),
     ],
 )
 def test_a_slip_is_named_with_its_place(slip: str, place: str, named: str) -> None:
+    """C2, C4: also comments of other languages, and placeholders without quotes."""
     config = '{"configList": [{\n"selectors": ' + slip + "}]}"
     ((path, message),) = refused(config).items()
     line = config.splitlines()[1]

@@ -224,9 +224,28 @@ def test_a_list_or_a_string_is_no_object(content: str, tmp_path: Path) -> None:
 def test_a_config_map_of_another_plugin_is_named(tmp_path: Path) -> None:
     """C6: the SR-IOV Network Operator has one key for each node, without .json."""
     other = json.dumps({"resourceList": [{"resourceName": "a", "selectors": {"isRdma": True}}]})
-    ((path, message),) = problems(tmp_path, yaml.safe_dump(config_map(other, "b", "node"))).items()
+    found = problems(tmp_path, yaml.safe_dump(config_map(other, "b", "node")))
+    (path, message), (key, _) = found.items()
     assert path.endswith(": ConfigMap kube-system/b, key node")
     assert message.startswith("is a config of the SR-IOV network device plugin")
+    assert key.endswith(": ConfigMap kube-system/b, key node: resourceList[0].selectors.isRdma")
+
+
+def test_the_sriov_plugins_config_in_a_policy_is_named(tmp_path: Path) -> None:
+    """C6: "holds no config", though the policy holds that of the SR-IOV plugin."""
+    other = json.dumps({"resourceList": [{"resourceName": "a"}]})
+    sriov = {"sriovDevicePlugin": {"config": other}}
+    whole = {**policy(GOOD), "spec": sriov}
+    ((path, message),) = problems(tmp_path, yaml.safe_dump(whole)).items()
+    assert path.endswith("NicClusterPolicy a-policy, spec.sriovDevicePlugin.config")
+    assert message.startswith("is a config of the SR-IOV network device plugin")
+    for own in (GOOD, ""):
+        whole["spec"] = {**policy(own)["spec"], **sriov}
+        file = tmp_path / "both.yaml"
+        file.write_text(yaml.safe_dump(whole))
+        inside = find_config(file).inside
+        assert inside is not None
+        assert inside.keys == ("spec", "rdmaSharedDevicePlugin", "config")
 
 
 def test_several_unknown_files_in_a_config_map_are_no_configs(tmp_path: Path) -> None:
@@ -271,6 +290,39 @@ def test_a_syntax_error_inside_has_its_place_in_the_file(tmp_path: Path) -> None
     assert path == f"7:23: {SAME}"
     assert whole.splitlines()[6][22:].startswith('"a"')
     assert message == "is not JSON: a colon is missing behind the key"
+
+
+def test_both_places_of_a_cut_text_are_in_the_file(tmp_path: Path) -> None:
+    """C5: the end had its place in the file, the bracket that is open its place in the string."""
+    whole = yaml.dump(config_map('{"configList": [\n  {"resourceName": "a",\n'), default_style="|")
+    ((path, message),) = problems(tmp_path, whole).items()
+    lines = whole.splitlines()
+    opened = next(n for n, line in enumerate(lines, 1) if "resourceName" in line)
+    column = lines[opened - 1].index("{") + 1
+    assert f"it ends before the {{ of {opened}:{column} is closed (add }}]}})" in message
+    assert int(path.partition(":")[0]) > opened
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "configMapGenerator:\n- name: a\n  files: [config.json]\n",
+        "resources:\n- daemonset.yaml\n",
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n",
+    ],
+)
+def test_a_kustomization_without_a_kind_is_one(content: str, tmp_path: Path) -> None:
+    """C5: kustomize needs no kind, and "configList is missing" did not say what the file is."""
+    message = problems(tmp_path, content)[""]
+    assert message.startswith("holds no config, only Kustomization")
+    assert "check the file with the config" in message
+
+
+def test_a_literal_of_a_kustomization_without_a_kind_is_read(tmp_path: Path) -> None:
+    whole = {"configMapGenerator": [{"name": "a", "literals": [f"config.json={GOOD}"]}]}
+    inside = found(tmp_path, yaml.safe_dump(whole)).inside
+    assert inside is not None
+    assert str(inside) == "Kustomization, configMapGenerator[0].literals[0]"
 
 
 def test_a_problem_in_helm_values_has_its_place(tmp_path: Path) -> None:

@@ -2,17 +2,19 @@
 
 import pytest
 
+from rdma_dp.config import ConfigError, parse
 from tests.unit.config.texts import accepted, entry, refused, text, warned
 
 PLACEHOLDERS = [
     "<cx7-iface>", "<DEVICE_ID>", "mlx5_<n>", "${ROCE_MASTER}", "$(NIC)", "$NIC",
     "{{ .Values.if }}", "{{nic}}", "{ifname}", "{% nic %}", "#{nic}", "%NIC%", "@NIC@", "__NIC__",
     "YOUR_NIC_HERE", "your-interface", "CHANGEME", "change_me", "REPLACE_WITH_NIC", "put-it-here",
-    "TODO", "TBD", "xxx", "XXXX", "xxxx:xx:xx.x", "...",
+    "interface-name", "network_interface_name", "ifName", "nic name", "device-id", "vendorID",
+    "[iface]", "[interface-name]", "TODO", "TBD", "xxx", "XXXX", "xxxx:xx:xx.x", "...",
 ]  # fmt: skip
 NAMES = [
     "eth0", "todo", "yours", "setin", "enx001122334455", "xx", "there0", "atbd0", "method",
-    "rdma.w", "w$",
+    "rdma.w", "w$", "w[ab]", "[a-z]", "interface0", "name", "hca", "namely",
 ]  # fmt: skip
 SELECTORS = [
     "vendors", "deviceIDs", "drivers", "ifNames", "linkTypes", "rdmaDevices", "pciAddresses",
@@ -109,3 +111,35 @@ def test_a_name_that_no_device_has_is_refused_or_dropped(
 )
 def test_a_name_that_a_device_can_have_is_taken(selector: str, name: str) -> None:
     assert warned(text(entry(selectors={selector: [name]}))) == {}
+
+
+@pytest.mark.parametrize(
+    ("selector", "value", "said"),
+    [
+        ("ifNames", "w0,w1", 'holds several values (write one value for each: ["w0", "w1"])'),
+        ("ifNames", "w0;w1", 'holds several values (write one value for each: ["w0", "w1"])'),
+        (
+            "ifNames",
+            "w0 w1",
+            'holds a space, which no interface has (write one value for each: ["w',
+        ),
+        ("ifNames", "w0@if2", 'behind which `ip link` shows another interface (only the name: "w0'),
+        ("pfNames", "w0@NONE#0-3", '(only the name: "w0")'),
+        ("rdmaDevices", "a0, a1", 'write one value for each: ["a0", "a1"'),
+        ("drivers", "mlx5_core,ice", 'write one value for each: ["mlx5_core", "ice"'),
+        ("vendors", "15b3,8086", 'write one value for each: ["15b3", "8086"'),
+        ("deviceIDs", "101b|1021", 'write one value for each: ["101b", "1021"'),
+        ("linkTypes", "ether,infiniband", 'write one value for each: ["ether", "infiniband"'),
+        ("pciAddresses", "0000:18:00.0,0000:19:00.0", 'write one value for each: ["0000:18:00.0"'),
+    ],
+)
+def test_several_values_in_one_are_named(selector: str, value: str, said: str) -> None:
+    """C4: a name with a comma or with what `ip link` adds got no word."""
+    config = text(entry(selectors={selector: [value], "numaNodes": [0]}))
+    try:
+        found = parse(config).warnings
+    except ConfigError as error:
+        found = error.problems
+    assert said in str(found[0])
+    excluding = text(entry(selectors={"numaNodes": [0], "exclude": {selector: [value]}}))
+    assert said in refused(excluding)[f"configList[0].selectors.exclude.{selector}[0]"]

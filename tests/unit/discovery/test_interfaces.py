@@ -78,10 +78,23 @@ def test_an_ethernet_port_has_an_interface_somewhere(fresh: Fresh) -> None:
     ],
 )
 def test_a_module_makes_the_interface(functions: str, module: str, fresh: Fresh) -> None:
-    absent = only(fresh, functions)
+    other = "  0000:02:00.0: {id: 8086:1533, net: [eno1]}"
+    absent = only(fresh, functions.replace("functions: {", "functions:\n  ")[:-1] + f"\n{other}")
     assert absent is not None
     assert (absent.code, absent.elsewhere) == (NoInterfaceCode.MODULE, False)
     assert absent.remedy == f"modprobe {module}"
+
+
+def test_host_network_comes_before_the_module(fresh: Fresh) -> None:
+    """C9: modprobe ib_ipoib alone makes an interface that is not here."""
+    absent = only(fresh, "functions: {0000:01:00.0: {id: 15b3:1021, class: 0207, hcas: [mlx5_0]}}")
+    assert absent is not None
+    assert (absent.code, absent.remedy) == (NoInterfaceCode.NOT_HOST_NETNS, None)
+    assert absent.text == (
+        "no interface of the node is here: hostNetwork is missing in the pod of rdma-dp, or the"
+        " node itself is a container. Besides, ib_ipoib, the module that makes the interface, is"
+        " not loaded (`modprobe ib_ipoib`)"
+    )
 
 
 @pytest.mark.parametrize("name", ["efa", "soft", "switchdev", "erdma", "exclusive-netns", "bnxt"])

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from rdma_dp.inventory.hardware import Inventory
+import pytest
+
+from rdma_dp.inventory.hardware import Inventory, Port
 from rdma_dp.inventory.verdicts import NoInterface, NoInterfaceCode
 from rdma_dp.sharing.advice import resource_warnings, steps
 from rdma_dp.sharing.selection import Selection, select
@@ -82,3 +84,43 @@ def test_exclude_that_found_its_interface_is_not() -> None:
     found = selected(vendors=["15b3"], exclude={"ifNames": ["eth0"]})
     assert [taken.name for taken in found.chosen] == ["mlx5_1"]
     assert resource_warnings(found, SYSTEM) == ()
+
+
+INFINIBAND = (Port(1, "ACTIVE", "LinkUp", "InfiniBand", 200.0),)
+
+
+@pytest.mark.parametrize("selector", ["ifNames", "pfNames"])
+@pytest.mark.parametrize(
+    ("names", "meant"),
+    [
+        (["ib0"], "mlx5_1"),
+        (["ibs3"], "mlx5_1"),
+        (["ib[0-3]", "ibp24s0"], "mlx5_1"),
+        (["eno1"], "mlx5_0"),
+        (["eth*"], "mlx5_0"),
+        (["ens1f0np0"], "mlx5_0"),
+        (["ib0", "eth0"], "mlx5_0, mlx5_1"),
+        (["rdma0"], "mlx5_0, mlx5_1"),
+    ],
+)
+def test_the_name_shows_the_link_type(selector: str, names: list[str], meant: str) -> None:
+    """C9: for ib0, the advice named the Ethernet HCA."""
+    infiniband = hca(1, **LOST, ports=INFINIBAND)
+    inventory = Inventory((hca(0, **LOST), infiniband), (), SYSTEM)
+    (step,) = steps(selected(inventory, **{selector: names}), inventory)
+    assert f"that may be {meant}: the interface" in step.text
+
+
+def test_the_name_shows_the_link_type_beside_another_hca() -> None:
+    """C9: the nearest was the Ethernet HCA with an interface."""
+    lost = hca(1, **{**LOST, "no_interface": MODULE}, ports=INFINIBAND)
+    inventory = Inventory((HERE, lost), (), SYSTEM)
+    (step,) = steps(selected(inventory, ifNames=["ib0"]), inventory)
+    assert "that may be mlx5_1: ib_ipoib is not loaded" in step.text
+    assert step.command == "modprobe ib_ipoib"
+
+
+def test_without_an_hca_of_the_link_type_all_are_named() -> None:
+    inventory = Inventory((hca(0, **LOST),), (), SYSTEM)
+    (step,) = steps(selected(inventory, ifNames=["ib0"]), inventory)
+    assert "that may be mlx5_0" in step.text

@@ -190,6 +190,11 @@ def test_what_matches_under_another_selector_is_named_and_nothing_else(
         for field in Traits.model_fields.values()
         if (name := field.alias or "") != selector and matching(hcas, name, text)
     }
+    expected -= {  # they say the same as ifNames
+        (text, "pfNames")
+        for text, name in tuple(expected)
+        if name == "ifNames" and matching(hcas, name, text) == matching(hcas, "pfNames", text)
+    }
     assert named == expected
     for each in told:
         for name, labels in each.others:
@@ -216,3 +221,13 @@ def test_a_netdev_by_its_altname_is_an_interface() -> None:
     named = hca(netdevs=(NetDevice("eth0", "ether", altnames=("ens1f0np0",)),))
     (each,) = found(Inventory((named,)), resource(rdmaDevices=["ens1f0np0"]))
     assert each.others == (("ifNames", ("mlx5_0",)),)
+
+
+def test_the_pf_is_not_advised_beside_the_same_interface() -> None:
+    """C3: pfNames on a PF without VFs."""
+    alone = hca(0, pf_names=("eth0",))
+    (each,) = found(Inventory((alone,)), selecting("rdmaDevices", "eth0"))
+    assert [name for name, _ in each.others] == ["ifNames"]
+    vf = hca(1, pf_names=("eth0",), netdevs=())
+    (each,) = found(Inventory((alone, vf)), selecting("rdmaDevices", "eth0"))
+    assert [name for name, _ in each.others] == ["ifNames", "pfNames"]

@@ -73,9 +73,30 @@ def test_a_choice_of_the_config_is_none(selectors: dict[str, Any]) -> None:
 
 def test_one_usable_kind_is_none() -> None:
     assert code(hca(0), hca(1)) is None
-    assert code(hca(0), infiniband(1, "DOWN")) is None
+    assert code(hca(0), hca(1, state="DOWN")) is None
     assert code(hca(0), infiniband(1, ineligible=hca(unshareable="x").ineligible)) is None
     assert code() is None
+
+
+def test_the_link_type_does_not_depend_on_the_state() -> None:
+    """C10: InfiniBand ACTIVE and Ethernet DOWN got no word."""
+    assert code(infiniband(0), hca(1, state="DOWN")) is AdviceCode.MIXED_LINK_TYPES
+    assert code(hca(0), infiniband(1, "DOWN")) is AdviceCode.MIXED_LINK_TYPES
+
+
+def test_omni_path_and_infiniband_cannot_reach_each_other() -> None:
+    """C10: both have the link type infiniband; the driver separates them."""
+    omni_path = infiniband(1, functions=(PciFunction("0000:01:00.0", "8086", driver="hfi1"),))
+    wide: dict[str, Any] = {"linkTypes": ["infiniband"]}
+    step = mixed(select(Inventory((infiniband(0), omni_path)), resource(**wide)))
+    assert step is not None
+    assert step.code is AdviceCode.MIXED_LINK_TYPES
+    assert step.text.startswith(
+        "it mixes InfiniBand HCAs (mlx5_0) and Omni-Path HCAs (mlx5_1): Omni-Path and InfiniBand"
+        ' ports cannot reach each other; select one kind, such as "drivers": ["mlx5_core"], and'
+    )
+    assert code(infiniband(0), omni_path, drivers=["mlx5_core", "hfi1"]) is None
+    assert code(omni_path, infiniband(2, functions=omni_path.functions), **wide) is None
 
 
 def test_an_hca_with_both_link_types_is_not_reported_by_itself() -> None:
@@ -115,3 +136,16 @@ def test_a_slow_link_within_a_kind_is_no_matter_of_the_selectors() -> None:
     assert code(rated(0, "1021", 400), rated(1, "101d", 100, "DOWN")) is None
     ids: dict[str, Any] = {"deviceIDs": ["1021", "101d"]}
     assert code(rated(0, "1021", 400), rated(1, "101d", 100), **ids) is None
+
+
+def test_each_hca_is_named_with_its_own_speed() -> None:
+    """C10: one HCA at 200 Gb/s was counted among "400 Gb/s HCAs", with its device ID as advice."""
+    hcas = (rated(0, "1021", 400), rated(1, "1021", 200), rated(2, "1017", 100))
+    step = mixed(select(Inventory(hcas), resource(**VENDOR)))
+    assert step is not None
+    assert step.text.startswith(
+        "it mixes 400 Gb/s HCAs (mlx5_0) and 200 Gb/s HCAs (mlx5_1) and 100 Gb/s HCAs (mlx5_2): "
+    )
+    assert 'such as "pciAddresses": ["0000:00:00.0"], and' in step.text
+    both: dict[str, Any] = {"deviceIDs": ["1021", "1017"]}
+    assert mixed(select(Inventory(hcas), resource(**both))) is None
