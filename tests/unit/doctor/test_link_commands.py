@@ -120,6 +120,35 @@ def test_a_vf_below_a_pf_that_is_down_has_the_commands_of_its_pf(fresh: Fresh) -
     assert result.remedy == ("ethtool ens3f0np0",)
 
 
+TWO_PORTS = """
+functions:
+  0000:05:00.0:
+    hcas: {{mlx4_0: {{ports: {{1: {{protocol: {0}, state: {1}}}, 2: {{protocol: {0}, state: {2}}}}}}}}}
+  0000:05:00.1:
+    id: 15b3:1004
+    physfn: 0000:05:00.0
+    hcas: {{mlx4_1: {{ports: {{1: {{protocol: {0}, state: {1}}}, 2: {{protocol: {0}, state: DOWN}}}}}}}}
+"""
+
+
+@pytest.mark.parametrize("protocol", ["ib", "roce"])
+@pytest.mark.parametrize("port", ["1 is ACTIVE", "2 is ACTIVE"])
+def test_a_port_of_a_vf_is_compared_with_the_same_port_of_its_pf(
+    protocol: str, port: str, fresh: Fresh
+) -> None:
+    """H2, H10: a PF with two ports. IPoIB of mlx4 has no link state of VFs."""
+    one, two = ("ACTIVE", "DOWN") if port.startswith("1") else ("DOWN", "ACTIVE")
+    inventory = scan(Host(fresh(ailing("connectx3", TWO_PORTS.format(protocol, one, two))).root))
+    vf = next(hca for hca in inventory.hcas if hca.name == "mlx4_1")
+    found = link_commands.remedies(inventory, vf, vf.ports[1])
+    if protocol == "ib":
+        assert found == ("ibstat mlx4_0",)
+    elif two == "ACTIVE":
+        assert found == ("ip link set enp5s0d1 vf 0 state auto",)
+    else:
+        assert found == ("ethtool enp5s0d1",)
+
+
 def test_the_link_state_of_an_ethernet_vf_is_set_on_its_pf(sample: Sample) -> None:
     """H10: the VF of a PF that is ACTIVE."""
     assert seen("hca-ports", sample("sriov")).remedy == ("ip link set ens3f0np0 vf 1 state auto",)
