@@ -9,7 +9,13 @@ from collections.abc import Callable
 from rdma_dp.doctor.check import Finding, Verdict, ok, unknown, warn
 from rdma_dp.doctor.facts.gpu_faults import fault_of_gpu
 from rdma_dp.doctor.facts.gpu_memory import EFA_PEER, NVIDIA_PEERS, GpuFacts, HcaFacts, NodeFacts
-from rdma_dp.doctor.facts.kernel_config import MOVE_NOTIFY, ON_DEMAND_PAGING, P2PDMA, Kernel
+from rdma_dp.doctor.facts.kernel_config import (
+    FIRST_WITH_DMABUF,
+    MOVE_NOTIFY,
+    ON_DEMAND_PAGING,
+    P2PDMA,
+    Kernel,
+)
 from rdma_dp.host.paths import KERNEL_RELEASE, NVIDIA_VERSION
 from rdma_dp.inventory.pci_ids import AMD, NVIDIA
 from rdma_dp.text import some
@@ -30,7 +36,10 @@ _WITHOUT_DMABUF = frozenset(
 # Those that use the peer memory interface of MLNX_OFED's RDMA core.
 _PEER_CLIENTS = frozenset({"mlx4_ib", "mlx5_ib"})
 _PEER_CORE = "install DOCA-OFED, whose RDMA core has peer memory; then modprobe nvidia-peermem"
-_NEWER_LINUX = "boot Linux 5.12 or newer"
+# It is for the open module only (README of amzn-drivers, kernel/linux/efa_nv_peermem).
+_EFA_PEER_STEP = f"or modprobe {EFA_PEER} in place of a newer Linux: AWS's EFA installer has it"
+_OPEN_MODULE = "install NVIDIA's open kernel module"
+_PROPRIETARY = "the kernel module is the proprietary one"
 _NEWER_MELLANOX = "use an HCA of mlx5 (ConnectX-4 or newer)"
 
 # The build options without which a GPU's driver shares no memory with other devices by DMA-BUF
@@ -157,15 +166,15 @@ def _gpu_driver(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None
         return None
     if node.nvidia_open is None:
         return _not_read(gpu, hca, NVIDIA_VERSION)
-    # A kernel that has no DMA-BUF would need more than another module.
+    if gpu.is_before_turing:
+        lack = f"{_PROPRIETARY}, and the open one needs a GPU of Turing or newer"
+        if hca.module == "efa":
+            lack = f"{lack}, as does {EFA_PEER}"
+        return warn(_without(gpu, hca, lack), *_remedy(gpu, hca, node))
+    # A kernel that has no DMA-BUF needs more than another module.
     if node.kernel.has_dmabuf is False:
         return _core(gpu, hca, node)
-    lack = "the kernel module is the proprietary one"
-    if gpu.is_before_turing:
-        lack = f"{lack}, and the open one needs a GPU of Turing or newer"
-        return warn(_without(gpu, hca, lack), *_remedy(gpu, hca, node))
-    open_module = "install NVIDIA's open kernel module"
-    return warn(_without(gpu, hca, lack), *_remedy(gpu, hca, node, open_module))
+    return warn(_without(gpu, hca, _PROPRIETARY), *_remedy_for_dmabuf(gpu, hca, node))
 
 
 def _core(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None:
@@ -180,10 +189,12 @@ def _core(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None:
     if gpu.vendor != NVIDIA:
         return warn(
             f"{gpu.driver} has no peer memory, and Linux {kernel.release} has no DMA-BUF for RDMA",
-            _NEWER_LINUX,
+            *_remedy_for_dmabuf(gpu, hca, node),
         )
     lack = f"Linux {kernel.release} has none"
-    return warn(_without(gpu, hca, lack), *_remedy(gpu, hca, node, _NEWER_LINUX))
+    if node.nvidia_open is False:
+        lack = f"{lack}, and {_PROPRIETARY}"
+    return warn(_without(gpu, hca, lack), *_remedy_for_dmabuf(gpu, hca, node))
 
 
 def _options(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None:
@@ -253,6 +264,27 @@ def _remedy(
     if node.kernel.has_peer_memory is not False:
         return ("modprobe nvidia-peermem",)
     return (_PEER_CORE,) if other is None else (other, f"or {_PEER_CORE}")
+
+
+def _remedy_for_dmabuf(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> tuple[str, ...]:
+    """Everything that is missing for DMA-BUF, or peer memory where the HCA's driver has it."""
+    lacks_module = gpu.vendor == NVIDIA and node.nvidia_open is False
+    linux = _newer_linux(hca, node.kernel)
+    steps = (_OPEN_MODULE if lacks_module else None, linux)
+    found = _remedy(gpu, hca, node, " and ".join(step for step in steps if step))
+    by_efa = gpu.vendor == NVIDIA and hca.module == "efa" and linux
+    return (*found, _EFA_PEER_STEP) if by_efa else found
+
+
+def _newer_linux(hca: HcaFacts, kernel: Kernel) -> str | None:
+    """The step to a Linux whose core and whose own driver of the HCA register DMA-BUF memory."""
+    own = FIRST_WITH_DMABUF if hca.is_vendors else _DMABUF_SINCE.get(hca.module, FIRST_WITH_DMABUF)
+    since = max(own, FIRST_WITH_DMABUF)
+    if kernel.has_dmabuf is not False:
+        is_known = kernel.version is not None and not kernel.has_backports
+        if not is_known or hca.module in kernel.dmabuf_modules or (kernel.version or own) >= since:
+            return None
+    return f"boot Linux {since[0]}.{since[1]} or newer"
 
 
 def _not_read(gpu: GpuFacts, hca: HcaFacts, path: str) -> Finding:

@@ -273,6 +273,53 @@ def test_a_gpu_without_an_open_module() -> None:
     )
 
 
+EFA = HcaFacts("rdmap16s27", "efa")
+OPEN = "install NVIDIA's open kernel module"
+NEWER = "boot Linux 5.16 or newer"
+BY_EFA = "or modprobe efa_nv_peermem in place of a newer Linux: AWS's EFA installer has it"
+
+
+@pytest.mark.parametrize(
+    ("hca", "release", "is_open", "remedy"),
+    [
+        (EFA, "5.10.226-214.880.amzn2.x86_64", False, (f"{OPEN} and {NEWER}", BY_EFA)),
+        (EFA, "5.10.226-214.880.amzn2.x86_64", True, (NEWER, BY_EFA)),
+        (EFA, "5.15.0-1084-aws", False, (f"{OPEN} and {NEWER}", BY_EFA)),
+        (EFA, "5.14.0-503.el9.x86_64", False, (OPEN,)),
+        (EFA, "6.1.119", False, (OPEN,)),
+        (replace(EFA, is_vendors=True), "5.15.0-1084-aws", False, (OPEN,)),
+        (HcaFacts("x", "irdma"), "5.4.0", True, ("boot Linux 6.3 or newer",)),
+        (HcaFacts("x", "bnxt_re"), "5.4.0", False, (f"{OPEN} and boot Linux 6.6 or newer",)),
+    ],
+)
+def test_everything_that_dmabuf_needs_is_advised(
+    hca: HcaFacts, release: str, is_open: bool, remedy: tuple[str, ...]
+) -> None:
+    """H3: the newest of the versions that are needed, the open module, and EFA's own module."""
+    node = replace(on(release), nvidia_open=is_open)
+    found = judge(H100, hca, node)
+    assert (found.verdict, found.remedy) == (Verdict.WARN, remedy)
+
+
+def test_another_maker_needs_the_linux_of_the_hcas_driver() -> None:
+    """H3: the version is that of the HCA's driver for each GPU."""
+    assert judge(MI300, HcaFacts("x", "bnxt_re"), on("5.4.0")).remedy == (
+        "boot Linux 6.6 or newer",
+    )
+
+
+@pytest.mark.parametrize("release", ["5.10.226", "6.1.119"])
+def test_a_gpu_before_turing_has_no_peer_memory_of_efa(release: str) -> None:
+    """H3: efa_nv_peermem needs the open module too; no newer Linux is advised."""
+    v100 = replace(H100, model="Tesla V100-SXM2-16GB", device="1db1")
+    found = judge(v100, EFA, replace(on(release), nvidia_open=False))
+    assert found.evidence == (
+        "efa_nv_peermem is not loaded, and no DMA-BUF: the kernel module is the proprietary one,"
+        " and the open one needs a GPU of Turing or newer, as does efa_nv_peermem"
+    )
+    assert found.remedy == ()
+
+
 def test_a_module_that_cannot_be_loaded_is_not_advised() -> None:
     """The RDMA core of kernel.org has no interface for nvidia_peermem: modprobe fails."""
     none = frozenset({"dma_buf_move_notify"})
