@@ -8,7 +8,14 @@ from collections.abc import Callable
 
 from rdma_dp.doctor.check import Finding, Verdict, ok, unknown, warn
 from rdma_dp.doctor.facts.gpu_faults import fault_of_gpu
-from rdma_dp.doctor.facts.gpu_memory import EFA_PEER, NVIDIA_PEERS, GpuFacts, HcaFacts, NodeFacts
+from rdma_dp.doctor.facts.gpu_memory import (
+    EFA_PEER,
+    NVIDIA_PEER_MEMORY,
+    NVIDIA_PEERS,
+    GpuFacts,
+    HcaFacts,
+    NodeFacts,
+)
 from rdma_dp.doctor.facts.kernel_config import (
     FIRST_WITH_DMABUF,
     MOVE_NOTIFY,
@@ -34,7 +41,7 @@ _WITHOUT_DMABUF = frozenset(
     {"ib_mthca", "ib_qib", "iw_cxgb4", "mlx4_ib", "ocrdma", "qedr", "usnic_verbs", "vmw_pvrdma"}
 )
 # Those that use the peer memory interface of MLNX_OFED's RDMA core.
-_PEER_CLIENTS = frozenset({"mlx4_ib", "mlx5_ib"})
+PEER_CLIENTS = frozenset({"mlx4_ib", "mlx5_ib"})
 _PEER_CORE = "install DOCA-OFED, whose RDMA core has peer memory; then modprobe nvidia-peermem"
 # It is for the open module only (README of amzn-drivers, kernel/linux/efa_nv_peermem).
 _EFA_PEER_STEP = f"or modprobe {EFA_PEER} in place of a newer Linux: AWS's EFA installer has it"
@@ -54,9 +61,7 @@ _SHOW_OPTIONS = (
     f"grep -E 'CONFIG_({P2PDMA}|{MOVE_NOTIFY})='"
     " /boot/config-$(uname -r) /lib/modules/$(uname -r)/config"
 )
-_OLD_NCCL = "NCCL up to 2.22.3 does not find it: there is no /sys/kernel/mm/memory_peers/nv_mem"
-# What NCCL looks for there (NCCL src/transport/net_ib.cc, ncclIbGdrSupport).
-_SEEN_BY_OLD_NCCL = frozenset({"nv_mem", "nv_mem_nc", "nvidia-peermem"})
+OLD_NCCL = "NCCL up to 2.22.3 does not find it: there is no /sys/kernel/mm/memory_peers/nv_mem"
 
 
 def judge(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding:
@@ -81,16 +86,14 @@ def _by_peer_memory(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | 
     """OK if the HCA's driver reaches the GPU without DMA-BUF."""
     if hca.module == "efa":
         return _by_efa(gpu, hca, node)
-    if hca.module not in _PEER_CLIENTS:
+    if hca.module not in PEER_CLIENTS:
         return None
     if gpu.vendor == NVIDIA:
-        loaded = next((name for name in NVIDIA_PEERS if name in (node.loaded or ())), None)
-        if loaded is None:
+        if node.nvidia_peer is None:
             return None
-        if node.peers & _SEEN_BY_OLD_NCCL or _by_dmabuf(gpu, hca, node).verdict is Verdict.OK:
-            return ok(f"{loaded} is loaded")
-        return ok(f"{loaded} is loaded; {_OLD_NCCL}")
-    others = tuple(sorted(node.peers - _SEEN_BY_OLD_NCCL))
+        seen = node.peers & NVIDIA_PEER_MEMORY or _by_dmabuf(gpu, hca, node).verdict is Verdict.OK
+        return ok(f"{node.nvidia_peer} is loaded{'' if seen else f'; {OLD_NCCL}'}")
+    others = tuple(sorted(node.peers - NVIDIA_PEER_MEMORY))
     names = tuple(name for name in others if gpu.vendor != AMD or name == "amdkfd")
     return ok(f"{some(names, 4)} is registered as peer memory") if names else None
 
@@ -105,10 +108,10 @@ def _by_efa(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None:
 
 def _unused_peer(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> str | None:
     """A peer memory that is there, but that the HCA's driver is not known to use."""
-    if hca.module in _PEER_CLIENTS | _WITHOUT_DMABUF | {"efa"}:
+    if hca.module in PEER_CLIENTS | _WITHOUT_DMABUF | {"efa"}:
         return None
     if gpu.vendor == NVIDIA:
-        return next((name for name in NVIDIA_PEERS if name in (node.loaded or ())), None)
+        return node.nvidia_peer
     return "amdkfd" if gpu.vendor == AMD and "amdkfd" in node.peers else None
 
 
@@ -148,7 +151,7 @@ def _hca_driver(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None
         evidence = f"whether its driver {module or '(none)'} reaches GPU memory is not known here"
         return unknown(evidence, subject=hca.name)
     evidence = f"{module} cannot register DMA-BUF memory"
-    if module in _PEER_CLIENTS and gpu.vendor == NVIDIA:
+    if module in PEER_CLIENTS and gpu.vendor == NVIDIA:
         evidence = f"{evidence}, and nvidia_peermem is not loaded"
         if node.kernel.has_peer_memory:
             return warn(evidence, "modprobe nvidia-peermem", subject=hca.name)
@@ -247,7 +250,7 @@ def _peer_of(gpu: GpuFacts, hca: HcaFacts) -> str | None:
 
 
 def _is_client(hca: HcaFacts) -> bool:
-    return hca.module in _PEER_CLIENTS
+    return hca.module in PEER_CLIENTS
 
 
 def _without(gpu: GpuFacts, hca: HcaFacts, lack: str) -> str:

@@ -80,9 +80,10 @@ def test_efa_has_a_peer_memory_of_its_own(sample: Sample, fresh: Fresh) -> None:
 def test_old_versions_of_nccl_look_elsewhere(sample: Sample, fresh: Fresh) -> None:
     """H12: nvidia_peermem without the directory that NCCL up to 2.22.3 looks for."""
     (finding,) = found("v100-phb", sample).findings
-    assert finding.verdict is Verdict.OK
-    assert finding.evidence.startswith("nvidia_peermem is loaded; NCCL up to 2.22.3 ")
+    assert finding.verdict is Verdict.WARN
+    assert finding.evidence.startswith("nvidia_peermem is loaded, but NCCL up to 2.22.3 ")
     assert "/sys/kernel/mm/memory_peers/nv_mem" in finding.evidence
+    assert finding.remedy == ("use NCCL 2.23 or newer in the pods",)
     files = "files: {sys/kernel/mm/memory_peers/nv_mem/version: '1.3'}"
     registered = fresh(ailing("v100-phb", files)).root
     result = seen("gpu-peer-memory", registered, NO_CONFIG)
