@@ -18,6 +18,7 @@ _VIRTFN = re.compile(r"virtfn(\d+)")
 # adapters (qib) have "serial bus, InfiniBand" instead.
 _NETWORK_BASE_CLASS = 0x02
 _SERIAL_BUS_INFINIBAND = 0x0C06
+_DISPLAY = 0x03  # base class
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class Functions:
         self._host = host
         self._read: dict[str, PciFunction] = {}
         self._vfs: dict[str, dict[str, int]] = {}
+        self._classes: dict[str, int | None] = {}
+        self._listed: tuple[str, ...] | None = None
 
     def at(self, address: str, path: str) -> PciFunction:
         """The function with its attributes from the directory `path`. Raises HostError."""
@@ -66,14 +69,24 @@ class Functions:
 
     def network(self, *, besides: frozenset[str]) -> list[str]:
         """The addresses of all functions of a network class with any driver, without `besides`."""
-        found = []
-        for address in self._host.entries(PCI_DEVICES):
-            if address in besides:
-                continue
-            pci_class = self._host.read_int_or_none(f"{PCI_DEVICES}/{address}/class", 16)
-            if pci_class is not None and _is_network(pci_class):
-                found.append(address)
-        return found
+        others = (address for address in self._addresses() if address not in besides)
+        return [each for each in others if _is_network(self._class(each))]
+
+    def displays(self) -> list[str]:
+        """The addresses of all functions of a display class, which GPUs have."""
+        return [each for each in self._addresses() if self._class(each) >> 16 == _DISPLAY]
+
+    def _addresses(self) -> tuple[str, ...]:
+        if self._listed is None:
+            self._listed = tuple(self._host.entries(PCI_DEVICES))
+        return self._listed
+
+    def _class(self, address: str) -> int:
+        """The class of a function; 0 if it cannot be read."""
+        if address not in self._classes:
+            path = f"{PCI_DEVICES}/{address}/class"
+            self._classes[address] = self._host.read_int_or_none(path, 16)
+        return self._classes[address] or 0
 
     def _read_function(self, address: str, path: str) -> PciFunction:
         physfn = self._host.link_name(f"{path}/physfn")

@@ -8,6 +8,7 @@ from rdma_dp.discovery.eligibility import unreadable, with_verdict
 from rdma_dp.discovery.hcas import netdevs_of, read_hca, with_altnames
 from rdma_dp.discovery.interfaces import why_no_interface
 from rdma_dp.discovery.sources import Sources
+from rdma_dp.discovery.switch_boards import with_suspicions
 from rdma_dp.discovery.unused_functions import RDMA_MODULE_OF_DRIVER, find_unused_functions
 from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.netlink.values import NetlinkView
@@ -28,7 +29,7 @@ def scan(host: Host) -> Inventory:
     sources = Sources(host, netlink)
     netns_mode = netlink.netns_mode or _netns_mode(host)
     names = sorted(sources.parents, key=natural_key)
-    read = [_read_hca(sources, name, netns_mode) for name in names]
+    read = with_suspicions(sources, tuple(_read_hca(sources, name, netns_mode) for name in names))
     altnames = host.netlink.altnames(netdevs_of(read))
     hcas = tuple(with_altnames(hca, altnames) if altnames else hca for hca in read)
     return Inventory(

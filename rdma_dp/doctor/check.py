@@ -5,7 +5,7 @@ Its id is stable, because scripts use it. Its docstring is its entry in docs/tro
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from inspect import getdoc
 
@@ -38,7 +38,8 @@ class Finding:
     Findings with the same evidence are shown as one, with all their subjects (HCAs, pods,
     resources).
     `code` is that of the verdict that the evidence quotes. `because` is the id of the check whose
-    result is the cause, for a finding that only says that another check has to succeed first.
+    result is the cause, for a finding that only refers to it. `effect` is what the finding says if
+    another check reports its cause: a finding with the same code or the same commands.
     """
 
     verdict: Verdict
@@ -47,6 +48,7 @@ class Finding:
     subject: str = ""
     code: Code | None = None
     because: str = ""
+    effect: str = ""
 
 
 def ok(evidence: str) -> Finding:
@@ -64,14 +66,34 @@ def not_checked(evidence: str, *, because: str) -> Finding:
     return Finding(Verdict.UNKNOWN, f"{evidence}: see {because}", because=because)
 
 
-def warn(evidence: str, *remedy: str, subject: str = "", code: Code | None = None) -> Finding:
+def warn(
+    evidence: str,
+    *remedy: str,
+    subject: str = "",
+    code: Code | None = None,
+    because: str = "",
+    effect: str = "",
+) -> Finding:
     """A possible problem, or a problem of a part of the pods."""
-    return Finding(Verdict.WARN, evidence, remedy, subject, code)
+    return Finding(Verdict.WARN, evidence, remedy, subject, code, because, effect)
 
 
-def fail(evidence: str, *remedy: str, subject: str = "", code: Code | None = None) -> Finding:
+def fail(
+    evidence: str,
+    *remedy: str,
+    subject: str = "",
+    code: Code | None = None,
+    because: str = "",
+    effect: str = "",
+) -> Finding:
     """A problem that prevents RDMA from working."""
-    return Finding(Verdict.FAIL, evidence, remedy, subject, code)
+    return Finding(Verdict.FAIL, evidence, remedy, subject, code, because, effect)
+
+
+def consequence(finding: Finding, because: str) -> Finding:
+    """The finding without the evidence and the remedy of its cause, which `because` reports."""
+    evidence = f"{finding.effect}: see {because}"
+    return replace(finding, evidence=evidence, remedy=(), because=because)
 
 
 Inspection = Callable[[NodeView], Iterator[Finding]]

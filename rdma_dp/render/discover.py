@@ -27,6 +27,9 @@ def discover(inventory: Inventory, *, wide: bool = False) -> RenderableType:
     ineligible = [hca for hca in inventory.hcas if not hca.shareable]
     if ineligible:
         parts += [Text(), _ineligible_table(ineligible)]
+    doubted = [hca for hca in inventory.hcas if hca.shareable and hca.suspicion is not None]
+    if doubted:
+        parts += [Text(), *(Text(f"{hca.name}: {hca.suspicion}", "yellow") for hca in doubted)]
     if inventory.unused_functions:
         parts += [Text(), Text("network functions without an HCA", style="bold")]
         parts.append(_unused_table(inventory.unused_functions))

@@ -56,6 +56,8 @@ def _causes(results: Sequence[Result]) -> dict[str, str]:
             first.setdefault(_reasons(each), each.check.id)
 
     def cause(check: str) -> str:
+        if problems[check].verdict is not Verdict.UNKNOWN:
+            return check  # it has a result of its own, though its cause may be another check's
         (because, *more) = {finding.because for finding in problems[check].findings}
         if not more and because in problems:
             return cause(because)

@@ -63,7 +63,8 @@ def resources(node: NodeView) -> Iterator[Finding]:
                 yield unknown(f"no HCA: {step.text}; {unseen}", subject=name, code=step.code)
             else:
                 command = step.command or f"rdma-dp dry-run --config {node.config.file}"
-                yield judge(f"no HCA: {step.text}", command, subject=name, code=step.code)
+                text = f"no HCA: {step.text}"
+                yield judge(text, command, subject=name, code=step.code, effect="no HCA")
     if node.pools:
         yield ok("; ".join(_taken(pool) for pool in node.pools[:_SHOWN]))
     else:

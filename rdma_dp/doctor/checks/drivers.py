@@ -8,7 +8,7 @@ from rdma_dp.doctor.check import Finding, Verdict, check, fail, ok, unknown, war
 from rdma_dp.doctor.facts.meant import meant_functions
 from rdma_dp.host.paths import CLASS_INFINIBAND, CLASS_MAD, CLASS_VERBS, MODULES, RDMA_CM
 from rdma_dp.inventory.hardware import FunctionType, Hca, UnusedFunction, natural_key
-from rdma_dp.inventory.verdicts import UnusedCode
+from rdma_dp.inventory.verdicts import IneligibleCode, UnusedCode
 from rdma_dp.node.view import NodeView
 from rdma_dp.text import counted, some
 
@@ -55,7 +55,9 @@ def modules(node: NodeView) -> Iterator[Finding]:
     missing = [n for n in found if not _is_loaded(node, n) and _is_useful(node, n)]
     for name in missing:
         judge = warn if name in _NEEDED_FOR else fail
-        yield judge(_NEEDED_FOR.get(name, "is not loaded"), f"modprobe {name}", subject=name)
+        code = IneligibleCode.UVERBS_NOT_LOADED if name == "ib_uverbs" else None
+        text = _NEEDED_FOR.get(name, "is not loaded")
+        yield judge(text, f"modprobe {name}", subject=name, code=code)
     yield ok(f"loaded: {', '.join(name for name in found if _is_loaded(node, name))}")
 
 
@@ -127,7 +129,8 @@ def drivers(node: NodeView) -> Iterator[Finding]:
             remedy = () if reason.remedy is None else (reason.remedy,)
             yield unknown(reason.text, *remedy, subject=address, code=reason.code)
         elif _is_faulty(node, each):
-            yield judge(reason.text, reason.remedy or "", subject=address, code=reason.code)
+            told = (reason.text, reason.remedy or "")
+            yield judge(*told, subject=address, code=reason.code, effect="no HCA")
     functions = counted(len(node.inventory.unused_functions), "network function")
     yield ok(f"{counted(len(node.inventory.hcas), 'HCA')}; {functions} without one")
 

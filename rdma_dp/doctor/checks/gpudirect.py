@@ -8,6 +8,7 @@ from rdma_dp.discovery.unused_functions import PASS_THROUGH_DRIVERS
 from rdma_dp.doctor.check import Finding, Verdict, check, ok, unknown, warn
 from rdma_dp.doctor.facts.gpu_memory import gpu_facts, hca_facts, node_facts
 from rdma_dp.doctor.facts.gpu_reach import judge
+from rdma_dp.doctor.facts.old_nccl import judge_for_old_nccl
 from rdma_dp.doctor.facts.virtual import TOPOLOGY_FILE, is_virtual, not_the_hardwares_tree
 from rdma_dp.host.files import Host
 from rdma_dp.host.paths import ARM_CPU, IOMMU_GROUPS
@@ -32,6 +33,7 @@ _NEOVERSE_V2, _OF_NVIDIA = (0x41, 0xD4F), 0x4E  # the ids of an Arm core (MIDR_E
         "modprobe nvidia",
         "modprobe amdgpu",
         "nvidia-smi -L",
+        "use NCCL 2.23 or newer in the pods",
         "grep -E 'CONFIG_(PCI_P2PDMA|...)=' /boot/config-$(uname -r)",
         "grep reg_user_mr_dmabuf /proc/kallsyms",
     ),
@@ -44,6 +46,9 @@ def peer_memory(node: NodeView) -> Iterator[Finding]:
     and a driver of the GPU that shares it: NVIDIA's open kernel module, or amdgpu on a kernel with
     CONFIG_PCI_P2PDMA and CONFIG_DMABUF_MOVE_NOTIFY. nvidia_peermem is for Mellanox HCAs,
     efa_nv_peermem for EFA. GeForce, TITAN and GB10 have no GPUDirect RDMA.
+
+    NCCL up to 2.22.3 looks for peer memory in /sys/kernel/mm/memory_peers only, which a kernel
+    without MLNX_OFED does not have. The check warns if the GPUs have no DMA-BUF either.
     """
     gpus = [gpu for gpu in _gpus(node) if gpu.function.driver not in PASS_THROUGH_DRIVERS]
     found: dict[Finding, None] = {}
@@ -53,6 +58,7 @@ def peer_memory(node: NodeView) -> Iterator[Finding]:
             # Without a config, an HCA that is not meant for GPUs is no reason for a warning.
             judged = {name: each for name, each in judged.items() if each.subject != name}
         found |= dict.fromkeys(judged.values())
+        found |= dict.fromkeys(_unseen_by_nccl(node, gpu, _hcas(node)))
     yield from found
 
 
@@ -60,6 +66,14 @@ def _judged(node: NodeView, gpu: Gpu, hcas: Sequence[Hca]) -> dict[str, Finding]
     """Whether each HCA reaches the memory of the GPU, by the name of the HCA."""
     facts, side = node_facts(node.host), gpu_facts(node.host, gpu)
     return {hca.name: judge(side, hca_facts(node.host, hca), facts) for hca in hcas}
+
+
+def _unseen_by_nccl(node: NodeView, gpu: Gpu, hcas: Sequence[Hca]) -> Iterator[Finding]:
+    facts, side = node_facts(node.host), gpu_facts(node.host, gpu)
+    for hca in hcas:
+        finding = judge_for_old_nccl(side, hca_facts(node.host, hca), facts)
+        if finding is not None:
+            yield finding
 
 
 @check(

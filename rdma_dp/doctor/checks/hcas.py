@@ -76,7 +76,8 @@ def _without_uverbs(node: NodeView, hca: Hca) -> Iterator[Finding]:
         return
     reason, code = hca.ineligible.text, hca.ineligible.code
     if node.host.is_directory(MODULES):
-        yield fail(reason, "modprobe ib_uverbs", subject=hca.name, code=code)
+        remedy = "modprobe ib_uverbs"
+        yield fail(reason, remedy, subject=hca.name, code=code, effect="no uverbs node")
     elif node.host.is_directory(CLASS_VERBS):
         yield fail(reason, subject=hca.name, code=code)
     else:

@@ -65,6 +65,7 @@ def _inactive(inventory: Inventory, hca: Hca, judge: Callable[..., Finding]) -> 
                 *(() if other else remedies(inventory, hca, port)),
                 subject=hca.name,
                 code=UnhealthyCode.NO_ACTIVE_PORT,
+                because="hca-ib-vfs" if other else "",
             )
 
 

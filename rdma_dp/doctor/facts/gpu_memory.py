@@ -19,6 +19,8 @@ _WITHOUT_GPUDIRECT = re.compile(r"\b(GeForce|TITAN|GB10)\b", re.IGNORECASE)
 # core, which some distributions have too; the third is of the EFA installer.
 NVIDIA_PEERS = ("nvidia_peermem", "nv_peer_mem")
 EFA_PEER = "efa_nv_peermem"
+# The names under which NVIDIA's modules are registered as peer memory.
+NVIDIA_PEER_MEMORY = frozenset({"nv_mem", "nv_mem_nc", "nvidia-peermem"})
 
 _OPEN_MODULE = "Open Kernel Module"  # in NVIDIA_VERSION
 _FIRST_TURING = 0x1E00  # device ids of NVIDIA (pci.ids)
@@ -79,6 +81,11 @@ class NodeFacts:
     loaded: frozenset[str] | None = frozenset()
     peers: frozenset[str] = frozenset()
     nvidia_open: bool | None = None
+
+    @property
+    def nvidia_peer(self) -> str | None:
+        """The module that makes NVIDIA's memory peer memory of the RDMA core, if it is loaded."""
+        return next((name for name in NVIDIA_PEERS if name in (self.loaded or ())), None)
 
 
 def node_facts(host: Host) -> NodeFacts:

@@ -8,8 +8,21 @@ from collections.abc import Callable
 
 from rdma_dp.doctor.check import Finding, Verdict, ok, unknown, warn
 from rdma_dp.doctor.facts.gpu_faults import fault_of_gpu
-from rdma_dp.doctor.facts.gpu_memory import EFA_PEER, NVIDIA_PEERS, GpuFacts, HcaFacts, NodeFacts
-from rdma_dp.doctor.facts.kernel_config import MOVE_NOTIFY, ON_DEMAND_PAGING, P2PDMA, Kernel
+from rdma_dp.doctor.facts.gpu_memory import (
+    EFA_PEER,
+    NVIDIA_PEER_MEMORY,
+    NVIDIA_PEERS,
+    GpuFacts,
+    HcaFacts,
+    NodeFacts,
+)
+from rdma_dp.doctor.facts.kernel_config import (
+    FIRST_WITH_DMABUF,
+    MOVE_NOTIFY,
+    ON_DEMAND_PAGING,
+    P2PDMA,
+    Kernel,
+)
 from rdma_dp.host.paths import KERNEL_RELEASE, NVIDIA_VERSION
 from rdma_dp.inventory.pci_ids import AMD, NVIDIA
 from rdma_dp.text import some
@@ -28,9 +41,12 @@ _WITHOUT_DMABUF = frozenset(
     {"ib_mthca", "ib_qib", "iw_cxgb4", "mlx4_ib", "ocrdma", "qedr", "usnic_verbs", "vmw_pvrdma"}
 )
 # Those that use the peer memory interface of MLNX_OFED's RDMA core.
-_PEER_CLIENTS = frozenset({"mlx4_ib", "mlx5_ib"})
+PEER_CLIENTS = frozenset({"mlx4_ib", "mlx5_ib"})
 _PEER_CORE = "install DOCA-OFED, whose RDMA core has peer memory; then modprobe nvidia-peermem"
-_NEWER_LINUX = "boot Linux 5.12 or newer"
+# It is for the open module only (README of amzn-drivers, kernel/linux/efa_nv_peermem).
+_EFA_PEER_STEP = f"or modprobe {EFA_PEER} in place of a newer Linux: AWS's EFA installer has it"
+_OPEN_MODULE = "install NVIDIA's open kernel module"
+_PROPRIETARY = "the kernel module is the proprietary one"
 _NEWER_MELLANOX = "use an HCA of mlx5 (ConnectX-4 or newer)"
 
 # The build options without which a GPU's driver shares no memory with other devices by DMA-BUF
@@ -45,9 +61,7 @@ _SHOW_OPTIONS = (
     f"grep -E 'CONFIG_({P2PDMA}|{MOVE_NOTIFY})='"
     " /boot/config-$(uname -r) /lib/modules/$(uname -r)/config"
 )
-_OLD_NCCL = "NCCL up to 2.22.3 does not find it: there is no /sys/kernel/mm/memory_peers/nv_mem"
-# What NCCL looks for there (NCCL src/transport/net_ib.cc, ncclIbGdrSupport).
-_SEEN_BY_OLD_NCCL = frozenset({"nv_mem", "nv_mem_nc", "nvidia-peermem"})
+OLD_NCCL = "NCCL up to 2.22.3 does not find it: there is no /sys/kernel/mm/memory_peers/nv_mem"
 
 
 def judge(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding:
@@ -72,16 +86,14 @@ def _by_peer_memory(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | 
     """OK if the HCA's driver reaches the GPU without DMA-BUF."""
     if hca.module == "efa":
         return _by_efa(gpu, hca, node)
-    if hca.module not in _PEER_CLIENTS:
+    if hca.module not in PEER_CLIENTS:
         return None
     if gpu.vendor == NVIDIA:
-        loaded = next((name for name in NVIDIA_PEERS if name in (node.loaded or ())), None)
-        if loaded is None:
+        if node.nvidia_peer is None:
             return None
-        if node.peers & _SEEN_BY_OLD_NCCL or _by_dmabuf(gpu, hca, node).verdict is Verdict.OK:
-            return ok(f"{loaded} is loaded")
-        return ok(f"{loaded} is loaded; {_OLD_NCCL}")
-    others = tuple(sorted(node.peers - _SEEN_BY_OLD_NCCL))
+        seen = node.peers & NVIDIA_PEER_MEMORY or _by_dmabuf(gpu, hca, node).verdict is Verdict.OK
+        return ok(f"{node.nvidia_peer} is loaded{'' if seen else f'; {OLD_NCCL}'}")
+    others = tuple(sorted(node.peers - NVIDIA_PEER_MEMORY))
     names = tuple(name for name in others if gpu.vendor != AMD or name == "amdkfd")
     return ok(f"{some(names, 4)} is registered as peer memory") if names else None
 
@@ -96,10 +108,10 @@ def _by_efa(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None:
 
 def _unused_peer(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> str | None:
     """A peer memory that is there, but that the HCA's driver is not known to use."""
-    if hca.module in _PEER_CLIENTS | _WITHOUT_DMABUF | {"efa"}:
+    if hca.module in PEER_CLIENTS | _WITHOUT_DMABUF | {"efa"}:
         return None
     if gpu.vendor == NVIDIA:
-        return next((name for name in NVIDIA_PEERS if name in (node.loaded or ())), None)
+        return node.nvidia_peer
     return "amdkfd" if gpu.vendor == AMD and "amdkfd" in node.peers else None
 
 
@@ -139,7 +151,7 @@ def _hca_driver(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None
         evidence = f"whether its driver {module or '(none)'} reaches GPU memory is not known here"
         return unknown(evidence, subject=hca.name)
     evidence = f"{module} cannot register DMA-BUF memory"
-    if module in _PEER_CLIENTS and gpu.vendor == NVIDIA:
+    if module in PEER_CLIENTS and gpu.vendor == NVIDIA:
         evidence = f"{evidence}, and nvidia_peermem is not loaded"
         if node.kernel.has_peer_memory:
             return warn(evidence, "modprobe nvidia-peermem", subject=hca.name)
@@ -157,15 +169,15 @@ def _gpu_driver(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None
         return None
     if node.nvidia_open is None:
         return _not_read(gpu, hca, NVIDIA_VERSION)
-    # A kernel that has no DMA-BUF would need more than another module.
+    if gpu.is_before_turing:
+        lack = f"{_PROPRIETARY}, and the open one needs a GPU of Turing or newer"
+        if hca.module == "efa":
+            lack = f"{lack}, as does {EFA_PEER}"
+        return warn(_without(gpu, hca, lack), *_remedy(gpu, hca, node))
+    # A kernel that has no DMA-BUF needs more than another module.
     if node.kernel.has_dmabuf is False:
         return _core(gpu, hca, node)
-    lack = "the kernel module is the proprietary one"
-    if gpu.is_before_turing:
-        lack = f"{lack}, and the open one needs a GPU of Turing or newer"
-        return warn(_without(gpu, hca, lack), *_remedy(gpu, hca, node))
-    open_module = "install NVIDIA's open kernel module"
-    return warn(_without(gpu, hca, lack), *_remedy(gpu, hca, node, open_module))
+    return warn(_without(gpu, hca, _PROPRIETARY), *_remedy_for_dmabuf(gpu, hca, node))
 
 
 def _core(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None:
@@ -180,10 +192,12 @@ def _core(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None:
     if gpu.vendor != NVIDIA:
         return warn(
             f"{gpu.driver} has no peer memory, and Linux {kernel.release} has no DMA-BUF for RDMA",
-            _NEWER_LINUX,
+            *_remedy_for_dmabuf(gpu, hca, node),
         )
     lack = f"Linux {kernel.release} has none"
-    return warn(_without(gpu, hca, lack), *_remedy(gpu, hca, node, _NEWER_LINUX))
+    if node.nvidia_open is False:
+        lack = f"{lack}, and {_PROPRIETARY}"
+    return warn(_without(gpu, hca, lack), *_remedy_for_dmabuf(gpu, hca, node))
 
 
 def _options(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None:
@@ -236,7 +250,7 @@ def _peer_of(gpu: GpuFacts, hca: HcaFacts) -> str | None:
 
 
 def _is_client(hca: HcaFacts) -> bool:
-    return hca.module in _PEER_CLIENTS
+    return hca.module in PEER_CLIENTS
 
 
 def _without(gpu: GpuFacts, hca: HcaFacts, lack: str) -> str:
@@ -253,6 +267,27 @@ def _remedy(
     if node.kernel.has_peer_memory is not False:
         return ("modprobe nvidia-peermem",)
     return (_PEER_CORE,) if other is None else (other, f"or {_PEER_CORE}")
+
+
+def _remedy_for_dmabuf(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> tuple[str, ...]:
+    """Everything that is missing for DMA-BUF, or peer memory where the HCA's driver has it."""
+    lacks_module = gpu.vendor == NVIDIA and node.nvidia_open is False
+    linux = _newer_linux(hca, node.kernel)
+    steps = (_OPEN_MODULE if lacks_module else None, linux)
+    found = _remedy(gpu, hca, node, " and ".join(step for step in steps if step))
+    by_efa = gpu.vendor == NVIDIA and hca.module == "efa" and linux
+    return (*found, _EFA_PEER_STEP) if by_efa else found
+
+
+def _newer_linux(hca: HcaFacts, kernel: Kernel) -> str | None:
+    """The step to a Linux whose core and whose own driver of the HCA register DMA-BUF memory."""
+    own = FIRST_WITH_DMABUF if hca.is_vendors else _DMABUF_SINCE.get(hca.module, FIRST_WITH_DMABUF)
+    since = max(own, FIRST_WITH_DMABUF)
+    if kernel.has_dmabuf is not False:
+        is_known = kernel.version is not None and not kernel.has_backports
+        if not is_known or hca.module in kernel.dmabuf_modules or (kernel.version or own) >= since:
+            return None
+    return f"boot Linux {since[0]}.{since[1]} or newer"
 
 
 def _not_read(gpu: GpuFacts, hca: HcaFacts, path: str) -> Finding:

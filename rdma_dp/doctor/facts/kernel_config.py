@@ -69,7 +69,12 @@ class Kernel:
             return None
         if self.version >= FIRST_WITH_DMABUF:
             return True
-        return None if _BACKPORTS.search(self.release or "") else False
+        return None if self.has_backports else False
+
+    @property
+    def has_backports(self) -> bool:
+        """Whether it may have RDMA code of newer versions than its own."""
+        return _BACKPORTS.search(self.release or "") is not None
 
     @property
     def has_peer_memory(self) -> bool | None:

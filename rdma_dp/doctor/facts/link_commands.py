@@ -84,8 +84,7 @@ def unserved(inventory: Inventory, hca: Hca, port: Port) -> bool:
     pf = pf_of(inventory, hca)
     if pf is None:
         return port.phys_state == "LinkUp"
-    same = [each for each in pf.ports if each.number == port.number] or pf.ports
-    return any(each.state == "ACTIVE" for each in same)
+    return _is_active_below(pf, port)
 
 
 def remedies(inventory: Inventory, hca: Hca, port: Port) -> tuple[str, ...]:
@@ -98,11 +97,14 @@ def remedies(inventory: Inventory, hca: Hca, port: Port) -> tuple[str, ...]:
     pf = pf_of(inventory, hca)
     if pf is None:
         return (inspection(inventory, hca, port),)
-    if not _is_active(pf):
+    if not _is_active_below(pf, port):
         return remedies(inventory, pf, _same_port(pf, port))
     if hca.function_type is FunctionType.SF:
         return ("devlink port show",)
-    return (f"ip link set {pf_netdev(hca)} vf {_index(hca)} state auto",)
+    if driver_of(hca) == MLX4 and port.link_layer == INFINIBAND:
+        return (inspection(inventory, pf, port),)  # its IPoIB has no link state of VFs
+    own = _same_port(pf, port).netdevs[:1] or (pf_netdev(hca),)
+    return (f"ip link set {own[0]} vf {_index(hca)} state auto",)
 
 
 def inspection(inventory: Inventory, hca: Hca, port: Port) -> str:
@@ -145,6 +147,12 @@ def flow_control_commands(hcas: Iterable[Hca], netdev: str) -> Iterator[str]:
     if owner is not None and is_mlx5_pf(owner):
         yield f"mlnx_qos -i {netdev}"
     yield f"dcb pfc show dev {netdev}"
+
+
+def _is_active_below(pf: Hca, port: Port) -> bool:
+    """Whether the port of the PF with the number of a VF's is ACTIVE; any port if it has none."""
+    same = [each for each in pf.ports if each.number == port.number] or pf.ports
+    return any(each.state == "ACTIVE" for each in same)
 
 
 def _same_port(pf: Hca, port: Port) -> Port:

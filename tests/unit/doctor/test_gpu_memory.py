@@ -80,9 +80,10 @@ def test_efa_has_a_peer_memory_of_its_own(sample: Sample, fresh: Fresh) -> None:
 def test_old_versions_of_nccl_look_elsewhere(sample: Sample, fresh: Fresh) -> None:
     """H12: nvidia_peermem without the directory that NCCL up to 2.22.3 looks for."""
     (finding,) = found("v100-phb", sample).findings
-    assert finding.verdict is Verdict.OK
-    assert finding.evidence.startswith("nvidia_peermem is loaded; NCCL up to 2.22.3 ")
+    assert finding.verdict is Verdict.WARN
+    assert finding.evidence.startswith("nvidia_peermem is loaded, but NCCL up to 2.22.3 ")
     assert "/sys/kernel/mm/memory_peers/nv_mem" in finding.evidence
+    assert finding.remedy == ("use NCCL 2.23 or newer in the pods",)
     files = "files: {sys/kernel/mm/memory_peers/nv_mem/version: '1.3'}"
     registered = fresh(ailing("v100-phb", files)).root
     result = seen("gpu-peer-memory", registered, NO_CONFIG)
@@ -271,6 +272,53 @@ def test_a_gpu_without_an_open_module() -> None:
     assert judge(H100, HcaFacts("x", "irdma"), node).remedy == (
         "install NVIDIA's open kernel module",
     )
+
+
+EFA = HcaFacts("rdmap16s27", "efa")
+OPEN = "install NVIDIA's open kernel module"
+NEWER = "boot Linux 5.16 or newer"
+BY_EFA = "or modprobe efa_nv_peermem in place of a newer Linux: AWS's EFA installer has it"
+
+
+@pytest.mark.parametrize(
+    ("hca", "release", "is_open", "remedy"),
+    [
+        (EFA, "5.10.226-214.880.amzn2.x86_64", False, (f"{OPEN} and {NEWER}", BY_EFA)),
+        (EFA, "5.10.226-214.880.amzn2.x86_64", True, (NEWER, BY_EFA)),
+        (EFA, "5.15.0-1084-aws", False, (f"{OPEN} and {NEWER}", BY_EFA)),
+        (EFA, "5.14.0-503.el9.x86_64", False, (OPEN,)),
+        (EFA, "6.1.119", False, (OPEN,)),
+        (replace(EFA, is_vendors=True), "5.15.0-1084-aws", False, (OPEN,)),
+        (HcaFacts("x", "irdma"), "5.4.0", True, ("boot Linux 6.3 or newer",)),
+        (HcaFacts("x", "bnxt_re"), "5.4.0", False, (f"{OPEN} and boot Linux 6.6 or newer",)),
+    ],
+)
+def test_everything_that_dmabuf_needs_is_advised(
+    hca: HcaFacts, release: str, is_open: bool, remedy: tuple[str, ...]
+) -> None:
+    """H3: the newest of the versions that are needed, the open module, and EFA's own module."""
+    node = replace(on(release), nvidia_open=is_open)
+    found = judge(H100, hca, node)
+    assert (found.verdict, found.remedy) == (Verdict.WARN, remedy)
+
+
+def test_another_maker_needs_the_linux_of_the_hcas_driver() -> None:
+    """H3: the version is that of the HCA's driver for each GPU."""
+    assert judge(MI300, HcaFacts("x", "bnxt_re"), on("5.4.0")).remedy == (
+        "boot Linux 6.6 or newer",
+    )
+
+
+@pytest.mark.parametrize("release", ["5.10.226", "6.1.119"])
+def test_a_gpu_before_turing_has_no_peer_memory_of_efa(release: str) -> None:
+    """H3: efa_nv_peermem needs the open module too; no newer Linux is advised."""
+    v100 = replace(H100, model="Tesla V100-SXM2-16GB", device="1db1")
+    found = judge(v100, EFA, replace(on(release), nvidia_open=False))
+    assert found.evidence == (
+        "efa_nv_peermem is not loaded, and no DMA-BUF: the kernel module is the proprietary one,"
+        " and the open one needs a GPU of Turing or newer, as does efa_nv_peermem"
+    )
+    assert found.remedy == ()
 
 
 def test_a_module_that_cannot_be_loaded_is_not_advised() -> None:

@@ -51,7 +51,8 @@ def test_without_a_way_to_gpu_memory_peermem_has_to_be_loaded(
     assert result.verdict is Verdict.WARN
     assert result.findings[0].evidence.endswith(why)
     assert result.remedy == ("modprobe nvidia-peermem",)
-    mended = fresh(ailing("hgx", f"{patch}\nloaded: [nvidia_peermem]")).root
+    peers = "files: {sys/kernel/mm/memory_peers/nv_mem/version: '1.3'}"
+    mended = fresh(ailing("hgx", f"{patch}\nloaded: [nvidia_peermem]\n{peers}")).root
     assert seen("gpu-peer-memory", mended).verdict is Verdict.OK
 
 

@@ -120,6 +120,36 @@ def test_a_vf_below_a_pf_that_is_down_has_the_commands_of_its_pf(fresh: Fresh) -
     assert result.remedy == ("ethtool ens3f0np0",)
 
 
+def two_ports(protocol: str, of_pf: tuple[str, str], of_vf: tuple[str, str]) -> str:
+    """A ConnectX-3 with a VF, and the states of the two ports of each."""
+
+    def hca(name: str, states: tuple[str, str]) -> str:
+        ports = (f"{n}: {{protocol: {protocol}, state: {s}}}" for n, s in enumerate(states, 1))
+        return f"hcas: {{{name}: {{ports: {{{', '.join(ports)}}}}}}}"
+
+    vf = f"id: '15b3:1004', physfn: 0000:05:00.0, {hca('mlx4_1', of_vf)}"
+    return f"functions: {{0000:05:00.0: {{{hca('mlx4_0', of_pf)}}}, 0000:05:00.1: {{{vf}}}}}"
+
+
+@pytest.mark.parametrize("protocol", ["ib", "roce"])
+@pytest.mark.parametrize("port", ["1 is ACTIVE", "2 is ACTIVE"])
+def test_a_port_of_a_vf_is_compared_with_the_same_port_of_its_pf(
+    protocol: str, port: str, fresh: Fresh
+) -> None:
+    """H2, H10: a PF with two ports. IPoIB of mlx4 has no link state of VFs."""
+    one, two = states = ("ACTIVE", "DOWN") if port.startswith("1") else ("DOWN", "ACTIVE")
+    patch = two_ports(protocol, states, (one, "DOWN"))
+    inventory = scan(Host(fresh(ailing("connectx3", patch)).root))
+    vf = next(hca for hca in inventory.hcas if hca.name == "mlx4_1")
+    found = link_commands.remedies(inventory, vf, vf.ports[1])
+    if protocol == "ib":
+        assert found == ("ibstat mlx4_0",)
+    elif two == "ACTIVE":
+        assert found == ("ip link set enp5s0d1 vf 0 state auto",)
+    else:
+        assert found == ("ethtool enp5s0d1",)
+
+
 def test_the_link_state_of_an_ethernet_vf_is_set_on_its_pf(sample: Sample) -> None:
     """H10: the VF of a PF that is ACTIVE."""
     assert seen("hca-ports", sample("sriov")).remedy == ("ip link set ens3f0np0 vf 1 state auto",)

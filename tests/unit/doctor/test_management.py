@@ -1,10 +1,13 @@
 """Management functions of NVLink switches, whose VPD is not there."""
 
+import pytest
+
 from rdma_dp.doctor.check import Verdict
 from rdma_dp.inventory.verdicts import SuspicionCode
 from tests.conftest import Fresh, Sample
 from tests.paths import CONFIGS
-from tests.unit.doctor.ailing import ailing, seen
+from tests.unit.cli.process import rdma_dp
+from tests.unit.doctor.ailing import ALL_MELLANOX, ailing, seen
 from tests.unit.doctor.twins import told
 
 CARD = "0000:73:00."
@@ -55,11 +58,34 @@ def test_a_board_with_vpds_has_no_finding(fresh: Fresh, sample: Sample) -> None:
         assert seen("hca-management", root).verdict is Verdict.OK
 
 
-def test_without_gpus_it_is_unknown(fresh: Fresh) -> None:
-    """H14: not read is unknown."""
+def test_without_gpus_of_nvidia_it_does_not_apply(fresh: Fresh) -> None:
+    """H14: such a node has no NVLink switch."""
     function = "0000:07:00.0: {id: '15b3:1021', class: '0207', hcas: [mlx5_9]}"
     result = seen("hca-management", fresh(ailing("seed", f"functions: {{{function}}}")).root)
-    assert told(result) == ["unknown : there is no VPD of mlx5_9: it would show such functions"]
+    assert told(result) == ["ok : a board with the GPUs of this node has no such functions"]
+
+
+def test_with_other_new_gpus_it_is_unknown(fresh: Fresh) -> None:
+    """H14: not read is unknown, and the line names what the VPD would show."""
+    function = "0000:07:00.0: {id: '15b3:1021', class: '0207', hcas: [mlx5_9]}"
+    gpu = "0000:08:00.0: {id: '10de:2bb5', class: '0302'}"
+    result = seen("hca-management", fresh(ailing("seed", f"functions: {{{function}, {gpu}}}")).root)
+    why = "which would show a management function of an NVLink switch"
+    assert told(result) == [f"unknown : there is no VPD of mlx5_9, {why}"]
+
+
+@pytest.mark.parametrize("subsystem", ["", ", files: {subsystem_device: '0x0087'}"])
+def test_a_function_is_named_once(subsystem: str, fresh: Fresh) -> None:
+    """H14: no second line about the same HCA. dry-run and discover name it too."""
+    hca = f"{{id: '15b3:1021', class: '0207', hcas: [mlx5_0]{subsystem}}}"
+    gpu = "{id: '10de:2901', class: '0302', model: NVIDIA B200}"
+    patch = f"functions: {{0000:05:00.0: {hca}, 0000:1b:00.0: {gpu}}}"
+    root = fresh(ailing("empty", patch)).root
+    (line,) = told(seen("hca-management", root))
+    assert line.startswith("warn mlx5_0: it may be a management function of an NVLink switch")
+    for words in (("dry-run", "--config", ALL_MELLANOX), ("discover",)):
+        out = " ".join(rdma_dp(*words, "--root", root).out.split())
+        assert "mlx5_0: it may be a management function of an NVLink switch" in out
 
 
 def test_older_boards_have_none(sample: Sample) -> None:
