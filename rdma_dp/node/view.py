@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rdma_dp.config import NO_DEFAULTS, Config, ConfigError, ConfigMissing, Defaults, Problem
-from rdma_dp.config.loading import FoundConfig
+from rdma_dp.config.loading import STANDARD_INPUT, FoundConfig
 from rdma_dp.discovery.pcie_topology import read_topology
 from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Hca, Inventory, Port
@@ -24,6 +24,21 @@ class ConfigSeen:
     missing: bool = False
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+    @property
+    def argument(self) -> str:
+        """The file in a command; FILE for standard input, which a command cannot read again."""
+        return "FILE" if self._is_piped else str(self.file)
+
+    @property
+    def name(self) -> str:
+        """The file in a text."""
+        return "standard input" if self._is_piped else str(self.file)
+
+    @property
+    def _is_piped(self) -> bool:
+        path, _, _ = str(self.file).partition("#")  # what follows chooses a config in it
+        return Path(path) == STANDARD_INPUT
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,8 @@ def _unseen_by_nccl(node: NodeView, gpu: Gpu, hcas: Sequence[Hca]) -> Iterator[F
 @check(
     "gpu-affinity",
     "An HCA near every GPU",
-    reads="the real paths below /sys/bus/pci/devices, numa_node",
+    reads="the real paths below /sys/bus/pci/devices, numa_node, /proc/cpuinfo,"
+    " /sys/class/dmi/id/{sys_vendor,product_name}",
     remedies=(
         "rdma-dp topo",
         "NCCL_NET_GDR_LEVEL=PHB in the pods",
@@ -137,7 +138,8 @@ def _counted(distances: Sequence[Distance | None]) -> str:
 @check(
     "gpu-acs",
     "No redirection through the CPU between GPU and HCA (ACS)",
-    reads="/sys/bus/pci/devices/BRIDGE/config, as root",
+    reads="/sys/bus/pci/devices/BRIDGE/config, as root; /proc/cpuinfo,"
+    " /sys/class/dmi/id/{sys_vendor,product_name}",
     remedies=("setpci -s BRIDGE ECAP_ACS+6.w=0000", TOPOLOGY_FILE),
 )
 def acs(node: NodeView) -> Iterator[Finding]:

@@ -49,7 +49,8 @@ def management(node: NodeView) -> Iterator[Finding]:
     if doubted or len(certain) >= FUNCTIONS_OF_A_BOARD:
         unread = ()  # these are all that a board has
     if unread and not _has_newer_gpus(node):
-        yield ok("a board with the GPUs of this node has no such functions")
+        gpus = "a board with the GPUs of this node has no such functions"
+        yield ok(gpus if node.topology.gpus else "without GPUs there is no NVLink switch")
     elif unread:
         yield unknown(
             f"there is no VPD of {some(unread, _SHOWN)}, which would show a management function of"

@@ -7,6 +7,7 @@ import pytest
 from rdma_dp.doctor.check import Verdict
 from tests.conftest import Fresh, Sample
 from tests.paths import CONFIGS
+from tests.unit.cli.process import rdma_dp
 from tests.unit.doctor.ailing import ailing, seen
 from tests.unit.doctor.twins import config, told
 
@@ -221,3 +222,23 @@ def test_a_resource_with_two_link_types_is_a_warning(sample: Sample) -> None:
 def test_without_a_config_the_selectors_are_unknown(sample: Sample, tmp_path: Path) -> None:
     result = seen("config-selectors", sample("seed"), tmp_path / "none.json")
     assert result.verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("name", ["-", "-#a"])
+@pytest.mark.parametrize("piped", [b"configList: 1", b"configList: [{resourceName: a, x: 1}]"])
+def test_standard_input_is_no_file_of_a_command(piped: bytes, name: str, sample: Sample) -> None:
+    """H17: a command in a remedy cannot read what was piped into the doctor."""
+    words = ("doctor", "--root", sample("seed"), f"--config={name}", "--only", "config-file")
+    ended = rdma_dp(*words, piped=piped)
+    assert "rdma-dp check-config FILE" in ended.out
+
+
+def test_no_command_reads_standard_input_again(sample: Sample) -> None:
+    """H17: each check of the config; a resource without an HCA and two with the same HCAs."""
+    entries = ("vendors: [15b3]", "vendors: [15b3]", "rdmaDevices: [absent]")
+    lines = (resource(text, f"r{at}") for at, text in enumerate(entries))
+    piped = f"configList: [{', '.join(lines)}]".encode()
+    ended = rdma_dp("doctor", "--root", sample("seed"), "--config", "-", "--all", piped=piped)
+    assert "--config FILE" in ended.out
+    assert "--config -" not in ended.out
+    assert "standard input: 3 resources" in ended.out

@@ -62,7 +62,7 @@ def test_without_gpus_of_nvidia_it_does_not_apply(fresh: Fresh) -> None:
     """H14: such a node has no NVLink switch."""
     function = "0000:07:00.0: {id: '15b3:1021', class: '0207', hcas: [mlx5_9]}"
     result = seen("hca-management", fresh(ailing("seed", f"functions: {{{function}}}")).root)
-    assert told(result) == ["ok : a board with the GPUs of this node has no such functions"]
+    assert told(result) == ["ok : without GPUs there is no NVLink switch"]
 
 
 def test_with_other_new_gpus_it_is_unknown(fresh: Fresh) -> None:

@@ -28,6 +28,37 @@ def test_an_emulated_bridge_is_enough(bridge: str, fresh: Fresh) -> None:
     assert result.verdict is Verdict.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("maker", "product", "verdict"),
+    [
+        ("QEMU", "QEMU Virtual Machine", Verdict.UNKNOWN),
+        ("QEMU", "", Verdict.UNKNOWN),
+        ("Red Hat", "KVM", Verdict.UNKNOWN),
+        ("OpenStack Foundation", "OpenStack Nova", Verdict.UNKNOWN),
+        ("Microsoft Corporation", "Virtual Machine", Verdict.UNKNOWN),
+        ("Google", "Google Compute Engine", Verdict.UNKNOWN),
+        ("Amazon EC2", "p5.48xlarge", Verdict.UNKNOWN),
+        ("Amazon EC2", "g5g.metal", Verdict.WARN),
+        ("Supermicro", "SYS-821GE-TNHR", Verdict.WARN),
+        ("NVIDIA", "DGXH100", Verdict.WARN),
+        ("", "", Verdict.WARN),
+    ],
+)
+def test_the_firmware_names_a_hypervisor(
+    maker: str, product: str, verdict: Verdict, fresh: Fresh
+) -> None:
+    """H9: CPUs of Arm have no flags, and not every root port is an emulated one."""
+    host = fresh(ailing("hgx", "acs: '001d'"))
+    for name, value in (("sys_vendor", maker), ("product_name", product)):
+        file = host.root / "sys/class/dmi/id" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{value}\n")
+    cpus = host.root / "proc/cpuinfo"
+    cpus.parent.mkdir(parents=True, exist_ok=True)
+    cpus.write_text("processor\t: 0\nCPU implementer\t: 0x41\n")
+    assert seen("gpu-acs", host.root).verdict is verdict
+
+
 def test_real_switches_are_still_judged(fresh: Fresh) -> None:
     result = seen("gpu-acs", fresh(ailing("hgx", "acs: '001d'")).root)
     assert result.verdict is Verdict.WARN

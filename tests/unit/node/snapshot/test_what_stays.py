@@ -61,6 +61,8 @@ FILES = {
     "sys/devices/pci0000:3a/0000:3b:00.0/infiniband/mlx5_0/fw_ver": "20.39.1002\n",
     "sys/devices/pci0000:3a/0000:3b:00.0/infiniband/mlx5_0/board_id": "MT_0000000223\n",
     "sys/module/mlx5_ib/version": "24.10-0.7.0\n",
+    "sys/class/dmi/id/sys_vendor": "QEMU\n",
+    "sys/class/dmi/id/product_name": "Virtual Machine 7\n",
 }
 VIEW = KubeletView(
     root="/data/acme/kubelet",
@@ -93,8 +95,9 @@ STAYS = {
     "HCAs, drivers, kernel modules, and the sockets in kubelet's directories": (
         "mlx5_0", "mlx5_core", "mlx5_ib", "/device-plugins/nvidia.sock",
     ),
-    "PCI addresses, board IDs, and models of CPUs and GPUs": (
-        "0000:3b:00.0", "mt_0000000223", "xeon 8480c", "h100 80gb",
+    "PCI addresses, board IDs, models of CPUs and GPUs, and the maker and the model of the"
+    " machine": (
+        "0000:3b:00.0", "mt_0000000223", "xeon 8480c", "h100 80gb", "qemu", "virtual machine 7",
     ),
     "versions of the firmware, the kernel, the drivers, rdma-dp and Python": (
         "20.39.1002", "5.15.0-1056-generic", "550.54.15", "24.10-0.7.0", "3.11.2", "1.5.3",
