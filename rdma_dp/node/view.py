@@ -25,6 +25,16 @@ class ConfigSeen:
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
+    @property
+    def piped(self) -> bool:
+        """Whether it came from standard input, which is read once."""
+        return str(self.file).partition("#")[0] == "-"
+
+    @property
+    def argument(self) -> str:
+        """The file in a command; FILE for a file with what was piped."""
+        return "FILE" if self.piped else str(self.file)
+
 
 @dataclass(frozen=True, slots=True)
 class NodeView:

@@ -30,7 +30,7 @@ def file(node: NodeView) -> Iterator[Finding]:
     unknown.
     """
     seen = node.config
-    command = f"rdma-dp check-config {seen.file}"
+    command = f"rdma-dp check-config {seen.argument}"
     if seen.missing:
         yield unknown(f"there is no config {seen.file}", "rdma-dp doctor --config FILE")
     for problem in seen.errors:
@@ -38,7 +38,8 @@ def file(node: NodeView) -> Iterator[Finding]:
     for problem in seen.warnings:
         yield warn(str(problem), command)
     if seen.config is not None:
-        yield ok(f"{seen.file}: {counted(len(seen.config.config_list), 'resource')}")
+        name = "standard input" if seen.piped else seen.file
+        yield ok(f"{name}: {counted(len(seen.config.config_list), 'resource')}")
 
 
 @check(
@@ -62,7 +63,7 @@ def resources(node: NodeView) -> Iterator[Finding]:
             if unseen:
                 yield unknown(f"no HCA: {step.text}; {unseen}", subject=name, code=step.code)
             else:
-                command = step.command or f"rdma-dp dry-run --config {node.config.file}"
+                command = step.command or f"rdma-dp dry-run --config {node.config.argument}"
                 yield judge(f"no HCA: {step.text}", command, subject=name, code=step.code)
     if node.pools:
         yield ok("; ".join(_taken(pool) for pool in node.pools[:_SHOWN]))
@@ -107,7 +108,7 @@ def not_taken(node: NodeView) -> Iterator[Finding]:
             yield warn(
                 f"is in no resource, though {pool.resource.full_name} has others of its kind:"
                 " select it too, or exclude it if that is on purpose",
-                f"rdma-dp dry-run --config {node.config.file}",
+                f"rdma-dp dry-run --config {node.config.argument}",
                 subject=hca.name,
             )
     if node.pools:
@@ -148,7 +149,7 @@ def shared(node: NodeView) -> Iterator[Finding]:
         if len(names) > 1:
             yield warn(
                 f"is in several resources: {some(names, _SHOWN)}",
-                f"rdma-dp dry-run --config {node.config.file}",
+                f"rdma-dp dry-run --config {node.config.argument}",
                 subject=hca,
             )
     yield ok("no HCA is in several resources") if node.pools else unknown(_NO_CONFIG)
@@ -172,7 +173,7 @@ def selectors(node: NodeView) -> Iterator[Finding]:
         for step in selector_warnings(pool.selection, node.inventory):
             yield warn(
                 step.text,
-                f"rdma-dp dry-run --config {node.config.file}",
+                f"rdma-dp dry-run --config {node.config.argument}",
                 subject=pool.resource.full_name,
                 code=step.code,
             )
@@ -197,7 +198,7 @@ def exclude(node: NodeView) -> Iterator[Finding]:
         for hca, reason in blind_excludes(pool.selection):
             yield warn(
                 f"{pool.resource.full_name} has it, because {reason}",
-                f"rdma-dp dry-run --config {node.config.file}",
+                f"rdma-dp dry-run --config {node.config.argument}",
                 subject=hca,
             )
     yield ok("every HCA of a resource can be compared") if node.pools else unknown(_NO_CONFIG)
@@ -256,7 +257,7 @@ def _too_many(node: NodeView, pool: Pool) -> Iterator[Finding]:
                     f"rdmaHcaMax is {most}, but port {table.port} of its HCAs has GIDs for {room}"
                     f" more pods: {len(table.used)} of {table.size} slots are in use, and the"
                     f" interface of a pod takes {_GIDS_OF_A_POD} (two addresses, RoCE v1 and v2)",
-                    f"rdma-dp dry-run --config {node.config.file}",
+                    f"rdma-dp dry-run --config {node.config.argument}",
                     subject=f"{pool.resource.full_name} on {hca.name}",
                 )
 
