@@ -173,7 +173,7 @@ def test_nothing_but_blanks_must_not_match_everything(blanks: Any) -> None:
     ("selector", "value", "said"),
     [
         ("vendors", "mellanox", 'the vendor ID of mellanox is "15b3"'),
-        ("vendors", "15b3:101b", "[vendor:device]"),
+        ("vendors", "15b3:101b", '"deviceIDs": ["101b"]'),
         ("vendors", "015b3", "is not a PCI vendor ID"),
         ("vendors", "15g3", "is not a PCI vendor ID"),
         ("deviceIDs", "ConnectX-6", "is not a PCI device ID"),
