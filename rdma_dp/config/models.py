@@ -163,8 +163,9 @@ class Resource(ConfigModel):
     env: Mapping[Variable, Annotated[EnvForm, one_of(EnvForm), enum(EnvForm)]] = Field(
         default={},
         description="Additional environment variables with the HCAs of a container. "
-        '"hcas": the format of NCCL_IB_HCA (=mlx5_0,mlx5_1). "ports": the format of '
-        "UCX_NET_DEVICES (mlx5_0:1,mlx5_1:1). If two resources of one container set the same "
+        '"hcas": the format of NCCL_IB_HCA (=mlx5_0,mlx5_1), with the ports of an HCA of which the '
+        'selectors fit a part (=mlx5_0:2). "ports": the format of UCX_NET_DEVICES '
+        "(mlx5_0:1,mlx5_1:1). If two resources of one container set the same "
         "variable, kubelet uses one of them at random.",
         examples=[{"NCCL_IB_HCA": "hcas", "UCX_NET_DEVICES": "ports"}],
         json_schema_extra={"additionalProperties": False},

@@ -1,6 +1,6 @@
 """Which devices and variables a container gets for its slots. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -33,7 +33,8 @@ class Grant:
 
     `full_name` is the resource's name with its prefix ("rdma/hca"), `name` is the part after the
     slash, and `env` maps the names of further variables to the form of their values. `management`
-    is whether umad and issm are among the devices.
+    is whether umad and issm are among the devices. `in_part` are the names of the HCAs of which the
+    resource takes some ports only; the other ports are not in `hcas`.
     """
 
     full_name: str
@@ -42,6 +43,7 @@ class Grant:
     hcas: tuple[Hca, ...]
     rdma_cm: CharDevice | None
     management: bool = True
+    in_part: Set[str] = frozenset()
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -60,7 +62,7 @@ class Grant:
         """The environment variables that list the container's HCAs."""
         if not self.hcas:
             return MappingProxyType({})
-        values = {name: _FORMS[form](self.hcas) for name, form in self.env.items()}
+        values = {name: _FORMS[form](self.hcas, self.in_part) for name, form in self.env.items()}
         # An HCA without ports gives an empty list. UCX reads an empty list as "use no device", and
         # a missing variable as "use any device", so leave the variable out.
         filled = {name: value for name, value in values.items() if value}
@@ -71,17 +73,18 @@ def _names(hcas: Sequence[Hca]) -> str:
     return ",".join(hca.name for hca in hcas)
 
 
-def _exact_names(hcas: Sequence[Hca]) -> str:
-    # Without the "=", NCCL reads mlx5_1 as a prefix that also matches mlx5_10 (NCCL user guide,
-    # environment variables, NCCL_IB_HCA).
-    return f"={_names(hcas)}"
+def _exact_names(hcas: Sequence[Hca], in_part: Set[str]) -> str:
+    # Without the "=", NCCL reads mlx5_1 as a prefix that also matches mlx5_10. Without a port, it
+    # uses all ports (NCCL user guide, environment variables, NCCL_IB_HCA).
+    names = (_ports([hca], in_part) if hca.name in in_part else hca.name for hca in hcas)
+    return f"={','.join(names)}"
 
 
-def _ports(hcas: Sequence[Hca]) -> str:
+def _ports(hcas: Sequence[Hca], in_part: Set[str]) -> str:  # noqa: ARG001 - the form of a value
     return ",".join(f"{hca.name}:{port.number}" for hca in hcas for port in hca.ports)
 
 
-_FORMS: Mapping[EnvForm, Callable[[Sequence[Hca]], str]] = MappingProxyType(
+_FORMS: Mapping[EnvForm, Callable[[Sequence[Hca], Set[str]], str]] = MappingProxyType(
     {EnvForm.HCAS: _exact_names, EnvForm.PORTS: _ports}
 )
 
@@ -140,7 +143,8 @@ def granted(pool: Pool, groups: Iterable[SlotGroup]) -> Grant:
     hcas, resource = hcas_of(groups), pool.resource
     rdma_cm = pool.rdma_cm if hcas and pool.rdma_cm is not None and pool.rdma_cm.usable else None
     name, env, management = resource.resource_name, resource.env, resource.management
-    return Grant(resource.full_name, name, env, hcas, rdma_cm, management)
+    in_part = pool.selection.ports.keys()
+    return Grant(resource.full_name, name, env, hcas, rdma_cm, management, in_part)
 
 
 def _is_unknown(pool: Pool, group: SlotGroup | None) -> bool:

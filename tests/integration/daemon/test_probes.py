@@ -112,10 +112,17 @@ async def test_the_socket_is_the_owners_and_replaces_a_dead_one(node: Node, sock
         assert stat.S_IMODE(socket.stat().st_mode) == 0o600
 
 
-async def test_a_daemon_that_hangs_is_not_alive(node: Node, socket: Path) -> None:
-    async with await asyncio.start_unix_server(lambda *_: asyncio.sleep(60), socket):
+async def test_a_daemon_that_hangs_is_not_alive(socket: Path) -> None:
+    over = asyncio.Event()
+
+    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_unix_server(hang, socket):
         code, out = await probe("live", socket)
         assert (code, "timed out" in out) == (1, True)
+        over.set()
 
 
 @pytest.mark.parametrize("words", [(), ("dead",), ("live", "a", "b")])

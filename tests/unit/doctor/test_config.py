@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from rdma_dp.config.loading import FoundConfig
+from rdma_dp.doctor.catalogue import chosen
 from rdma_dp.doctor.check import Verdict
+from rdma_dp.doctor.examination import examine
+from rdma_dp.node.source import open_source
+from rdma_dp.node.view import view_node
 from tests.conftest import Fresh, Sample
 from tests.paths import CONFIGS
 from tests.unit.cli.process import rdma_dp
@@ -52,6 +57,20 @@ def test_an_hca_that_exclude_cannot_see_is_a_warning(sample: Sample, tmp_path: P
     seen_here = a_config(tmp_path, resource("vendors: [15b3], exclude: {ifNames: [ens1f0np0]}"))
     for host in ("interface-in-pod", "seed"):
         assert seen("config-exclude", sample(host), seen_here).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize("file", ["-", "-#a"])
+@pytest.mark.parametrize("slots", ["-1", "2"])
+def test_no_remedy_reads_standard_input_again(file: str, slots: str, sample: Sample) -> None:
+    """C8: the remedy was `rdma-dp check-config -`."""
+    content = f"configList: [{RESOURCE.format('a', slots, 'ifNames: [none0]')}]"
+    found = FoundConfig(Path(file), content.encode())
+    view = view_node(open_source(sample("seed")), found)
+    results = examine(view, chosen(["config-file", "config-resources"]))
+    remedies = [remedy for result in results for remedy in result.remedy]
+    wanted = "rdma-dp check-config FILE" if slots == "-1" else "rdma-dp dry-run --config FILE"
+    assert wanted in remedies
+    assert not any(remedy.endswith(f" {file}") for remedy in remedies)
 
 
 def test_every_problem_of_a_broken_config_is_a_failure(sample: Sample, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ VPI = hca(
 
 
 def of(one: Hca, **selectors: Any) -> Pool:
-    env = {"UCX_NET_DEVICES": EnvForm.PORTS}
+    env = {"UCX_NET_DEVICES": EnvForm.PORTS, "NCCL_IB_HCA": EnvForm.HCAS}
     return pool(one, of=resource(**selectors).model_copy(update={"env": env}))
 
 
@@ -57,6 +57,8 @@ def test_a_selector_about_a_port_takes_this_port(
     assert found.selection.ports == {"mlx4_0": ports}
     assert ports_taken([found.selection]) == {"mlx4_0": {"rdma/hca": ports}}
     assert variable(found) == ",".join(f"mlx4_0:{number}" for number in ports)
+    assert grant(found).envs["NCCL_IB_HCA"] == f"={variable(found)}"
+    assert grant(found).envs["RDMA_DP_HCA_HCAS"] == "mlx4_0"
 
 
 @pytest.mark.parametrize(
