@@ -5,6 +5,7 @@ that are not UTF-8 are escaped. prometheus_client escapes newlines.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
@@ -12,25 +13,21 @@ from rdma_dp.metrics import BOUNDS, Histogram, Labels, Tally
 
 PREFIX = "rdma_dp_"
 
+_Family = TypeVar("_Family", GaugeMetricFamily, CounterMetricFamily)
+
 
 def gauge(
     name: str, meaning: str, labels: Sequence[str], samples: Iterable[tuple[Labels, float]]
 ) -> GaugeMetricFamily:
     """A gauge with these label names; each sample has the values of the labels and the number."""
-    family = GaugeMetricFamily(PREFIX + name, meaning, labels=labels)
-    for values, number in samples:
-        family.add_metric(_utf8(values), number)
-    return family
+    return _filled(GaugeMetricFamily(PREFIX + name, meaning, labels=labels), samples)
 
 
 def counter(
     name: str, meaning: str, labels: Sequence[str], samples: Iterable[tuple[Labels, float]]
 ) -> CounterMetricFamily:
     """A counter. The library appends "_total" to its name."""
-    family = CounterMetricFamily(PREFIX + name, meaning, labels=labels)
-    for values, number in samples:
-        family.add_metric(_utf8(values), number)
-    return family
+    return _filled(CounterMetricFamily(PREFIX + name, meaning, labels=labels), samples)
 
 
 def counted(tally: Tally, expected: Iterable[Labels]) -> Iterable[tuple[Labels, float]]:
@@ -54,7 +51,13 @@ def histogram(
         for bound, count in zip((*map(str, BOUNDS), "+Inf"), each.counts, strict=True):
             below += count
             buckets.append((bound, float(below)))
-        family.add_metric(values, buckets, each.total)
+        family.add_metric(_utf8(values), buckets, each.total)
+    return family
+
+
+def _filled(family: _Family, samples: Iterable[tuple[Labels, float]]) -> _Family:
+    for values, number in samples:
+        family.add_metric(_utf8(values), number)
     return family
 
 
