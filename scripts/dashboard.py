@@ -3,45 +3,40 @@
 Each row answers one question of an operator. A panel is a title, a unit of Grafana and queries.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
+
+from panels import SOURCE, Panel, panel_as_json, place
 
 SCHEMA_VERSION = 39  # of Grafana 10.4 and later; older ones from 9 on read it too
 COLUMNS = 24  # of Grafana's grid
 HEIGHT = 8
 
-_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+# kernel include/rdma/ib_verbs.h: enum ib_port_state.
+_PORT_STATES = {
+    "1": ("DOWN", "red"),
+    "2": ("INIT", "orange"),
+    "3": ("ARMED", "orange"),
+    "4": ("ACTIVE", "green"),
+    "5": ("ACTIVE_DEFER", "orange"),
+}
+
 _WHERE = 'node=~"$node"'
 _PORT = f'{_WHERE}, device=~"$device"'
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One panel. `queries` maps the legend of each query to its expression."""
-
-    title: str
-    queries: Mapping[str, str]
-    unit: str = "short"
-    kind: str = "timeseries"
-    width: int = 8
-    meaning: str = ""
+_AT = "{{node}} {{device}} port {{port}}"  # the legend of a port
 
 
 def _rate(name: str) -> str:
     return f"rate(rdma_dp_port_{name}_total{{{_PORT}}}[$__rate_interval])"
 
 
-def _trouble(*names: str) -> dict[str, str]:
-    return {
-        f"{{{{node}}}} {{{{device}}}} {name.replace('_', ' ')}": f"{_rate(name)} > 0"
-        for name in names
-    }
+def _growth(*names: str) -> dict[str, str]:
+    return {f"{_AT} {name.replace('_', ' ')}": f"{_rate(name)} > 0" for name in names}
 
 
 ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
     (
-        "Fleet: which nodes need a look",
+        "Fleet: which nodes need attention",
         (
             Panel(
                 "Resources that kubelet does not have",
@@ -51,10 +46,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             ),
             Panel(
                 "Ports of shared HCAs that are not ACTIVE",
-                {
-                    "{{node}} {{device}} port {{port}}": "rdma_dp_port_active == 0 and on "
-                    "(instance, device) rdma_dp_hca_resource"
-                },
+                {_AT: "rdma_dp_port_active == 0 and on (instance, device) rdma_dp_hca_resource"},
                 kind="table",
                 meaning="Type: rdma-dp doctor --only hca-ports",
             ),
@@ -109,64 +101,88 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         "Ports",
         (
             Panel(
-                "State (4 is ACTIVE)",
-                {"{{node}} {{device}} port {{port}}": f"rdma_dp_port_state_id{{{_PORT}}}"},
+                "State",
+                {_AT: f"rdma_dp_port_state_id{{{_PORT}}}"},
                 kind="state-timeline",
+                states=_PORT_STATES,
             ),
             Panel(
                 "Rate",
-                {
-                    "{{node}} {{device}} port {{port}}": "rdma_dp_port_rate_bytes_per_second"
-                    f"{{{_PORT}}} * 8"
-                },
+                {_AT: f"rdma_dp_port_rate_bytes_per_second{{{_PORT}}} * 8"},
                 unit="bps",
             ),
             Panel(
                 "State changes per hour",
-                {
-                    "{{node}} {{device}} port {{port}}": "increase(rdma_dp_port_state_changes_total"
-                    f"{{{_PORT}}}[1h])"
-                },
+                {_AT: f"increase(rdma_dp_port_state_changes_total{{{_PORT}}}[1h])"},
             ),
             Panel(
                 "Sent",
-                {"{{node}} {{device}}": f"{_rate('transmit_data_bytes')} * 8"},
+                {_AT: f"{_rate('transmit_data_bytes')} * 8"},
                 unit="bps",
-                width=12,
             ),
             Panel(
                 "Received",
-                {"{{node}} {{device}}": f"{_rate('receive_data_bytes')} * 8"},
+                {_AT: f"{_rate('receive_data_bytes')} * 8"},
                 unit="bps",
-                width=12,
+            ),
+            Panel(
+                "Share of the rate that is used",
+                {
+                    f"{_AT} {name}": f"{_rate(f'{name}_data_bytes')} / on (instance, device, port) "
+                    "rdma_dp_port_rate_bytes_per_second"
+                    for name in ("transmit", "receive")
+                },
+                unit="percentunit",
             ),
         ),
     ),
     (
-        "Trouble",
+        "Errors",
         (
             Panel(
                 "Link errors",
-                _trouble("link_downed", "link_error_recovery", "symbol_errors", "receive_errors"),
+                _growth("link_downed", "link_error_recovery", "symbol_errors", "receive_errors"),
                 unit="cps",
             ),
             Panel(
                 "Lost packets",
-                _trouble("out_of_sequence", "sequence_naks", "ack_timeouts", "transmit_discards"),
+                _growth("out_of_sequence", "sequence_naks", "ack_timeouts", "transmit_discards"),
                 unit="cps",
             ),
             Panel(
                 "Receivers that are not ready, and retries that are used up",
-                _trouble("rnr_naks", "out_of_buffer", "retries_exhausted"),
+                _growth("rnr_naks", "out_of_buffer", "retries_exhausted"),
                 unit="cps",
+            ),
+            Panel(
+                "Counters that have reached their largest value",
+                {f"{_AT} {{{{counter}}}}": f"rdma_dp_port_counter_saturated{{{_PORT}}} == 1"},
+                kind="table",
+                width=COLUMNS,
+                meaning="They show no new errors. Type: perfquery -R -C DEVICE -P PORT",
             ),
         ),
     ),
     (
         "Congestion",
         (
-            Panel("CNPs and ECN marks", _trouble("cnp_sent", "cnp_handled", "ecn_marked"), "cps"),
-            Panel("Waiting for credits", _trouble("transmit_wait_ticks"), "cps"),
+            Panel("CNPs and ECN marks", _growth("cnp_sent", "cnp_handled", "ecn_marked"), "cps"),
+            Panel("Waiting for credits, in ticks", _growth("transmit_wait_ticks"), "cps"),
+            Panel(
+                "Share of time in pause",
+                {
+                    f"{_AT} priority {{{{priority}}}} {{{{direction}}}}": _rate("pause_seconds"),
+                },
+                unit="percentunit",
+                limit=0.1,
+                meaning="Received pauses stop this port, transmitted ones the switch. Needs "
+                "metrics.pauses in the config.",
+            ),
+            Panel(
+                "Pause frames",
+                {f"{_AT} priority {{{{priority}}}} {{{{direction}}}}": _rate("pause_frames")},
+                unit="cps",
+            ),
         ),
     ),
     (
@@ -184,6 +200,28 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
                 },
                 kind="table",
                 width=16,
+                values=True,
+            ),
+            Panel(
+                "Queue pairs by pod",
+                {
+                    "{{namespace}}/{{pod}} {{device}}": "sum by (namespace, pod, device) "
+                    f"(rdma_dp_pod_queue_pairs{{{_PORT}}})"
+                },
+                meaning="Needs metrics.pods: queuePairs in the config.",
+            ),
+            Panel(
+                "Pods that hold slots and own no queue pair",
+                {
+                    "{{namespace}}/{{pod}} on {{node}}": "sum by (node, namespace, pod) "
+                    f"(rdma_dp_pod_queue_pairs{{{_WHERE}}}) == 0"
+                },
+                kind="table",
+                meaning="They do not use RDMA: NCCL has fallen back to TCP, for example.",
+            ),
+            Panel(
+                "Queue pairs of processes without a slot",
+                {"{{node}} {{device}}": f"rdma_dp_foreign_queue_pairs{{{_PORT}}}"},
             ),
         ),
     ),
@@ -218,12 +256,12 @@ def dashboard() -> dict[str, Any]:
     panels: list[dict[str, Any]] = []
     y = 0
     for title, row in ROWS:
-        panels.append({"type": "row", "title": title, "gridPos": _place(0, y, COLUMNS, 1)})
+        panels.append({"type": "row", "title": title, "gridPos": place(0, y, COLUMNS, 1)})
         y, x = y + 1, 0
         for panel in row:
             if x + panel.width > COLUMNS:
                 x, y = 0, y + HEIGHT
-            panels.append(_panel(panel, _place(x, y, panel.width, HEIGHT)))
+            panels.append(panel_as_json(panel, place(x, y, panel.width, HEIGHT)))
             x += panel.width
         y += HEIGHT
     return {
@@ -249,7 +287,7 @@ def _variables() -> list[dict[str, Any]]:
             {
                 "name": name,
                 "type": "query",
-                "datasource": _SOURCE,
+                "datasource": SOURCE,
                 "query": query,
                 "refresh": 2,
                 "multi": True,
@@ -260,29 +298,3 @@ def _variables() -> list[dict[str, Any]]:
             for name, query in queries.items()
         ),
     ]
-
-
-def _place(x: int, y: int, width: int, height: int) -> dict[str, int]:
-    return {"x": x, "y": y, "w": width, "h": height}
-
-
-def _panel(panel: Panel, place: Mapping[str, int]) -> dict[str, Any]:
-    instant = panel.kind == "table"
-    return {
-        "type": panel.kind,
-        "title": panel.title,
-        **({"description": panel.meaning} if panel.meaning else {}),
-        "gridPos": place,
-        "datasource": _SOURCE,
-        "fieldConfig": {"defaults": {"unit": panel.unit}, "overrides": []},
-        "targets": [
-            {
-                "refId": chr(ord("A") + number),
-                "expr": query,
-                "legendFormat": legend,
-                "instant": instant,
-                **({"format": "table"} if instant else {}),
-            }
-            for number, (legend, query) in enumerate(panel.queries.items())
-        ],
-    }

@@ -18,6 +18,10 @@ NODE = 'job="rdma-dp", instance="192.0.2.7:8765", node="gpu-1"'
 PORT = f'{NODE}, device="mlx5_0", port="1"'
 OF_A_RESOURCE = f'rdma_dp_hca_resource{{{NODE}, device="mlx5_0", resource="rdma/a"}}'
 RESOURCE = f'{NODE}, resource="rdma/a"'
+RECEIVE_PAUSES, TRANSMIT_PAUSES = (
+    f'rdma_dp_port_pause_seconds_total{{{PORT}, priority="3", direction="{direction}"}}'
+    for direction in ("receive", "transmit")
+)
 
 
 @dataclass(frozen=True)
@@ -91,13 +95,11 @@ CASES = {
         minute=110,
     ),
     "RdmaPausedLong": Case(
+        {RECEIVE_PAUSES: "0+12x60"},
         {
-            f'rdma_dp_port_pause_seconds_total{{{PORT}, priority="3", direction="receive"}}': "0+12x60"
-        },
-        {
-            f'rdma_dp_port_pause_seconds_total{{{PORT}, priority="3", direction="receive"}}': "0+3x60",
+            RECEIVE_PAUSES: "0+3x60",
             # what this port sends is about the switch
-            f'rdma_dp_port_pause_seconds_total{{{PORT}, priority="3", direction="transmit"}}': "0+30x60",
+            TRANSMIT_PAUSES: "0+30x60",
         },
     ),
     "RdmaCounterAtCeiling": Case(

@@ -17,7 +17,9 @@ RESOURCE = {
     "selectors": {"ifNames": [FABRIC_A.netdev, FABRIC_B.netdev]},
 }
 DOWN, ACTIVE = 1, 4  # kernel include/rdma/ib_verbs.h: enum ib_port_state
-POLLING, LINK_UP = 2, 5  # the same file: enum ib_port_phys_state
+# The same file: enum ib_port_phys_state. rxe shows Disabled for a netdev that an administrator set
+# down (drivers/infiniband/sw/rxe/rxe_verbs.c: rxe_query_port).
+DISABLED, LINK_UP = 3, 5
 
 
 def of(hca: SoftHca) -> dict[str, str]:
@@ -50,7 +52,7 @@ async def test_a_link_that_goes_down_changes_the_metrics_and_fires_the_alert(
 
     assert [states(page, FABRIC_A) for page in (before, down, after)] == [
         (1, ACTIVE, LINK_UP),
-        (0, DOWN, POLLING),
+        (0, DOWN, DISABLED),
         (1, ACTIVE, LINK_UP),
     ]
     assert [states(page, FABRIC_B)[0] for page in (before, down, after)] == [1, 1, 1]
