@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,22 +11,10 @@ from rdma_dp.inventory.port_counters import RawCounters, interpreted
 from tests.heavy.vm.inside import fabric
 from tests.heavy.vm.inside.fabric import FABRIC_A, FABRIC_B, HCAS, SoftHca
 from tests.heavy.vm.inside.node import running_node
-from tests.heavy.vm.inside.verbs import ping_pong
+from tests.heavy.vm.inside.verbs import Here, ping_pong
 from tests.integration.daemon.scraping import LOOPBACK, free_port, scrape, shows
 
 RESOURCE = {"resourceName": "a", "rdmaHcaMax": 2, "selectors": {"ifNames": [FABRIC_A.netdev]}}
-
-
-class Here:
-    """Runs programs on the node itself."""
-
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
 
 
 def by_netlink(hca: SoftHca) -> dict[str, int | None]:

@@ -1,8 +1,7 @@
 """Metrics of queue pairs: pods that own some, one that owns none, and a process without a slot."""
 
-import subprocess
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -10,12 +9,12 @@ import pytest
 from tests.heavy.node import private
 from tests.heavy.node.process import wait_until
 from tests.heavy.vm.inside.fabric import FABRIC_A, FABRIC_B, STORAGE
+from tests.heavy.vm.inside.verbs import Here, Runner
 from tests.heavy.vm.node import parts
 from tests.heavy.vm.node.node import PER_HCA, SHARED, Node
 from tests.heavy.vm.node.shell import Shell
 from tests.integration.daemon.scraping import Samples
 
-Start = Callable[..., subprocess.Popen[str]]
 Counts = dict[tuple[str, ...], float | None]
 
 PAGE = f"http://{parts.METRICS[0]}:{parts.METRICS[1]}/metrics"
@@ -50,17 +49,15 @@ def foreign() -> Counts:
 
 
 @contextmanager
-def queue_pair(start: Start, hca: str) -> Iterator[None]:
+def queue_pair(where: Runner, hca: str) -> Iterator[None]:
     """A process owns one queue pair of the HCA: a server, for which there is no client."""
-    with start("ibv_rc_pingpong", "--gid-idx", "0", "--ib-dev", hca) as process:
+    with where.start("ibv_rc_pingpong", "--gid-idx", "0", "--ib-dev", hca):
         try:
             yield
         finally:
-            process.kill()
-
-
-def on_the_node(*command: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            # Not the process that was started: for a pod that is only the client of containerd.
+            ended = where.run("/bin/busybox", "killall", "ibv_rc_pingpong")
+        assert ended.returncode == 0, ended.stderr
 
 
 def test_a_pod_with_queue_pairs_and_one_without_are_told_apart(node: Node) -> None:
@@ -71,7 +68,7 @@ def test_a_pod_with_queue_pairs_and_one_without_are_told_apart(node: Node) -> No
         return {(name, FABRIC_B.name): n for name, n in zip(names, (by_user, 0), strict=True)}
 
     wait_until(pods, lambda found: found == owned(0))
-    with queue_pair(Shell(user).start, FABRIC_B.name):
+    with queue_pair(Shell(user), FABRIC_B.name):
         wait_until(pods, lambda found: found == owned(1))
         assert foreign() == {(hca.name,): 0 for hca in (STORAGE, FABRIC_A, FABRIC_B)}
     wait_until(pods, lambda found: found == owned(0))
@@ -80,7 +77,7 @@ def test_a_pod_with_queue_pairs_and_one_without_are_told_apart(node: Node) -> No
 def test_a_process_without_a_slot_is_foreign(node: Node) -> None:
     holder = node.pod("holder", SHARED).running()
     none = {(hca.name,): 0 for hca in (STORAGE, FABRIC_A, FABRIC_B)}
-    with queue_pair(on_the_node, FABRIC_A.name):
+    with queue_pair(Here(), FABRIC_A.name):
         wait_until(foreign, lambda found: found == {**none, (FABRIC_A.name,): 1})
         name = f"{holder.name}-{private.NODE}"
         assert pods() == {(name, hca.name): 0 for hca in (STORAGE, FABRIC_A)}
