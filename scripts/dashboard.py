@@ -6,11 +6,12 @@ Each row answers one question of an operator. A panel is a title, a unit of Graf
 from collections.abc import Sequence
 from typing import Any
 
-from panels import SOURCE, Panel, panel_as_json, place
+from panels import COLUMNS, Panel, board
 
-SCHEMA_VERSION = 39  # of Grafana 10.4 and later; older ones from 9 on read it too
-COLUMNS = 24  # of Grafana's grid
-HEIGHT = 8
+_VARIABLES = {
+    "node": "label_values(rdma_dp_build_info, node)",
+    "device": 'label_values(rdma_dp_hca_info{node=~"$node"}, device)',
+}
 
 # kernel include/rdma/ib_verbs.h: enum ib_port_state.
 _PORT_STATES = {
@@ -113,7 +114,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             ),
             Panel(
                 "State changes per hour",
-                {_AT: f"increase(rdma_dp_port_state_changes_total{{{_PORT}}}[1h])"},
+                {_AT: f"round(increase(rdma_dp_port_state_changes_total{{{_PORT}}}[1h]))"},
             ),
             Panel(
                 "Sent",
@@ -166,14 +167,25 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
     (
         "Congestion",
         (
-            Panel("CNPs and ECN marks", _growth("cnp_sent", "cnp_handled", "ecn_marked"), "cps"),
-            Panel("Waiting for credits, in ticks", _growth("transmit_wait_ticks"), "cps"),
+            Panel(
+                "CNPs and ECN marks",
+                _growth("cnp_sent", "cnp_handled", "ecn_marked"),
+                unit="cps",
+                width=6,
+            ),
+            Panel(
+                "Waiting for credits, in ticks",
+                _growth("transmit_wait_ticks"),
+                unit="cps",
+                width=6,
+            ),
             Panel(
                 "Share of time in pause",
                 {
                     f"{_AT} priority {{{{priority}}}} {{{{direction}}}}": _rate("pause_seconds"),
                 },
                 unit="percentunit",
+                width=6,
                 limit=0.1,
                 meaning="Received pauses stop this port, transmitted ones the switch. Needs "
                 "metrics.pauses in the config.",
@@ -182,6 +194,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
                 "Pause frames",
                 {f"{_AT} priority {{{{priority}}}} {{{{direction}}}}": _rate("pause_frames")},
                 unit="cps",
+                width=6,
             ),
         ),
     ),
@@ -195,7 +208,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             Panel(
                 "Slots by pod",
                 {
-                    "{{namespace}}/{{pod}} {{resource}}": "sum by (namespace, pod, resource) "
+                    "{{namespace}}/{{pod}} {{resource}}": "sum by (node, namespace, pod, resource) "
                     f"(rdma_dp_pod_slots{{{_WHERE}}})"
                 },
                 kind="table",
@@ -229,22 +242,34 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         "Daemon",
         (
             Panel(
-                "Allocate, 99th percentile",
+                "Allocate in the last hour, 99th percentile",
                 {
                     "{{resource}}": "histogram_quantile(0.99, sum by (resource, le) "
-                    f"(rate(rdma_dp_allocate_duration_seconds_bucket{{{_WHERE}}}[$__rate_interval])))"
+                    f"(rate(rdma_dp_allocate_duration_seconds_bucket{{{_WHERE}}}[1h])))"
                 },
                 unit="s",
+                width=6,
             ),
             Panel(
                 "Scans",
                 {"{{node}} {{result}}": f"rate(rdma_dp_scans_total{{{_WHERE}}}[$__rate_interval])"},
                 unit="cps",
+                width=6,
             ),
             Panel(
                 "Memory",
                 {"{{node}}": f'process_resident_memory_bytes{{job="rdma-dp", {_WHERE}}}'},
                 unit="bytes",
+                width=6,
+            ),
+            Panel(
+                "CPU",
+                {
+                    "{{node}}": "rate(process_cpu_seconds_total"
+                    f'{{job="rdma-dp", {_WHERE}}}[$__rate_interval])'
+                },
+                unit="percentunit",
+                width=6,
             ),
         ),
     ),
@@ -253,48 +278,4 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
 
 def dashboard() -> dict[str, Any]:
     """The dashboard as Grafana imports it."""
-    panels: list[dict[str, Any]] = []
-    y = 0
-    for title, row in ROWS:
-        panels.append({"type": "row", "title": title, "gridPos": place(0, y, COLUMNS, 1)})
-        y, x = y + 1, 0
-        for panel in row:
-            if x + panel.width > COLUMNS:
-                x, y = 0, y + HEIGHT
-            panels.append(panel_as_json(panel, place(x, y, panel.width, HEIGHT)))
-            x += panel.width
-        y += HEIGHT
-    return {
-        "title": "RDMA (rdma-dp)",
-        "uid": "rdma-dp",
-        "tags": ["rdma"],
-        "schemaVersion": SCHEMA_VERSION,
-        "refresh": "1m",
-        "time": {"from": "now-6h", "to": "now"},
-        "templating": {"list": [*_variables()]},
-        "panels": [{"id": number, **panel} for number, panel in enumerate(panels, 1)],
-    }
-
-
-def _variables() -> list[dict[str, Any]]:
-    queries = {
-        "node": "label_values(rdma_dp_build_info, node)",
-        "device": 'label_values(rdma_dp_hca_info{node=~"$node"}, device)',
-    }
-    return [
-        {"name": "datasource", "type": "datasource", "query": "prometheus"},
-        *(
-            {
-                "name": name,
-                "type": "query",
-                "datasource": SOURCE,
-                "query": query,
-                "refresh": 2,
-                "multi": True,
-                "includeAll": True,
-                "allValue": ".*",
-                "current": {"text": "All", "value": "$__all"},
-            }
-            for name, query in queries.items()
-        ),
-    ]
+    return board("RDMA (rdma-dp)", "rdma-dp", ROWS, _VARIABLES)

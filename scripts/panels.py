@@ -1,14 +1,20 @@
-"""Panels of a Grafana dashboard, as Grafana imports them."""
+"""A Grafana dashboard of rows of panels, as Grafana imports it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+SCHEMA_VERSION = 39  # of Grafana 10.4 and later; older ones from 9 on read it too
+COLUMNS = 24  # of Grafana's grid
+HEIGHT = 8
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 # Columns of a table that are no answer for an operator.
 _HIDDEN = ("Time", "__name__", "instance", "job")
+
+_FIRST = ("node", "namespace", "pod", "device", "port")  # the columns from the left
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,59 @@ class Panel:
     values: bool = False
 
 
-def place(x: int, y: int, width: int, height: int) -> dict[str, int]:
+def board(
+    title: str, uid: str, rows: Iterable[tuple[str, Sequence[Panel]]], variables: Mapping[str, str]
+) -> dict[str, Any]:
+    """A dashboard. `variables` maps the name of each variable to its query."""
+    panels: list[dict[str, Any]] = []
+    y = 0
+    for name, row in rows:
+        panels.append({"type": "row", "title": name, "gridPos": _place(0, y, COLUMNS, 1)})
+        y, x = y + 1, 0
+        for panel in row:
+            if x + panel.width > COLUMNS:
+                x, y = 0, y + HEIGHT
+            panels.append(_panel(panel, _place(x, y, panel.width, HEIGHT)))
+            x += panel.width
+        y += HEIGHT
+    return {
+        "title": title,
+        "uid": uid,
+        "tags": ["rdma"],
+        "schemaVersion": SCHEMA_VERSION,
+        "refresh": "1m",
+        "time": {"from": "now-6h", "to": "now"},
+        "templating": {"list": [*_variables(variables)]},
+        "panels": [{"id": number, **panel} for number, panel in enumerate(panels, 1)],
+    }
+
+
+def _variables(queries: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"name": "datasource", "type": "datasource", "query": "prometheus"},
+        *(
+            {
+                "name": name,
+                "type": "query",
+                "datasource": SOURCE,
+                "query": query,
+                "refresh": 2,
+                "multi": True,
+                "includeAll": True,
+                "allValue": ".*",
+                "current": {"text": "All", "value": "$__all"},
+            }
+            for name, query in queries.items()
+        ),
+    ]
+
+
+def _place(x: int, y: int, width: int, height: int) -> dict[str, int]:
     """A place on Grafana's grid."""
     return {"x": x, "y": y, "w": width, "h": height}
 
 
-def panel_as_json(panel: Panel, at: Mapping[str, int]) -> dict[str, Any]:
+def _panel(panel: Panel, at: Mapping[str, int]) -> dict[str, Any]:
     """The panel at a place. A table asks for the values of now only."""
     instant = panel.kind == "table"
     return {
@@ -81,7 +134,11 @@ def _transformations(panel: Panel) -> list[dict[str, Any]]:
         f"Value #{_query_id(number)}": re.sub(r"\{\{.*?\}\}", "", legend).strip()
         for number, legend in enumerate(panel.queries)
     }
-    options = {"excludeByName": dict.fromkeys(hidden, True), "renameByName": names}
+    options = {
+        "excludeByName": dict.fromkeys(hidden, True),
+        "renameByName": names,
+        "indexByName": {name: place for place, name in enumerate(_FIRST)},
+    }
     return [{"id": "merge", "options": {}}, {"id": "organize", "options": options}]
 
 

@@ -29,11 +29,12 @@ from rdma_dp.sharing.state import NodeState, next_state
 from simulator import host as simulated_host
 from simulator.host.made import COUNTERS
 from simulator.kubelet import SimulatedKubelet
-from tests.heavy.monitoring.prometheus import prometheus
+from tests.heavy.monitoring.prometheus import prometheus, until_answered
 from tests.integration.daemon.process import NAME, Node, healthy
 from tests.integration.daemon.scraping import LOOPBACK, free_port
 
 HOST = "dgx-b200"  # it has HCAs that cannot be shared
+PROMETHEUS_DEADLINE = 120.0  # seconds
 SATURATED = {"counters/link_downed": 255}
 CONFIG = """
 metrics: {pauses: true, minInterval: 1}
@@ -66,6 +67,8 @@ async def fleet(tmp_path: Path, directory: Path) -> AsyncIterator[Fleet]:
             prometheus(tmp_path, {"gpu-1": port, "gpu-2": second}) as server,
         ):
             await kubelet.wait_for(NAME, healthy(4))
+            async with asyncio.timeout(PROMETHEUS_DEADLINE):
+                await until_answered(server, "rdma_dp_allocate_duration_seconds_count")
             allocation = await kubelet.allocate(NAME, 2)
             kubelet.name(allocation, "team", "train-0", "main")
             yield Fleet(server, node, kubelet, statistics)

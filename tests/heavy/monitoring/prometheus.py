@@ -69,3 +69,11 @@ async def asked(port: int, query: str, **window: float) -> list[Any]:
             return []
 
     return await asyncio.to_thread(ask)
+
+
+async def until_answered(port: int, query: str) -> None:
+    """Wait for a number: NaN is none."""
+    while True:
+        if any(each["value"][1] != "NaN" for each in await asked(port, query)):
+            return
+        await asyncio.sleep(0.5)

@@ -1,34 +1,22 @@
 """The dashboard's queries before a real Prometheus that scrapes the real daemon."""
 
 import asyncio
-import json
 from pathlib import Path
 
 import pytest
 
 from simulator.kubelet import SimulatedKubelet
 from tests.heavy.monitoring.fleet import fleet
-from tests.heavy.monitoring.prometheus import asked
+from tests.heavy.monitoring.prometheus import until_answered
 from tests.heavy.monitoring.promtool import promtool
+from tests.heavy.monitoring.queries import BOARD, filled_in
 from tests.integration.daemon.process import DEADLINE, NAME, Node, healthy
 from tests.integration.daemon.scraping import LOOPBACK, free_port, get
-from tests.paths import REPO
 
-BOARD = json.loads((REPO / "deploy/components/monitoring/dashboard.json").read_text())
 PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
 QUERIES = [(panel["title"], target["expr"]) for panel in PANELS for target in panel["targets"]]
 
 DEADLINE_OF_ALL = 120.0  # seconds
-
-
-def filled_in(expression: str) -> str:
-    for variable, value in {
-        "$__rate_interval": "20s",
-        "$node": ".*",
-        "$device": ".*",
-    }.items():
-        expression = expression.replace(variable, value)
-    return expression
 
 
 def without_condition(expression: str) -> str:
@@ -62,14 +50,7 @@ async def test_every_query_returns_data(tmp_path: Path, directory: Path) -> None
     """From the daemon on a simulated host and from what stands in for more of a node."""
     async with fleet(tmp_path, directory) as running, asyncio.timeout(DEADLINE_OF_ALL):
         for _, expression in QUERIES:
-            await returns_data(running.prometheus, without_condition(filled_in(expression)))
-
-
-async def returns_data(server: int, query: str) -> None:
-    while True:
-        if await asked(server, query):
-            return
-        await asyncio.sleep(0.5)
+            await until_answered(running.prometheus, without_condition(filled_in(expression, "5m")))
 
 
 async def test_the_page_of_metrics_is_as_prometheus_wants_it(directory: Path) -> None:
