@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rdma_dp.host.netlink.hw_counters import HwCounters
+from rdma_dp.host.netlink.rdma_queries import query_objects
 from rdma_dp.inventory.port_counters import RawCounters, interpreted
 from tests.heavy.vm.inside import fabric
 from tests.heavy.vm.inside.fabric import FABRIC_A, FABRIC_B, HCAS, SoftHca
@@ -39,6 +40,16 @@ def test_netlink_has_the_counters_of_sys_and_of_iproute2() -> None:
     assert ours == {each["ifname"]: set(each) - {"ifname", "port"} for each in shown}
 
 
+def test_netlink_has_the_objects_of_iproute2() -> None:
+    shown = json.loads(fabric.run("rdma", "-j", "resource", "show"))
+    numbers = {each["ifname"]: each.items() - {("ifindex", each["ifindex"])} for each in shown}
+    found = query_objects()
+    assert found is not None
+    for hca in HCAS:
+        assert found[hca.name]["qp"] >= 1  # the kernel's own, for management datagrams
+        assert found[hca.name].items() == numbers[hca.name] - {("ifname", hca.name)}
+
+
 def test_an_unknown_hca_and_port_have_no_answer() -> None:
     with HwCounters(live=True).asking() as ask:
         assert ask("gone0", 1) is None
@@ -69,3 +80,4 @@ async def test_the_daemon_shows_them_for_the_shared_hca_alone() -> None:
         shown = [each["device"] for each in samples.labels("port_transmit_packets_total")]
         assert shown == [FABRIC_A.name]
         assert FABRIC_B.name not in shown
+        assert (samples.get("hca_objects", device=FABRIC_A.name, type="qp") or 0) >= 1
