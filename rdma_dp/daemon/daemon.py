@@ -116,7 +116,7 @@ class Daemon:
         start(tasks, "publication", publication.run())
         start(tasks, "registrations", self._registrations.run(offered))
         if (directory := self._settings.nfd_features) is not None:
-            start(tasks, "node labels", node_labels.follow(states, directory))
+            start(tasks, "node labels", node_labels.follow(states, directory, self._host))
         if self._host.live:
             start(
                 tasks, "links", links_up.follow(offered, self.scan_again.wake, metrics=self.metrics)

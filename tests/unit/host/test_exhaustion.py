@@ -65,7 +65,7 @@ def run(script: str) -> list[str]:
 
 
 @pytest.mark.parametrize("loaded", [True, False])
-@pytest.mark.parametrize("question", ["query", "query_queue_pairs"])
+@pytest.mark.parametrize("question", ["query", "query_queue_pairs", "query_objects"])
 def test_rdma_netlink_is_not_missing_without_descriptors(question: str, loaded: bool) -> None:
     """Also before pyroute2 is imported, and it answers again as soon as descriptors are free."""
     load = "import rdma_dp.host.netlink.nldev" if loaded else ""
