@@ -13,7 +13,7 @@ import pytest
 from tests.heavy.image.builder import Image
 
 MILLISECONDS = (1, 5, 12, 20, 50, 100)
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+SIGNALS = (signal.SIGTERM, signal.SIGQUIT)
 DEADLINE = 60.0  # seconds; only a failing test waits that long
 INIT = "tini-static"
 

@@ -137,14 +137,16 @@ def test_it_takes_ours_place_again(node: Node) -> None:
     node.pod("new").running()
 
 
-def restarts(*pods: Pod) -> None:
-    """Each pod's container is killed, and a new one runs with the same devices."""
-    for pod in pods:
-        container, allocation = pod.identity
-        kill_container(container)
-        wait_until(pod.container, lambda now, before=container: now != before)  # type: ignore[misc]
-        assert pod.allocation == allocation
-        assert pod.sight().usable == GIVEN_BY_GO
+def restarts(pod: Pod) -> None:
+    """Its container is killed, and a new one runs with the same devices.
+
+    Once for each pod: kubelet waits longer before each further start.
+    """
+    container, allocation = pod.identity
+    kill_container(container)
+    wait_until(pod.container, lambda now: now != container)
+    assert pod.allocation == allocation
+    assert pod.sight().usable == GIVEN_BY_GO
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
@@ -156,9 +158,8 @@ def test_a_container_of_the_go_plugin_with_cdi_restarts_under_ours_and_back(
     node = node_with_cdi
     go_plugin = start_go_plugin(node, USE_CDI)
     node.counts(63, "the Go plugin with CDI starts")
-    old = node.pod("old").running()
+    of_go = [node.pod(f"of-go-{number}").running() for number in range(4)]
     assert [path.name for path in SPECS.iterdir()] == ["nvidia.com_rdma_shared_device_a.yaml"]
-    restarts(old)
     if order == "end-first":
         go_plugin.end(end)
         node.counts(0, f"the Go plugin ended by {end.name}")
@@ -166,17 +167,18 @@ def test_a_container_of_the_go_plugin_with_cdi_restarts_under_ours_and_back(
     else:
         ours = node.start_plugin()
         wait_until(lambda: ours.said, lambda said: "registered with kubelet" in said)
-        restarts(old)
+        restarts(of_go[3])
         go_plugin.end(end)
     node.counts(63, "ours in its place")
-    new = node.admits("new")
-    restarts(old, new)
+    of_ours = [node.admits(f"of-ours-{number}") for number in range(2)]
+    restarts(of_go[0])
     ours.end()
     node.counts(0, "ours ended")
-    restarts(old, new)
+    restarts(of_go[1])
     start_go_plugin(node, USE_CDI)
     node.counts(63, "the Go plugin again")
-    restarts(old, new)
+    restarts(of_go[2])
+    restarts(of_ours[0])
     node.kubelet.restart()
     node.counts(63, "kubelet restarted")
-    restarts(old, new)
+    restarts(of_ours[1])
