@@ -65,7 +65,11 @@ class Daemon:
         self._config_watch = DirectoryWatch(settings.config_file.parent)
         self.metrics = Metrics()
         self.config_file = ConfigFile(
-            settings.config_file, self._config_watch, settings.defaults, facts=self.metrics.config
+            settings.config_file,
+            self._config_watch,
+            settings.defaults,
+            facts=self.metrics.config,
+            longest_wait=settings.config_wait,
         )
         self.scan_again = Debounce()
         self.begun = 0

@@ -47,6 +47,11 @@ class Image:
         ]
         return _buildah(self.storage, "run", *volumes, self.container, "--", *command, check=False)
 
+    @property
+    def root(self) -> Path:
+        """The root of the container's files on this machine."""
+        return Path(_buildah(self.storage, "mount", self.container).stdout.strip())
+
     def size(self, name: str) -> int:
         """The size of an image in bytes, all layers."""
         found = _buildah(

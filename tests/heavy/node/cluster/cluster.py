@@ -108,9 +108,14 @@ class Cluster:
         made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         self.kubectl("apply", "-f", "-", stdin=json.dumps(made))
 
+    def digest(self) -> str:
+        """The digest of our image, as `sha256:...`."""
+        (line,) = ctr("images", "list", f"name=={SHIPPED}").splitlines()[1:]
+        return next(word for word in line.split() if word.startswith("sha256:"))
+
     def retag(self, name: str) -> None:
         """Our image under another name, as if it had been pulled."""
-        full = name if name.startswith("docker.io/") else f"docker.io/library/{name}"
+        full = name if "." in name.partition("/")[0] else f"docker.io/library/{name}"
         ctr("images", "tag", "--force", SHIPPED, full)
 
     # --- what exists
