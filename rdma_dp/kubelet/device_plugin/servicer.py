@@ -56,6 +56,7 @@ class Streams:
 def add_to_server(plugin: "Plugin", server: grpc.aio.Server) -> None:
     """Serve the plugin. The generated code alone would serialize the answers to Allocate again."""
     rpc.add_DevicePluginServicer_to_server(plugin, server)
+    allocate: grpc.RpcMethodHandler[pb.AllocateRequest, bytes]
     allocate = grpc.unary_unary_rpc_method_handler(
         plugin.Allocate, request_deserializer=pb.AllocateRequest.FromString
     )
@@ -151,7 +152,7 @@ class Plugin(rpc.DevicePluginServicer):
             if not self.streams.value.open:
                 self.connected_at = None
 
-    async def Allocate(self, request: pb.AllocateRequest, context: Context) -> bytes:
+    async def Allocate(self, request: pb.AllocateRequest, context: Context) -> Any:
         """The nodes and variables for each container; an error that its pod's owner can read.
 
         The answer is a serialized AllocateResponse.
