@@ -36,6 +36,7 @@ def exhausted(free):
             os.close(each)
 
 from rdma_dp.host import events
+from rdma_dp.host.relevant_links import RelevantLinks
 from rdma_dp.host.files import ExhaustedError, Host
 from rdma_dp.host.netlink import links, rdma_queries, values
 rdma_queries.NETLINK_RDMA = values.NETLINK_RDMA = 0
@@ -113,7 +114,8 @@ async def follow():
     loop = asyncio.get_running_loop()
     with exhausted({free}):
         try:
-            await asyncio.wait_for(events.follow(lambda: None), 10)
+            sources = events.kernel_sources(RelevantLinks())
+            await asyncio.wait_for(events.follow(lambda: None, sources), 10)
         except ExhaustedError as error:
             print(f"exhausted: {{error}}")
 asyncio.run(follow())
