@@ -63,18 +63,20 @@ class NodeIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Fields that the server did not keep. `gate` is None when no known gate explains it."""
+    """Fields that the server did not keep. `gate` is None when no known gate explains it.
+
+    `devices` are the names of the devices that had the fields; () for a device class.
+    """
 
     gate: Gate | None
     fields: tuple[str, ...]
-    objects: int
+    devices: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """What is missing, for the log and the doctor."""
-        what = (
-            f"the API server dropped {', '.join(self.fields)} of {counted(self.objects, 'device')}"
-        )
+        of = f" of {counted(len(self.devices), 'device')}" if self.devices else ""
+        what = f"the API server dropped {', '.join(self.fields)}{of}"
         if self.gate is None:
             return f"{what}: no known feature gate explains it"
         return f"{what}: its feature gate {self.gate} is off, so {_EFFECTS[self.gate]}"
@@ -174,25 +176,25 @@ def _quantity(number: int) -> str:
 # --- what the server has ------------------------------------------------------------------------
 
 
-def same_spec(ours: Document, servers: Document, *, generation: bool = False) -> bool:
+def same_spec(ours: Document, servers: Document) -> bool:
     """Whether a slice on the server is what is wanted, as far as we decide it.
 
-    What the server adds does not count: when a taint was added, and other fields of the metadata.
-    `generation` is whether the pool's generation counts.
+    The generation of the pool does not count (slice_plan.py decides it), nor what the server adds:
+    when a taint was added, and other fields of the metadata.
     """
-    return _decided(ours, generation) == _decided(servers, generation)
+    owners = _owners(ours)
+    return _decided(ours) == _decided(servers) and (not owners or owners == _owners(servers))
 
 
-def _decided(slice_: Document, generation: bool) -> object:
-    spec = slice_.get("spec") or {}
-    pool = {
-        key: value
-        for key, value in (spec.get("pool") or {}).items()
-        if generation or key != "generation"
-    }
+def _owners(slice_: Document) -> list[str]:
     owners = (slice_.get("metadata") or {}).get("ownerReferences") or []
-    uids = sorted(str(owner.get("uid")) for owner in owners)
-    return _plain({**spec, "pool": pool, "owners": uids})
+    return sorted(str(owner.get("uid")) for owner in owners)
+
+
+def _decided(slice_: Document) -> object:
+    spec = slice_.get("spec") or {}
+    pool = {key: each for key, each in (spec.get("pool") or {}).items() if key != "generation"}
+    return _plain({**spec, "pool": pool})
 
 
 def _plain(value: Any) -> Any:
@@ -207,15 +209,16 @@ def _plain(value: Any) -> Any:
 
 def dropped_fields(sent: Document, kept: Document) -> tuple[Dropped, ...]:
     """What the server did not keep of a slice or a device class, by feature gate."""
-    found: dict[Gate | None, tuple[dict[str, None], set[str]]] = {}
+    found: dict[Gate | None, tuple[dict[str, None], dict[str, None]]] = {}
     for where, path in _missing(_plain(sent.get("spec")), _plain(kept.get("spec")), ""):
         keys = path.split(".")
         gates = (_GATE_OF_FIELD[key] for key in keys if key in _GATE_OF_FIELD)
-        fields, objects = found.setdefault(next(gates, None), ({}, set()))
+        fields, devices = found.setdefault(next(gates, None), ({}, {}))
         fields[path.strip(".")] = None
-        objects.add(where)
+        devices[where] = None
     return tuple(
-        Dropped(gate, tuple(fields), len(objects)) for gate, (fields, objects) in found.items()
+        Dropped(gate, tuple(fields), tuple(filter(None, devices)))
+        for gate, (fields, devices) in found.items()
     )
 
 
