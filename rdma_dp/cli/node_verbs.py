@@ -78,7 +78,7 @@ def dry_run(options: argparse.Namespace) -> int:
     """Show what a config does on this node: the chosen HCAs, and what a container gets."""
     from rdma_dp.sharing.pool import make_pools
 
-    source, config = _open(options)
+    source, config = opened(options)
     loaded = loaded_config(config, use_cdi=options.use_cdi)
     if loaded is None:
         return FAILED
@@ -105,7 +105,7 @@ def cdi(options: argparse.Namespace) -> int:
     from rdma_dp.sharing.pool import make_pools
     from rdma_dp.specs import cdi
 
-    source, config = _open(options)
+    source, config = opened(options)
     loaded = loaded_config(config, use_cdi=True)
     if loaded is None:
         return FAILED
@@ -167,7 +167,7 @@ def _examined(options: argparse.Namespace) -> "tuple[Result, ...]":
     from rdma_dp.doctor.examination import examine
 
     checks = chosen(options.only)
-    source, config = _open(options)
+    source, config = opened(options)
     return examine(_viewed(options, source, config, options.counters), checks)
 
 
@@ -196,7 +196,7 @@ def pods(options: argparse.Namespace) -> int:
     from rdma_dp.monitoring.usage import usage
     from rdma_dp.render import console, pods
 
-    source, config = _open(options)
+    source, config = opened(options)
     if loaded_config(config, use_cdi=options.use_cdi) is None:
         return FAILED
     node = _viewed(options, source, config)
@@ -230,7 +230,7 @@ def snapshot(options: argparse.Namespace) -> int:
     from rdma_dp.render import snapshot as told
 
     archive_writing.check_place(options.file, replace=options.force)
-    source, config = _open(options)
+    source, config = opened(options)
     taken = take(
         source,
         config,
@@ -245,7 +245,7 @@ def snapshot(options: argparse.Namespace) -> int:
     return OK
 
 
-def _open(options: argparse.Namespace) -> "tuple[NodeSource, FoundConfig]":
+def opened(options: argparse.Namespace) -> "tuple[NodeSource, FoundConfig]":
     """The node of --root, with the config of --config, of the snapshot, or of the usual path."""
     source = _source(options)
     if options.config is None and source.config is not None:
