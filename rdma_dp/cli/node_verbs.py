@@ -21,11 +21,16 @@ from rdma_dp.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rdma_dp.config import Loaded
     from rdma_dp.config.loading import FoundConfig
     from rdma_dp.doctor.examination import Result
     from rdma_dp.kubelet.views import PodResources
     from rdma_dp.node.source import NodeSource
     from rdma_dp.node.view import NodeView
+    from rdma_dp.render.topology.pcie_tree import DraRoots
+    from rdma_dp.sharing.selection import Selection
 
 
 def discover(options: argparse.Namespace) -> int:
@@ -57,7 +62,8 @@ def topo(options: argparse.Namespace) -> int:
     resources = loaded.config.config_list if loaded else ()
     selections = [select(inventory, resource) for resource in resources]
     topology = read_topology(source.host, inventory)
-    view = View(topology, inventory, choices(selections), ports_taken(selections))
+    dra = _dra_roots(loaded, selections)
+    view = View(topology, inventory, choices(selections), ports_taken(selections), dra)
     if options.output == "json":
         from rdma_dp.render import json_documents
 
@@ -72,6 +78,17 @@ def topo(options: argparse.Namespace) -> int:
 
         console.show(drawing.drawing(view))
     return OK
+
+
+def _dra_roots(loaded: "Loaded | None", selections: "Sequence[Selection]") -> "DraRoots | None":
+    from rdma_dp.config import Via
+    from rdma_dp.render.topology.pcie_tree import DraRoots
+
+    if loaded is None or not loaded.config.uses_dra:
+        return None
+    ours = [each for each in selections if each.resource.via is Via.DRA]
+    names = frozenset(hca.name for each in ours for hca in each.chosen)
+    return DraRoots(names, loaded.config.dra.pcie_roots)
 
 
 def dry_run(options: argparse.Namespace) -> int:

@@ -55,8 +55,7 @@ def advised_overrides(
     found: dict[str, str] = {}
     for nearest, gpus in groups.items():
         addresses = dict.fromkeys(hca.function.address for hca in nearest if hca.function)
-        share = max(1, len(addresses) // len(gpus))
-        owners = cycle(gpu for gpu in gpus for _ in range(share))
+        owners = cycle(gpus)  # in turn: HCAs of one kind are beside each other
         found |= {
             address: gpu.place.host_bridge
             for address, gpu in zip(addresses, owners, strict=False)
