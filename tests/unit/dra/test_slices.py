@@ -1,6 +1,7 @@
 """ResourceSlices: limits, comparison with the server's, and what a server drops."""
 
 from copy import deepcopy
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -152,10 +153,10 @@ def test_other_devices_attributes_counts_and_owners_are_a_difference() -> None:
         (("metadata", "ownerReferences", 0, "uid"), "another"),
     ):
         theirs = deepcopy(ours)
-        inner = theirs
+        inner: Any = theirs
         for step in path[:-1]:
-            inner = inner[step]  # type: ignore[index]
-        inner[path[-1]] = value  # type: ignore[index]
+            inner = inner[step]
+        inner[path[-1]] = value
         assert not same_spec(ours, theirs), path
 
 
@@ -171,7 +172,7 @@ def test_a_node_of_unknown_uid_takes_any_owner() -> None:
 def test_dropped_sharing_names_its_gate() -> None:
     sent = one(*resource_slices(devices(hca(0), hca(1)), NODE, DraSettings()))
     kept = without(sent, "allowMultipleAllocations", "requestPolicy")
-    dropped = one(*dropped_fields(sent, kept))  # type: ignore[arg-type]
+    (dropped,) = dropped_fields(sent, kept)
     assert dropped.gate is Gate.CONSUMABLE_CAPACITY
     assert dropped.devices == ("hca-0000-00-00-0", "hca-0000-01-00-0")
     assert dropped.text == (
