@@ -37,7 +37,7 @@ def slices(options: argparse.Namespace) -> int:
     elif options.output == "yaml":
         print_lines(yaml_documents.text(made) if made else f"# {_NOTHING}")
     elif made:
-        console.show(slice_table.table(made, devices))
+        console.show(slice_table.table(made, devices), wide=True)
     else:
         say(_NOTHING)
     _complain(loaded, config)
