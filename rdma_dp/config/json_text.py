@@ -163,9 +163,12 @@ def _refuse(text: str, slip: _Slip, warnings: Sequence[Problem] = ()) -> NoRetur
 
 
 def _refuse_word(text: str, word: str) -> NoReturn:
-    """Refuses NaN and Infinity, which Python's parser reports without their place."""
-    token = next(token for token in _significant(text) if token.text == word)
-    _refuse(text, _Slip(token.at, *_of_a_word(word)))
+    """Refuses NaN and Infinity, which Python's parser reports without their place.
+
+    The parser reports them at the beginning of a longer word as well: NaNs, Infinity60.
+    """
+    token = next(token for token in _significant(text) if token.text.startswith(word))
+    _refuse(text, _Slip(token.at, *_of_a_word(token.text)))
 
 
 def _named(
