@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-monitoring test-image \
-    fuzz bench image api docs man lock clean
+    test-pythons test-all fuzz bench image release api docs man lock clean
 
 ## run: run the demo: the real daemon on a simulated host. Needs no HCA, no kubelet and no root
 run: $(VENV)/.runtime
@@ -57,8 +57,17 @@ test-monitoring: $(VENV)/.development
 test-image: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.image
 
-## fuzz: run every parser on bytes that atheris generates, one minute each
+## test-pythons: run the unit and daemon tests on each Python. VERSIONS="3.12 3.14" selects
+test-pythons: $(VENV)/.development
+	$(BIN)/python -m tests.heavy.pythons $(VERSIONS)
+
+## test-all: run the suites that .ci/run has no time for: other versions and platforms
+test-all: $(VENV)/.development
+	.ci/all
+
+## fuzz: run every property test with many random examples, then every parser on bytes that atheris generates, one minute each
 fuzz: $(VENV)/.development
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n 3 -m hypothesis tests/unit
 	$(BIN)/python -m pip install --quiet --no-deps atheris==3.0.0
 	$(BIN)/python -m tests.heavy.fuzz 60
 
