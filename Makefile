@@ -79,6 +79,10 @@ bench: $(VENV)/.development
 image:
 	scripts/build_image.sh
 
+## release: make dist/: wheel, sdist, image, chart, manifests, SBOM and checksums. See docs/releasing.md
+release: $(VENV)/.development
+	$(BIN)/python -m scripts.release
+
 ## api: generate rdma_dp/kubelet/api from protos/
 api: $(VENV)/.development
 	$(BIN)/python scripts/generate_api.py
@@ -99,6 +103,8 @@ lock:
 	    -c requirements.lock -o requirements-dev.lock
 	uv pip compile --group build --universal --python-version 3.11 --generate-hashes --no-header \
 	    --upgrade -c requirements-dev.lock -o requirements-build.lock
+	uv pip compile --group release --universal --python-version 3.11 --generate-hashes --no-header \
+	    --upgrade -c requirements-dev.lock -o requirements-release.lock
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
