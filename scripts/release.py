@@ -1,4 +1,4 @@
-"""Make dist/: everything that a release has, from the newest commit. docs/releasing.md describes it.
+"""Make dist/, all files of a release, from the newest commit. docs/releasing.md describes them.
 
 python -m scripts.release [PART...]     PLATFORMS, BASE and IMAGE_OPTIONS go to build_image.sh
 
@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rdma_dp import __version__
+from tests.heavy import suite
+from tests.heavy.deploy import tools
 
 REPO = Path(__file__).resolve().parent.parent
 WORK = REPO / "build" / "release"
@@ -62,7 +64,9 @@ def image(release: Release) -> None:
     options = shlex.split(release.environment.get("IMAGE_OPTIONS", ""))
     release.run(
         *("scripts/build_image.sh", *options),
-        **{"PLATFORMS": platforms, "OCI_ARCHIVE": str(archive), "BUILT": release.built},
+        PLATFORMS=platforms,
+        OCI_ARCHIVE=str(archive),
+        BUILT=release.built,
     )
 
 
@@ -87,14 +91,16 @@ def manifests(release: Release) -> None:
 
 def sbom(release: Release) -> None:
     """The packages in the image's virtual environment, in CycloneDX: the wheel and its lock."""
-    tools, runtime = (_environment(release, name) for name in ("tools", "runtime"))
-    _install(release, tools, "--require-hashes", "-r", release.tree / "requirements-release.lock")
+    cyclonedx, runtime = (_environment(release, name) for name in ("cyclonedx", "runtime"))
+    _install(
+        release, cyclonedx, "--require-hashes", "-r", release.tree / "requirements-release.lock"
+    )
     _install(release, runtime, "--require-hashes", "-r", release.tree / "requirements.lock")
     (wheel,) = release.dist.glob(f"rdma_dp-{__version__}-*.whl")
     _install(release, runtime, "--no-deps", "--no-index", wheel)
     release.run(runtime, "-m", "pip", "uninstall", "--quiet", "--yes", "setuptools", "pip")
     release.run(
-        *(tools, "-m", "cyclonedx_py", "environment", "--output-reproducible"),
+        *(cyclonedx, "-m", "cyclonedx_py", "environment", "--output-reproducible"),
         *("--pyproject", release.tree / "pyproject.toml", "--mc-type", "application"),
         *("--output-file", release.dist / f"rdma-dp-{__version__}.cdx.json", runtime),
     )
@@ -113,7 +119,7 @@ def checksums(dist: Path) -> str:
 
 
 def staged(dist: Path, work: Path = WORK) -> Release:
-    """The files of the newest commit below `work`, with built.txt. Changed files are not in them."""
+    """The files of the newest commit below `work`, with built.txt and without any later change."""
     shutil.rmtree(work, ignore_errors=True)
     tree = work / "tree"
     tree.mkdir(parents=True)
@@ -138,9 +144,6 @@ def _tool(name: str) -> str | Path:
     """A program of this machine, or the one that `make test-deploy` builds with Go."""
     if (found := shutil.which(name)) is not None:
         return found
-    from tests.heavy import suite
-    from tests.heavy.deploy import tools
-
     return tools.Go(suite.cache("deploy")).programs(name) / name
 
 

@@ -7,9 +7,7 @@ rdma-dp took with one dash, are accepted in both forms; help and completion show
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
-
-from rdma_dp.cli.output import say
+from typing import Any
 
 DEFAULT_CONFIG = Path("/k8s-rdma-shared-dev-plugin/config.json")  # where the operator mounts it
 DEFAULT_KUBELET_ROOT = Path("/var/lib/kubelet")
@@ -47,32 +45,6 @@ class _Path(argparse.Action):
 
 class _Directory(_Path):
     complete = "directory"
-
-
-class _Version(argparse.Action):
-    """Shows the version. Its text is made when the option is given: that reads files."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
-        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **options)
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,  # noqa: ARG002 - argparse's signature
-        values: object,  # noqa: ARG002
-        option_string: str | None = None,  # noqa: ARG002
-    ) -> NoReturn:
-        from rdma_dp.cli.version import version_text  # noqa: PLC0415 - it loads subprocess
-
-        say(version_text())
-        parser.exit()
-
-
-def add_version(parser: argparse.ArgumentParser) -> None:
-    """--version, and -v as in Go."""
-    text = "show the version, the commit and its date, and exit"
-    parser.add_argument("-v", "--version", action=_Version, help=text)
-    parser.add_argument("-version", action=_Version, help=argparse.SUPPRESS)
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

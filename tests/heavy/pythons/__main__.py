@@ -49,7 +49,8 @@ def main(words: list[str]) -> int:
 
 def _tested(version: str, tests: list[str]) -> tuple[str, int]:
     """The Python and where it is from, and pytest's exit code."""
-    interpreter, enter = interpreters.found(version), ()
+    interpreter = interpreters.found(version)
+    enter: tuple[str, ...] = ()
     if interpreter is None:
         root = debian_root.made(version)
         enter = debian_root.entering(root, REPO)
