@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-monitoring test-image \
-    test-pythons test-all fuzz bench image release api docs man lock clean
+    test-release test-pythons test-all fuzz bench image release api docs man lock clean
 
 ## run: run the demo: the real daemon on a simulated host. Needs no HCA, no kubelet and no root
 run: $(VENV)/.runtime
@@ -56,6 +56,10 @@ test-monitoring: $(VENV)/.development
 ## test-image: build the image without a container daemon, and inspect it
 test-image: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.image
+
+## test-release: make a release and check that all of it has one version
+test-release: $(VENV)/.development
+	$(BIN)/python -m tests.heavy.release
 
 ## test-pythons: run the unit and daemon tests on each Python. VERSIONS="3.12 3.14" selects
 test-pythons: $(VENV)/.development

@@ -1,12 +1,14 @@
 """Make dist/, all files of a release, from the newest commit. docs/releasing.md describes them.
 
-python -m scripts.release [PART...]     PLATFORMS, BASE and IMAGE_OPTIONS go to build_image.sh
+python -m scripts.release [--to DIRECTORY] [PART...]
 
-The parts are packages, image, chart, manifests, sbom. Without one, all are made. Each run adds the
-checksums of all files in dist/.
+The parts are packages, image, chart, manifests and sbom; without one, all are made. PLATFORMS, BASE
+and IMAGE_OPTIONS go to build_image.sh. SHA256SUMS is written last.
 """
 
+import argparse
 import hashlib
+import json
 import os
 import shlex
 import shutil
@@ -99,11 +101,14 @@ def sbom(release: Release) -> None:
     (wheel,) = release.dist.glob(f"rdma_dp-{__version__}-*.whl")
     _install(release, runtime, "--no-deps", "--no-index", wheel)
     release.run(runtime, "-m", "pip", "uninstall", "--quiet", "--yes", "setuptools", "pip")
-    release.run(
+    text = release.run(
         *(cyclonedx, "-m", "cyclonedx_py", "environment", "--output-reproducible"),
-        *("--pyproject", release.tree / "pyproject.toml", "--mc-type", "application"),
-        *("--output-file", release.dist / f"rdma-dp-{__version__}.cdx.json", runtime),
+        *("--pyproject", release.tree / "pyproject.toml", "--mc-type", "application", runtime),
     )
+    found = json.loads(text)
+    found["metadata"]["component"]["version"] = __version__  # pyproject.toml says where it stands
+    file = release.dist / f"rdma-dp-{__version__}.cdx.json"
+    file.write_text(json.dumps(found, indent=2) + "\n")
 
 
 PARTS: Mapping[str, Callable[[Release], None]] = {
@@ -158,29 +163,32 @@ def _install(release: Release, python: Path, *what: str | Path) -> None:
     release.run(python, "-m", "pip", "install", "--quiet", *what)
 
 
-def main(words: list[str]) -> int:
+def main() -> int:
     """Make the parts. Returns 1 after a failure."""
-    wrong = [word for word in words if word not in PARTS]
-    if wrong:
-        print(f"release: no part {wrong[0]}; the parts are {', '.join(PARTS)}", file=sys.stderr)
-        return 2
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--to", type=Path, default=REPO / "dist", metavar="DIRECTORY")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one of {', '.join(PARTS)}")
+    options = parser.parse_args()
+    for word in options.parts:
+        if word not in PARTS:
+            parser.error(f"there is no part {word}: choose from {', '.join(PARTS)}")
     if _git("status", "--porcelain", "--untracked-files=no"):
         print("release: changes that are not committed are not in it", file=sys.stderr)
-    dist = REPO / "dist"
-    if not words:
-        shutil.rmtree(dist, ignore_errors=True)
-    release = staged(dist)
+    if not options.parts:
+        shutil.rmtree(options.to, ignore_errors=True)
+    release = staged(options.to.absolute())
     try:
-        for part in words or PARTS:
+        for part in options.parts or PARTS:
             print(f"release: {part}", flush=True)
             PARTS[part](release)
     except subprocess.CalledProcessError as error:
         print(f"release: `{' '.join(map(str, error.cmd))}` failed", file=sys.stderr)
         return 1
-    (dist / SUMS).write_text(checksums(dist))
-    print((dist / SUMS).read_text(), end="")
+    text = checksums(release.dist)
+    (release.dist / SUMS).write_text(text)
+    print(text, end="")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
