@@ -23,6 +23,9 @@ RUN /build/bin/python -m pip install --no-cache-dir --no-compile --require-hashe
         -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY rdma_dp rdma_dp
+# "COMMIT DATE", for --version. scripts/build_image.sh sets it.
+ARG BUILT=""
+RUN test -z "${BUILT}" || echo "${BUILT}" >rdma_dp/built.txt
 # Without isolation, pip builds with the tools in /build. With it, pip would download its own.
 RUN /build/bin/python -m pip wheel --no-cache-dir --no-deps --no-index --no-build-isolation \
         --wheel-dir /wheel .
@@ -34,6 +37,9 @@ RUN /opt/rdma-dp/bin/python -m pip install --no-cache-dir --no-compile --no-deps
         /opt/rdma-dp/lib/*/site-packages
 
 FROM ${BASE}
+LABEL org.opencontainers.image.title="rdma-dp" \
+    org.opencontainers.image.description="An RDMA shared device plugin for Kubernetes" \
+    org.opencontainers.image.licenses="Apache-2.0"
 # Network Operator also runs this image as an init container: sh -c "until lsmod | grep ...; do sleep
 # ...". The slim base images have sh, grep and sleep. lsmod is in the package kmod.
 # tini is the first process of the container. Its release is pinned, and Debian signs the package.

@@ -2,16 +2,6 @@
 
 import argparse
 
-from rdma_dp import __version__
-
-
-def add_version(parser: argparse.ArgumentParser) -> None:
-    """--version, and -v as in Go."""
-    version = f"rdma-dp {__version__}"
-    text = "show the version and exit"
-    parser.add_argument("-v", "--version", action="version", version=version, help=text)
-    parser.add_argument("-version", action="version", version=version, help=argparse.SUPPRESS)
-
 
 def go_version(word: str) -> bool | None:
     """Whether a word asks for the version, in a form that only Go's package flag takes.

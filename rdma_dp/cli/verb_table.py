@@ -11,13 +11,13 @@ from rdma_dp.cli import (
     arguments,
     dra_arguments,
     dra_verbs,
-    go_flags,
     monitoring_arguments,
     node_verbs,
     verbs,
 )
 from rdma_dp.cli.output import NOT_LOOKED
 from rdma_dp.cli.parsing import Parser, Verb, epilog, verbs_parser
+from rdma_dp.cli.version import add_version
 
 NODE, CONFIG, DAEMON, OTHER = "on a node", "config", "daemon", "other"
 
@@ -182,7 +182,7 @@ COMPAT_EXAMPLES = ["k8s-rdma-shared-dp", "k8s-rdma-shared-dp --use-cdi --log-lev
 def parser() -> Parser:
     """The parser of `rdma-dp`."""
     made = verbs_parser("rdma-dp", "An RDMA shared device plugin for Kubernetes.", VERBS)
-    go_flags.add_version(made)
+    add_version(made)
     return made
 
 
@@ -195,7 +195,7 @@ def compat_parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    go_flags.add_version(made)
+    add_version(made)
     arguments.add_daemon_arguments(made, set_links_up=True, config_wait=COMPAT_CONFIG_WAIT)
     monitoring_arguments.add_monitoring_arguments(made)
     made.set_defaults(verb=RUN.run, failed=RUN.failed, parser=made)
