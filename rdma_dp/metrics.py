@@ -97,6 +97,20 @@ class ScanFacts:
     hanging: bool = False
 
 
+@dataclass(slots=True)
+class SliceFacts:
+    """What the API server has of our ResourceSlices. None until it was asked.
+
+    `current` is whether that is what the node says. `lacking_gates` are the feature gates without
+    which devices are left out.
+    """
+
+    published: int | None = None
+    devices: int = 0
+    current: bool = False
+    lacking_gates: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """Everything that the daemon counts, with the labels of each in parentheses.
@@ -105,7 +119,8 @@ class Metrics:
     reason); `allocate_requests` (resource, result: ok, unknown-slot, no-hca, error);
     `allocated_slots` and `allocate_seconds` (resource); `links_set_up` (none);
     `port_changes` (device, port): changes of a port's state; `hca_changes` (change: added,
-    removed).
+    removed); `slice_writes` (verb: create, update, delete; result: ok, error); `api_errors` (kind,
+    see api_server/api_errors.py): requests to the API server that failed, each try counts.
     """
 
     config: ConfigFacts = field(default_factory=ConfigFacts)
@@ -119,3 +134,6 @@ class Metrics:
     links_set_up: Tally = field(default_factory=Tally)
     port_changes: Tally = field(default_factory=Tally)
     hca_changes: Tally = field(default_factory=Tally)
+    slices: SliceFacts = field(default_factory=SliceFacts)
+    slice_writes: Tally = field(default_factory=Tally)
+    api_errors: Tally = field(default_factory=Tally)
