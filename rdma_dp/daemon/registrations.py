@@ -53,18 +53,20 @@ class Registrations:
         return tuple(self._plugins.values())
 
     def _end_all_but(self, state: NodeState) -> None:
-        wanted = {(name, pool.resource.slots_per) for name, pool in state.pools.items()}
+        wanted = {(name, pool.resource.slots_per) for name, pool in state.plugin_pools.items()}
         for key in sorted({*self._tasks} - wanted):
             name, _ = key
             if name not in state.pools:
                 logger.info("%s left the config", name)
+            elif name not in state.plugin_pools:
+                logger.info("%s is offered by DRA from now on", name)
             self._ending[name] = self._tasks.pop(key)
             self._ending[name].cancel()
 
     def _begin(
         self, state: NodeState, offered: Observable[NodeState], tasks: asyncio.TaskGroup
     ) -> None:
-        for name, pool in state.pools.items():
+        for name, pool in state.plugin_pools.items():
             key = name, pool.resource.slots_per
             if key not in self._tasks:
                 work = self._serve(name, offered, self._ending.get(name))

@@ -23,7 +23,7 @@ def why_not_ready(observed: Observed) -> Iterator[str]:
         yield "no scan has succeeded yet"
         return
     plugins = {plugin.resource: plugin for plugin in observed.plugins()}
-    for name in state.pools:
+    for name in state.plugin_pools:
         plugin = plugins.get(name)
         if plugin is None or not plugin.registered:
             why = plugin.trouble.text if plugin is not None else None
