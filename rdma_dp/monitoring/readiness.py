@@ -4,8 +4,8 @@ Alive means that the event loop answers. Nothing else: a restart mends no hung r
 kubelet, no port that is down and no wrong config.
 
 Ready means that the resources of the config were once offered to kubelet, and that kubelet has each
-of them. A node without HCAs is ready. A config that becomes wrong later does not make the daemon
-unready, because the last good config stays in force.
+of them that is a device plugin. A node without HCAs is ready. A config that becomes wrong later
+does not make the daemon unready, because the last good config stays in force.
 """
 
 from collections.abc import Iterator

@@ -41,8 +41,9 @@ class NodeState:
 
     @property
     def plugin_pools(self) -> Pools:
-        """The pools that kubelet gets from the device plugin, not by DRA."""
-        return {name: pool for name, pool in self.pools.items() if pool.resource.via is Via.PLUGIN}
+        """The pools that are registered with kubelet as device plugins."""
+        found = {n: pool for n, pool in self.pools.items() if pool.resource.via is Via.PLUGIN}
+        return MappingProxyType(found)
 
     @property
     def hcas(self) -> tuple[Hca, ...]:
