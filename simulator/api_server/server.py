@@ -142,6 +142,12 @@ class FakeApiServer:
             if each.verb in _VERBS.values() and each.status < 300 and not each.dry_run
         ]
 
+    def count(self, verb: str, resource: str) -> int:
+        """How many such requests succeeded, dry runs not counted."""
+        wanted = verb, resource
+        found = (each for each in self.answered if (each.verb, each.resource) == wanted)
+        return sum(each.status < 300 and not each.dry_run for each in found)
+
     async def until(self, accept: Callable[[], bool], deadline: float = _DEADLINE) -> None:
         """Waits until something holds; it is looked at after each request and change."""
         try:
