@@ -267,11 +267,13 @@ class FakeApiServer:
                 gone = StatusError(410, "Expired", f"too old resource version: {seen}").status
                 await response.write(_line("ERROR", gone))
                 return response
-            for change in [each for each in self.store.changes if each.version > seen]:
+            news = [each for each in self.store.changes if each.version > seen]
+            newest = self.store.version  # more changes may come while these are sent
+            for change in news:
                 if change.key[0] == resource and _selected(request, change.object):
                     await response.write(_line(change.type, change.object))
-            if seen < self.store.version:
-                seen = self.store.version
+            if seen < newest:
+                seen = newest
                 mark = {"kind": KINDS[resource], "metadata": {"resourceVersion": str(seen)}}
                 await response.write(_line("BOOKMARK", mark))
             if self._breaks != breaks:

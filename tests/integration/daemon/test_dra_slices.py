@@ -53,7 +53,7 @@ async def test_a_slice_has_the_devices_of_the_resource(
         assert held["spec"]["nodeName"] == NODE
         assert held["metadata"]["ownerReferences"][0]["uid"]
         assert [each.verb for each in api.writes()] == ["create"]
-        assert kubelet.resources() == []
+        assert not kubelet.resources()
 
 
 async def test_a_restart_writes_nothing(
@@ -187,7 +187,7 @@ async def test_two_instances_publish_one_slice(
         api.delete_slices(NODE)
         await api.until(lambda: len(api.slices()) == 1)
         node.host.unplug("mlx5_1")
-        await api.until(lambda: [*api.devices()] == [FIRST] and len(api.slices()) == 1)
+        await api.until(lambda: len(api.devices()) == 1 and len(api.slices()) == 1)
 
 
 @pytest.mark.parametrize("version", [(1, 34), (1, 35)])
