@@ -1,5 +1,7 @@
 """The config: which HCAs each resource takes, in the format of the Go plugin."""
 
+from rdma_dp.config.dra_settings import DraSettings, DraSlots, LinkDown, Via
+from rdma_dp.config.health_settings import Health
 from rdma_dp.config.loading import Loaded, json_schema, load, parse, parse_bytes, read
 from rdma_dp.config.metrics_settings import CountersLevel, MetricsSettings, PodMetrics
 from rdma_dp.config.models import (
@@ -10,7 +12,6 @@ from rdma_dp.config.models import (
     ConfigDocument,
     Defaults,
     EnvForm,
-    Health,
     Preference,
     Resource,
     SlotsPer,
@@ -37,6 +38,10 @@ __all__ = [
     "CountersLevel",
     "MetricsSettings",
     "PodMetrics",
+    "DraSettings",
+    "DraSlots",
+    "LinkDown",
+    "Via",
     "EnvForm",
     "Loaded",
     "load",

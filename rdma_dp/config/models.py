@@ -14,6 +14,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from rdma_dp.config.dra_settings import DraSettings, Via
+from rdma_dp.config.health_settings import Health
 from rdma_dp.config.metrics_settings import MetricsSettings
 from rdma_dp.config.selectors import Selectors, joined_sets, one_or_several
 from rdma_dp.config.types import (
@@ -66,26 +68,6 @@ class EnvForm(StrEnum):
     PORTS = "ports"  # UCX_NET_DEVICES, with ports: "mlx5_0:1,mlx5_1:1"
 
 
-class Health(ConfigModel):
-    """When the slots of a resource are Healthy."""
-
-    require_active_port: Flag = Field(
-        default=True,
-        description="If true, the slots are Healthy only while at least one HCA has an ACTIVE "
-        "port. If false, one HCA with its device nodes is enough, as in the Go plugin.",
-        examples=[True],
-    )
-    down_seconds: WholeNumber = Field(
-        default=5,
-        ge=0,
-        le=86400,
-        description="Seconds without an ACTIVE port until the slots become Unhealthy, so that a "
-        "flapping link does not change the list each time. An ACTIVE port makes them Healthy at "
-        "once.",
-        examples=[5],
-    )
-
-
 class Resource(ConfigModel):
     """An extended resource of the node: the HCAs that it takes, and how it shares them."""
 
@@ -132,6 +114,14 @@ class Resource(ConfigModel):
         "admission webhook refuses there. A selector must not be in both. If one of the two is a "
         "list of sets, the other counts for each of its sets.",
         examples=[{"functionTypes": ["pf"], "exclude": {"ifNames": ["eth0"]}}],
+    )
+    via: Annotated[Via, one_of(Via), enum(Via)] = Field(
+        default=Via.PLUGIN,
+        description="How pods get the resource. plugin: kubelet's device plugin interface. dra: "
+        "Dynamic Resource Allocation, Kubernetes 1.34 and newer: devices in a ResourceSlice, which "
+        "pods get by claims, or by their old limits with a device class that has "
+        "extendedResourceName.",
+        examples=["dra"],
     )
     slots_per: Annotated[SlotsPer, one_of(SlotsPer), enum(SlotsPer)] = Field(
         default=SlotsPer.RESOURCE,
@@ -235,6 +225,11 @@ class ConfigDocument(ConfigModel):
         "them.",
         examples=[{"counters": "all", "minInterval": 30}],
     )
+    dra: DraSettings = Field(
+        default_factory=DraSettings,
+        description='How resources with "via": "dra" are offered.',
+        examples=[{"linkDown": "NoSchedule"}],
+    )
     config_list: Annotated[tuple[Resource, ...], AfterValidator(at_least_one)] = Field(
         description="The resources that the node offers. Each must have a different name.",
         examples=[[{"resourceName": "a", "rdmaHcaMax": 63, "selectors": {"vendors": ["15b3"]}}]],
@@ -250,6 +245,7 @@ class ConfigDocument(ConfigModel):
             set_links_up=defaults.set_links_up if self.set_links_up is None else self.set_links_up,
             cdi=cdi if self.cdi is None else self.cdi,
             metrics=self.metrics,
+            dra=self.dra,
         )
 
 
@@ -285,6 +281,12 @@ class Config:
     set_links_up: bool = False
     cdi: CdiMode = CdiMode.OFF
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    dra: DraSettings = field(default_factory=DraSettings)
+
+    @property
+    def uses_dra(self) -> bool:
+        """Whether pods get some resource by DRA."""
+        return any(resource.via is Via.DRA for resource in self.config_list)
 
 
 EMPTY_CONFIG = Config()
