@@ -1,0 +1,90 @@
+"""The DRAResourceHealth service: kubelet shows the health of devices in the status of their pods.
+
+kubelet takes the health of a device as unknown when it was not sent for a while. So the whole list
+is sent again and again. Source: kubelet, pkg/kubelet/cm/dra/manager.go.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import grpc
+
+from rdma_dp.aio.latest import Latest, Observable
+from rdma_dp.kubelet.api import dra_health_pb2 as pb
+from rdma_dp.kubelet.api import dra_health_pb2_grpc as rpc
+from rdma_dp.text import one_line
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+# Seconds between two lists. kubelet's own timeout is 30 s (DefaultHealthTimeout).
+INTERVAL = 15.0
+_TIMEOUTS = 4  # intervals after which kubelet takes the health as unknown
+
+_LONGEST = 1024  # characters of a message (k8s.io/kubelet pkg/apis/dra-health/v1alpha1)
+
+
+class DeviceState(Enum):
+    """The health of a device, as kubelet counts it."""
+
+    UNKNOWN = pb.UNKNOWN
+    HEALTHY = pb.HEALTHY
+    UNHEALTHY = pb.UNHEALTHY
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DeviceHealth:
+    """The health of one device of a pool. `message` names its HCAs and says what is wrong."""
+
+    pool: str
+    device: str
+    state: DeviceState
+    message: str = ""
+
+
+class HealthService(rpc.DRAResourceHealthServicer):
+    """Sends the newest list to every stream. `streams` is how many are open."""
+
+    def __init__(
+        self, health: Observable[Sequence[DeviceHealth]], interval: float = INTERVAL
+    ) -> None:
+        """`interval`: seconds between two lists without a change."""
+        self._health = health
+        self._interval = interval
+        self.streams = Latest(0)
+
+    async def NodeWatchResources(
+        self, request: pb.NodeWatchResourcesRequest, context: Context
+    ) -> AsyncIterator[Any]:
+        """The whole list: at once, after each change, and before kubelet takes it as outdated."""
+        self.streams.set(self.streams.value + 1)
+        try:
+            while True:
+                sent = self._health.value
+                yield _message(sent, self._interval)
+                try:
+                    async with asyncio.timeout(self._interval):
+                        await self._health.until(lambda newest, last=sent: newest != last)  # type: ignore[misc]
+                except TimeoutError:
+                    continue
+        finally:
+            self.streams.set(self.streams.value - 1)
+
+
+def _message(health: Iterable[DeviceHealth], interval: float) -> pb.NodeWatchResourcesResponse:
+    now, timeout = int(time.time()), max(1, int(_TIMEOUTS * interval))
+    return pb.NodeWatchResourcesResponse(
+        devices=[
+            pb.DeviceHealth(
+                device=pb.DeviceIdentifier(pool_name=each.pool, device_name=each.device),
+                health=each.state.value,
+                last_updated_time=now,
+                health_check_timeout_seconds=timeout,
+                message=one_line(each.message)[:_LONGEST],
+            )
+            for each in health
+        ]
+    )
