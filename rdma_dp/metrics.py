@@ -70,6 +70,22 @@ class Durations:
             return dict(self._histograms)
 
 
+class Levels:
+    """A number for each value of a label, which can rise and fall."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, float] = {}
+
+    def set(self, label: str, number: float) -> None:
+        """Replaces the number of this label value."""
+        self._values = {**self._values, label: number}
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """The newest numbers."""
+        return self._values
+
+
 @dataclass(slots=True)
 class ConfigFacts:
     """Whether the config file that is there now is valid, and since when a config is in force.
@@ -106,6 +122,10 @@ class Metrics:
     `allocated_slots` and `allocate_seconds` (resource); `links_set_up` (none);
     `port_changes` (device, port): changes of a port's state; `hca_changes` (change: added,
     removed).
+
+    Of DRA: `claim_prepares` (driver, result: ok, refused, api-server, error), `claim_unprepares`
+    (driver, result: ok, error); `claim_prepare_seconds` and `claims`, those that are prepared
+    (driver).
     """
 
     config: ConfigFacts = field(default_factory=ConfigFacts)
@@ -119,3 +139,7 @@ class Metrics:
     links_set_up: Tally = field(default_factory=Tally)
     port_changes: Tally = field(default_factory=Tally)
     hca_changes: Tally = field(default_factory=Tally)
+    claim_prepares: Tally = field(default_factory=Tally)
+    claim_unprepares: Tally = field(default_factory=Tally)
+    claim_prepare_seconds: Durations = field(default_factory=Durations)
+    claims: Levels = field(default_factory=Levels)

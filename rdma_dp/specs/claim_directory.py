@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rdma_dp.specs import claim_spec
-from rdma_dp.specs.claim_spec import ClaimDevice
+from rdma_dp.specs.claim_spec import SpecDevice
 from rdma_dp.specs.directory import OwnFiles
 
 
@@ -14,7 +14,7 @@ class ClaimSpecs:
     def __init__(self, directory: Path) -> None:
         self._files = OwnFiles(directory)
 
-    def write(self, uid: str, devices: Sequence[ClaimDevice]) -> None:
+    def write(self, uid: str, devices: Sequence[SpecDevice]) -> None:
         """Writes the claim's spec, unless it has this content. Raises FileError."""
         wanted = {claim_spec.file_name(uid): claim_spec.text(devices)}
         failures = self._files.write(wanted, lambda _, read: claim_spec.is_ours(read()))

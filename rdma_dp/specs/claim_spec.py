@@ -21,7 +21,7 @@ _OTHER = re.compile(r"[^A-Za-z0-9_.:-]", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimDevice:
+class SpecDevice:
     """A CDI device of a claim. `name` is the part of its name after the "="."""
 
     name: str
@@ -47,7 +47,7 @@ def device_name(uid: str, request: str, what: str) -> str:
     return f"{uid}-{request}-{_OTHER.sub('-', what)}".rstrip("_.:-")
 
 
-def text(devices: Sequence[ClaimDevice]) -> str:
+def text(devices: Sequence[SpecDevice]) -> str:
     """The spec as JSON text, as its file holds it."""
     document = {
         "cdiVersion": cdi.VERSION,
@@ -57,7 +57,7 @@ def text(devices: Sequence[ClaimDevice]) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def _device(device: ClaimDevice) -> cdi.Document:
+def _device(device: SpecDevice) -> cdi.Document:
     # Without major and minor, the runtime reads them from the node when it creates a container.
     nodes = [{"path": path, "permissions": PERMISSIONS} for path in device.paths]
     env = [f"{name}={value}" for name, value in sorted(device.env.items())]

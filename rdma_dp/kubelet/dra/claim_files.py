@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from rdma_dp.host.descriptors import raise_if_exhausted
 from rdma_dp.kubelet.dra.claim_record import (
-    ClaimError,
     ClaimFileError,
     ClaimRecord,
     NewerFileError,
+    StoreError,
     from_text,
     is_uid,
     to_text,
@@ -52,7 +52,7 @@ class ClaimFiles:
     def all(self) -> Mapping[str, ClaimRecord]:
         """All claims by UID. A file that cannot be read is logged once and left out.
 
-        Raises ClaimError when the directory cannot be read.
+        Raises StoreError when the directory cannot be read.
         """
         names = [name for name in self._names() if name.endswith(_END)]
         uids = {uid for name in names if is_uid(uid := name.removesuffix(_END))}
@@ -65,14 +65,14 @@ class ClaimFiles:
         return MappingProxyType(found)
 
     def get(self, uid: str) -> ClaimRecord | None:
-        """The claim's record, None without a file. Raises ClaimFileError and ClaimError."""
+        """The claim's record, None without a file. Raises ClaimFileError and StoreError."""
         record = self._known(uid)
         if isinstance(record, ClaimFileError):
             raise record
         return record
 
     def put(self, record: ClaimRecord) -> None:
-        """Writes the claim's file. A damaged one is kept beside it. Raises ClaimError."""
+        """Writes the claim's file. A damaged one is kept beside it. Raises StoreError."""
         uid = record.ref.uid
         known = self._known(uid)
         if isinstance(known, NewerFileError):
@@ -82,20 +82,20 @@ class ClaimFiles:
         try:
             failures = self._files.write({_name(uid): to_text(record)}, lambda *_: True)
         except FileError as error:
-            raise ClaimError(error.message, error.hint) from error
+            raise StoreError(error.message, error.hint) from error
         for failure in failures.values():
-            raise ClaimError(failure.message, failure.hint)
+            raise StoreError(failure.message, failure.hint)
 
     def remove(self, uid: str) -> None:
-        """Removes the claim's file, whatever is in it. Raises ClaimError."""
+        """Removes the claim's file, whatever is in it. Raises StoreError."""
         names = {_name(uid), _name(uid) + _DAMAGED_END}
         try:
             failures = self._files.clear((), lambda name, _: name in names)
         except FileError as error:
-            raise ClaimError(error.message, error.hint) from error
+            raise StoreError(error.message, error.hint) from error
         self._read.pop(uid, None)
         for failure in failures.values():
-            raise ClaimError(failure.message, failure.hint)
+            raise StoreError(failure.message, failure.hint)
 
     def _names(self) -> list[str]:
         try:
@@ -104,7 +104,7 @@ class ClaimFiles:
             return []
         except OSError as error:
             raise_if_exhausted(error, f"read {self.directory}")
-            raise ClaimError(f"cannot read {self.directory}: {error.strerror}") from error
+            raise StoreError(f"cannot read {self.directory}: {error.strerror}") from error
 
     def _known(self, uid: str) -> ClaimRecord | ClaimFileError | None:
         """The record, or why the file cannot be read; read again only if the file has changed."""
@@ -115,7 +115,7 @@ class ClaimFiles:
             return None
         except OSError as error:
             raise_if_exhausted(error, f"read {path}")
-            raise ClaimError(f"cannot read {path}: {error.strerror}") from error
+            raise StoreError(f"cannot read {path}: {error.strerror}") from error
         version = _Version(status.st_ino, status.st_mtime_ns, status.st_size)
         known = self._read.get(uid)
         if known is None or known[0] != version:
@@ -136,7 +136,7 @@ class ClaimFiles:
         try:
             path.rename(kept)
         except OSError as error:
-            raise ClaimError(f"cannot rename {path}: {error.strerror}") from error
+            raise StoreError(f"cannot rename {path}: {error.strerror}") from error
         logger.warning("%s is kept as %s, and its claim is prepared anew", path, kept.name)
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rdma_dp.host.descriptors import raise_if_exhausted
-from rdma_dp.kubelet.dra.claim_record import ClaimError
+from rdma_dp.kubelet.dra.claim_record import StoreError
 
 # Seconds. kubelet waits 45 s for an answer (pkg/kubelet/cm/dra/plugin/dra_plugin.go).
 TIMEOUT = 20.0
@@ -31,7 +31,7 @@ class ClaimLock:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Holds the lock. Blocks: call it in a thread. Raises ClaimError and ExhaustedError."""
+        """Holds the lock. Blocks: call it in a thread. Raises StoreError and ExhaustedError."""
         end = time.monotonic() + self._timeout
         if not self._threads.acquire(timeout=self._timeout):
             raise self._too_long()
@@ -69,14 +69,14 @@ class ClaimLock:
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST)
 
-    def _failed(self, error: OSError) -> ClaimError:
+    def _failed(self, error: OSError) -> StoreError:
         raise_if_exhausted(error, f"lock {self._path}")
-        return ClaimError(
+        return StoreError(
             f"cannot lock {self._path}: {error.strerror}", "is the directory writable?"
         )
 
-    def _too_long(self) -> ClaimError:
-        return ClaimError(
+    def _too_long(self) -> StoreError:
+        return StoreError(
             f"another rdma-dp has held the lock {self._path} for {self._timeout:.0f} s",
             "delete the pod of the rdma-dp that hangs",
         )

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rdma_dp.errors import RdmaDpError
-from rdma_dp.specs.claim_spec import ClaimDevice
+from rdma_dp.specs.claim_spec import SpecDevice
 
 # A version that can be read by older ones keeps the number. Fields may be added.
 VERSION = 1
@@ -17,11 +17,11 @@ VERSION = 1
 _UID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,98}[A-Za-z0-9])?", re.ASCII)
 
 
-class ClaimError(RdmaDpError):
-    """A claim cannot be prepared or unprepared. The pod's owner reads the text in an event."""
+class StoreError(RdmaDpError):
+    """The claims of this node cannot be read or written now."""
 
 
-class ClaimFileError(ClaimError):
+class ClaimFileError(StoreError):
     """A claim's file cannot be read: it is damaged, or of another program."""
 
 
@@ -42,7 +42,7 @@ class ClaimRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class HeldDevice:
     """One result of a claim's allocation, and what the containers of its request get.
 
     `request` is the request's name without a subrequest. `nodes` are the paths of the device nodes
@@ -57,17 +57,7 @@ class Prepared:
     admin: bool
     hcas: tuple[str, ...]
     nodes: Mapping[str, tuple[str, ...]]
-    cdi: ClaimDevice
-
-    def excludes(self, other: "Prepared") -> bool:
-        """Whether two claims cannot have these results at the same time.
-
-        Admin access ignores how a device is shared.
-        """
-        same = (self.pool, self.device) == (other.pool, other.device)
-        if not same or self.admin or other.admin:
-            return False
-        return self.share_id is None or other.share_id is None
+    cdi: SpecDevice
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +69,7 @@ class ClaimRecord:
 
     ref: ClaimRef
     driver: str
-    devices: tuple[Prepared, ...]
+    devices: tuple[HeldDevice, ...]
     allocation: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -105,7 +95,7 @@ def to_text(record: ClaimRecord) -> str:
     return json.dumps(document, indent=1) + "\n"
 
 
-def _device_document(device: Prepared) -> dict[str, Any]:
+def _device_document(device: HeldDevice) -> dict[str, Any]:
     return {
         "request": device.request,
         "pool": device.pool,
@@ -150,9 +140,9 @@ def _record(read: "_Reader", uid: str, driver: str) -> ClaimRecord:
     return ClaimRecord(found, driver, devices, read.child("allocation").values)
 
 
-def _device(read: "_Reader") -> Prepared:
+def _device(read: "_Reader") -> HeldDevice:
     cdi = read.child("cdi")
-    return Prepared(
+    return HeldDevice(
         request=read.text("request"),
         pool=read.text("pool"),
         device=read.text("device"),
@@ -160,7 +150,7 @@ def _device(read: "_Reader") -> Prepared:
         admin=read.flag("adminAccess"),
         hcas=read.texts("hcas"),
         nodes=read.child("nodes").each_texts(),
-        cdi=ClaimDevice(cdi.text("name"), cdi.texts("paths"), cdi.child("env").each_text()),
+        cdi=SpecDevice(cdi.text("name"), cdi.texts("paths"), cdi.child("env").each_text()),
     )
 
 

@@ -5,35 +5,22 @@ device nodes can change at a boot, or when an HCA is plugged in again. Then the 
 belong to another HCA, and no container may start with them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
-from rdma_dp.errors import RdmaDpError
+from rdma_dp.dra.claims import ClaimError
 from rdma_dp.inventory.hardware import Inventory
-from rdma_dp.kubelet.dra.claim_record import ClaimError, ClaimRecord, ClaimRef, Prepared
-
-# What a claim object gives at this moment. Raises RdmaDpError.
-Resolve = Callable[[Mapping[str, Any]], tuple[Prepared, ...]]
+from rdma_dp.kubelet.dra.claim_record import ClaimRecord, HeldDevice
 
 
-def pseudo_claim(ref: ClaimRef, allocation: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A claim object as the API server has it, as far as it matters here."""
-    metadata = {"namespace": ref.namespace, "name": ref.name, "uid": ref.uid}
-    return {"metadata": metadata, "status": {"allocation": allocation}}
-
-
-def renewed(record: ClaimRecord, resolve: Resolve, inventory: Inventory) -> ClaimRecord:
+def renewed(record: ClaimRecord, now: Sequence[HeldDevice], inventory: Inventory) -> ClaimRecord:
     """The record with the nodes and names of now. The CDI names stay: kubelet knows them.
 
-    A device that is not offered any more stays as it was, as long as its HCAs have their nodes.
-    Raises ClaimError when they have not: the HCA is gone.
+    `now` is what the claim would get today, and empty if that cannot be said. A device that is not
+    offered any more stays as it was, as long as its HCAs have their nodes. Raises ClaimError when
+    they have not.
     """
-    try:
-        now = resolve(pseudo_claim(record.ref, record.allocation))
-    except RdmaDpError:
-        now = ()
-    if [_result(each) for each in now] != [_result(each) for each in record.devices]:
+    if results(now) != results(record.devices):
         _check_nodes(record, inventory)
         return record
     if [(each.hcas, each.nodes) for each in now] == [(e.hcas, e.nodes) for e in record.devices]:
@@ -45,27 +32,25 @@ def renewed(record: ClaimRecord, resolve: Resolve, inventory: Inventory) -> Clai
     return replace(record, devices=tuple(devices))
 
 
-def _result(device: Prepared) -> tuple[str, str, str, str | None]:
-    return device.request, device.pool, device.device, device.share_id
+def results(devices: Iterable[HeldDevice]) -> list[tuple[str, str, str, str | None]]:
+    """What the scheduler has given: request, pool, device and share of each."""
+    return [(each.request, each.pool, each.device, each.share_id) for each in devices]
 
 
 def _check_nodes(record: ClaimRecord, inventory: Inventory) -> None:
     there: dict[str, set[str]] = {}
     for hca in inventory.hcas:
         there.setdefault(hca.stable_key, set()).update(d.path for d in hca.char_devices)
-    lost = [
-        key
+    lost = {
+        key: device.hcas
         for device in record.devices
         for key, paths in device.nodes.items()
         if not there.get(key, set()).issuperset(paths)
-    ]
+    }
     if lost:
+        hcas = dict.fromkeys(name for names in lost.values() for name in names)
         raise ClaimError(
-            f"the HCA {_listed(lost)} of the claim {record.ref} is gone, or its device nodes have"
-            " other names now",
+            f"claim {record.ref}: the HCA {', '.join(hcas)} ({', '.join(lost)}) is gone, or its"
+            " device nodes have other names now",
             "delete the pod to get another HCA, or bring the HCA back",
         )
-
-
-def _listed(keys: Iterable[str]) -> str:
-    return ", ".join(dict.fromkeys(keys))

@@ -11,7 +11,7 @@ from rdma_dp.errors import FAILED_READ
 from rdma_dp.kubelet.api import dra_beta_pb2_grpc, dra_pb2_grpc
 from rdma_dp.kubelet.api import dra_pb2 as pb
 from rdma_dp.kubelet.api import dra_pb2_grpc as rpc
-from rdma_dp.kubelet.dra.claim_record import ClaimRecord, ClaimRef, Prepared
+from rdma_dp.kubelet.dra.claim_record import ClaimRecord, ClaimRef, HeldDevice
 from rdma_dp.kubelet.sockets import AddServices
 from rdma_dp.text import one_line
 
@@ -78,7 +78,7 @@ async def _tried(
         return None, text
 
 
-def _device(prepared: Prepared) -> pb.Device:
+def _device(prepared: HeldDevice) -> pb.Device:
     return pb.Device(
         request_names=[prepared.request],
         pool_name=prepared.pool,

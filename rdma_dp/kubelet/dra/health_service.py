@@ -7,8 +7,6 @@ is sent again and again. Source: kubelet, pkg/kubelet/cm/dra/manager.go.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import grpc
@@ -16,6 +14,7 @@ import grpc
 from rdma_dp.aio.latest import Latest, Observable
 from rdma_dp.kubelet.api import dra_health_pb2 as pb
 from rdma_dp.kubelet.api import dra_health_pb2_grpc as rpc
+from rdma_dp.kubelet.dra.device_health import DeviceHealth
 from rdma_dp.text import one_line
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -25,24 +24,6 @@ INTERVAL = 15.0
 _TIMEOUTS = 4  # intervals after which kubelet takes the health as unknown
 
 _LONGEST = 1024  # characters of a message (k8s.io/kubelet pkg/apis/dra-health/v1alpha1)
-
-
-class DeviceState(Enum):
-    """The health of a device, as kubelet counts it."""
-
-    UNKNOWN = pb.UNKNOWN
-    HEALTHY = pb.HEALTHY
-    UNHEALTHY = pb.UNHEALTHY
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class DeviceHealth:
-    """The health of one device of a pool. `message` names its HCAs and says what is wrong."""
-
-    pool: str
-    device: str
-    state: DeviceState
-    message: str = ""
 
 
 class HealthService(rpc.DRAResourceHealthServicer):

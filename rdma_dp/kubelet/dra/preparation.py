@@ -1,10 +1,10 @@
-"""Prepares and unprepares claims.
+"""Prepares and unprepares claims, as kubelet asks for it.
 
-    prepare:   claim file? -> GET the claim -> [lock] conflicts, claim file, CDI spec [unlock]
-    unprepare: [lock] CDI spec, claim file [unlock]
+    prepare:   claim prepared? -> GET the claim -> claim file, CDI spec
+    unprepare: CDI spec, claim file
 
 After a crash between any two steps, kubelet repeats its request, and the same steps lead to the
-same end. A prepared claim needs no API server.
+same end. A claim that is prepared needs no API server.
 """
 
 import asyncio
@@ -16,23 +16,12 @@ from typing import Any, TypeVar
 
 from rdma_dp.aio.latest import Latest
 from rdma_dp.aio.threads import in_thread
+from rdma_dp.dra.claims import ClaimError
 from rdma_dp.errors import FAILED_READ, RdmaDpError
-from rdma_dp.inventory.hardware import Inventory
-from rdma_dp.kubelet.dra.claim_files import ClaimFiles
-from rdma_dp.kubelet.dra.claim_lock import ClaimLock
-from rdma_dp.kubelet.dra.claim_record import (
-    ClaimError,
-    ClaimFileError,
-    ClaimRecord,
-    ClaimRef,
-    NewerFileError,
-    Prepared,
-    is_uid,
-)
-from rdma_dp.kubelet.dra.claim_renewal import Resolve, renewed
+from rdma_dp.kubelet.dra.claim_record import ClaimRecord, ClaimRef, is_uid
+from rdma_dp.kubelet.dra.claim_store import ClaimStore
 from rdma_dp.log import Notice
 from rdma_dp.metrics import Metrics
-from rdma_dp.specs.claim_directory import ClaimSpecs
 
 logger = logging.getLogger(__name__)
 
@@ -41,41 +30,39 @@ R = TypeVar("R")
 GetClaim = Callable[[str, str], Awaitable[Mapping[str, Any]]]
 """Reads a ResourceClaim by namespace and name. Raises RdmaDpError."""
 
-# Seconds in which the API server may confirm a claim that has a file. Without an answer, the file
-# counts.
+# Seconds in which the API server may confirm a claim that is prepared. Without an answer, what is
+# prepared goes on.
 _CONFIRMATION = 2.0
+
+
+class UnreadClaimError(RdmaDpError):
+    """The API server does not answer with the claim."""
 
 
 class Preparation:
     """The claims of one driver on this node.
 
-    `claims` are those that are prepared, by UID, also by the other instance of an update. `count`
-    is their number.
+    `claims` are those that are prepared, by UID, also by the other instance of an update; None
+    before they were read.
     """
 
     def __init__(
         self,
         driver: str,
-        files: ClaimFiles,
-        specs: ClaimSpecs,
+        store: ClaimStore,
         get_claim: GetClaim,
-        resolve: Resolve,
-        inventory: Callable[[], Inventory],
         metrics: Metrics | None = None,
+        confirmation: float = _CONFIRMATION,
     ) -> None:
+        """`confirmation`: seconds to wait for the API server if the claim is prepared already."""
         self._driver = driver
-        self._files = files
-        self._lock = ClaimLock(files.directory.parent / "lock")
-        self._specs = specs
+        self._store = store
         self._get_claim = get_claim
-        self._resolve = resolve
-        self._inventory = inventory
         self._metrics = metrics or Metrics()
+        self._confirmation = confirmation
         self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
-        self._unwritten = Notice(logger.warning)
-        self.claims: Latest[Mapping[str, ClaimRecord]] = Latest({})
-
-    # --- what kubelet calls -------------------------------------------------------------------
+        self._unread = Notice(logger.warning)
+        self.claims: Latest[Mapping[str, ClaimRecord] | None] = Latest(None)
 
     async def prepare(self, ref: ClaimRef) -> ClaimRecord:
         """What the claim's containers get: for a prepared claim, the same as before.
@@ -84,23 +71,19 @@ class Preparation:
         """
         begun, result = time.perf_counter(), "error"
         try:
-            _check(ref)
-            async with self._turn(ref.uid):
-                known = await self._locked(self._known, ref)
-                claim = await self._asked(ref, known)
-                record = await self._locked(self._settle, ref, claim)
+            record = await self._prepare(ref)
             result = "ok"
         except ClaimError:
             result = "refused"
             raise
-        except RdmaDpError:
-            result = "unread"
+        except UnreadClaimError:
+            result = "api-server"
             raise
         finally:
+            seconds = time.perf_counter() - begun
             self._metrics.claim_prepares.add(self._driver, result)
-            self._metrics.claim_prepare_seconds.add(
-                self._driver, seconds=time.perf_counter() - begun
-            )
+            self._metrics.claim_prepare_seconds.add(self._driver, seconds=seconds)
+        logger.info("claim %s: prepared: %s", ref, _given(record))
         return record
 
     async def unprepare(self, ref: ClaimRef) -> None:
@@ -109,112 +92,56 @@ class Preparation:
         try:
             _check(ref)
             async with self._turn(ref.uid):
-                await self._locked(self._release, ref)
+                await _whole(self._store.release, ref)
+                await self._note()
             result = "ok"
         finally:
             self._metrics.claim_unprepares.add(self._driver, result)
+        logger.info("claim %s: unprepared", ref)
 
-    async def refresh(self) -> None:
+    async def renew(self) -> None:
         """Reads the claims, and makes their specs those of the hardware of now."""
-        try:
-            await self._locked(self._renew_all)
-        except FAILED_READ as error:
-            self._unwritten.set(f"the claims of {self._driver} cannot be read: {error}")
+        await self._note(self._store.renew)
 
-    # --- steps --------------------------------------------------------------------------------
-
-    async def _asked(self, ref: ClaimRef, known: ClaimRecord | None) -> Mapping[str, Any] | None:
-        """The claim object. None if the API server has none to say about a claim with a file."""
-        try:
-            async with asyncio.timeout(None if known is None else _CONFIRMATION):
-                claim = await self._get_claim(ref.namespace, ref.name)
-            _check_object(claim, ref)
-        except (RdmaDpError, TimeoutError) as error:
-            if known is None:
-                raise
-            logger.info("the claim %s is prepared as before: %s", ref, error)
-            return None
-        return claim
-
-    def _known(self, ref: ClaimRef) -> ClaimRecord | None:
-        try:
-            return self._files.get(ref.uid)
-        except NewerFileError:
-            raise
-        except ClaimFileError:
-            return None  # prepared anew, and what is left of the file is kept
-
-    def _settle(self, ref: ClaimRef, claim: Mapping[str, Any] | None) -> ClaimRecord:
-        """Writes the claim's file and its spec, as far as they are not there."""
-        before = self._known(ref)
-        record = self._renewed(before, claim)
-        if record is None:
-            if claim is None:
-                raise ClaimError(f"the claim {ref} was unprepared at the same time")
-            record = self._new(ref, claim)
-            self._check_conflicts(record)
-        if record != before:
-            self._files.put(record)
-        self._write_spec(record)
-        self._note()
+    async def _prepare(self, ref: ClaimRef) -> ClaimRecord:
+        _check(ref)
+        async with self._turn(ref.uid):
+            known = await _whole(self._store.get, ref)
+            claim = await (self._claim(ref) if known is None else self._confirmed(ref))
+            record = await _whole(self._store.settle, ref, claim)
+            await self._note()
         return record
 
-    def _renewed(
-        self, record: ClaimRecord | None, claim: Mapping[str, Any] | None
-    ) -> ClaimRecord | None:
-        """What is known, if the claim still has this allocation; None otherwise."""
-        if record is None or (claim is not None and _allocation(claim) != record.allocation):
-            return None
-        return renewed(record, self._resolve, self._inventory())
-
-    def _new(self, ref: ClaimRef, claim: Mapping[str, Any]) -> ClaimRecord:
-        return ClaimRecord(ref, self._driver, self._resolve(claim), _allocation(claim))
-
-    def _check_conflicts(self, record: ClaimRecord) -> None:
-        for other in self._files.all().values():
-            if other.ref.uid == record.ref.uid:
-                continue
-            for mine in record.devices:
-                if any(mine.excludes(each) for each in other.devices):
-                    raise ClaimError(
-                        f"the device {mine.device} is held by the claim {other.ref} (UID"
-                        f" {other.ref.uid})",
-                        "it becomes free when the last pod of that claim has ended",
-                    )
-
-    def _write_spec(self, record: ClaimRecord) -> None:
-        self._specs.write(record.ref.uid, [each.cdi for each in record.devices])
-
-    def _release(self, ref: ClaimRef) -> None:
-        # In this order: a spec without a file would stay for ever.
-        self._specs.remove(ref.uid)
-        self._files.remove(ref.uid)
-        self._note()
-
-    def _renew_all(self) -> None:
-        failures = [self._renew(record) for record in self._files.all().values()]
-        self._unwritten.set(next((text for text in failures if text), None))
-        self._note()
-
-    def _renew(self, record: ClaimRecord) -> str | None:
-        """Updates one claim's file and spec. Returns what failed."""
+    async def _claim(self, ref: ClaimRef) -> Mapping[str, Any]:
         try:
-            now = renewed(record, self._resolve, self._inventory())
-            if now != record:
-                self._files.put(now)
-            self._write_spec(now)
-        except ClaimError as error:
-            # The nodes may belong to another HCA. Without a spec, a container that restarts fails,
-            # and starts when the HCA is back.
-            return _first(str(error), _removal(self._specs, record.ref.uid))
+            return await self._get_claim(ref.namespace, ref.name)
         except RdmaDpError as error:
-            return str(error)
-        return None
+            raise UnreadClaimError(f"claim {ref}: {error.message}", error.hint) from error
 
-    def _note(self) -> None:
-        self._found = self._files.all()
+    async def _confirmed(self, ref: ClaimRef) -> Mapping[str, Any] | None:
+        """The object of a claim that is prepared. None if the API server does not have it."""
+        try:
+            async with asyncio.timeout(self._confirmation):
+                claim = await self._claim(ref)
+        except (RdmaDpError, TimeoutError) as error:
+            reason = str(error) or "no answer in time"
+            logger.info("claim %s: what is prepared goes on: %s", ref, reason)
+            return None
+        metadata = claim.get("metadata")
+        same = isinstance(metadata, Mapping) and metadata.get("uid") == ref.uid
+        return claim if same else None
 
-    # --- order --------------------------------------------------------------------------------
+    async def _note(self, read: Callable[[], Mapping[str, ClaimRecord]] | None = None) -> None:
+        """Reads which claims there are. What fails is logged once, and they are read again."""
+        try:
+            claims = await _whole(read or self._store.all)
+        except FAILED_READ as error:
+            self._unread.set(f"the claims of {self._driver} cannot be read: {error}")
+            return
+        self._unread.set(None)
+        self._metrics.claims.set(self._driver, len(claims))
+        if claims != self.claims.value:
+            self.claims.set(claims)
 
     @asynccontextmanager
     async def _turn(self, uid: str) -> AsyncIterator[None]:
@@ -229,52 +156,25 @@ class Preparation:
             if waiting > 1:
                 self._turns[uid] = lock, waiting - 1
 
-    async def _locked(self, work: Callable[..., R], *arguments: Any) -> R:
-        """Does the work in a thread, with the lock. A cancellation waits for its end."""
 
-        def held() -> R:
-            with self._lock.held():
-                return work(*arguments)
+async def _whole(work: Callable[..., R], *arguments: Any) -> R:
+    """Does blocking work in a thread. A cancellation waits for its end.
 
-        future = in_thread(held)
-        try:
-            return await asyncio.shield(future)
-        finally:
-            if not future.done():
-                await asyncio.wait([future])
-            if self._found != self.claims.value:
-                self.claims.set(self._found)
+    The next request for the claim must find what this one wrote.
+    """
+    future = in_thread(work, *arguments)
+    try:
+        return await asyncio.shield(future)
+    finally:
+        if not future.done():
+            await asyncio.wait([future])
 
 
 def _check(ref: ClaimRef) -> None:
     if not is_uid(ref.uid):
-        raise ClaimError(f"the claim {ref} has a UID that is none: {ref.uid[:100]!r}")
+        raise ClaimError(f"claim {ref}: {ref.uid[:100]!r} is no UID")
 
 
-def _check_object(claim: Mapping[str, Any], ref: ClaimRef) -> None:
-    metadata = claim.get("metadata")
-    uid = metadata.get("uid") if isinstance(metadata, Mapping) else None
-    if uid != ref.uid:
-        raise ClaimError(
-            f"the claim {ref} was made anew: its UID is {uid}, and kubelet asks for {ref.uid}",
-            "delete the pod",
-        )
-
-
-def _allocation(claim: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The allocation of a claim object. `resolve` has checked it, or will."""
-    status = claim.get("status")
-    found = status.get("allocation") if isinstance(status, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
-
-
-def _first(reason: str, more: str | None) -> str:
-    return f"{reason}; {more}" if more else reason
-
-
-def _removal(specs: ClaimSpecs, uid: str) -> str | None:
-    try:
-        specs.remove(uid)
-    except RdmaDpError as error:
-        return str(error)
-    return None
+def _given(record: ClaimRecord) -> str:
+    found = (f"{each.request}: {', '.join(each.hcas)}" for each in record.devices)
+    return "; ".join(found) or "no device of ours"
