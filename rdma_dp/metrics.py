@@ -113,6 +113,20 @@ class ScanFacts:
     hanging: bool = False
 
 
+@dataclass(slots=True)
+class SliceFacts:
+    """What the API server has of our ResourceSlices. None until it was asked.
+
+    `current` is whether that is what the node says. `lacking_gates` are the feature gates without
+    which devices are left out.
+    """
+
+    published: int | None = None
+    devices: int = 0
+    current: bool = False
+    lacking_gates: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """Everything that the daemon counts, with the labels of each in parentheses.
@@ -121,11 +135,11 @@ class Metrics:
     reason); `allocate_requests` (resource, result: ok, unknown-slot, no-hca, error);
     `allocated_slots` and `allocate_seconds` (resource); `links_set_up` (none);
     `port_changes` (device, port): changes of a port's state; `hca_changes` (change: added,
-    removed).
-
-    Of DRA: `claim_prepares` (driver, result: ok, refused, api-server, error), `claim_unprepares`
-    (driver, result: ok, error); `claim_prepare_seconds` and `claims`, those that are prepared
-    (driver).
+    removed); `slice_writes` (verb: create, update, delete; result: ok, error); `api_errors` (kind,
+    see api_server/api_errors.py): requests to the API server that failed, each try counts.
+    `claim_prepares` (driver, result: ok, refused, api-server, error); `claim_unprepares` (driver,
+    result: ok, error); `claim_prepare_seconds` (driver); `claims` (driver): those that are
+    prepared.
     """
 
     config: ConfigFacts = field(default_factory=ConfigFacts)
@@ -139,6 +153,9 @@ class Metrics:
     links_set_up: Tally = field(default_factory=Tally)
     port_changes: Tally = field(default_factory=Tally)
     hca_changes: Tally = field(default_factory=Tally)
+    slices: SliceFacts = field(default_factory=SliceFacts)
+    slice_writes: Tally = field(default_factory=Tally)
+    api_errors: Tally = field(default_factory=Tally)
     claim_prepares: Tally = field(default_factory=Tally)
     claim_unprepares: Tally = field(default_factory=Tally)
     claim_prepare_seconds: Durations = field(default_factory=Durations)

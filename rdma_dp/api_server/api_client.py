@@ -8,7 +8,7 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
 from types import TracebackType
@@ -23,7 +23,7 @@ from rdma_dp.api_server.api_request import Request
 from rdma_dp.api_server.credentials import Credentials
 from rdma_dp.metrics import Tally
 
-Object = Mapping[str, Any]
+Object = dict[str, Any]
 
 TIMEOUT = 10.0  # seconds for one request with its answer
 _LIMIT = 8 << 20  # bytes of an answer; the largest object of etcd has 1.5 MiB
@@ -48,8 +48,12 @@ class ApiClient:
     """
 
     def __init__(
-        self, credentials: Credentials, errors: Tally | None = None, timeout: float = TIMEOUT
+        self,
+        credentials: Callable[[], Credentials],
+        errors: Tally | None = None,
+        timeout: float = TIMEOUT,
     ) -> None:
+        """`credentials` is called for each request. `timeout`: seconds for one with its answer."""
         self._credentials = credentials
         self._errors = errors or Tally()
         self._timeout = timeout
@@ -100,7 +104,7 @@ class ApiClient:
         content = None if body is None else (content_type, json.dumps(body).encode())
         async with self._answer(request, limit, content) as answer:
             found = _parsed(await _whole(answer, request))
-            if not isinstance(found, Mapping):
+            if not isinstance(found, dict):
                 raise ApiError(f"the API server's answer to {request} is no JSON object")
             return found
 
@@ -140,34 +144,35 @@ class ApiClient:
             raise
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._errors.add(UnreachableError.kind)
-            raise _unreachable(self._credentials.url, request, error) from error
+            raise _unreachable(request, error) from error
 
     def _sent(
         self, request: Request, limit: aiohttp.ClientTimeout, content: tuple[str, bytes] | None
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         if self._session is None:
             raise RuntimeError("ApiClient is not entered")
-        headers = {"Authorization": f"Bearer {self._credentials.token()}"}
+        credentials = self._credentials()
+        headers = {"Authorization": f"Bearer {credentials.token()}"}
         if content is not None:
             headers["Content-Type"] = content[0]
         return self._session.request(
             request.method,
-            self._credentials.url + request.path,
+            credentials.url + request.path,
             params=request.query,
             data=content[1] if content is not None else None,
             headers=headers,
-            ssl=self._context(),
+            ssl=self._context(credentials),
             timeout=limit,
             allow_redirects=False,
         )
 
-    def _context(self) -> ssl.SSLContext | bool:
+    def _context(self, credentials: Credentials) -> ssl.SSLContext | bool:
         """One context for all requests until the CA certificate is replaced."""
-        if not self._credentials.secure:
+        if not credentials.secure:
             return True  # aiohttp's default; no TLS is used
-        version = self._credentials.ca_version()
+        version = credentials.ca_version()
         if self._tls is None or self._tls[0] != version:
-            self._tls = version, self._credentials.tls()
+            self._tls = version, credentials.tls()
         return self._tls[1]
 
 
@@ -196,6 +201,6 @@ def _parsed(text: bytes) -> Any:
         return text.decode(errors="replace")
 
 
-def _unreachable(url: str, request: Request, error: BaseException) -> UnreachableError:
+def _unreachable(request: Request, error: BaseException) -> UnreachableError:
     reason = "no answer in time" if isinstance(error, TimeoutError) else message_of(error)
-    return UnreachableError(f"the API server at {url} cannot be reached to {request}: {reason}")
+    return UnreachableError(f"the API server cannot be reached to {request}: {reason}")

@@ -14,6 +14,7 @@ from rdma_dp.dra.claims import ClaimError, Holding, PreparedClaim, check_free
 from rdma_dp.dra.devices import DraDevice
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.inventory.hardware import Inventory
+from rdma_dp.kubelet.directories import CLAIMS
 from rdma_dp.kubelet.dra.claim_files import ClaimFiles
 from rdma_dp.kubelet.dra.claim_lock import ClaimLock
 from rdma_dp.kubelet.dra.claim_record import ClaimFileError, ClaimRecord, ClaimRef, NewerFileError
@@ -28,7 +29,6 @@ Resolve = Callable[[Mapping[str, Any], str], PreparedClaim]
 """What a claim object with a UID gives at this moment (dra.claims.prepared). Raises ClaimError."""
 
 LOCK = "lock"
-CLAIMS = "claims"
 
 
 class ClaimStore:

@@ -1,7 +1,7 @@
 """The DRA driver of this node: claims, health and registration together."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,7 +48,7 @@ class Driver:
         settings: DriverSettings,
         registry: DirectoryWatch,
         devices: Observable[tuple[DraDevice, ...]],
-        inventory: Callable[[], Inventory],
+        inventory: Observable[Inventory],
         get_claim: GetClaim,
         metrics: Metrics,
         interval: float = _INTERVAL,
@@ -69,7 +69,7 @@ class Driver:
                 claim, devices.value, settings.driver, settings.pool, uid
             ),
             lambda: devices.value,
-            inventory,
+            lambda: inventory.value,
         )
         self.preparation = Preparation(settings.driver, store, get_claim, metrics)
         self._health: Latest[tuple[DeviceHealth, ...]] = Latest(())
@@ -91,20 +91,27 @@ class Driver:
             start(tasks, "registration of the driver", self.registration.run())
 
     async def _renew(self) -> None:
+        """After each change of the hardware, and after a while."""
         while True:
-            seen = self._devices.value
+            seen = self._hardware()
             await self.preparation.renew()
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._interval):
-                    await self._devices.until(lambda newest, last=seen: newest is not last)  # type: ignore[misc]
-            except TimeoutError:
-                continue
+                    await self._changed(seen)
+
+    def _hardware(self) -> tuple[object, object]:
+        return self._devices.value, self._inventory.value
+
+    async def _changed(self, seen: tuple[object, object]) -> None:
+        async for _ in changes(self._devices, self._inventory):
+            if self._hardware() != seen:
+                return
 
     async def _assess(self) -> None:
-        async for _ in changes(self._devices, self.preparation.claims):
+        async for _ in changes(self._devices, self._inventory, self.preparation.claims):
             claims = self.preparation.claims.value or {}
             now = device_health(
-                self._settings.pool, self._devices.value, claims, self._inventory()
+                self._settings.pool, self._devices.value, claims, self._inventory.value
             )
             if now != self._health.value:
                 self._health.set(now)
