@@ -51,9 +51,7 @@ class Claims:
         )
         self._registry = DirectoryWatch(parts.directories.plugins_registry)
         inventory = Part(parts.states, lambda state: state.inventory)
-        self.driver = Driver(
-            settings, self._registry, devices, inventory, api.claim, parts.metrics
-        )
+        self.driver = Driver(settings, self._registry, devices, inventory, api.claim, parts.metrics)
         self.prepared = Latest(_UNREAD)
 
     async def run(self) -> None:

@@ -21,7 +21,9 @@ _CALM = 60.0  # seconds after which a slice that is undone counts as the first o
 class Pacing:
     """When the next pass of writes may begin. Times are in seconds on one clock."""
 
-    def __init__(self, interval: float = _INTERVAL, taint_interval: float = _TAINT_INTERVAL) -> None:
+    def __init__(
+        self, interval: float = _INTERVAL, taint_interval: float = _TAINT_INTERVAL
+    ) -> None:
         self._interval = interval
         self._taint_interval = taint_interval
         self._next = 0.0

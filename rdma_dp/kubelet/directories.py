@@ -30,8 +30,8 @@ def is_directory(path: Path) -> bool:
 
 KUBELET_SOCKET = "kubelet.sock"
 
-# The directory of a DRA driver of ours that holds a file for each prepared claim. Its name marks the
-# driver as ours: the other directories below plugins belong to other drivers.
+# The directory of a DRA driver of ours with a file for each prepared claim. Its name marks the driver
+# as ours: the other directories below plugins belong to other drivers.
 CLAIMS = "rdma-dp-claims"
 
 

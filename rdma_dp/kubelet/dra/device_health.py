@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 
 from rdma_dp.dra.devices import DraDevice
 from rdma_dp.inventory.hardware import Inventory
@@ -10,11 +10,11 @@ from rdma_dp.kubelet.dra.claim_record import ClaimRecord, HeldDevice
 
 
 class DeviceState(Enum):
-    """The health of a device, by kubelet's numbers (protos/dra_health.proto)."""
+    """The health of a device, in kubelet's words."""
 
-    UNKNOWN = 0
-    HEALTHY = 1
-    UNHEALTHY = 2
+    UNKNOWN = auto()
+    HEALTHY = auto()
+    UNHEALTHY = auto()
 
 
 @dataclass(frozen=True, slots=True)

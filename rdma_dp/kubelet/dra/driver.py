@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from rdma_dp.aio.directory_watch import DirectoryWatch
@@ -12,7 +11,6 @@ from rdma_dp.aio.tasks import start
 from rdma_dp.dra.claims import prepared
 from rdma_dp.dra.devices import DraDevice
 from rdma_dp.inventory.hardware import Inventory
-from rdma_dp.kubelet.api import dra_health_pb2_grpc
 from rdma_dp.kubelet.dra.claim_service import claim_services
 from rdma_dp.kubelet.dra.claim_store import ClaimStore
 from rdma_dp.kubelet.dra.device_health import DeviceHealth, device_health
@@ -65,19 +63,14 @@ class Driver:
             settings.directory,
             settings.driver,
             ClaimSpecs(settings.cdi_directory),
-            lambda claim, uid: prepared(
-                claim, devices.value, settings.driver, settings.pool, uid
-            ),
+            lambda claim, uid: prepared(claim, devices.value, settings.driver, settings.pool, uid),
             lambda: devices.value,
             lambda: inventory.value,
         )
         self.preparation = Preparation(settings.driver, store, get_claim, metrics)
         self._health: Latest[tuple[DeviceHealth, ...]] = Latest(())
         health = HealthService(self._health)
-        services = [
-            *claim_services(self.preparation),
-            partial(dra_health_pb2_grpc.add_DRAResourceHealthServicer_to_server, health),
-        ]
+        services = [*claim_services(self.preparation), health.add_to]
         self.registration = DriverRegistration(
             settings.driver, settings.instance, registry, services, health
         )

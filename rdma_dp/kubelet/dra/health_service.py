@@ -6,7 +6,8 @@ is sent again and again. Source: kubelet, pkg/kubelet/cm/dra/manager.go.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -14,7 +15,7 @@ import grpc
 from rdma_dp.aio.latest import Latest, Observable
 from rdma_dp.kubelet.api import dra_health_pb2 as pb
 from rdma_dp.kubelet.api import dra_health_pb2_grpc as rpc
-from rdma_dp.kubelet.dra.device_health import DeviceHealth
+from rdma_dp.kubelet.dra.device_health import DeviceHealth, DeviceState
 from rdma_dp.text import one_line
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -24,6 +25,14 @@ INTERVAL = 15.0
 _TIMEOUTS = 4  # intervals after which kubelet takes the health as unknown
 
 _LONGEST = 1024  # characters of a message (k8s.io/kubelet pkg/apis/dra-health/v1alpha1)
+
+_STATES: Mapping[DeviceState, pb.HealthStatus] = MappingProxyType(
+    {
+        DeviceState.UNKNOWN: pb.UNKNOWN,
+        DeviceState.HEALTHY: pb.HEALTHY,
+        DeviceState.UNHEALTHY: pb.UNHEALTHY,
+    }
+)
 
 
 class HealthService(rpc.DRAResourceHealthServicer):
@@ -36,6 +45,10 @@ class HealthService(rpc.DRAResourceHealthServicer):
         self._health = health
         self._interval = interval
         self.streams = Latest(0)
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Adds this service to a server."""
+        rpc.add_DRAResourceHealthServicer_to_server(self, server)
 
     async def NodeWatchResources(
         self, request: pb.NodeWatchResourcesRequest, context: Context
@@ -61,7 +74,7 @@ def _message(health: Iterable[DeviceHealth], interval: float) -> pb.NodeWatchRes
         devices=[
             pb.DeviceHealth(
                 device=pb.DeviceIdentifier(pool_name=each.pool, device_name=each.device),
-                health=each.state.value,
+                health=_STATES[each.state],
                 last_updated_time=now,
                 health_check_timeout_seconds=timeout,
                 message=one_line(each.message)[:_LONGEST],
