@@ -30,8 +30,8 @@ def is_directory(path: Path) -> bool:
 
 KUBELET_SOCKET = "kubelet.sock"
 
-# The directory of a DRA driver of ours with a file for each prepared claim. Its name marks the driver
-# as ours: the other directories below plugins belong to other drivers.
+# A directory of each DRA driver of ours, with a file for each prepared claim. By its name our drivers
+# are known: the other directories below plugins belong to others.
 CLAIMS = "rdma-dp-claims"
 
 

@@ -26,7 +26,7 @@ _TIMEOUTS = 4  # intervals after which kubelet takes the health as unknown
 
 _LONGEST = 1024  # characters of a message (k8s.io/kubelet pkg/apis/dra-health/v1alpha1)
 
-_STATES: Mapping[DeviceState, pb.HealthStatus] = MappingProxyType(
+_STATES: "Mapping[DeviceState, pb.HealthStatus.ValueType]" = MappingProxyType(
     {
         DeviceState.UNKNOWN: pb.UNKNOWN,
         DeviceState.HEALTHY: pb.HEALTHY,
