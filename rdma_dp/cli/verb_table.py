@@ -7,7 +7,7 @@ are made from the rows. Rows of one group stand together.
 import argparse
 from functools import partial
 
-from rdma_dp.cli import arguments, monitoring_arguments, node_verbs, verbs
+from rdma_dp.cli import arguments, dra_arguments, dra_verbs, monitoring_arguments, node_verbs, verbs
 from rdma_dp.cli.output import NOT_LOOKED
 from rdma_dp.cli.parsing import Parser, Verb, epilog, verbs_parser
 
@@ -112,6 +112,17 @@ VERBS = [
         ],
     ),
     Verb(
+        "slices",
+        NODE,
+        dra_verbs.slices,
+        [arguments.add_config, dra_arguments.add_slices_arguments, arguments.add_root],
+        [
+            "rdma-dp slices --config config.json",
+            "rdma-dp slices --config config.json --node node-1 --output yaml",
+            "rdma-dp slices --config config.json --root node.tar.gz",
+        ],
+    ),
+    Verb(
         "snapshot",
         NODE,
         node_verbs.snapshot,
@@ -132,6 +143,13 @@ VERBS = [
         verbs.check_config,
         [arguments.add_config_to_check],
         ["rdma-dp check-config config.json"],
+    ),
+    Verb(
+        "dra-class",
+        CONFIG,
+        dra_verbs.dra_class,
+        [arguments.add_config],
+        ["rdma-dp dra-class --config config.json | kubectl apply -f -"],
     ),
     Verb("schema", CONFIG, verbs.schema, [], ["rdma-dp schema > schema.json"]),
     RUN,

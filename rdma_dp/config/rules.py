@@ -7,7 +7,7 @@ report problems when the models refuse other fields. They skip values of the wro
 from collections.abc import Iterator
 from typing import Any
 
-from rdma_dp.config import selector_rules
+from rdma_dp.config import dra_rules, selector_rules
 from rdma_dp.config.problems import Location, Problem, path_of
 from rdma_dp.config.selector_rules import Entry, given
 from rdma_dp.config.syntax import flag, number
@@ -31,6 +31,7 @@ def errors(data: object) -> Iterator[Problem]:
         device_info_fits,
     ):
         yield from rule(_entries(data))
+    yield from dra_rules.errors(data, _entries(data))
 
 
 def warnings(data: object) -> Iterator[Problem]:
@@ -44,6 +45,7 @@ def warnings(data: object) -> Iterator[Problem]:
         lists_fit_memory,
     ):
         yield from rule(_entries(data))
+    yield from dra_rules.warnings(data, _entries(data))
 
 
 def names_differ(entries: list[Entry]) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from rdma_dp.config import DraSettings, DraSlots, Preference, Via
 from rdma_dp.dra.device_names import device_name, slot_name
+from rdma_dp.dra.pcie_roots import pcie_root
 from rdma_dp.formats.slot_ids import HardwareKey
 from rdma_dp.inventory.hardware import Hca, PciFunction
 from rdma_dp.inventory.topology import Topology
@@ -179,13 +180,7 @@ class _Reader:
         return own | {name: value for name, value in standard.items() if value not in (None, "")}
 
     def root(self, hca: Hca) -> str | None:
-        """The PCIe root of an HCA: the config's, or that of its function in /sys/devices."""
-        if hca.function is None:
-            return None
-        address = hca.function.address
-        places = self.topology.hcas.get(hca.name, ())
-        found = (place.host_bridge for place in places if place.address == address)
-        return self.settings.pcie_roots.get(address) or next(found, None) or None
+        return pcie_root(hca, self.topology, self.settings.pcie_roots)
 
 
 def _common(values: Iterable[_T | None]) -> _T | None:

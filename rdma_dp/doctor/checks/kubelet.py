@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePath
 
+from rdma_dp.config import Via
 from rdma_dp.doctor.check import Finding, check, fail, not_checked, ok, unknown, warn
 from rdma_dp.kubelet.views import KubeletView, PluginSocket, PluginStatus, SocketState
 from rdma_dp.node.view import NodeView
@@ -149,7 +150,8 @@ def _may_serve(each: PluginSocket) -> bool:
 
 
 def _configured(node: NodeView) -> set[str]:
-    return {pool.resource.full_name for pool in node.pools}
+    plugins = (each.resource for each in node.pools if each.resource.via is Via.PLUGIN)
+    return {resource.full_name for resource in plugins}
 
 
 @check(
