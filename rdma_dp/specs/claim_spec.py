@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from rdma_dp.sharing.allocation import PERMISSIONS
 from rdma_dp.specs import cdi
@@ -26,7 +25,7 @@ class SpecDevice:
 
     name: str
     paths: tuple[str, ...]
-    env: Mapping[str, str] = MappingProxyType({})
+    env: Mapping[str, str]
 
     @property
     def full_name(self) -> str:
