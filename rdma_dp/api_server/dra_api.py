@@ -6,6 +6,7 @@ They are all that the ClusterRole in deploy/ allows.
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from rdma_dp.api_server.api_client import APPLY, ApiClient, Object
 from rdma_dp.api_server.api_errors import ApiError, NotFoundError
@@ -50,7 +51,9 @@ class DraApi:
         request = Request("get", GROUP, VERSION, "resourceclaims", name, namespace)
         return await self._client.call(request, patience=CLAIM_PATIENCE)
 
-    async def apply_claim_status(self, namespace: str, name: str, uid: str, status: Object) -> None:
+    async def apply_claim_status(
+        self, namespace: str, name: str, uid: str, status: Mapping[str, Any]
+    ) -> None:
         """Writes our part of the status of a claim by server-side apply. Raises ApiError.
 
         A claim of the same name with another uid is left alone: ConflictError.

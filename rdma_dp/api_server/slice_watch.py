@@ -97,7 +97,7 @@ class SliceWatch:
 
     def _take(self, event: Object) -> None:
         kind, found = event.get("type"), event.get("object")
-        if not isinstance(found, Mapping):
+        if not isinstance(found, dict):
             raise ApiError(f"the API server sends an event without an object: {kind}")
         if kind == "ERROR":
             raise error_of(_WATCHED, status_code(found), found)

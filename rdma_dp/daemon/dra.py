@@ -20,8 +20,7 @@ from rdma_dp.api_server.dra_api import DraApi
 from rdma_dp.daemon.dra_claims import Claims
 from rdma_dp.daemon.dra_parts import NODE_NAME, DraParts
 from rdma_dp.daemon.dra_publisher import SlicePublisher
-from rdma_dp.daemon.dra_reader import DeviceReader
-from rdma_dp.sharing.state import NodeState
+from rdma_dp.daemon.dra_reader import DeviceReader, offers
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ async def run_dra(parts: DraParts, driver: str) -> None:
     async with ApiClient(credentials, parts.metrics.api_errors) as client:
         api = DraApi(client, parts.environment.get(NODE_NAME, ""), driver)
         reader = DeviceReader(parts, driver)
-        await reader.read(parts.states.value)
+        await reader.read()
         publisher = SlicePublisher(api, reader, parts.served, parts.metrics)
         claims = Claims(parts, driver, reader.devices, api)
         work = _run(reader, publisher, claims)
@@ -55,12 +54,9 @@ async def _run(reader: DeviceReader, publisher: SlicePublisher, claims: Claims) 
 async def _until_over(
     parts: DraParts, driver: str, publisher: SlicePublisher, claims: Claims
 ) -> None:
-    def offered(state: NodeState) -> bool:
-        return state.config.uses_dra and state.config.dra.driver_name == driver
-
     while True:
-        await parts.states.until(lambda state: not offered(state))
+        await parts.states.until(lambda state: not offers(state.config, driver))
         await publisher.withdrawn.until(bool)
         await claims.prepared.until(lambda count: count == 0)
-        if not offered(parts.states.value) and publisher.withdrawn.value:
+        if not offers(parts.states.value.config, driver) and publisher.withdrawn.value:
             return

@@ -10,7 +10,7 @@
 """
 
 from rdma_dp.aio.backoff import Backoff
-from rdma_dp.api_server.api_errors import ApiError
+from rdma_dp.api_server.api_errors import ApiError, ConflictError
 
 _INTERVAL = 1.0  # seconds
 _TAINT_INTERVAL = 10.0
@@ -45,6 +45,10 @@ class Pacing:
             self._next_of_taints = now + self._taint_interval
         self._failed.reset()
 
+    def at_once(self) -> None:
+        """The next pass must not wait: what was written must not stay."""
+        self._next = self._next_of_taints = 0.0
+
     def undone(self, now: float) -> None:
         """Somebody else changed or deleted what was written, and nothing new is wanted."""
         if self._undone_at is None or now - self._undone_at > _CALM:
@@ -56,5 +60,6 @@ class Pacing:
 
     def failed(self, now: float, error: ApiError) -> None:
         """A request failed."""
-        delay = self._failed.delay() if error.passing else _REFUSED_INTERVAL
+        soon = error.passing or isinstance(error, ConflictError)
+        delay = self._failed.delay() if soon else _REFUSED_INTERVAL
         self._not_before = now + max(delay, error.retry_after or 0.0)

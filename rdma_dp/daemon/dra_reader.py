@@ -11,11 +11,10 @@ from rdma_dp.aio.latest import Latest, Part, first_of
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import Config, DraSettings
 from rdma_dp.daemon.dra_parts import DraParts
+from rdma_dp.discovery.firmware import read_firmware
 from rdma_dp.discovery.pcie_topology import read_topology
 from rdma_dp.dra.devices import Attributes, DraDevice, dra_devices
 from rdma_dp.errors import FAILED_READ
-from rdma_dp.host.files import Host
-from rdma_dp.host.paths import CLASS_INFINIBAND
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.inventory.topology import Topology
 from rdma_dp.log import Notice
@@ -102,14 +101,5 @@ class DeviceReader:
     def _read_hardware(self, inventory: Inventory) -> tuple[Topology, Mapping[str, str]]:
         if self._hardware is None or self._hardware[0] is not inventory:
             host = self._parts.host
-            self._hardware = inventory, read_topology(host, inventory), _firmware(host, inventory)
+            self._hardware = inventory, read_topology(host, inventory), read_firmware(host, inventory)
         return self._hardware[1:]
-
-
-def _firmware(host: Host, inventory: Inventory) -> Mapping[str, str]:
-    """The firmware version of each HCA that shows one."""
-    texts = {
-        hca.name: host.read_or_none(f"{CLASS_INFINIBAND}/{hca.name}/fw_ver")
-        for hca in inventory.hcas
-    }
-    return {name: text.strip() for name, text in texts.items() if text}
