@@ -70,6 +70,22 @@ class Durations:
             return dict(self._histograms)
 
 
+class Levels:
+    """A number for each value of a label, which can rise and fall."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, float] = {}
+
+    def set(self, label: str, number: float) -> None:
+        """Replaces the number of this label value."""
+        self._values = {**self._values, label: number}
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """The newest numbers."""
+        return self._values
+
+
 @dataclass(slots=True)
 class ConfigFacts:
     """Whether the config file that is there now is valid, and since when a config is in force.
@@ -121,6 +137,9 @@ class Metrics:
     `port_changes` (device, port): changes of a port's state; `hca_changes` (change: added,
     removed); `slice_writes` (verb: create, update, delete; result: ok, error); `api_errors` (kind,
     see api_server/api_errors.py): requests to the API server that failed, each try counts.
+    `claim_prepares` (driver, result: ok, refused, api-server, error); `claim_unprepares` (driver,
+    result: ok, error); `claim_prepare_seconds` (driver); `claims` (driver): those that are
+    prepared.
     """
 
     config: ConfigFacts = field(default_factory=ConfigFacts)
@@ -137,3 +156,7 @@ class Metrics:
     slices: SliceFacts = field(default_factory=SliceFacts)
     slice_writes: Tally = field(default_factory=Tally)
     api_errors: Tally = field(default_factory=Tally)
+    claim_prepares: Tally = field(default_factory=Tally)
+    claim_unprepares: Tally = field(default_factory=Tally)
+    claim_prepare_seconds: Durations = field(default_factory=Durations)
+    claims: Levels = field(default_factory=Levels)
