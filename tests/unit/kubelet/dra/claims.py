@@ -135,7 +135,10 @@ class Node:
     def files(self) -> list[str]:
         """The names of all files of claims."""
         return sorted(
-            path.name for place in (self.claims, self.cdi) if place.is_dir() for path in place.iterdir()
+            path.name
+            for place in (self.claims, self.cdi)
+            if place.is_dir()
+            for path in place.iterdir()
         )
 
     def edits(self, of: ClaimRef) -> dict[str, tuple[list[str], dict[str, str]]]:
