@@ -6,6 +6,7 @@ one NodeState in one Latest, and the tasks below observe it:
     config, events, timers -> scan -> NodeState -> publication (files, log) -> offered NodeState
     offered NodeState -> registrations (streams to kubelet), links to set up
     NodeState -> node labels
+    NodeState -> ResourceSlices and claims, if some resource is via DRA
 
 All tasks run in one group: when one fails, the process ends with the reason, and no half of a
 daemon stays behind.
@@ -13,6 +14,7 @@ daemon stays behind.
 
 import asyncio
 import logging
+import os
 import secrets
 from collections.abc import Coroutine
 from typing import Any
@@ -25,6 +27,8 @@ from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import Config
 from rdma_dp.daemon import links_up, node_labels
 from rdma_dp.daemon.config_file import ConfigFile
+from rdma_dp.daemon.dra_parts import DraParts
+from rdma_dp.daemon.dra_switch import follow_dra
 from rdma_dp.daemon.metrics_and_probes import start_monitors
 from rdma_dp.daemon.publication import Publication
 from rdma_dp.daemon.registrations import Registrations
@@ -124,6 +128,16 @@ class Daemon:
         start(tasks, "registrations", self._registrations.run(offered))
         if (directory := self._settings.nfd_features) is not None:
             start(tasks, "node labels", node_labels.follow(states, directory, self._host))
+        parts = DraParts(
+            states,
+            self._registrations.served,
+            self._host,
+            self._settings.directories,
+            self._settings.cdi_directory,
+            self.metrics,
+            os.environ,
+        )
+        start(tasks, "DRA", follow_dra(parts))
         if self._host.live:
             start(
                 tasks, "links", links_up.follow(offered, self.scan_again.wake, metrics=self.metrics)
