@@ -101,5 +101,9 @@ class DeviceReader:
     def _read_hardware(self, inventory: Inventory) -> tuple[Topology, Mapping[str, str]]:
         if self._hardware is None or self._hardware[0] is not inventory:
             host = self._parts.host
-            self._hardware = inventory, read_topology(host, inventory), read_firmware(host, inventory)
+            self._hardware = (
+                inventory,
+                read_topology(host, inventory),
+                read_firmware(host, inventory),
+            )
         return self._hardware[1:]
