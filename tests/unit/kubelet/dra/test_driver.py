@@ -70,9 +70,9 @@ class Machine:
 
 
 @pytest.fixture
-async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
-    async with SimulatedKubelet(tmp_path / "kubelet") as kubelet:
-        yield Machine(tmp_path, kubelet)
+async def machine(directory: Path) -> AsyncIterator[Machine]:
+    async with SimulatedKubelet(directory / "kubelet") as kubelet:
+        yield Machine(directory, kubelet)
 
 
 def of(number: int) -> Claim:
@@ -82,10 +82,10 @@ def of(number: int) -> Claim:
 
 @pytest.mark.parametrize("known", [["v1.DRAPlugin", "v1beta1.DRAPlugin"], ["v1beta1.DRAPlugin"]])
 async def test_every_kubelet_uses_the_service_that_it_knows(
-    tmp_path: Path, known: list[str]
+    directory: Path, known: list[str]
 ) -> None:
-    async with SimulatedKubelet(tmp_path / "kubelet", dra=known) as kubelet:
-        machine = Machine(tmp_path, kubelet)
+    async with SimulatedKubelet(directory / "kubelet", dra=known) as kubelet:
+        machine = Machine(directory, kubelet)
         machine.api.put(ref(1), result(FIRST, shareID="s1"))
         async with machine.instance("u1"):
             (event,) = [e for e in kubelet.events if isinstance(e, DriverRegistered)]
@@ -97,7 +97,7 @@ async def test_every_kubelet_uses_the_service_that_it_knows(
             (name,) = kubelet.pods.cdi_ids("pod", "hca")
             assert name == f"rdma-dp/claim={ref(1).uid}-hca-mlx5_1"
             await kubelet.pods.end_pod("pod")
-    assert list((tmp_path / "cdi").iterdir()) == []
+    assert list((directory / "cdi").iterdir()) == []
 
 
 async def test_the_claims_of_a_pod_fail_one_by_one(machine: Machine) -> None:
@@ -185,9 +185,9 @@ async def test_a_socket_that_was_removed_is_made_again(machine: Machine) -> None
         await machine.kubelet.wait_until(lambda k: k.drivers.newest(DRIVER) is not None)
 
 
-async def test_a_directory_that_appears_later_is_used(tmp_path: Path) -> None:
-    kubelet = SimulatedKubelet(tmp_path / "kubelet")
-    machine = Machine(tmp_path, kubelet)
+async def test_a_directory_that_appears_later_is_used(directory: Path) -> None:
+    kubelet = SimulatedKubelet(directory / "kubelet")
+    machine = Machine(directory, kubelet)
 
     async def come() -> None:
         await asyncio.sleep(0.2)
@@ -203,23 +203,26 @@ async def test_a_directory_that_appears_later_is_used(tmp_path: Path) -> None:
 
 
 async def test_a_refusal_is_reported_and_ends(
-    machine: Machine, caplog: pytest.LogCaptureFixture
+    directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kubelet = SimulatedKubelet(machine.root / "old", dra=["v9.DRAPlugin"])
-    old = Machine(machine.root / "old", kubelet)
+    kubelet = SimulatedKubelet(directory / "kubelet", dra=["v9.DRAPlugin"])
+    machine = Machine(directory, kubelet)
+
+    async def serve() -> None:
+        async with machine.instance("u1"):
+            pass
+
     async with kubelet:
-
-        async def until_refused() -> None:
-            async with old.instance("u1"):
-                pass
-
-        task = asyncio.create_task(until_refused())
-        await kubelet.wait_until(lambda k: any("refused" in str(each) for each in k.events))
-        async with asyncio.timeout(60):
-            while not any("kubelet refused the driver" in line for line in caplog.messages):
-                await asyncio.sleep(0.01)
+        task = asyncio.create_task(serve())
+        refused = [f"{DRIVER}: refused", "none of the DRA gRPC services"]
+        # The second refusal comes after the first was reported.
+        await kubelet.wait_until(
+            lambda k: sum(all(w in str(e) for w in refused) for e in k.events) == 2
+        )
         task.cancel()
         await asyncio.wait([task])
+    told = [line for line in caplog.messages if "kubelet refused the driver" in line]
+    assert len(told) == 1
 
 
 async def test_the_health_of_devices_names_hcas_and_reasons(machine: Machine) -> None:
