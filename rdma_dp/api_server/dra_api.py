@@ -19,8 +19,6 @@ VERSION = "v1"
 # s for all claims of a pod (kubelet pkg/kubelet/cm/dra/plugin) and shows our error after that.
 CLAIM_PATIENCE = 15.0
 
-_DRY_RUN = {"dryRun": "All"}  # checked and answered, not stored
-
 
 @dataclass(frozen=True, slots=True)
 class SliceList:
@@ -103,10 +101,14 @@ class DraApi:
         }
         return self._client.stream(self._slices("watch", query=query), idle)
 
-    async def create_slice(self, wanted: Object, *, dry_run: bool = False) -> Object:
-        """The slice as the server keeps it or, with `dry_run`, would keep it. Raises ApiError."""
-        request = self._slices("create", query=_DRY_RUN if dry_run else {})
-        return checked(await self._client.call(request, wanted))
+    async def create_slice(self, wanted: Object) -> Object:
+        """The slice as the server keeps it. Raises ApiError."""
+        return checked(await self._client.call(self._slices("create"), wanted))
+
+    async def try_slice(self, wanted: Object) -> Object:
+        """The slice as the server would keep it. Nothing is stored. Raises ApiError."""
+        request = self._slices("create", query={"dryRun": "All"})
+        return await self._client.call(request, wanted)
 
     async def update_slice(self, wanted: Object) -> Object:
         """The slice as the server keeps it. `wanted` has the resourceVersion. Raises ApiError."""

@@ -29,6 +29,8 @@ _SHORT = 5.0
 
 _LONGEST_EVENT = 8 << 20  # bytes; an object of etcd has 1.5 MiB at most
 
+_MOST_GONE = 256  # more than a node has slices
+
 _WATCHED = Request("watch", GROUP, VERSION, "resourceslices")
 
 
@@ -45,6 +47,7 @@ class SliceWatch:
         self._grace = grace
         self._version: str | None = None
         self._backoff = Backoff()
+        self._gone: dict[object, None] = {}  # the uids that were deleted last
         self.held: Latest[Slices | None] = Latest(None)
         self.failure = Notice(
             lambda text: logger.warning("cannot watch the ResourceSlices: %s", text),
@@ -112,13 +115,21 @@ class SliceWatch:
         return self.held.value or {}
 
     def _keep(self, found: Object) -> None:
-        """Takes a slice, unless a newer one of the same name is known."""
+        """Takes a slice, unless it is gone or a newer one of the same name is known.
+
+        The answer to a write may come later than what the watch shows of its deletion.
+        """
         before = self._known.get(_name(found))
+        if _uid(found) in self._gone:
+            return
         if before is None or _number(found) > _number(before):
             self.held.set(MappingProxyType({**self._known, _name(found): found}))
 
     def _drop(self, gone: Object) -> None:
         """Drops a slice, but not a new one of the same name."""
+        self._gone[_uid(gone)] = None
+        for uid in [*self._gone][:-_MOST_GONE]:
+            del self._gone[uid]
         known = {**self._known}
         before = known.get(_name(gone))
         if before is not None and _uid(before) == _uid(gone):

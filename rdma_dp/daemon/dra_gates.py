@@ -43,7 +43,7 @@ class ServerGates:
             return
         sample = max(offer.devices, key=lambda device: device.slots or 0)
         sent = resource_slices((replace(sample, down=True),), node, offer.settings)[0]
-        dropped = dropped_fields(sent, await self._api.create_slice(sent, dry_run=True))
+        dropped = dropped_fields(sent, await self._api.try_slice(sent))
         self.probed = True
         self.lacking = frozenset()
         self.saw(dropped)

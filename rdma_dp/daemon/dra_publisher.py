@@ -122,7 +122,9 @@ class SlicePublisher:
 
         Returns the seconds until the next one without a change, None if none is needed.
         """
-        offer, held = self._reader.offer.value, self._watch.held.value or {}
+        offer, held = self._reader.offer.value, self._watch.held.value
+        if held is None:
+            return None
         step = await self._step(offer, held)
         if not step.writes.writes or self._written == (step.wanted, _specs(held)):
             return await self._at_rest(offer, held)
@@ -136,7 +138,7 @@ class SlicePublisher:
         if (due := self._pacing.due(only_taints=step.only_taints)) > now:
             return due - now
         try:
-            return await self._follow(offer, step)
+            return await self._follow(offer, step, held)
         except ApiError as error:
             self._failed(error)
             return 0.0
@@ -166,7 +168,7 @@ class SlicePublisher:
             return 0.0
         return self._probe_at - now
 
-    async def _follow(self, offer: Offer, step: _Step) -> float:
+    async def _follow(self, offer: Offer, step: _Step, held: Slices) -> float:
         """Writes, or learns first what the writes need. Raises ApiError."""
         writes, loop = step.writes, asyncio.get_running_loop()
         if writes.creates and not self._uid_is_new:
@@ -178,28 +180,33 @@ class SlicePublisher:
             self._probe_at = loop.time() + _PROBE_INTERVAL
             return 0.0
         self._uid_is_new = False
-        dropped = await self._write(writes)
-        self._written = step.wanted, _specs(self._watch.held.value or {})
+        after = {**held}
+        dropped = await self._write(writes, after)
+        # Not what the watch shows: kubelet may have deleted it before the answer came.
+        self._written = step.wanted, _specs(after)
         self._pacing.wrote(loop.time(), taints=step.taints)
         if self._gates.saw(dropped):
             self._probe_at = loop.time() + _PROBE_INTERVAL
             self._pacing.at_once()
         return 0.0
 
-    async def _write(self, writes: SlicePlan) -> list[Dropped]:
-        """Sends the writes, in their order. Returns what the server did not keep of them."""
+    async def _write(self, writes: SlicePlan, after: dict[str, Document]) -> list[Dropped]:
+        """Sends the writes, in their order, and makes `after` what the server has then.
+
+        Returns what the server did not keep of them. Raises ApiError.
+        """
         dropped: list[Dropped] = []
-        for each in writes.updates:
-            answer = await self._counted("update", self._updated(each))
+        creates = (("create", each, self._api.create_slice) for each in writes.creates)
+        updates = (("update", each, self._updated) for each in writes.updates)
+        for verb, each, send in (*updates, *creates):
+            answer = await self._counted(verb, send(each))
             dropped += dropped_fields(each, answer)
-            self._watch.wrote(answer)
-        for each in writes.creates:
-            answer = await self._counted("create", self._api.create_slice(each))
-            dropped += dropped_fields(each, answer)
+            after[answer["metadata"]["name"]] = answer
             self._watch.wrote(answer)
         for each in writes.deletes:
             with contextlib.suppress(NotFoundError):
                 await self._counted("delete", self._api.delete_slice(each))
+            after.pop(each["metadata"]["name"], None)
             self._watch.deleted(each)
         return dropped
 

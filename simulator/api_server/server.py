@@ -142,6 +142,12 @@ class FakeApiServer:
             if each.verb in _VERBS.values() and each.status < 300 and not each.dry_run
         ]
 
+    def count(self, verb: str, resource: str) -> int:
+        """How many such requests succeeded, dry runs not counted."""
+        wanted = verb, resource
+        found = (each for each in self.answered if (each.verb, each.resource) == wanted)
+        return sum(each.status < 300 and not each.dry_run for each in found)
+
     async def until(self, accept: Callable[[], bool], deadline: float = _DEADLINE) -> None:
         """Waits until something holds; it is looked at after each request and change."""
         try:
@@ -261,11 +267,13 @@ class FakeApiServer:
                 gone = StatusError(410, "Expired", f"too old resource version: {seen}").status
                 await response.write(_line("ERROR", gone))
                 return response
-            for change in [each for each in self.store.changes if each.version > seen]:
+            news = [each for each in self.store.changes if each.version > seen]
+            newest = self.store.version  # more changes may come while these are sent
+            for change in news:
                 if change.key[0] == resource and _selected(request, change.object):
                     await response.write(_line(change.type, change.object))
-            if seen < self.store.version:
-                seen = self.store.version
+            if seen < newest:
+                seen = newest
                 mark = {"kind": KINDS[resource], "metadata": {"resourceVersion": str(seen)}}
                 await response.write(_line("BOOKMARK", mark))
             if self._breaks != breaks:
