@@ -1,16 +1,19 @@
 """The daemon with resources via DRA, a simulated kubelet and a fake API server: claims of pods."""
 
+import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from asyncinotify import Inotify, Mask
 
 from simulator.api_server import FakeApiServer
 from simulator.kubelet import Claim, PreparedDevice, PrepareError, SimulatedKubelet
-from tests.integration.daemon.process import Node, entry, healthy
+from tests.integration.daemon.process import DEADLINE, Node, entry, healthy
 
 NODE = "node-1"
 DRIVER = "hca.rdma-dp.dev"
@@ -74,9 +77,22 @@ class Cluster:
         found = {}
         for path in self.node.cdi.glob("rdma-dp-claim-*.json"):
             document = json.loads(path.read_text())
+            if document["kind"] != "rdma-dp/claim":
+                continue
             for device in document["devices"]:
                 found[f"{document['kind']}={device['name']}"] = device["containerEdits"]
         return found
+
+
+@asynccontextmanager
+async def gone(path: Path) -> AsyncIterator[None]:
+    """Ends when the file was removed."""
+    with Inotify() as inotify:
+        inotify.add_watch(path.parent, Mask.DELETE)
+        yield
+        async with asyncio.timeout(DEADLINE):
+            while path.exists():
+                await inotify.get()
 
 
 @pytest.fixture
@@ -189,17 +205,12 @@ async def test_the_specs_of_claims_and_of_resources_leave_each_other_alone(
         await cluster.start("pod", cluster.claim(first))
         claims = cluster.specs()
         assert len(claims) == 1
-        node.configure(dra, strange, cdi="cri")
-        await kubelet.wait_until(lambda k: k.allocatable("rdma/b") == 0)
-        await _until_gone(cluster, node.cdi / "rdma-dp-rdma_b.json")
+        async with gone(node.cdi / "rdma-dp-rdma_b.json"):
+            node.configure(dra, strange, cdi="cri")
         assert cluster.specs() == claims
         await kubelet.pods.end_pod("pod")
-        assert [path.name for path in node.cdi.iterdir()] == ["rdma-dp-claim-x_hca.json"]
-
-
-async def _until_gone(cluster: Cluster, path: Path) -> None:
-    """The daemon scans once a second, and each scan tidies up."""
-    await cluster.kubelet.wait_until(lambda _: not path.exists())
+        assert cluster.specs() == {}
+        assert (node.cdi / "rdma-dp-claim-x_hca.json").exists()
 
 
 async def test_via_plugin_again_keeps_the_claims_of_running_pods(cluster: Cluster) -> None:
@@ -209,8 +220,8 @@ async def test_via_plugin_again_keeps_the_claims_of_running_pods(cluster: Cluste
         first, _ = await cluster.devices()
         await cluster.start("pod", cluster.claim(first))
         specs = cluster.specs()
-        node.configure(entry("hca"))
-        await kubelet.wait_for("rdma/hca", healthy(4))
+        node.configure(entry("hca", slotsPer="hca"))
+        await kubelet.wait_for("rdma/hca", healthy(8))
         await cluster.api.until(lambda: not cluster.api.devices())
         assert cluster.specs() == specs
         assert kubelet.drivers.newest(DRIVER) is not None
