@@ -30,8 +30,8 @@ def is_directory(path: Path) -> bool:
 
 KUBELET_SOCKET = "kubelet.sock"
 
-# A directory of each DRA driver of ours, with a file for each prepared claim. By its name our drivers
-# are known: the other directories below plugins belong to others.
+# The directory of a DRA driver of ours with a file for each prepared claim. Directories of other
+# drivers below plugins have no such directory.
 CLAIMS = "rdma-dp-claims"
 
 

@@ -1,5 +1,6 @@
 """Devices and claims for these tests, and the preparation of claims on a node of files."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,6 +83,7 @@ class Api:
     def __init__(self) -> None:
         self.claims: dict[tuple[str, str], Mapping[str, Any]] = {}
         self.asked: list[str] = []
+        self.was_asked = asyncio.Event()
         self.failure: RdmaDpError | None = None
 
     def put(self, of: ClaimRef, *results: Mapping[str, Any], config: Sequence[Any] = ()) -> None:
@@ -89,6 +91,7 @@ class Api:
 
     async def get(self, namespace: str, name: str) -> Mapping[str, Any]:
         self.asked.append(name)
+        self.was_asked.set()
         if self.failure is not None:
             raise self.failure
         if (namespace, name) not in self.claims:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -328,7 +327,7 @@ async def test_a_directory_that_cannot_be_written_is_one_message(node: Node) -> 
 async def test_a_cdi_directory_that_cannot_be_written_fails_the_claim(node: Node) -> None:
     node.cdi.write_text("a file")
     node.api.put(ref(1), result(FIRST))
-    with pytest.raises(RdmaDpError, match="cannot use .*cdi"):
+    with pytest.raises(RdmaDpError, match=r"cannot use .*cdi"):
         await node.instance().prepare(ref(1))
     node.cdi.unlink()
     await node.instance().prepare(ref(1))
@@ -339,8 +338,7 @@ async def test_a_request_that_ends_meanwhile_leaves_a_whole_claim_or_none(node: 
     node.api.put(ref(1), result(FIRST))
     instance = node.instance()
     task = asyncio.create_task(instance.prepare(ref(1)))
-    while not node.api.asked:
-        await asyncio.sleep(0)
+    await node.api.was_asked.wait()
     task.cancel()
     await asyncio.wait([task])
     assert node.file(ref(1)).exists() == node.spec(ref(1)).exists()
@@ -373,7 +371,7 @@ def test_no_descriptor_stays_open(node: Node) -> None:
         await node.instance().unprepare(ref(1))
 
     asyncio.run(once())
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         asyncio.run(once())
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
