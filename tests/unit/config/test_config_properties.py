@@ -183,7 +183,7 @@ configs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
                 "driverName": st.sampled_from(["hca.rdma-dp.dev", "rdma.example.com"]),
                 "linkDown": st.sampled_from(["none", "NoSchedule"]),
                 "pcieRoots": st.dictionaries(
-                    st.from_regex(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]", fullmatch=True),
+                    st.from_regex(r"[0-9]{4}:[0-9]{2}:[01][0-9]\.[0-7]", fullmatch=True),
                     st.from_regex(r"pci[0-9a-f]{4}:[0-9a-f]{2}", fullmatch=True),
                     max_size=2,
                 ),
