@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-monitoring test-image \
+.PHONY: run test lint unit test-vm test-node test-dra test-vm-node test-soak test-cdi test-deploy test-monitoring test-image \
     test-release test-pythons test-all fuzz bench image release api docs man lock clean
 
 ## run: run the demo: the real daemon on a simulated host. Needs no HCA, no kubelet and no root
@@ -32,6 +32,10 @@ test-vm: $(VENV)/.development
 ## test-node: test the daemon with a real kubelet and containerd, in separate namespaces
 test-node: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.node
+
+## test-dra: test DRA in a cluster of one: pods with claims, faults, updates, older API servers
+test-dra: $(VENV)/.development
+	$(BIN)/python -m tests.heavy.dra
 
 ## test-vm-node: test the image on a node with HCAs, in the virtual machine, with RDMA between pods
 test-vm-node: $(VENV)/.development

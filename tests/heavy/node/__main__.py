@@ -31,7 +31,7 @@ SOURCES = (
 )
 
 
-def main() -> int:
+def main(tests: str = "tests/heavy/node") -> int:
     """Get the parts and run the tests. If that is not possible, print the reason."""
     try:
         debian.check_host()
@@ -53,7 +53,7 @@ def main() -> int:
         "RDMA_DP_TEST_NODE": str(_logs()),
         "PYTHONUNBUFFERED": "1",
     }
-    pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/heavy/node")
+    pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", tests)
     return private.run((*pytest, *sys.argv[1:]), environment)
 
 

@@ -48,13 +48,13 @@ class Containerd:
         self.process.end()
 
 
-def kill_container(container: str) -> None:
-    """Kill the first process of a container. Its id is that of the pod's status."""
+def kill_container(container: str, number: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal to the first process of a container. Its id is that of the pod's status."""
     container = container.removeprefix("containerd://")
     for line in ctr("tasks", "list").splitlines():
         name, pid, *_ = line.split()
         if name == container:
-            os.kill(int(pid), signal.SIGKILL)
+            os.kill(int(pid), number)
             return
     raise AssertionError(f"containerd runs no container {container}")
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from tests.heavy.image.builder import SHIPPED
 from tests.heavy.node import private
 from tests.heavy.node.cluster import api
-from tests.heavy.node.cluster.control_plane import KUBECONFIG, ControlPlane
+from tests.heavy.node.cluster.control_plane import EVERYTHING, KUBECONFIG, Access, ControlPlane
 from tests.heavy.node.cluster.hardware import RUNC, Hardware
 from tests.heavy.node.cluster.pods import Pod
 from tests.heavy.node.containerd import Containerd, ctr
@@ -56,13 +56,13 @@ Step = tuple[str, object]
 class Cluster:
     """One node with the HCAs of a sample host, and our image. Nothing of rdma-dp runs yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, access: Access = EVERYTHING, **kubelet: Any) -> None:
         self.figures: list[Step] = []
         self.hardware = Hardware(SAMPLE)
         self.containerd = Containerd(str(RUNC), _network())
         ctr("images", "import", os.environ[ARCHIVE])
-        self.control_plane = ControlPlane()
-        self.kubelet = Kubelet(KUBECONFIG, **_KUBELET)
+        self.control_plane = ControlPlane(access)
+        self.kubelet = Kubelet(KUBECONFIG, **_KUBELET, **kubelet)
         self.kubelet.forget()
         self.kubelet.start()
         wait_until(lambda: api.get("/api/v1/namespaces/default/serviceaccounts/default"))

@@ -1,9 +1,11 @@
 """The control plane: etcd, kube-apiserver, kube-scheduler and kube-controller-manager, on loopback.
 
-A token identifies the caller, who may do everything. The plugin needs no RBAC.
+A token identifies the caller, who may do everything. The device plugin needs no RBAC, a DRA driver
+does.
 """
 
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -12,7 +14,10 @@ from tests.heavy.node.private import ADDRESS
 from tests.heavy.node.process import Process, wait_until
 
 KUBECONFIG = Path("/etc/kubernetes/kubeconfig")
-SERVER = "https://127.0.0.1:6443"
+# The address of the Service of the API server. There is no kube-proxy, so the server itself listens
+# there: pods with hostNetwork can call it.
+SERVICE = "10.79.0.1"
+SERVER = f"https://{SERVICE}:443"
 TOKEN = "simulated"
 
 _ETCD = "http://127.0.0.1:2379"
@@ -29,16 +34,30 @@ _CONTROLLERS = (
 )
 
 
+@dataclass(frozen=True)
+class Access:
+    """How the API server authorizes requests, and further flags of it; more controllers."""
+
+    authorization: str = "AlwaysAllow"
+    flags: tuple[str, ...] = ()
+    controllers: tuple[str, ...] = ()
+
+
+EVERYTHING = Access()
+
+
 class ControlPlane:
     """It runs until `end`. `KUBECONFIG` is the file to reach it."""
 
-    def __init__(self) -> None:
+    def __init__(self, access: Access = EVERYTHING) -> None:
+        self._access = access
         _CERTIFICATES.mkdir(parents=True)
+        subprocess.run(("ip", "address", "add", f"{SERVICE}/32", "dev", "lo"), check=True)
         _key_for_accounts()
         _write_kubeconfig()
         self._processes: list[Process] = []
         self._start_etcd()
-        self._start_api_server()
+        self._api_server = self._start_api_server()
         self._start_those_that_look_at_it()
 
     def _start_etcd(self) -> None:
@@ -52,22 +71,31 @@ class ControlPlane:
             *("--initial-cluster", f"default={peer}"),
         )
 
-    def _start_api_server(self) -> None:
+    def restart_api_server(self, *flags: str) -> None:
+        """Restart it with further flags. The others connect again by themselves."""
+        self._processes.remove(self._api_server)
+        self._api_server.end()
+        self._api_server = self._start_api_server(*flags)
+
+    def _start_api_server(self, *flags: str) -> Process:
         tokens = _CERTIFICATES / "tokens.csv"
         tokens.write_text(f"{TOKEN},admin,admin,system:masters\n")
-        self._start(
+        started = self._start(
             "kube-apiserver",
             *("--etcd-servers", _ETCD),
-            *("--bind-address", "127.0.0.1", "--advertise-address", ADDRESS),
+            *("--bind-address", SERVICE, "--secure-port", "443", "--advertise-address", ADDRESS),
             *("--cert-dir", str(_CERTIFICATES), "--token-auth-file", str(tokens)),
-            *("--authorization-mode", "AlwaysAllow", "--allow-privileged"),
+            *("--authorization-mode", self._access.authorization, "--allow-privileged"),
             *("--kubelet-preferred-address-types", "InternalIP"),
             *("--service-cluster-ip-range", "10.79.0.0/24"),
             *("--service-account-issuer", "https://kubernetes.default.svc"),
             *("--service-account-key-file", str(_ACCOUNTS)),
             *("--service-account-signing-key-file", str(_ACCOUNTS)),
+            *self._access.flags,
+            *flags,
         )
         wait_until(self._is_ready, pause=0.2)
+        return started
 
     def _is_ready(self) -> bool:
         assert all(each.runs for each in self._processes), "a part of the control plane has ended"
@@ -80,13 +108,15 @@ class ControlPlane:
         self._start(
             "kube-controller-manager",
             *to_it,
-            *("--controllers", ",".join(_CONTROLLERS)),
+            *("--controllers", ",".join((*_CONTROLLERS, *self._access.controllers))),
             *("--service-account-private-key-file", str(_ACCOUNTS)),
             *("--root-ca-file", str(CERTIFICATE)),
         )
 
-    def _start(self, program: str, *arguments: str) -> None:
-        self._processes.append(Process(program, (program, *arguments)))
+    def _start(self, program: str, *arguments: str) -> Process:
+        started = Process(program, (program, *arguments))
+        self._processes.append(started)
+        return started
 
     def unhurt(self) -> None:
         """Fail if a part of it has exited."""

@@ -1,7 +1,7 @@
 """Pods that the scheduler places, and what their containers see."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from tests.heavy.node import image
 from tests.heavy.node.cluster import api
@@ -45,7 +45,7 @@ class Pod:
         found: dict[str, Any] = pod.get("status", {})
         return found
 
-    def running(self) -> "Pod":
+    def running(self) -> Self:
         """Wait until it runs."""
         step = f"pod {self.name} runs"
         found = self._cluster.wait(step, self._settled, lambda status: status.get("phase"))

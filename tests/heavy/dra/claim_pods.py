@@ -1,0 +1,87 @@
+"""Pods with claims, and the templates of their claims."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tests.heavy.dra.dra_cluster import DraCluster
+from tests.heavy.dra.manifests import DRIVER
+from tests.heavy.node.cluster.pods import Pod
+
+Object = dict[str, Any]
+
+GROUP = "resource.k8s.io/v1"
+
+
+def request(name: str, device_class: str = "rdma-hca", **exactly: Any) -> Object:
+    """One request of a claim."""
+    return {"name": name, "exactly": {"deviceClassName": device_class, **exactly}}
+
+
+def only(hca: str) -> list[Object]:
+    """Selectors that choose the device of one HCA."""
+    ours = f"device.driver == '{DRIVER}' && device.attributes['{DRIVER}']"
+    return [{"cel": {"expression": f"{ours}.rdmaDevice == '{hca}'"}}]
+
+
+def template(cluster: DraCluster, name: str, requests: Sequence[Object], **devices: Any) -> str:
+    """A ResourceClaimTemplate. Returns its name."""
+    made = {
+        "apiVersion": GROUP,
+        "kind": "ResourceClaimTemplate",
+        "metadata": {"name": name},
+        "spec": {"spec": {"devices": {"requests": [*requests], **devices}}},
+    }
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(made))
+    return name
+
+
+class ClaimPod(Pod):
+    """A pod of one container with one claim, which is named `dev`."""
+
+    def with_template(self, name: str) -> Object:
+        """Its manifest, with a claim of its own."""
+        return self._with({"resourceClaimTemplateName": name})
+
+    def with_claim(self, name: str) -> Object:
+        """Its manifest, with a claim that other pods may have too."""
+        return self._with({"resourceClaimName": name})
+
+    def _with(self, source: Mapping[str, str]) -> Object:
+        made = self.manifest({}, ())
+        made["spec"]["resourceClaims"] = [{"name": "dev", **source}]
+        made["spec"]["containers"][0]["resources"] = {"claims": [{"name": "dev"}]}
+        return made
+
+    def hcas(self) -> set[str]:
+        """The HCAs whose device nodes its container has, by the numbers of uverbs nodes."""
+        sight = self.sight()
+        assert sight.nodes.keys() == sight.usable
+        return {
+            f"mlx5_{name.removeprefix('uverbs')}"
+            for name in sight.nodes
+            if name.startswith("uverbs")
+        }
+
+    def health(self) -> dict[str, tuple[str, str]]:
+        """The health and the message of each of its devices, from its status."""
+        (container,) = self.status.get("containerStatuses") or [{}]
+        return {
+            each["resourceID"]: (each["health"], each.get("message", ""))
+            for status in container.get("allocatedResourcesStatus", [])
+            for each in status["resources"]
+        }
+
+
+def start(cluster: DraCluster, name: str, source: str) -> ClaimPod:
+    """A pod with a claim of a template. It may not run yet."""
+    return start_all(cluster, [name], source)[0]
+
+
+def start_all(cluster: DraCluster, names: Sequence[str], source: str) -> list[ClaimPod]:
+    """Several pods at once."""
+    pods = [ClaimPod(cluster, name) for name in names]
+    items = [pod.with_template(source) for pod in pods]
+    made = {"apiVersion": "v1", "kind": "List", "items": items}
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(made))
+    return pods

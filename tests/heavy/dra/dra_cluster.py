@@ -1,0 +1,116 @@
+"""The cluster with our DRA driver, and what its users see of it."""
+
+import json
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.heavy.dra import audit
+from tests.heavy.dra.manifests import DRIVER, classes, deployed
+from tests.heavy.node.cluster import api
+from tests.heavy.node.cluster.cluster import Cluster
+from tests.heavy.node.cluster.control_plane import Access
+from tests.heavy.node.containerd import kill_container
+from tests.heavy.node.process import wait_until
+
+SLICES = "/apis/resource.k8s.io/v1/resourceslices"
+CLAIMS = "/apis/resource.k8s.io/v1/resourceclaims"
+CLAIM_FILES = Path("/var/lib/kubelet/plugins") / DRIVER / "rdma-dp-claims"
+SPECS = Path("/var/run/cdi")
+
+_CONTROLLERS = ("resourceclaim-controller", "device-taint-eviction-controller")
+_KUBELET: dict[str, Any] = {
+    # A driver that was killed is started again at once.
+    "crashLoopBackOff": {"maxContainerRestartPeriod": "1s"},
+}
+_MADE = ("pods", "resourceclaims", "resourceclaimtemplates")
+
+
+class DraCluster(Cluster):
+    """One node with the HCAs of a sample host, RBAC, and our driver as a DaemonSet."""
+
+    def __init__(self) -> None:
+        flags = audit.write_policy()
+        super().__init__(Access("RBAC", flags, _CONTROLLERS), **_KUBELET)
+
+    def install(self) -> None:
+        """Install our driver and its classes."""
+        self.kubectl("apply", "-f", "-", stdin=deployed())
+        self.kubectl("apply", "-f", "-", stdin=classes())
+        wait_until(self.devices, bool)
+
+    def offer(self, config: Mapping[str, Any], devices: int, after: str) -> None:
+        """Replace the config, and wait until this many devices are published."""
+        self.configure(json.dumps(config))
+        self.wait(after, self.devices, lambda found: len(found) == devices)
+
+    # --- what is published
+
+    def slices(self, driver: str = DRIVER) -> list[api.Object]:
+        """The slices of a driver."""
+        items = (api.get(SLICES) or {}).get("items") or []
+        return [each for each in items if each["spec"]["driver"] == driver]
+
+    def devices(self) -> dict[str, api.Object]:
+        """Our devices by name."""
+        return {
+            each["name"]: each for one in self.slices() for each in one["spec"].get("devices") or []
+        }
+
+    def taints(self) -> dict[str, str]:
+        """The tainted devices, each with the effect."""
+        found = self.devices()
+        return {
+            name: device["taints"][0]["effect"]
+            for name, device in found.items()
+            if device.get("taints")
+        }
+
+    # --- claims
+
+    def claims(self) -> list[api.Object]:
+        """The claims of the namespace `default`."""
+        return (api.get(CLAIMS) or {}).get("items") or []
+
+    def prepared(self) -> set[str]:
+        """The UIDs of the claims that the driver has prepared."""
+        return {file.name for file in CLAIM_FILES.glob("*") if not file.name.startswith(".")}
+
+    def specs(self) -> set[str]:
+        """The names of the CDI specs of claims."""
+        return {file.name for file in SPECS.glob("rdma-dp-claim-*")}
+
+    # --- the driver
+
+    def drivers(self) -> list[api.Object]:
+        """The pods of our driver, oldest first."""
+        return [pod for pod in self.daemon_pods() if pod["metadata"]["name"].startswith("rdma-dp")]
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Kill the process of the newest driver pod. kubelet starts it again."""
+        pod = self.drivers()[-1]
+        (container,) = pod["status"]["containerStatuses"]
+        kill_container(container["containerID"], number)
+
+    def restarts(self) -> int:
+        """How often the container of the newest driver pod was started again."""
+        (container,) = self.drivers()[-1]["status"]["containerStatuses"]
+        return int(container["restartCount"])
+
+    def look_again(self) -> None:
+        """The simulated host sends no uevents."""
+        self.kubectl("-n", "kube-system", "exec", "ds/rdma-dp", "--", "kill", "-HUP", "1")
+
+    # --- between tests
+
+    def tidy(self) -> None:
+        """Remove what the test made. No claim is left: in the API, on the node, in CDI specs."""
+        begun = time.monotonic()
+        for kind in _MADE:
+            self.kubectl("-n", "default", "delete", kind, "--all", "--now")
+        wait_until(self.claims, lambda found: not found)
+        wait_until(self.prepared, lambda found: not found)
+        wait_until(self.specs, lambda found: not found)
+        self.figures.append(("tidied", time.monotonic() - begun))
