@@ -30,7 +30,7 @@ _RULES = {
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `at` is when it came, in seconds since 1970."""
+    """One request. `at` is when it came, in seconds since 1970. The verb of a dry run is "try"."""
 
     at: float
     user: str
@@ -74,7 +74,7 @@ def _read() -> Iterator[Call]:
         yield Call(
             at=datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp(),
             user=event["user"]["username"],
-            verb=event["verb"],
+            verb="try" if "dryRun=All" in event["requestURI"] else event["verb"],
             resource=what.get("resource", ""),
             code=event.get("responseStatus", {}).get("code", 0),
             stage=event["stage"],

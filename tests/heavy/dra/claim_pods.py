@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.heavy.dra.dra_cluster import DraCluster
@@ -22,6 +23,12 @@ def only(hca: str) -> list[Object]:
     """Selectors that choose the device of one HCA."""
     ours = f"device.driver == '{DRIVER}' && device.attributes['{DRIVER}']"
     return [{"cel": {"expression": f"{ours}.rdmaDevice == '{hca}'"}}]
+
+
+def parameters(**env: str) -> Object:
+    """Parameters of a claim for our driver: further variables."""
+    written = {"apiVersion": f"{DRIVER}/v1", "kind": "HcaConfig", "env": env}
+    return {"opaque": {"driver": DRIVER, "parameters": written}}
 
 
 def template(cluster: DraCluster, name: str, requests: Sequence[Object], **devices: Any) -> str:
@@ -52,6 +59,12 @@ class ClaimPod(Pod):
         made["spec"]["resourceClaims"] = [{"name": "dev", **source}]
         made["spec"]["containers"][0]["resources"] = {"claims": [{"name": "dev"}]}
         return made
+
+    def log(self) -> list[str]:
+        """From the node's files, which need no kubelet. Their lines are `TIME STREAM F TEXT`."""
+        files = sorted(Path("/var/log/pods").glob(f"default_{self.name}_*/main/*.log"))
+        lines = [line for file in files[-1:] for line in file.read_text().splitlines()]
+        return [line.split(" ", 3)[3] for line in lines if line.count(" ") >= 3]
 
     def hcas(self) -> set[str]:
         """The HCAs whose device nodes its container has, by the numbers of uverbs nodes."""
@@ -85,3 +98,10 @@ def start_all(cluster: DraCluster, names: Sequence[str], source: str) -> list[Cl
     made = {"apiVersion": "v1", "kind": "List", "items": items}
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps(made))
     return pods
+
+
+def events(cluster: DraCluster, pod: str) -> str:
+    """The messages of the events of a pod, as its owner reads them."""
+    selector = f"involvedObject.name={pod}"
+    found = cluster.kubectl("get", "events", "--field-selector", selector, "-o", "json")
+    return "\n".join(each["message"] for each in json.loads(found)["items"])

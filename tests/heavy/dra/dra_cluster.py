@@ -3,7 +3,8 @@
 import json
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,21 @@ class DraCluster(Cluster):
         (container,) = self.drivers()[-1]["status"]["containerStatuses"]
         return int(container["restartCount"])
 
-    def look_again(self) -> None:
-        """The simulated host sends no uevents."""
-        self.kubectl("-n", "kube-system", "exec", "ds/rdma-dp", "--", "kill", "-HUP", "1")
+    def registered_at(self, since: float) -> float:
+        """When kubelet has registered our driver, from its log: the first time since then.
+
+        (pkg/kubelet/cm/dra/plugin/dra_plugin_manager.go.)
+        """
+        found = [moment for moment in self._registrations() if moment >= since]
+        return min(found)
+
+    def _registrations(self) -> Iterator[float]:
+        assert self.kubelet.process
+        for line in self.kubelet.process.said.splitlines():
+            if '"Registered DRA plugin"' in line and DRIVER in line:
+                # klog: "I1127 12:59:01.123456 ..."
+                moment = f"{datetime.now().year} {line[1:21]}"
+                yield datetime.strptime(moment, "%Y %m%d %H:%M:%S.%f").timestamp()
 
     # --- between tests
 

@@ -49,7 +49,7 @@ def config_of(via: str = "dra", **dra: Any) -> Object:
                 "slotsPer": "hca",
                 "selectors": {"linkTypes": ["infiniband"]},
                 "via": via,
-                "env": {"NCCL_IB_HCA": "exact"},
+                "env": {"NCCL_IB_HCA": "hcas"},
             },
         ],
     }
@@ -86,7 +86,45 @@ def deployed() -> str:
         "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "rdma-dp-dra"},
         "subjects": [{"kind": "ServiceAccount", **_ACCOUNT}],
     }
-    return yaml.safe_dump_all([account, role, binding, config_map, daemon_set])
+    policies = _policies()
+    return yaml.safe_dump_all([account, role, binding, *policies, config_map, daemon_set])
+
+
+def _policies() -> list[Object]:
+    name = {"name": "rdma-dp-resourceslices"}
+    versions = ["v1", "v1beta1", "v1beta2"]
+    node = "request.userInfo.extra[?'authentication.kubernetes.io/node-name'][0].orValue('')"
+    variables = {
+        "userNode": node,
+        "slice": "request.operation == 'DELETE' ? oldObject : object",
+    }
+    expressions = (
+        "variables.userNode != ''",
+        "variables.slice.spec.?nodeName.orValue('') == variables.userNode",
+        f"variables.slice.spec.driver == '{DRIVER}'",
+    )
+    account = "system:serviceaccount:kube-system:rdma-dp"
+    rule = {
+        "apiGroups": [_GROUP],
+        "apiVersions": versions,
+        "operations": ["CREATE", "UPDATE", "DELETE"],
+        "resources": ["resourceslices"],
+    }
+    ours = {"name": "ours", "expression": f"request.userInfo.username == '{account}'"}
+    spec = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": [rule]},
+        "matchConditions": [ours],
+        "variables": [{"name": key, "expression": text} for key, text in variables.items()],
+        "validations": [{"expression": text} for text in expressions],
+    }
+    bound = {"policyName": name["name"], "validationActions": ["Deny"]}
+    version = "admissionregistration.k8s.io/v1"
+    kind = "ValidatingAdmissionPolicy"
+    return [
+        {"apiVersion": version, "kind": kind, "metadata": name, "spec": spec},
+        {"apiVersion": version, "kind": f"{kind}Binding", "metadata": name, "spec": bound},
+    ]
 
 
 def device_class(name: str, expression: str, **spec: str) -> Object:

@@ -1,8 +1,27 @@
 """The stories of docs/dra.md with real pods: each sees its HCAs' nodes and variables, no others."""
 
-from tests.heavy.dra.claim_pods import only, request, start, template
+import json
+from collections import Counter
+
+from tests.heavy.dra import fake_gpus as fake
+from tests.heavy.dra.claim_pods import (
+    GROUP,
+    ClaimPod,
+    events,
+    only,
+    parameters,
+    request,
+    start,
+    start_all,
+    template,
+)
 from tests.heavy.dra.dra_cluster import DraCluster
+from tests.heavy.dra.fake_gpus import fake_gpus
+from tests.heavy.dra.manifests import DRIVER
+from tests.heavy.node.cluster import api
 from tests.heavy.node.cluster.cluster import NAME
+
+ROOT = "resource.kubernetes.io/pcieRoot"
 
 
 def test_a_pod_with_a_claim_has_one_hca(cluster: DraCluster) -> None:
@@ -12,7 +31,7 @@ def test_a_pod_with_a_claim_has_one_hca(cluster: DraCluster) -> None:
     expected = {"rdma_cm", *(f"{kind}4" for kind in ("uverbs", "umad", "issm"))}
     assert sight.nodes.keys() == sight.usable == expected & cluster.nodes
     assert sight.environment["RDMA_DP_HCA_HCAS"] == "mlx5_4"
-    assert sight.environment["NCCL_IB_HCA"] == "=mlx5_4:1"
+    assert sight.environment["NCCL_IB_HCA"] == "=mlx5_4"
     (device,) = pod.health()
     assert "mlx5_4" in device
 
@@ -30,3 +49,89 @@ def test_an_old_pod_gets_the_resource_by_its_limit(cluster: DraCluster) -> None:
     assert cluster.allocatable(NAME) in (None, "0")
     assert sight.nodes.keys() == sight.usable == cluster.nodes
     assert "RDMA_DP_RDMA_SHARED_DEVICE_A_HCAS" in sight.environment
+
+
+def test_one_claim_for_two_pods(cluster: DraCluster) -> None:
+    spec = {"devices": {"requests": [request("hca", selectors=only("mlx5_3"))]}}
+    named = {"apiVersion": GROUP, "kind": "ResourceClaim", "metadata": {"name": "both"}}
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps({**named, "spec": spec}))
+    pods = [ClaimPod(cluster, name) for name in ("first", "second")]
+    for pod in pods:
+        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(pod.with_claim("both")))
+    assert [pod.running().hcas() for pod in pods] == [{"mlx5_3"}] * 2
+    pods[0].delete()
+    assert len(cluster.prepared()) == len(cluster.specs()) == 1
+    pods[1].delete()
+    cluster.wait("the claim is released", cluster.prepared, lambda found: not found)
+
+
+def test_a_claim_with_two_requests_and_parameters(cluster: DraCluster) -> None:
+    asked = [request(f"hca{number}", selectors=only(f"mlx5_{number}")) for number in (3, 4)]
+    source = template(cluster, "two", asked, config=[parameters(UCX_NET_DEVICES="ports")])
+    pod = start(cluster, "two", source).running()
+    variables = pod.sight().environment
+    assert pod.hcas() == {"mlx5_3", "mlx5_4"}
+    assert variables["RDMA_DP_HCA_HCAS"] == "mlx5_3,mlx5_4"
+    assert variables["RDMA_DP_HCA3_HCAS"] == "mlx5_3"
+    assert variables["RDMA_DP_HCA4_HCAS"] == "mlx5_4"
+    assert variables["UCX_NET_DEVICES"] == "mlx5_3:1,mlx5_4:1"
+    assert len(pod.health()) == 2
+
+
+def test_wrong_parameters_are_in_the_events_of_the_pod(cluster: DraCluster) -> None:
+    source = template(cluster, "bad", [request("hca")], config=[parameters(NCCL_IB_HCA="hca")])
+    start(cluster, "bad", source)
+    said = cluster.wait(
+        "the event", lambda: events(cluster, "bad"), lambda said: "did you mean" in said
+    )
+    assert "NCCL_IB_HCA" in said
+
+
+def test_63_of_64_pods_share_one_hca(cluster: DraCluster) -> None:
+    source = template(cluster, "one", [request("hca", selectors=only("mlx5_4"))])
+    pods = start_all(cluster, [f"pod-{number}" for number in range(64)], source)
+
+    def phases() -> Counter[str]:
+        items = (api.get("/api/v1/namespaces/default/pods") or {})["items"]
+        return Counter(pod["status"]["phase"] for pod in items)
+
+    wanted = {"Running": 63, "Pending": 1}
+    cluster.wait("63 of 64 pods run", phases, lambda found: found == wanted)
+    (late,) = [pod for pod in pods if pod.status["phase"] == "Pending"]
+    assert "cannot allocate all claims" in late.pending()
+    first = next(pod for pod in pods if pod is not late)
+    assert first.hcas() == {"mlx5_4"}
+    first.delete()
+    late.running()
+
+
+def test_the_hca_next_to_the_gpu(cluster: DraCluster) -> None:
+    """The HCA on the root of the GPU that the pod got, and no other."""
+    constraints = [{"requests": ["gpu", "hca"], "matchAttribute": ROOT}]
+    with fake_gpus(cluster) as roots:
+        asked = [request("gpu", fake.CLASS), request("hca")]
+        source = template(cluster, "pair", asked, constraints=constraints)
+        pods = start_all(cluster, [f"pair-{number}" for number in range(len(roots))], source)
+        found = [pod.running().hcas() for pod in pods]
+        hcas = {name for each in found for name in each}
+        assert [len(each) for each in found] == [1] * 8
+        assert len(hcas) == 8
+        gpus = {each["device"]: claim for claim in allocated(cluster) for each in claim}
+        for number, root in enumerate(roots):
+            (hca,) = [each for each in gpus[f"gpu-{number}"] if each["driver"] == DRIVER]
+            assert cluster.devices()[hca["device"]]["attributes"][ROOT]["string"] == root
+
+
+def test_a_whole_node(cluster: DraCluster) -> None:
+    """All GPUs, and all HCAs that are devices of their own."""
+    with fake_gpus(cluster):
+        every = {"allocationMode": "All"}
+        asked = [request("gpus", fake.CLASS, **every), request("hcas", **every)]
+        pod = start(cluster, "whole", template(cluster, "whole", asked)).running()
+        assert len(pod.hcas()) == 8
+        assert len(pod.sight().environment["RDMA_DP_HCA_HCAS"].split(",")) == 8
+
+
+def allocated(cluster: DraCluster) -> list[list[api.Object]]:
+    """The devices of each claim."""
+    return [each["status"]["allocation"]["devices"]["results"] for each in cluster.claims()]

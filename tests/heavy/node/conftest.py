@@ -52,6 +52,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             for step, seconds in report.user_properties:
                 if isinstance(seconds, float):
                     terminalreporter.write_line(f"        {seconds:6.2f} s      {step}")
+                elif isinstance(seconds, int):
+                    terminalreporter.write_line(f"        {seconds:6d}        {step}")
 
 
 def _title(report: Any) -> str:

@@ -24,9 +24,30 @@ def get(path: str) -> Object | None:
         raise
 
 
-def _open(path: str) -> Any:
-    request = urllib.request.Request(
-        f"{SERVER}{path}", headers={"Authorization": f"Bearer {TOKEN}"}
-    )
+def post(path: str, made: Object) -> Object:
+    """Creates an object. Returns it as the server keeps it."""
+    return request("POST", path, made)
+
+
+def delete(path: str) -> None:
+    """Deletes an object, if there is one."""
+    try:
+        request("DELETE", path)
+    except urllib.error.HTTPError as error:
+        if error.code != 404:
+            raise
+
+
+def request(method: str, path: str, body: Object | None = None, token: str = TOKEN) -> Object:
+    """The answer to a request of the caller with this token. Raises HTTPError."""
+    with _open(path, method, body, token) as answer:
+        found: Object = json.load(answer)
+        return found
+
+
+def _open(path: str, method: str = "GET", body: Object | None = None, token: str = TOKEN) -> Any:
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    data = None if body is None else json.dumps(body).encode()
+    asked = urllib.request.Request(f"{SERVER}{path}", method=method, data=data, headers=headers)
     trusted = ssl.create_default_context(cafile=str(CERTIFICATE))
-    return urllib.request.urlopen(request, timeout=DEADLINE, context=trusted)
+    return urllib.request.urlopen(asked, timeout=DEADLINE, context=trusted)
