@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ if not ENABLED:
 
 FAILED = pytest.StashKey[bool]()
 _LAST_LINES = 25
+_PODS = Path("/var/log/pods")  # kubelet's directory for the logs of containers
 _TELLING = {  # the lines of a log that a failure shows
     "containerd": re.compile("level=(error|fatal)"),
     "etcd": re.compile(r"level=fatal|^panic"),
@@ -38,6 +40,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
             if telling := _TELLING.get(log.stem):
                 lines = [line for line in lines if telling.search(line)]
             report.sections.append((log.name, "\n".join(lines[-_LAST_LINES:])))
+        for log in sorted(_PODS.glob("kube-system_*/*/*.log")):
+            lines = log.read_text(errors="replace").splitlines()
+            report.sections.append((str(log), "\n".join(lines[-_LAST_LINES:])))
     return report
 
 
