@@ -90,7 +90,7 @@ def test_every_manifest_has_the_version_of_the_package() -> None:
         for file in files
         for version in re.findall(r"image: rdma-dp:(\S+)|version: (\d\S+)", file.read_text())
     ]
-    assert len(images) == 3
+    assert len(images) == 7
     assert {"".join(version) for version in images} == {__version__}
 
 
