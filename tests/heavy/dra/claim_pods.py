@@ -8,6 +8,7 @@ from typing import Any
 from tests.heavy.dra.dra_cluster import DraCluster
 from tests.heavy.dra.manifests import DRIVER
 from tests.heavy.node.cluster.pods import Pod
+from tests.heavy.node.process import wait_until
 
 Object = dict[str, Any]
 
@@ -75,6 +76,12 @@ class ClaimPod(Pod):
             for name in sight.nodes
             if name.startswith("uverbs")
         }
+
+    def listed(self) -> set[str]:
+        """The HCAs whose nodes the container of an example lists: it runs `ls`."""
+        lines = wait_until(self.log, lambda lines: any("RDMA_DP_" in line for line in lines))
+        nodes = [line.split()[-1] for line in lines if line.startswith("c")]
+        return {f"mlx5_{name[7:]}" for name in nodes if name.startswith("uverbs")}
 
     def health(self) -> dict[str, tuple[str, str]]:
         """The health and the message of each of its devices, from its status."""

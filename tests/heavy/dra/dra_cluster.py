@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.heavy.dra import audit
-from tests.heavy.dra.manifests import DRIVER, classes, deployed
+from tests.heavy.dra.manifests import DRIVER, config_of
 from tests.heavy.node.cluster import api
-from tests.heavy.node.cluster.cluster import Cluster
+from tests.heavy.node.cluster.cluster import DEPLOY, Cluster
 from tests.heavy.node.cluster.control_plane import Access
 from tests.heavy.node.containerd import kill_container
 from tests.heavy.node.process import wait_until
@@ -21,12 +21,15 @@ CLAIMS = "/apis/resource.k8s.io/v1/resourceclaims"
 CLAIM_FILES = Path("/var/lib/kubelet/plugins") / DRIVER / "rdma-dp-claims"
 SPECS = Path("/var/run/cdi")
 
-_CONTROLLERS = ("resourceclaim-controller", "device-taint-eviction-controller")
+_CONTROLLERS = (
+    *("resourceclaim-controller", "device-taint-eviction-controller"),
+    *("deployment-controller", "replicaset-controller"),
+)
 _KUBELET: dict[str, Any] = {
     # A driver that was killed is started again at once.
     "crashLoopBackOff": {"maxContainerRestartPeriod": "1s"},
 }
-_MADE = ("pods", "resourceclaims", "resourceclaimtemplates")
+_MADE = ("deployments", "replicasets", "pods", "resourceclaims", "resourceclaimtemplates")
 
 
 class DraCluster(Cluster):
@@ -37,10 +40,10 @@ class DraCluster(Cluster):
         super().__init__(Access("RBAC", flags, _CONTROLLERS), **_KUBELET)
 
     def install(self) -> None:
-        """Install our driver and its classes."""
-        self.kubectl("apply", "-f", "-", stdin=deployed())
-        self.kubectl("apply", "-f", "-", stdin=classes())
-        wait_until(self.devices, bool)
+        """Install our driver and its classes, as deploy/ ships them."""
+        self.kubectl("apply", "-k", DEPLOY / "overlays" / "dra")
+        self.configure(json.dumps(config_of()))
+        wait_until(self.devices, lambda found: len(found) == 9)
 
     def offer(self, config: Mapping[str, Any], devices: int, after: str) -> None:
         """Replace the config, and wait until this many devices are published."""

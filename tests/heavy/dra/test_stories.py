@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 
-from tests.heavy.dra import fake_gpus as fake
 from tests.heavy.dra.claim_pods import (
     GROUP,
     ClaimPod,
@@ -17,9 +16,8 @@ from tests.heavy.dra.claim_pods import (
 )
 from tests.heavy.dra.dra_cluster import DraCluster
 from tests.heavy.dra.fake_gpus import fake_gpus
-from tests.heavy.dra.manifests import DRIVER
 from tests.heavy.node.cluster import api
-from tests.heavy.node.cluster.cluster import NAME
+from tests.heavy.node.cluster.cluster import DEPLOY, NAME
 
 ROOT = "resource.kubernetes.io/pcieRoot"
 
@@ -88,50 +86,55 @@ def test_wrong_parameters_are_in_the_events_of_the_pod(cluster: DraCluster) -> N
 
 
 def test_63_of_64_pods_share_one_hca(cluster: DraCluster) -> None:
-    source = template(cluster, "one", [request("hca", selectors=only("mlx5_4"))])
-    pods = start_all(cluster, [f"pod-{number}" for number in range(64)], source)
+    cluster.kubectl("apply", "-f", DEPLOY / "dra" / "shared-hca.yaml")
+    cluster.kubectl("scale", "deployment", "shared-hca", "--replicas=64")
+
+    def pods() -> list[api.Object]:
+        found: list[api.Object] = (api.get("/api/v1/namespaces/default/pods") or {})["items"]
+        return found
 
     def phases() -> Counter[str]:
-        items = (api.get("/api/v1/namespaces/default/pods") or {})["items"]
-        return Counter(pod["status"]["phase"] for pod in items)
+        return Counter(pod["status"]["phase"] for pod in pods())
 
     wanted = {"Running": 63, "Pending": 1}
     cluster.wait("63 of 64 pods run", phases, lambda found: found == wanted)
-    (late,) = [pod for pod in pods if pod.status["phase"] == "Pending"]
+    names = {pod["metadata"]["name"]: pod["status"]["phase"] for pod in pods()}
+    late = next(ClaimPod(cluster, name) for name, phase in names.items() if phase == "Pending")
     assert "cannot allocate all claims" in late.pending()
-    first = next(pod for pod in pods if pod is not late)
-    assert first.hcas() == {"mlx5_4"}
-    first.delete()
-    late.running()
+    first = next(ClaimPod(cluster, name) for name, phase in names.items() if phase == "Running")
+    assert first.listed() == {"mlx5_0"}
+    cluster.kubectl("scale", "deployment", "shared-hca", "--replicas=63")
+    cluster.wait("63 pods are left", phases, lambda found: found == {"Running": 63})
+
+
+def test_old_pods_of_a_deployment(cluster: DraCluster) -> None:
+    cluster.kubectl("apply", "-f", DEPLOY / "dra" / "old-pods.yaml")
+    ready = ("rollout", "status", "deployment/old-pods", "--timeout=60s")
+    cluster.kubectl(*ready)
+    assert len(cluster.prepared()) == 2
 
 
 def test_the_hca_next_to_the_gpu(cluster: DraCluster) -> None:
-    """The HCA on the root of the GPU that the pod got, and no other."""
-    constraints = [{"requests": ["gpu", "hca"], "matchAttribute": ROOT}]
+    """Eight pods get eight HCAs, each on the root of its GPU."""
     with fake_gpus(cluster) as roots:
-        asked = [request("gpu", fake.CLASS), request("hca")]
-        source = template(cluster, "pair", asked, constraints=constraints)
-        pods = start_all(cluster, [f"pair-{number}" for number in range(len(roots))], source)
-        found = [pod.running().hcas() for pod in pods]
-        hcas = {name for each in found for name in each}
-        assert [len(each) for each in found] == [1] * 8
-        assert len(hcas) == 8
-        gpus = {each["device"]: claim for claim in allocated(cluster) for each in claim}
-        for number, root in enumerate(roots):
-            (hca,) = [each for each in gpus[f"gpu-{number}"] if each["driver"] == DRIVER]
-            assert cluster.devices()[hca["device"]]["attributes"][ROOT]["string"] == root
+        cluster.kubectl("apply", "-f", DEPLOY / "dra" / "gpu-and-hca.yaml")
+        names = [f"pair-{number}" for number in range(1, len(roots))]
+        pods = start_all(cluster, names, "gpu-and-hca")
+        shipped = ClaimPod(cluster, "gpu-and-hca").running()
+        hcas = [shipped.listed(), *(pod.running().hcas() for pod in pods)]
+        assert [len(each) for each in hcas] == [1] * len(roots) == [1] * 8
+        assert len({name for each in hcas for name in each}) == 8
+        places = {f"gpu-{number}": root for number, root in enumerate(roots)}
+        for claim in cluster.claims():
+            given = claim["status"]["allocation"]["devices"]["results"]
+            devices = {each["request"]: each["device"] for each in given}
+            attributes = cluster.devices()[devices["hca"]]["attributes"]
+            assert attributes[ROOT]["string"] == places[devices["gpu"]]
 
 
 def test_a_whole_node(cluster: DraCluster) -> None:
     """All GPUs, and all HCAs that are devices of their own."""
     with fake_gpus(cluster):
-        every = {"allocationMode": "All"}
-        asked = [request("gpus", fake.CLASS, **every), request("hcas", **every)]
-        pod = start(cluster, "whole", template(cluster, "whole", asked)).running()
-        assert len(pod.hcas()) == 8
-        assert len(pod.sight().environment["RDMA_DP_HCA_HCAS"].split(",")) == 8
-
-
-def allocated(cluster: DraCluster) -> list[list[api.Object]]:
-    """The devices of each claim."""
-    return [each["status"]["allocation"]["devices"]["results"] for each in cluster.claims()]
+        cluster.kubectl("apply", "-f", DEPLOY / "dra" / "whole-node.yaml")
+        pod = ClaimPod(cluster, "whole-node").running()
+        assert len(pod.listed()) == 8
