@@ -92,6 +92,7 @@ class Claims(RuleBasedStateMachine):
             if pod not in self.running:
                 self._give_up(pod)
             return
+        assert not self._conflict(pod, devices), "two pods have one device alone"
         names = [each.cdi.full_name for each in taken.devices]
         assert self.cdi_names.get(pod, names) == names, "another answer for the same claim"
         if answered or pod in self.running:
@@ -114,11 +115,12 @@ class Claims(RuleBasedStateMachine):
             self.stores[instance] = self.node.store()
         except RdmaDpError:
             lost = any(number not in self.there for number in devices)
-            conflict = self.exclusive and any(
-                {*devices} & {*others} for other, others in self.running.items() if other != pod
-            )
-            assert lost or conflict, "refused without a reason"
+            assert lost or self._conflict(pod, devices), "refused without a reason"
         return None
+
+    def _conflict(self, pod: int, devices: tuple[int, ...]) -> bool:
+        others = (held for other, held in self.running.items() if other != pod)
+        return self.exclusive and any({*devices} & {*held} for held in others)
 
     def _give_up(self, pod: int) -> None:
         """The pod is deleted before it ran: kubelet unprepares what it may have prepared."""
