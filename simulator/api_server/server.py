@@ -39,6 +39,11 @@ class Answered:
     status: int
     dry_run: bool = False
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether it was carried out."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
 
 class FakeApiServer:
     """Runs within an asynchronous context, on a port of the loopback interface.
@@ -139,14 +144,14 @@ class FakeApiServer:
         return [
             each
             for each in self.answered
-            if each.verb in _VERBS.values() and each.status < 300 and not each.dry_run
+            if each.verb in _VERBS.values() and each.succeeded and not each.dry_run
         ]
 
     def count(self, verb: str, resource: str) -> int:
         """How many such requests succeeded, dry runs not counted."""
         wanted = verb, resource
         found = (each for each in self.answered if (each.verb, each.resource) == wanted)
-        return sum(each.status < 300 and not each.dry_run for each in found)
+        return sum(each.succeeded and not each.dry_run for each in found)
 
     async def until(self, accept: Callable[[], bool], deadline: float = _DEADLINE) -> None:
         """Waits until something holds; it is looked at after each request and change."""

@@ -9,6 +9,7 @@ import pytest
 from simulator.api_server import ApiFault, FakeApiServer
 from simulator.kubelet import SimulatedKubelet
 from tests.integration.daemon.process import NAME, Node, entry, healthy
+from tests.integration.daemon.scraping import LOOPBACK, free_port, shows
 
 NODE = "node-1"
 DRIVER = "hca.rdma-dp.dev"
@@ -227,6 +228,32 @@ async def test_what_rbac_forbids_is_named_once(
         rule = '{apiGroups: ["resource.k8s.io"], resources: [resourceslices], verbs: [create]}'
         await daemon.says(rule)
         assert daemon.count(rule) == 1
+
+
+async def test_metrics_show_the_slices_and_the_errors(
+    node: Node, kubelet: SimulatedKubelet, api: FakeApiServer
+) -> None:
+    port = free_port()
+    api.faults.append(ApiFault(503, "create", "resourceslices"))
+    node.configure(entry(via="dra", slotsPer="hca"))
+    async with node.daemon("--metrics", f"{LOOPBACK}:{port}"):
+        await api.until(lambda: len(api.devices()) == 2)
+        samples = await shows(port, "dra_devices", 2)
+        assert samples.get("dra_slices") == 1
+        assert samples.get("dra_slice_writes_total", verb="create", result="ok") == 1
+        assert samples.get("api_errors_total", kind="busy") == 1
+        assert samples.get("api_errors_total", kind="forbidden") == 0
+        assert samples.labels("dra_gate_missing") == []
+
+
+async def test_metrics_name_a_missing_gate(
+    node: Node, kubelet: SimulatedKubelet, api: FakeApiServer
+) -> None:
+    port = free_port()
+    api.gates = frozenset()
+    node.configure(entry(via="dra"))
+    async with node.daemon("--metrics", f"{LOOPBACK}:{port}"):
+        await shows(port, "dra_gate_missing", 1, gate="DRAConsumableCapacity")
 
 
 async def test_without_the_name_of_the_node_the_log_says_what_to_set(

@@ -17,7 +17,15 @@ sys.exit(main(sys.argv[1:]))
 """
 
 # What only the verbs for people use.
-_UNWANTED = ("rdma_dp.node", "rdma_dp.doctor", "rdma_dp.render", "rich", "tarfile", "simulator")
+_UNWANTED = (
+    "rdma_dp.node",
+    "rdma_dp.doctor",
+    "rdma_dp.render",
+    "rich",
+    "tarfile",
+    "simulator",
+    "aiohttp",
+)
 
 
 def test_the_daemon_loads_nothing_that_is_for_people(sample: Sample) -> None:
