@@ -62,5 +62,5 @@ class Claims:
             start(tasks, "DRA services", self.driver.run())
 
     async def _count(self) -> None:
-        async for claims in self.driver.preparation.claims.watch():
-            self.prepared.set(_UNREAD if claims is None else len(claims))
+        async for count in self.driver.preparation.count.watch():
+            self.prepared.set(_UNREAD if count is None else count)

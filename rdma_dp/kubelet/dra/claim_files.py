@@ -64,6 +64,11 @@ class ClaimFiles:
                 found[uid] = record
         return MappingProxyType(found)
 
+    @property
+    def count(self) -> int:
+        """How many files there were at the last `all`, also of those that cannot be read."""
+        return len(self._read)
+
     def get(self, uid: str) -> ClaimRecord | None:
         """The claim's record, None without a file. Raises ClaimFileError and StoreError."""
         record = self._known(uid)

@@ -181,8 +181,8 @@ class Claims(RuleBasedStateMachine):
     def files_hold_what_pods_have(self) -> None:
         if not self.stores:
             return
-        claims = self.stores[0].renew()
-        assert {*claims} == {ref(pod).uid for pod in self.running}
+        self.stores[0].renew()
+        assert {*self.stores[0].claims} == {ref(pod).uid for pod in self.running}
         specs = {path.name for path in self.node.cdi.glob("*.json")}
         whole = {
             pod for pod, devices in self.running.items() if all(n in self.there for n in devices)
