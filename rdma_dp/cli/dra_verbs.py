@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rdma_dp.cli.config_input import found_config, loaded_config
 from rdma_dp.cli.node_verbs import opened
-from rdma_dp.cli.output import EMPTY_RESOURCE, FAILED, OK, complain, print_json, print_lines
+from rdma_dp.cli.output import EMPTY_RESOURCE, FAILED, OK, complain, print_json, print_lines, say
 
 if TYPE_CHECKING:
     from rdma_dp.config import Loaded
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rdma_dp.node.source import NodeSource
     from rdma_dp.sharing.pool import Pool
 
+_NOTHING = 'no resource of the config has "via": "dra", so nothing is published'
 _NO_NAME = "NODE"  # of a node whose name is not given
 
 
@@ -34,15 +35,15 @@ def slices(options: argparse.Namespace) -> int:
     if options.output == "json":
         print_json({"apiVersion": "v1", "kind": "List", "items": list(made)})
     elif options.output == "yaml":
-        print_lines(yaml_documents.text(made))
+        print_lines(yaml_documents.text(made) if made else f"# {_NOTHING}")
+    elif made:
+        console.show(slice_table.table(made, devices), wide=True)
     else:
-        console.show(slice_table.table(made, devices))
+        say(_NOTHING)
     _complain(loaded, config)
     for pool in pools:
         if pool.why_empty is not None:
             complain(f"{pool.resource.full_name} has no HCA, so no device: {pool.why_empty}")
-    if not pools:
-        complain('no resource of the config has "via": "dra", so nothing is published')
     return OK if all(pool.hcas for pool in pools) else EMPTY_RESOURCE
 
 

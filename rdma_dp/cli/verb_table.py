@@ -149,7 +149,7 @@ VERBS = [
         CONFIG,
         dra_verbs.dra_class,
         [arguments.add_config],
-        ["rdma-dp dra-class --config config.json | kubectl apply -f -"],
+        ["rdma-dp dra-class --config config.json > classes.yaml"],
     ),
     Verb("schema", CONFIG, verbs.schema, [], ["rdma-dp schema > schema.json"]),
     RUN,

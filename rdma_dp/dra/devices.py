@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from rdma_dp.config import DraSettings, DraSlots, Preference, Via
-from rdma_dp.dra.device_names import device_name, slot_name
+from rdma_dp.dra.dra_names import device_name, slot_name
 from rdma_dp.dra.pcie_roots import pcie_root
 from rdma_dp.formats.slot_ids import HardwareKey
 from rdma_dp.inventory.hardware import Hca, PciFunction

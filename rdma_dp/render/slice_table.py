@@ -17,8 +17,6 @@ _MOST_ROWS = 16  # devices of one slice; JSON and YAML have all
 def table(slices: Sequence[Document], devices: Sequence[DraDevice]) -> RenderableType:
     """A heading for each slice, and a row for each device."""
     known = {device.name: in_lines(device) for device in devices}
-    if not slices:
-        return Text("no ResourceSlice")
     return Group(*(part for each in slices for part in _slice(each, known)))
 
 
@@ -28,20 +26,20 @@ def _slice(written: Document, known: dict[str, DraDevice]) -> Iterator[Renderabl
     yield Text.assemble(
         (f"{written['metadata']['generateName']}*", "bold"), f"  {counted(len(names), 'device')}"
     )
-    rows = plain_table("  DEVICE", "RESOURCE", "HCAS", "CLAIMS", "PCIE ROOT", "NUMA", "TAINT")
+    rows = plain_table("DEVICE", "RESOURCE", "HCAS", "CLAIMS", "PCIE ROOT", "NUMA", "TAINT")
     tainted = {each["name"]: each.get("taints", ()) for each in spec["devices"]}
     for name in names[:_MOST_ROWS]:
         _add(rows, known[name], [f"{t['value']}:{t['effect']}" for t in tainted[name]])
     if names:
         yield rows
     if len(names) > _MOST_ROWS:
-        yield Text(f"  and {len(names) - _MOST_ROWS} more: --output yaml shows all", "dim")
+        yield Text(f"and {len(names) - _MOST_ROWS} more: --output yaml shows all", "dim")
 
 
 def _add(rows: Table, device: DraDevice, taints: Sequence[str]) -> None:
     node = device.attributes.get(NUMA_NODE)
     rows.add_row(
-        f"  {device.name}",
+        device.name,
         device.resource,
         some(device.hcas, NAMES_IN_LINE),
         "1" if device.slots is None else str(device.slots),

@@ -19,7 +19,7 @@ from rdma_dp.inventory.pci_ids import ADDRESS
 
 PATTERN = r"[0-9a-f:.*?\[\]!-]+"
 
-ONE_PATTERN = ADDRESS
+ONE_PATTERN = r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]"
 ROOT_PATTERN = r"pci[0-9a-f]{4,8}:[0-9a-f]{2}"
 
 _ADDRESS = re.compile(ADDRESS)

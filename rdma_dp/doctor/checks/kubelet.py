@@ -128,6 +128,8 @@ def plugin(node: NodeView) -> Iterator[Finding]:
                 yield fail("no rdma-dp serves it", _FIND, _LOGS, subject=name)
     if served:
         yield ok(f"served: {', '.join(sorted(filter(None, served)))}")
+    elif not ours and not _configured(node) and node.pools:
+        yield ok("no resource of the config is a device plugin: all are offered by DRA")
     elif not ours and not _configured(node):
         yield unknown("there is no socket of rdma-dp, and no config with resources", _FIND)
 

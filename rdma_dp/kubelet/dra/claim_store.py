@@ -104,7 +104,7 @@ class ClaimStore:
             self._note()
 
     def _note(self) -> None:
-        self.claims = self._files.all()
+        self.claims = self._files.cached
         self.count = self._files.count
 
     def _known(self, ref: ClaimRef) -> ClaimRecord | None:

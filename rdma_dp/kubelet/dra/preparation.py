@@ -53,8 +53,13 @@ class Preparation:
         get_claim: GetClaim,
         metrics: Metrics | None = None,
         confirmation: float = _CONFIRMATION,
+        on_prepared: Callable[[ClaimRef, Mapping[str, Any]], None] | None = None,
     ) -> None:
-        """`confirmation`: seconds to wait for the API server if the claim is prepared already."""
+        """`confirmation`: seconds to wait for the API server if the claim is prepared already.
+
+        `on_prepared` gets each claim, with its object, that was not prepared before.
+        """
+        self._on_prepared = on_prepared
         self._driver = driver
         self._store = store
         self._get_claim = get_claim
@@ -120,6 +125,8 @@ class Preparation:
             claim = await (self._claim(ref) if known is None else self._confirmed(ref))
             record = await _whole(self._store.settle, ref, claim)
             self._note()
+        if known is None and claim is not None and self._on_prepared is not None:
+            self._on_prepared(ref, claim)
         return record
 
     async def _claim(self, ref: ClaimRef) -> Mapping[str, Any]:
