@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint unit test-vm test-node test-dra test-vm-node test-soak test-cdi test-deploy test-monitoring test-image \
-    test-release test-pythons test-all fuzz bench image release api docs man lock clean
+.PHONY: run test lint unit test-vm test-node test-dra test-vm-node test-soak test-cdi test-deploy test-monitoring \
+    test-image test-release test-pythons test-all fuzz bench image release api docs man lock clean
 
 ## run: run the demo: the real daemon on a simulated host. Needs no HCA, no kubelet and no root
 run: $(VENV)/.runtime

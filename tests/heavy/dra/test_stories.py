@@ -30,8 +30,8 @@ def test_a_pod_with_a_claim_has_one_hca(cluster: DraCluster) -> None:
     assert sight.nodes.keys() == sight.usable == expected & cluster.nodes
     assert sight.environment["RDMA_DP_HCA_HCAS"] == "mlx5_4"
     assert sight.environment["NCCL_IB_HCA"] == "=mlx5_4"
-    (device,) = pod.health()
-    assert "mlx5_4" in device
+    health = cluster.wait("its health is in its status", pod.health)
+    assert [("mlx5_4" in name, state) for name, (state, _) in health.items()] == [(True, "Healthy")]
 
 
 def test_a_pod_with_a_claim_has_the_whole_resource(cluster: DraCluster) -> None:
@@ -73,7 +73,7 @@ def test_a_claim_with_two_requests_and_parameters(cluster: DraCluster) -> None:
     assert variables["RDMA_DP_HCA3_HCAS"] == "mlx5_3"
     assert variables["RDMA_DP_HCA4_HCAS"] == "mlx5_4"
     assert variables["UCX_NET_DEVICES"] == "mlx5_3:1,mlx5_4:1"
-    assert len(pod.health()) == 2
+    cluster.wait("the health of both", pod.health, lambda found: len(found) == 2)
 
 
 def test_wrong_parameters_are_in_the_events_of_the_pod(cluster: DraCluster) -> None:
