@@ -57,6 +57,8 @@ class ClaimPod(Pod):
 
     def _with(self, source: Mapping[str, str]) -> Object:
         made = self.manifest({}, ())
+        # kubelet ends its containers and releases its claim before the API server deletes it.
+        made["spec"]["terminationGracePeriodSeconds"] = 1
         made["spec"]["resourceClaims"] = [{"name": "dev", **source}]
         made["spec"]["containers"][0]["resources"] = {"claims": [{"name": "dev"}]}
         return made

@@ -1,6 +1,7 @@
 """The cluster with our DRA driver, and what its users see of it."""
 
 import json
+import shutil
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from tests.heavy.node.cluster import api
 from tests.heavy.node.cluster.cluster import DEPLOY, Cluster
 from tests.heavy.node.cluster.control_plane import Access
 from tests.heavy.node.containerd import kill_container
-from tests.heavy.node.process import wait_until
+from tests.heavy.node.process import logs, wait_until
 
 SLICES = "/apis/resource.k8s.io/v1/resourceslices"
 CLAIMS = "/apis/resource.k8s.io/v1/resourceclaims"
@@ -103,13 +104,12 @@ class DraCluster(Cluster):
         (container,) = self.drivers()[-1]["status"]["containerStatuses"]
         return int(container["restartCount"])
 
-    def registered_at(self, since: float) -> float:
-        """When kubelet has registered our driver, from its log: the first time since then.
+    def registered_at(self, since: float) -> float | None:
+        """When kubelet has first registered our driver since then, from its log.
 
-        (pkg/kubelet/cm/dra/plugin/dra_plugin_manager.go.)
+        (pkg/kubelet/cm/dra/plugin/dra_plugin_manager.go.) None: not yet.
         """
-        found = [moment for moment in self._registrations() if moment >= since]
-        return min(found)
+        return min((each for each in self._registrations() if each >= since), default=None)
 
     def _registrations(self) -> Iterator[float]:
         assert self.kubelet.process
@@ -120,6 +120,11 @@ class DraCluster(Cluster):
                 yield datetime.strptime(moment, "%Y %m%d %H:%M:%S.%f").timestamp()
 
     # --- between tests
+
+    def end(self) -> None:
+        """As before. The logs of all containers are kept with those of the programs."""
+        shutil.copytree("/var/log/pods", logs() / "pods", ignore_dangling_symlinks=True)
+        super().end()
 
     def tidy(self) -> None:
         """Remove what the test made. No claim is left: in the API, on the node, in CDI specs."""

@@ -43,9 +43,9 @@ def test_the_first_slice(cluster: DraCluster) -> None:
         api.delete(f"{SLICES}/{each['metadata']['name']}")
     begun = time.time()
     cluster.install()
+    registered = cluster.wait("kubelet registers it", lambda: cluster.registered_at(begun)) or 0.0
     found = audit.ours(begun)
     (created,) = [each for each in found if (each.verb, each.resource) == CREATE]
-    registered = cluster.registered_at(begun)
     cluster.figures.append(("from its first request to the slice", created.at - found[0].at))
     cluster.figures.append(("from its registration to the slice", created.at - registered))
     for (verb, resource), count in Counter((each.verb, each.resource) for each in found).items():

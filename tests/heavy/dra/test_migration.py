@@ -13,6 +13,8 @@ def test_to_dra_and_back(cluster: DraCluster) -> None:
     before = first.identity
     cluster.offer(config_of(), 9, "devices by DRA")
     assert cluster.kubelet.count(NAME) == 0
+    # kubelet reports it to the scheduler later. It refuses a pod that is placed before that.
+    cluster.counts(0, "by the device plugin, for the scheduler")
     second = cluster.pod("second", 1).running()
     assert second.status["extendedResourceClaimStatus"]["resourceClaimName"]
     meanwhile = second.identity

@@ -4,6 +4,7 @@ A token identifies the caller, who may do everything. The device plugin needs no
 does.
 """
 
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ class ControlPlane:
     def restart_api_server(self, *flags: str) -> None:
         """Restart it with further flags. The others connect again by themselves."""
         self._processes.remove(self._api_server)
-        self._api_server.end()
+        self._api_server.end(signal.SIGKILL)  # it would wait for watches to end
         self._api_server = self._start_api_server(*flags)
 
     def _start_api_server(self, *flags: str) -> Process:
