@@ -43,7 +43,7 @@ class BusyPods:
     def _one(self, name: str, hca: str) -> None:
         pod = ClaimPod(self._cluster, name)
         api.post(_PODS, pod.with_template(hca.replace("_", "-")))
-        wait_until(lambda: pod.status.get("phase"), "Running".__eq__)
+        wait_until(lambda: pod.status.get("phase"), "Running".__eq__, pause=0.1)
         found = pod.hcas()
         assert found == {hca}, f"it sees {found}"
         api.delete(f"{_PODS}/{name}")

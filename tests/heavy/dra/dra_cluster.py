@@ -94,10 +94,17 @@ class DraCluster(Cluster):
         return [pod for pod in self.daemon_pods() if pod["metadata"]["name"].startswith("rdma-dp")]
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """Kill the process of the newest driver pod. kubelet starts it again."""
-        pod = self.drivers()[-1]
-        (container,) = pod["status"]["containerStatuses"]
-        kill_container(container["containerID"], number)
+        """Kill the process of the newest driver pod as soon as it runs. kubelet starts it again."""
+        wait_until(lambda: self._killed(number))
+
+    def _killed(self, number: signal.Signals) -> bool:
+        """False if the API server does not have the container of now yet."""
+        (container,) = self.drivers()[-1]["status"]["containerStatuses"]
+        try:
+            kill_container(container["containerID"], number)
+        except AssertionError:
+            return False
+        return True
 
     def restarts(self) -> int:
         """How often the container of the newest driver pod was started again."""

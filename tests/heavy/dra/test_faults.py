@@ -5,12 +5,15 @@ No pod is lost, none has a wrong HCA. `tidy` checks after each test that no clai
 
 import signal
 import time
+from collections.abc import Callable, Collection
 
 from tests.heavy.dra import audit
 from tests.heavy.dra.busy_pods import busy_pods
-from tests.heavy.dra.claim_pods import only, request, start, template
+from tests.heavy.dra.claim_pods import only, request, start, start_all, template
 from tests.heavy.dra.dra_cluster import DraCluster
 from tests.heavy.node.process import wait_until
+
+_PODS, _KILLS = 20, 3
 
 
 def test_kubelet_restarts(cluster: DraCluster) -> None:
@@ -46,6 +49,21 @@ def test_the_driver_ends_and_is_killed(cluster: DraCluster) -> None:
             wait_until(cluster.restarts, restarts.__lt__)
             pods.more(1, f"a pod after {number.name}")
     assert not [each for each in audit.ours(begun) if each.verb in ("create", "update", "delete")]
+
+
+def test_the_driver_is_killed_while_it_prepares(cluster: DraCluster) -> None:
+    """Many pods at once, and the driver is killed three times before all of them run."""
+    source = template(cluster, "two", [request("hca", selectors=only("mlx5_9"))])
+    pods = start_all(cluster, [f"pod-{number}" for number in range(_PODS)], source)
+    for kill in range(_KILLS):
+        some = kill * _PODS // (_KILLS + 1)
+        cluster.wait(f"more than {some} are prepared", cluster.prepared, more_than(some))
+        cluster.kill()
+    assert [pod.running().hcas() for pod in pods] == [{"mlx5_9"}] * _PODS
+
+
+def more_than(count: int) -> Callable[[Collection[str]], bool]:
+    return lambda found: len(found) > count
 
 
 def test_kubelet_restarts_while_pods_are_made(cluster: DraCluster) -> None:

@@ -22,6 +22,12 @@ from tests.heavy.node.cluster.cluster import DEPLOY, NAME
 ROOT = "resource.kubernetes.io/pcieRoot"
 
 
+def test_rdma_dp_slices_prints_what_is_published(cluster: DraCluster) -> None:
+    ask = ("-n", "kube-system", "exec", "ds/rdma-dp", "--", "rdma-dp", "slices", "-o", "json")
+    printed = json.loads(cluster.kubectl(*ask))["items"]
+    assert [each["spec"] for each in printed] == [each["spec"] for each in cluster.slices()]
+
+
 def test_a_pod_with_a_claim_has_one_hca(cluster: DraCluster) -> None:
     source = template(cluster, "one", [request("hca", selectors=only("mlx5_4"))])
     pod = start(cluster, "one", source).running()
