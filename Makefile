@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV   := .venv
+DIST   := dist
 BIN    := $(VENV)/bin
 
 .PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-monitoring test-image \
@@ -85,7 +86,7 @@ image:
 
 ## release: make dist/: wheel, sdist, image, chart, manifests, SBOM and checksums. See docs/releasing.md
 release: $(VENV)/.development
-	$(BIN)/python -m scripts.release
+	$(BIN)/python -m scripts.release --to $(DIST) $(PARTS)
 
 ## api: generate rdma_dp/kubelet/api from protos/
 api: $(VENV)/.development

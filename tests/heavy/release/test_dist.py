@@ -36,8 +36,9 @@ def images(dist: Path) -> dict[str, dict[str, Any]]:
 
 
 def commit() -> str:
-    git = ["git", "-C", REPO, "show", "--no-patch", "--abbrev=12", "--format=%h"]
-    return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    git = ("git", "show", "--no-patch", "--abbrev=12", "--format=%h")
+    asked = subprocess.run(git, cwd=REPO, capture_output=True, text=True, check=True)
+    return asked.stdout.strip()
 
 
 def test_each_file_is_there_and_no_other(dist: Path) -> None:
@@ -62,7 +63,8 @@ def test_the_checksums_are_those_of_each_file(dist: Path) -> None:
         ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=dist, check=False
     )
     assert checked.returncode == 0
-    sums = dict(reversed(line.split()) for line in (dist / "SHA256SUMS").read_text().splitlines())
+    lines = (line.split() for line in (dist / "SHA256SUMS").read_text().splitlines())
+    sums = {name: digest for digest, name in lines}
     files = {str(f.relative_to(dist)) for f in dist.rglob("*") if f.is_file()}
     assert sums.keys() == files - {"SHA256SUMS"}
     wheel = dist / f"rdma_dp-{__version__}-py3-none-any.whl"
