@@ -8,9 +8,9 @@ them if none comes.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from rdma_dp.aio.latest import Latest, Observable
 from rdma_dp.aio.tasks import start
@@ -21,7 +21,8 @@ from rdma_dp.api_server.slice_watch import Slices, SliceWatch
 from rdma_dp.daemon.dra_gates import ServerGates
 from rdma_dp.daemon.dra_pacing import Pacing
 from rdma_dp.daemon.dra_parts import NODE_NAME
-from rdma_dp.daemon.dra_reader import DeviceReader, Offer
+from rdma_dp.daemon.dra_reader import Offer
+from rdma_dp.dra.devices import Attributes
 from rdma_dp.dra.slice_plan import SlicePlan, plan
 from rdma_dp.dra.slices import (
     Document,
@@ -60,13 +61,24 @@ class _Step:
     waits: bool = False
 
 
+class Offers(Protocol):
+    """Where the devices come from: a DeviceReader."""
+
+    @property
+    def offer(self) -> Observable[Offer]:
+        """What is offered now."""
+
+    async def remember(self, attributes: Mapping[str, Attributes]) -> None:
+        """Takes the attributes that devices had before, by their names."""
+
+
 class SlicePublisher:
     """Publishes the devices of one driver. `withdrawn` is whether none of its slices is left."""
 
     def __init__(
         self,
         api: DraApi,
-        reader: DeviceReader,
+        reader: Offers,
         served: Observable[frozenset[str]],
         metrics: Metrics,
         pacing: Pacing | None = None,
