@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-monitoring test-image \
-    fuzz bench image api docs man lock clean
+    fuzz bench duel image api docs man lock clean
 
 ## run: run the demo: the real daemon on a simulated host. Needs no HCA, no kubelet and no root
 run: $(VENV)/.runtime
@@ -65,6 +65,10 @@ fuzz: $(VENV)/.development
 ## bench: measure the performance figures, as one table
 bench: $(VENV)/.development
 	$(BIN)/python -m bench
+
+## duel: measure rdma-dp and the Go plugin on the same simulated hosts. Needs root and Go
+duel: $(VENV)/.development
+	$(BIN)/python -m bench.duel
 
 ## image: build the container image with buildah or docker
 image:
