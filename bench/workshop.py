@@ -142,8 +142,8 @@ class Workshop:
         The context begins when kubelet holds the full list of every resource.
         """
         root = self.host(sharing.hcas, counters=metrics is not None).root
-        command = (*_DAEMON, "--root", str(root), "--registration", mode)
-        command += ("--metrics", metrics) if metrics else ()
+        served = ("--metrics", metrics) if metrics else ()
+        command = (*_DAEMON, "--root", str(root), "--registration", mode, *served)
         async with self._run(sharing, command, sharing.complete, environment or {}) as started:
             yield started
 
