@@ -36,7 +36,7 @@ def offer(*devices: DraDevice) -> Offer:
 def held(step: Step) -> dict[str, Document]:
     """The slices as the server keeps them after these writes."""
     return {
-        f"{number:05x}-x": {**each, "metadata": {"name": f"{number:05x}-x"}}
+        f"{number:05x}-x": {**each, "metadata": {**each["metadata"], "name": f"{number:05x}-x"}}
         for number, each in enumerate(step.wanted)
     }
 
