@@ -39,6 +39,7 @@ def run_daemon(options: argparse.Namespace, started: Callable[[], None]) -> int:
         pod_resources=options.kubelet_root_dir / "pod-resources" / KUBELET_SOCKET,
         probe_socket=options.probe_socket,
         nfd_features=options.nfd_features,
+        config_wait=options.config_wait or None,
     )
 
     async def serve() -> None:

@@ -7,9 +7,17 @@ are made from the rows. Rows of one group stand together.
 import argparse
 from functools import partial
 
-from rdma_dp.cli import arguments, dra_arguments, dra_verbs, monitoring_arguments, node_verbs, verbs
+from rdma_dp.cli import (
+    arguments,
+    dra_arguments,
+    dra_verbs,
+    monitoring_arguments,
+    node_verbs,
+    verbs,
+)
 from rdma_dp.cli.output import NOT_LOOKED
 from rdma_dp.cli.parsing import Parser, Verb, epilog, verbs_parser
+from rdma_dp.cli.version import add_version
 
 NODE, CONFIG, DAEMON, OTHER = "on a node", "config", "daemon", "other"
 
@@ -18,7 +26,7 @@ RUN = Verb(
     DAEMON,
     verbs.run,
     [
-        partial(arguments.add_daemon_arguments, set_links_up=False),
+        partial(arguments.add_daemon_arguments, set_links_up=False, config_wait=0),
         monitoring_arguments.add_monitoring_arguments,
     ],
     [
@@ -142,7 +150,7 @@ VERBS = [
         CONFIG,
         verbs.check_config,
         [arguments.add_config_to_check],
-        ["rdma-dp check-config config.json"],
+        ["rdma-dp check-config config.json", "rdma-dp check-config config.json --output json"],
     ),
     Verb(
         "dra-class",
@@ -166,13 +174,15 @@ VERBS = [
     ),
 ]
 
+# Seconds. The Go plugin exits at once without a config, and the operator shows that.
+COMPAT_CONFIG_WAIT = 60.0
 COMPAT_EXAMPLES = ["k8s-rdma-shared-dp", "k8s-rdma-shared-dp --use-cdi --log-level debug"]
 
 
 def parser() -> Parser:
     """The parser of `rdma-dp`."""
     made = verbs_parser("rdma-dp", "An RDMA shared device plugin for Kubernetes.", VERBS)
-    arguments.add_version(made)
+    add_version(made)
     return made
 
 
@@ -185,8 +195,8 @@ def compat_parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    arguments.add_version(made)
-    arguments.add_daemon_arguments(made, set_links_up=True)
+    add_version(made)
+    arguments.add_daemon_arguments(made, set_links_up=True, config_wait=COMPAT_CONFIG_WAIT)
     monitoring_arguments.add_monitoring_arguments(made)
     made.set_defaults(verb=RUN.run, failed=RUN.failed, parser=made)
     return made

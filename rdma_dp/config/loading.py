@@ -6,10 +6,12 @@ strict, with the rules between their fields. Every problem is reported in one go
 """
 
 import errno
+import json
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,7 +21,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from rdma_dp.config import foreign, manifests, network_operator, rules, syntax
 from rdma_dp.config.embedded_places import Embedded
-from rdma_dp.config.models import NO_DEFAULTS, Config, ConfigDocument, Defaults
+from rdma_dp.config.models import NO_DEFAULTS, Config, ConfigDocument, Defaults, Resource
 from rdma_dp.config.problems import ConfigError, ConfigMissing, ConfigUnreadable, Problem
 from rdma_dp.config.spelling import tidy
 from rdma_dp.config.validation_errors import problems_of
@@ -34,6 +36,26 @@ class Loaded:
     config: Config
     document: ConfigDocument = field(compare=False)  # another spelling of the same config
     warnings: tuple[Problem, ...] = ()
+
+    @property
+    def in_json(self) -> str:
+        """The document as JSON, without keys that it leaves out. It has no apostrophe.
+
+        An apostrophe in a config breaks the ConfigMap that Network Operator makes of it.
+        """
+        data = self.document.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return json.dumps(data, indent=2).replace("'", r"\u0027")
+
+    def without(self, positions: Container[int]) -> "Loaded":
+        """The same config without the resources at these positions of its list."""
+
+        def left(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
+            return tuple(each for i, each in enumerate(resources) if i not in positions)
+
+        config = replace(self.config, config_list=left(self.config.config_list))
+        listed = left(self.document.config_list)
+        document = self.document.model_copy(update={"config_list": listed})
+        return replace(self, config=config, document=document)
 
 
 def load(path: Path, defaults: Defaults = NO_DEFAULTS) -> Loaded:
@@ -68,21 +90,42 @@ def _check_kind(mode: int) -> None:
         raise ConfigError([Problem("", "is not a regular file", "write the config to a file")])
 
 
-def parse_bytes(content: bytes, defaults: Defaults = NO_DEFAULTS) -> Loaded:
+def parse_bytes(
+    content: bytes, defaults: Defaults = NO_DEFAULTS, *, without_slotless: bool = False
+) -> Loaded:
     """Read what a config file held. Raises ConfigMissing or ConfigError."""
-    return parse(syntax.decode(content), defaults)
+    return parse(syntax.decode(content), defaults, without_slotless=without_slotless)
 
 
-def parse(text: str, defaults: Defaults = NO_DEFAULTS) -> Loaded:
+def parse(text: str, defaults: Defaults = NO_DEFAULTS, *, without_slotless: bool = False) -> Loaded:
     """Read a config from JSON or YAML. Raises ConfigMissing or ConfigError.
 
     `defaults` count where the config says nothing. Nothing behind this function decides that again.
+    `without_slotless` leaves out a resource whose rdmaHcaMax is 0 or missing, with a warning, if
+    another one is left: the Go plugin also serves the others.
     """
+    try:
+        return _parsed(text, defaults, without_slotless=without_slotless)
+    except ConfigError:
+        if network_operator.folded(text):
+            raise ConfigError([network_operator.FOLDED]) from None
+        raise
+
+
+def _parsed(text: str, defaults: Defaults, *, without_slotless: bool) -> Loaded:
     reading = syntax.read(text)
     if problems := foreign.recognised(reading.data):
         raise ConfigError(problems, reading.warnings)
     data, respelt = tidy(reading.data, ConfigDocument)
     warnings = (*reading.warnings, *respelt, *rules.warnings(data))
+    if without_slotless and (slotless := rules.slotless(data)):
+        more = (*warnings, *slotless.values())
+        with suppress(ConfigError):  # with other problems, all of them are errors
+            return _validated(rules.with_a_slot(data, slotless), defaults, more).without(slotless)
+    return _validated(data, defaults, warnings)
+
+
+def _validated(data: object, defaults: Defaults, warnings: tuple[Problem, ...]) -> Loaded:
     broken = list(rules.errors(data))
     try:
         # A file knows the keys alone, not the Python names of the fields behind them.
@@ -119,7 +162,8 @@ class FoundConfig:
     """`content` is None when there was no such file, or when `failure` says why none was read.
 
     `file` is as it was given: with `word` behind a # if that chose one of several configs. `inside`
-    is the place of a config in a larger file; `content` is the config alone.
+    is the place of a config in a larger file; `content` is the config alone. `without_slotless` is
+    as in `parse`.
     """
 
     file: Path
@@ -127,6 +171,7 @@ class FoundConfig:
     failure: str | None = None
     inside: Embedded | None = field(default=None, compare=False)
     word: str = ""
+    without_slotless: bool = field(default=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -143,7 +188,7 @@ class FoundConfig:
         if self.content is None:
             raise ConfigMissing("there is no such file")
         if self.inside is None:
-            return parse_bytes(self.content, defaults)
+            return parse_bytes(self.content, defaults, without_slotless=self.without_slotless)
         return _load_inside(self.inside, defaults)
 
 
@@ -172,7 +217,7 @@ def find_config(
 
 def _found(file: Path) -> FoundConfig:
     try:
-        return FoundConfig(file, read(file))
+        return FoundConfig(file, read(file), without_slotless=True)
     except ConfigMissing:
         return FoundConfig(file)
     except ConfigError as error:
@@ -182,7 +227,8 @@ def _found(file: Path) -> FoundConfig:
 def _chosen(file: Path) -> tuple[Path, str]:
     """The file, and the word that chooses a config in it. A file can have a # in its name."""
     path, _, word = str(file).partition("#")
-    return (file, "") if not word or file.exists() else (Path(path), word)
+    exists = os.path.exists(file)  # noqa: PTH110 - Path.exists raises some errors before 3.14
+    return (file, "") if not word or exists else (Path(path), word)
 
 
 def _piped(stream: BinaryIO | None) -> bytes:

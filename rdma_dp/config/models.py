@@ -219,6 +219,13 @@ class ConfigDocument(ConfigModel):
         '"off".',
         examples=["cri"],
     )
+    go_plugin_cdi_names: Flag = Field(
+        default=True,
+        description="With CDI: whether to also define the CDI names of the Go plugin "
+        "(nvidia.com/net-rdma=...) for the HCAs of the node. Containers that were started under "
+        "the Go plugin with useCdi need them to restart. New containers do not get these names.",
+        examples=[False],
+    )
     metrics: MetricsSettings = Field(
         default_factory=MetricsSettings,
         description="What the metrics have beside the state of the daemon, if --metrics serves "
@@ -244,6 +251,7 @@ class ConfigDocument(ConfigModel):
             periodic_update_interval=self.periodic_update_interval,
             set_links_up=defaults.set_links_up if self.set_links_up is None else self.set_links_up,
             cdi=cdi if self.cdi is None else self.cdi,
+            go_plugin_cdi_names=self.go_plugin_cdi_names,
             metrics=self.metrics,
             dra=self.dra,
         )
@@ -280,6 +288,7 @@ class Config:
     periodic_update_interval: int = 60
     set_links_up: bool = False
     cdi: CdiMode = CdiMode.OFF
+    go_plugin_cdi_names: bool = True
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     dra: DraSettings = field(default_factory=DraSettings)
 

@@ -36,6 +36,7 @@ from rdma_dp.daemon.scanner import EAGER_INTERVAL, QUIET_INTERVAL, Scanner
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.host import events
 from rdma_dp.host.files import Host
+from rdma_dp.host.relevant_links import RelevantLinks
 from rdma_dp.inventory.changes import changed_hcas, changed_ports
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.kubelet.registration.choice import Kubelet
@@ -69,11 +70,16 @@ class Daemon:
         self._config_watch = DirectoryWatch(settings.config_file.parent)
         self.metrics = Metrics()
         self.config_file = ConfigFile(
-            settings.config_file, self._config_watch, settings.defaults, facts=self.metrics.config
+            settings.config_file,
+            self._config_watch,
+            settings.defaults,
+            facts=self.metrics.config,
+            longest_wait=settings.config_wait,
         )
         self.scan_again = Debounce()
         self.begun = 0
         self.applied = Latest(0)
+        self._links = RelevantLinks()
         self._scanner = Scanner(self._host, self.metrics)
         self._files = SpecFiles(settings.cdi_directory, settings.device_info_directory)
         self._cdi_watch = DirectoryWatch(settings.cdi_directory)
@@ -94,7 +100,8 @@ class Daemon:
             ):
                 start(tasks, "watch of kubelet's directory", watch.run())
             if self._host.live:
-                start(tasks, "kernel events", events.keep_following(self.scan_again.wake))
+                sources = events.kernel_sources(self._links)
+                start(tasks, "kernel events", events.keep_following(self.scan_again.wake, sources))
             # From the start on: before the first scan, a probe says what the daemon waits for.
             start_monitors(tasks, self._settings, self._observed)
             configs = Latest(await self.config_file.first())
@@ -120,7 +127,7 @@ class Daemon:
         start(tasks, "publication", publication.run())
         start(tasks, "registrations", self._registrations.run(offered))
         if (directory := self._settings.nfd_features) is not None:
-            start(tasks, "node labels", node_labels.follow(states, directory))
+            start(tasks, "node labels", node_labels.follow(states, directory, self._host))
         parts = DraParts(
             states,
             self._registrations.served,
@@ -150,9 +157,12 @@ class Daemon:
     async def _scan(self, config: Config, previous: NodeState | None) -> NodeState | None:
         """The state after a scan, with the last inventory if the scan failed; None without one."""
         self.begun = 1 if previous is None else previous.scan + 1
+        self._links.scan_begins()
         await self._scanner.scan()
         if self._scanner.inventory is None:
             return None
+        if self._links.scan_ended(self._scanner.inventory.netdevs):
+            self.scan_again.wake()
         now = asyncio.get_running_loop().time()
         state = await in_thread(next_state, config, self._scanner.inventory, now, previous)
         if previous is not None:

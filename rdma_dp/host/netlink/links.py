@@ -1,4 +1,4 @@
-"""Netdevs by rtnetlink: their alternative names, their indexes, and setting them up.
+"""Netdevs by rtnetlink: their alternative names, indexes and events, and setting them up.
 
 sysfs does not show alternative names ("altnames", kernel 5.5 and newer). The kernel is asked for
 each netdev separately, because a dump would list the thousands of netdevs of a node's pods. The
@@ -17,8 +17,11 @@ from rdma_dp.host.descriptors import check_descriptors, raise_if_exhausted
 
 _NLM_F_REQUEST = 1
 _RTM_NEWLINK = 16
+_RTM_DELLINK = 17
 _RTM_GETLINK = 18
 _IFLA_IFNAME = 3
+_IFLA_LINKINFO = 18
+_IFLA_INFO_KIND = 1  # in IFLA_LINKINFO
 _IFLA_EXT_MASK = 29
 _IFLA_PROP_LIST = 52
 _IFLA_ALT_IFNAME = 53
@@ -75,7 +78,30 @@ def altnames(answer: bytes) -> Iterator[str]:
         if kind == _IFLA_PROP_LIST:
             for inner, name in _attributes(properties):
                 if inner == _IFLA_ALT_IFNAME:
-                    yield name.rstrip(b"\0").decode("utf-8", "replace")
+                    yield _text(name)
+
+
+def links_in(datagram: bytes) -> Iterator[tuple[str, str | None]]:
+    """The name and the kind of the netdev of each link event. The kind of a device's is None.
+
+    A bridge reports its ports in messages of its own, without a kind (kernel net/bridge/
+    br_netlink.c, br_ifinfo_notify). They are left out: only the bridge itself has changed.
+    """
+    while len(datagram) >= _HEADER.size:
+        length, event, _, _, _ = _HEADER.unpack_from(datagram)
+        if not _HEADER.size <= length <= len(datagram):
+            return
+        message, datagram = datagram[_HEADER.size : length], datagram[length + -length % 4 :]
+        is_link = event in (_RTM_NEWLINK, _RTM_DELLINK) and len(message) >= _LINK.size
+        if is_link and message[0] != socket.AF_BRIDGE:
+            found = dict(_attributes(message[_LINK.size :]))
+            kind = dict(_attributes(found.get(_IFLA_LINKINFO, b""))).get(_IFLA_INFO_KIND)
+            name = os.fsdecode(found.get(_IFLA_IFNAME, b"").rstrip(b"\0"))
+            yield name, None if kind is None else _text(kind)
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0").decode("utf-8", "replace")
 
 
 def _packed(kind: int, value: bytes) -> bytes:
@@ -118,6 +144,8 @@ def set_up(netdev: str) -> None:
                 "not permitted",
                 f"run `ip link set {netdev} up`, or give the container the capability NET_ADMIN",
             ) from error
+        if code in (None, errno.ENODEV):  # None: if_nametoindex before Python 3.14
+            raise LinkError("no interface with this name") from error
         raise LinkError(str(error)) from error
 
 

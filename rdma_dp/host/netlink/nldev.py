@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, nla, nla_base, nlmsg
 from pyroute2.netlink.exceptions import NetlinkError
@@ -21,6 +21,7 @@ from pyroute2.netlink.nlsocket import NetlinkSocket
 from rdma_dp.host.files import EXHAUSTED
 from rdma_dp.host.netlink.values import NETLINK_RDMA, NetlinkView, NldevDevice, QueuePairs
 
+R = TypeVar("R")
 _CLIENT_NLDEV = 5 << 10  # RDMA_NL_GET_TYPE: the client in the upper bits, the command below
 _GET = _CLIENT_NLDEV | 1
 _PORT_GET = _CLIENT_NLDEV | 5
@@ -115,10 +116,10 @@ def ask_view() -> NetlinkView:
         return view(link)
 
 
-def ask_queue_pairs() -> Mapping[str, QueuePairs]:
-    """The owners of queue pairs by HCA name. Raises OSError, also for a netlink error."""
+def ask_resources(question: Callable[[Any], R]) -> R:
+    """The answer to `queue_pairs` or `objects`. Raises OSError, also for a netlink error."""
     with _opened(ResourceMarshal()) as link:
-        return queue_pairs(link)
+        return question(link)
 
 
 @contextmanager
@@ -182,33 +183,48 @@ def _ask(
 
 def queue_pairs(socket: Any) -> Mapping[str, QueuePairs]:
     """Ask one open socket for the owners of queue pairs, by HCA name."""
-    found = {}
+    found = ((name, _queue_pairs_of(socket, index)) for name, index in _indexes(socket))
+    return {name: pairs for name, pairs in found if pairs is not None}
+
+
+def objects(socket: Any) -> Mapping[str, Mapping[str, int]]:
+    """Ask one open socket for the numbers of objects by their type, by HCA name."""
+    return {
+        name: {
+            kind: _number(entry.get_attr("CURR"))
+            for entry in _entries(
+                _resources(socket, _RES_GET, index, NLM_F_ACK) or (), "RES_SUMMARY"
+            )
+            if isinstance(kind := entry.get_attr("NAME"), str)
+        }
+        for name, index in _indexes(socket)
+    }
+
+
+def _indexes(socket: Any) -> Iterator[tuple[str, int]]:
     for device in tuple(socket.nlm_request(ResourceMessage(), _GET, NLM_F_REQUEST | NLM_F_DUMP)):
         index, name = device.get_attr("DEV_INDEX"), device.get_attr("DEV_NAME")
-        if not isinstance(index, int) or not isinstance(name, str):
-            continue
-        if (pairs := _queue_pairs_of(socket, index)) is not None:
-            found[name] = pairs
-    return found
+        if isinstance(index, int) and isinstance(name, str):
+            yield name, index
 
 
 def _queue_pairs_of(socket: Any, index: int) -> QueuePairs | None:
+    # The sum comes first: a QP that is created between the answers must not count as left out.
+    summary = _resources(socket, _RES_GET, index, NLM_F_ACK)
+    dump = None if summary is None else _resources(socket, _RES_QP_GET, index, NLM_F_DUMP)
+    return None if summary is None or dump is None else counted_queue_pairs(summary, dump)
+
+
+def _resources(socket: Any, command: int, index: int, flag: int) -> Iterable[Any] | None:
+    """The answer of a device; None if it refuses. Raises NetlinkError if memory is exhausted."""
+    request = ResourceMessage()
+    request["attrs"] = [("DEV_INDEX", index)]
     try:
-        # The sum comes first: a QP that is created between the two answers must not count as one
-        # that the kernel left out of its list.
-        summary = _ask_resources(socket, _RES_GET, index, NLM_F_ACK)
-        dump = _ask_resources(socket, _RES_QP_GET, index, NLM_F_DUMP)
+        return tuple(socket.nlm_request(request, command, NLM_F_REQUEST | flag))
     except NetlinkError as error:
         if error.code in EXHAUSTED:
             raise
         return None
-    return counted_queue_pairs(summary, dump)
-
-
-def _ask_resources(socket: Any, command: int, index: int, flag: int) -> Iterable[Any]:
-    request = ResourceMessage()
-    request["attrs"] = [("DEV_INDEX", index)]
-    return tuple(socket.nlm_request(request, command, NLM_F_REQUEST | flag))
 
 
 def counted_queue_pairs(summary: Iterable[Any], dump: Iterable[Any]) -> QueuePairs:

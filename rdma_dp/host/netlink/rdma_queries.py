@@ -35,7 +35,16 @@ def query_queue_pairs() -> Mapping[str, QueuePairs] | None:
     An HCA for which the kernel does not report queue pairs is not in the mapping. The kernel shows
     a process only to a reader that sees it in its own PID namespace.
     """
-    return asked(lambda nldev: nldev.ask_queue_pairs())
+    return asked(lambda nldev: nldev.ask_resources(nldev.queue_pairs))
+
+
+def query_objects() -> Mapping[str, Mapping[str, int]] | None:
+    """How many objects of each type (qp, cq, mr, pd, ctx, cm_id, srq) the kernel has, by HCA name.
+
+    The types have the kernel's names (drivers/infiniband/core/nldev.c, fill_res_info). None without
+    RDMA netlink. Raises ExhaustedError.
+    """
+    return asked(lambda nldev: nldev.ask_resources(nldev.objects))
 
 
 def asked(question: Callable[[ModuleType], R]) -> R | None:

@@ -36,6 +36,7 @@ def exhausted(free):
             os.close(each)
 
 from rdma_dp.host import events
+from rdma_dp.host.relevant_links import RelevantLinks
 from rdma_dp.host.files import ExhaustedError, Host
 from rdma_dp.host.netlink import links, rdma_queries, values
 rdma_queries.NETLINK_RDMA = values.NETLINK_RDMA = 0
@@ -65,7 +66,7 @@ def run(script: str) -> list[str]:
 
 
 @pytest.mark.parametrize("loaded", [True, False])
-@pytest.mark.parametrize("question", ["query", "query_queue_pairs"])
+@pytest.mark.parametrize("question", ["query", "query_queue_pairs", "query_objects"])
 def test_rdma_netlink_is_not_missing_without_descriptors(question: str, loaded: bool) -> None:
     """Also before pyroute2 is imported, and it answers again as soon as descriptors are free."""
     load = "import rdma_dp.host.netlink.nldev" if loaded else ""
@@ -113,7 +114,8 @@ async def follow():
     loop = asyncio.get_running_loop()
     with exhausted({free}):
         try:
-            await asyncio.wait_for(events.follow(lambda: None), 10)
+            sources = events.kernel_sources(RelevantLinks())
+            await asyncio.wait_for(events.follow(lambda: None, sources), 10)
         except ExhaustedError as error:
             print(f"exhausted: {{error}}")
 asyncio.run(follow())

@@ -108,6 +108,13 @@ def test_a_sum_of_another_length_is_none() -> None:
     assert nldev.queue_pairs(kernel)["mlx5_0"] == QueuePairs({7: 1})
 
 
+def test_objects_are_counted_by_their_type() -> None:
+    assert nldev.objects(Kernel({RES_GET: [summary(3)]})) == {"mlx5_0": {"pd": 9, "qp": 3}}
+    assert nldev.objects(Kernel({RES_GET: errno.EINVAL})) == {"mlx5_0": {}}
+    with pytest.raises(NetlinkError):
+        nldev.objects(Kernel({RES_GET: errno.ENOMEM}))
+
+
 def test_a_device_without_a_name_is_left_out() -> None:
     assert nldev.queue_pairs(Kernel({GET: [message(GET, {1: u32(0)})]})) == {}
 
@@ -122,3 +129,4 @@ def test_no_attributes_make_it_fail(attributes: list[tuple[int, bytes]]) -> None
     ]
     kernel = Kernel({RES_GET: [summary(0), odd[0]], RES_QP_GET: [dump(7), odd[1]]})
     nldev.queue_pairs(kernel)
+    nldev.objects(kernel)
