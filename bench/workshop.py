@@ -74,6 +74,12 @@ class DraDaemon:
     environment: Mapping[str, str]
 
 
+def environment_with(bytecode: Path) -> Mapping[str, str]:
+    """The environment of measured processes, without settings of the caller's Python."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**kept, "PYTHONPATH": str(_REPOSITORY), "PYTHONPYCACHEPREFIX": str(bytecode)}
+
+
 class Workshop:
     """Creates hosts and daemons. It removes their files when its context ends."""
 
@@ -96,12 +102,7 @@ class Workshop:
     @property
     def environment(self) -> Mapping[str, str]:
         """The environment of processes. Bytecode is compiled once, outside the source directory."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        return {
-            **kept,
-            "PYTHONPATH": str(_REPOSITORY),
-            "PYTHONPYCACHEPREFIX": f"{self._temporary.name}/bytecode",
-        }
+        return environment_with(Path(self._temporary.name, "bytecode"))
 
     async def compile(self) -> None:
         """Starts each kind of daemon once, so that measured starts find compiled bytecode."""
