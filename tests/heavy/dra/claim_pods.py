@@ -73,17 +73,13 @@ class ClaimPod(Pod):
         """The HCAs whose device nodes its container has, by the numbers of uverbs nodes."""
         sight = self.sight()
         assert sight.nodes.keys() == sight.usable
-        return {
-            f"mlx5_{name.removeprefix('uverbs')}"
-            for name in sight.nodes
-            if name.startswith("uverbs")
-        }
+        return {_hca(name) for name in sight.nodes if name.startswith("uverbs")}
 
     def listed(self) -> set[str]:
         """The HCAs whose nodes the container of an example lists: it runs `ls`."""
         lines = wait_until(self.log, lambda lines: any("RDMA_DP_" in line for line in lines))
         nodes = [line.split()[-1] for line in lines if line.startswith("c")]
-        return {f"mlx5_{name[7:]}" for name in nodes if name.startswith("uverbs")}
+        return {_hca(name) for name in nodes if name.startswith("uverbs")}
 
     def health(self) -> dict[str, tuple[str, str]]:
         """The health and the message of each of its devices, from its status."""
@@ -93,6 +89,11 @@ class ClaimPod(Pod):
             for status in container.get("allocatedResourcesStatus", [])
             for each in status["resources"]
         }
+
+
+def _hca(node: str) -> str:
+    """The HCA of a node, such as uverbs4, on the simulated host."""
+    return f"mlx5_{node.removeprefix('uverbs')}"
 
 
 def start(cluster: DraCluster, name: str, source: str) -> ClaimPod:

@@ -10,7 +10,7 @@ from tests.heavy.node.cluster import api
 
 CREATE = ("create", "resourceslices")
 _PODS = 10
-_REST = 20.0  # seconds
+_REST = 10.0  # seconds
 
 
 def test_requests_for_pods_and_at_rest(cluster: DraCluster) -> None:

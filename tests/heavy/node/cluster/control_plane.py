@@ -125,7 +125,7 @@ class ControlPlane:
 
     def end(self) -> None:
         for process in reversed(self._processes):
-            process.end()
+            process.end(signal.SIGKILL)  # the API server would wait for the watches of pods
 
 
 def _key_for_accounts() -> None:
