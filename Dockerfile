@@ -43,9 +43,9 @@ LABEL org.opencontainers.image.title="rdma-dp" \
 # Network Operator also runs this image as an init container: sh -c "until lsmod | grep ...; do sleep
 # ...". The slim base images have sh, grep and sleep. lsmod is in the package kmod.
 # tini is the first process of the container. Its release is pinned, and Debian signs the package.
-RUN apt-get update \
+RUN { command -v lsmod && command -v tini-static; } >/dev/null || { apt-get update \
     && apt-get install --yes --no-install-recommends kmod "tini=0.19.0-*" \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log; }
 COPY --from=build /opt/rdma-dp /opt/rdma-dp
 # The kernel discards a signal for the first process of a container while that process has no handler
 # for it. Python takes some 50 ms until it has one. So tini runs first and passes signals on. It blocks

@@ -2,10 +2,11 @@
 
 PYTHON ?= python3
 VENV   := .venv
+DIST   := dist
 BIN    := $(VENV)/bin
 
 .PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-monitoring test-image \
-    test-release test-pythons test-all fuzz bench image release api docs man lock clean
+    test-release test-pythons test-all fuzz bench duel image release api docs man lock clean
 
 ## run: run the demo: the real daemon on a simulated host. Needs no HCA, no kubelet and no root
 run: $(VENV)/.runtime
@@ -79,13 +80,17 @@ fuzz: $(VENV)/.development
 bench: $(VENV)/.development
 	$(BIN)/python -m bench
 
+## duel: measure rdma-dp and the Go plugin on the same simulated hosts. Needs root and Go
+duel: $(VENV)/.development
+	$(BIN)/python -m bench.duel
+
 ## image: build the container image with buildah or docker
 image:
 	scripts/build_image.sh
 
 ## release: make dist/: wheel, sdist, image, chart, manifests, SBOM and checksums. See docs/releasing.md
 release: $(VENV)/.development
-	$(BIN)/python -m scripts.release
+	$(BIN)/python -m scripts.release --to $(DIST) $(PARTS)
 
 ## api: generate rdma_dp/kubelet/api from protos/
 api: $(VENV)/.development

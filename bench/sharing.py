@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from rdma_dp.config import CdiMode, Preference, SlotsPer
+from rdma_dp.config import CdiMode, Preference, SlotsPer, Via
 from simulator.kubelet import SimulatedKubelet
 
 Json = dict[str, Any]
@@ -29,6 +29,7 @@ class Sharing:
     cdi: CdiMode = CdiMode.OFF
     device_info: bool = False
     globs: int = 0
+    via: Via = Via.PLUGIN
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,6 +60,7 @@ class Sharing:
             "resourceName": _short_name(number),
             "rdmaHcaMax": self._slots,
             "selectors": self._selectors(number),
+            "via": self.via,
             **(self._per_hca if self.slots_per is SlotsPer.HCA else {}),
         }
 

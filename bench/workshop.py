@@ -19,12 +19,16 @@ from rdma_dp import config, discovery
 from rdma_dp.aio.latest import first_of
 from rdma_dp.host.files import Host
 from rdma_dp.sharing.pool import Pool, make_pools
+from simulator.api_server import FakeApiServer
 from simulator.host import SimulatedHost, build, generate
 from simulator.kubelet import ListReceived, Registered, SimulatedKubelet
 from simulator.scratch import scratch
 
 Known = Callable[[SimulatedKubelet], bool]
 """Whether kubelet has received what the benchmark waits for."""
+
+NODE = "node-1"
+DRIVER = "hca.rdma-dp.dev"
 
 _DAEMON = ("-m", "rdma_dp", "run")
 _REPOSITORY = Path(__file__).parent.parent
@@ -58,6 +62,24 @@ class Daemon:
         return next(event.socket for event in self.kubelet.events if isinstance(event, Registered))
 
 
+@dataclass(frozen=True, slots=True)
+class DraDaemon:
+    """A daemon whose resources are via DRA, with its kubelet and its API server.
+
+    `environment` has the variables that point a process to the API server.
+    """
+
+    kubelet: SimulatedKubelet
+    api: FakeApiServer
+    environment: Mapping[str, str]
+
+
+def environment_with(bytecode: Path) -> Mapping[str, str]:
+    """The environment of measured processes, without settings of the caller's Python."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**kept, "PYTHONPATH": str(_REPOSITORY), "PYTHONPYCACHEPREFIX": str(bytecode)}
+
+
 class Workshop:
     """Creates hosts and daemons. It removes their files when its context ends."""
 
@@ -80,12 +102,7 @@ class Workshop:
     @property
     def environment(self) -> Mapping[str, str]:
         """The environment of processes. Bytecode is compiled once, outside the source directory."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        return {
-            **kept,
-            "PYTHONPATH": str(_REPOSITORY),
-            "PYTHONPYCACHEPREFIX": f"{self._temporary.name}/bytecode",
-        }
+        return environment_with(Path(self._temporary.name, "bytecode"))
 
     async def compile(self) -> None:
         """Starts each kind of daemon once, so that measured starts find compiled bytecode."""
@@ -126,10 +143,30 @@ class Workshop:
         The context begins when kubelet holds the full list of every resource.
         """
         root = self.host(sharing.hcas, counters=metrics is not None).root
-        command = (*_DAEMON, "--root", str(root), "--registration", mode)
-        command += ("--metrics", metrics) if metrics else ()
+        served = ("--metrics", metrics) if metrics else ()
+        command = (*_DAEMON, "--root", str(root), "--registration", mode, *served)
         async with self._run(sharing, command, sharing.complete, environment or {}) as started:
             yield started
+
+    @asynccontextmanager
+    async def dra_daemon(self, sharing: Sharing) -> AsyncIterator[DraDaemon]:
+        """The daemon on `host(sharing.hcas)`, when it is registered and its slice is published."""
+
+        def registered(kubelet: SimulatedKubelet) -> bool:
+            return kubelet.drivers.newest(DRIVER) is not None
+
+        command = (*_DAEMON, "--root", str(self.host(sharing.hcas).root))
+        async with FakeApiServer() as api:
+            api.add_node(NODE)
+            account = api.write_service_account(self.directory() / "account")
+            environment = {
+                "RDMA_DP_API_SERVER": api.url,
+                "RDMA_DP_SERVICE_ACCOUNT": str(account),
+                "NODE_NAME": NODE,
+            }
+            async with self._run(sharing, command, registered, environment) as started:
+                await api.until(lambda: len(api.devices()) == sharing.hcas)
+                yield DraDaemon(started.kubelet, api, environment)
 
     @asynccontextmanager
     async def woken_daemon(self, sharing: Sharing) -> AsyncIterator[Daemon]:

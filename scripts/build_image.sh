@@ -4,7 +4,8 @@
 #   IMAGE=name:tag  BASE=python:3.12-slim@sha256:DIGEST  scripts/build_image.sh [BUILD-OPTION...]
 #
 # PLATFORMS=linux/amd64,linux/arm64 builds for several platforms. OCI_ARCHIVE=FILE also writes the
-# image to a file. BUILT="COMMIT DATE" replaces what git says, for a tree without it.
+# image to a file. BUILT="COMMIT DATE" replaces what git says, for a tree without it. BUILDAH is the
+# command of buildah with options such as --root.
 
 set -eu
 cd "$(dirname "$0")/.."
@@ -13,6 +14,7 @@ version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' rdma_dp/__init__.py)
 image=${IMAGE:-rdma-dp:$version}
 base=${BASE:-python:3.12-slim}
 built=${BUILT:-}
+buildah=${BUILDAH:-buildah}
 if [ -z "$built" ] && commit=$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null); then
     built="$commit $(git show --no-patch --format=%cs)"
 fi
@@ -28,12 +30,12 @@ set -- --build-arg BASE="$base" --build-arg BUILT="$built" \
 if command -v buildah >/dev/null; then
     [ -z "${SOURCE_DATE_EPOCH:-}" ] || set -- --timestamp "$SOURCE_DATE_EPOCH" "$@"
     if [ -z "${PLATFORMS:-}" ]; then
-        buildah bud "$@" --tag "$image" .
-        [ -z "${OCI_ARCHIVE:-}" ] || buildah push "$image" "oci-archive:$OCI_ARCHIVE:$image"
+        $buildah bud "$@" --tag "$image" .
+        [ -z "${OCI_ARCHIVE:-}" ] || $buildah push "$image" "oci-archive:$OCI_ARCHIVE:$image"
     else
-        buildah manifest rm "$image" 2>/dev/null || true
-        buildah bud "$@" --platform "$PLATFORMS" --manifest "$image" .
-        [ -z "${OCI_ARCHIVE:-}" ] || buildah manifest push --all "$image" "oci-archive:$OCI_ARCHIVE:$image"
+        $buildah manifest rm "$image" 2>/dev/null || true
+        $buildah bud "$@" --platform "$PLATFORMS" --manifest "$image" .
+        [ -z "${OCI_ARCHIVE:-}" ] || $buildah manifest push --all "$image" "oci-archive:$OCI_ARCHIVE:$image"
     fi
 elif command -v docker >/dev/null; then
     [ -z "${PLATFORMS:-}" ] || set -- --platform "$PLATFORMS" "$@"

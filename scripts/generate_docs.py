@@ -3,11 +3,12 @@
 From the config's JSON Schema: docs/configuration.md, and deploy/helm/rdma-dp/values.schema.json,
 with which helm rejects wrong values. From the doctor's catalogue: the last part of
 docs/troubleshooting.md. The part before it is written by hand. From the codes of verdicts:
-docs/codes.md.
+docs/codes.md. From the version of the package: the version in the chart, the manifests and docs.
 """
 
 import argparse
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import yaml
 from dashboard import dashboard
 
+from rdma_dp import __version__
 from rdma_dp.config import json_schema
 from rdma_dp.doctor.catalogue import CATALOGUE
 from rdma_dp.doctor.check import Check
@@ -343,6 +345,30 @@ def monitoring() -> dict[Path, str]:
     }
 
 
+# --- the version ----------------------------------------------------------------------------------
+
+# It is written by hand in rdma_dp/__init__.py alone. What stands before it elsewhere:
+VERSIONED = {
+    CHART / "Chart.yaml": r"version: |appVersion: ",
+    DEPLOY / "base" / "daemonset.yaml": r"image: rdma-dp:",
+    DEPLOY / "test-pod.yaml": r"image: rdma-dp:",
+    DEPLOY / "network-operator" / "nic-cluster-policy.yaml": r"    version: ",
+    REPO / "docs" / "install.md": r"rdma-dp:|newTag: ",
+    REPO / "docs" / "releasing.md": r"rdma-dp --version      # rdma-dp ",
+}
+_VERSION = r"[0-9]+\.[0-9]+\.[0-9]+(?:[a-z0-9.+-]*[a-z0-9])?"
+
+
+def versioned() -> dict[Path, str]:
+    """The files that name the version of rdma-dp, with the one of the package."""
+
+    def text(path: Path, before: str) -> str:
+        pattern = rf"^(.*?(?:{before})){_VERSION}"
+        return re.sub(pattern, rf"\g<1>{__version__}", path.read_text(), flags=re.MULTILINE)
+
+    return {path: text(path, before) for path, before in VERSIONED.items()}
+
+
 # --- the files ------------------------------------------------------------------------------------
 
 
@@ -356,6 +382,7 @@ def generated() -> dict[Path, str]:
         VALUES_SCHEMA: f"{made}\n",
         CODES: codes(),
         **monitoring(),
+        **versioned(),
         TROUBLESHOOTING: troubleshooting(TROUBLESHOOTING.read_text(), CATALOGUE),
     }
 

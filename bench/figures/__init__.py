@@ -11,6 +11,7 @@ from types import MappingProxyType
 from bench.figures.allocate import allocate
 from bench.figures.burst import burst
 from bench.figures.change import change
+from bench.figures.crowd import crowd
 from bench.figures.idle import idle
 from bench.figures.imports import imports
 from bench.figures.listing import listing
@@ -18,6 +19,7 @@ from bench.figures.memory import memory
 from bench.figures.per_hca import per_hca
 from bench.figures.planning import planning
 from bench.figures.prefer import prefer
+from bench.figures.prepare import prepare
 from bench.figures.probe import probe
 from bench.figures.restart import restart
 from bench.figures.scan import scan
@@ -37,7 +39,7 @@ FIGURES: Mapping[str, Figure] = MappingProxyType(
         for figure in (
             *(scan, imports, start, allocate, planning, memory),
             *(listing, per_hca, prefer, specs),
-            *(change, restart, stop, burst, idle, scrape, probe),
+            *(change, restart, stop, burst, crowd, idle, scrape, probe, prepare),
         )
     }
 )

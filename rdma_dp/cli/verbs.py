@@ -5,8 +5,8 @@ that shows a table does not load gRPC.
 """
 
 import argparse
+import os
 import signal
-import sys
 from contextlib import ExitStack
 
 from rdma_dp.cli.config_input import found_config, loaded_config, say_warnings
@@ -16,9 +16,10 @@ from rdma_dp.cli.output import FAILED, OK, complain, print_json, print_lines, sa
 def run(options: argparse.Namespace) -> int:
     """Run the device plugin: advertise the HCAs to kubelet until SIGTERM."""
     # The kernel ignores signals for a container's first process unless the process handles them.
-    # The daemon sets its own handlers later.
+    # The daemon sets its own handlers later. Until then there is nothing to put in order, and an
+    # exception could be lost: Python ignores those in destructors and in some callbacks of imports.
     for number in (signal.SIGTERM, signal.SIGQUIT):
-        signal.signal(number, lambda *_: sys.exit(OK))
+        signal.signal(number, lambda *_: os._exit(OK))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # no config was read yet
     from rdma_dp.aio.time_limit import limited
 

@@ -162,7 +162,8 @@ class FoundConfig:
     """`content` is None when there was no such file, or when `failure` says why none was read.
 
     `file` is as it was given: with `word` behind a # if that chose one of several configs. `inside`
-    is the place of a config in a larger file; `content` is the config alone.
+    is the place of a config in a larger file; `content` is the config alone. `without_slotless` is
+    as in `parse`.
     """
 
     file: Path
@@ -170,6 +171,7 @@ class FoundConfig:
     failure: str | None = None
     inside: Embedded | None = field(default=None, compare=False)
     word: str = ""
+    without_slotless: bool = field(default=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -186,7 +188,7 @@ class FoundConfig:
         if self.content is None:
             raise ConfigMissing("there is no such file")
         if self.inside is None:
-            return parse_bytes(self.content, defaults)
+            return parse_bytes(self.content, defaults, without_slotless=self.without_slotless)
         return _load_inside(self.inside, defaults)
 
 
@@ -215,7 +217,7 @@ def find_config(
 
 def _found(file: Path) -> FoundConfig:
     try:
-        return FoundConfig(file, read(file))
+        return FoundConfig(file, read(file), without_slotless=True)
     except ConfigMissing:
         return FoundConfig(file)
     except ConfigError as error:

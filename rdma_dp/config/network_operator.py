@@ -35,11 +35,12 @@ _A_KEY = re.compile(_KEY, re.IGNORECASE)
 # Two keys in one line. Without joined lines, only { and , come between them.
 _TWO_KEYS = re.compile(rf"{_KEY}[^,{{}}]*?\s{_KEY}", re.IGNORECASE)
 
+_AS_JSON = "rdma-dp check-config -o json FILE prints it"
 FOLDED = Problem(
     "",
     "is YAML, or JSON with comments, whose lines were joined, as Network Operator does with the"
     " config of a policy",
-    "the operator keeps JSON only: rdma-dp check-config -o json FILE prints it",
+    f"the operator keeps JSON only: {_AS_JSON}",
 )
 
 
@@ -72,7 +73,8 @@ def _hides_keys(line: str) -> bool:
 def breaks(text: str) -> Iterator[Problem]:
     """What becomes of the string of a policy: it goes on one line, between apostrophes."""
     if text.strip() and not json_text.begins_as_json(text):
-        yield Problem("", "is not JSON; Network Operator puts it on one line, which breaks YAML")
+        message = "is not JSON; Network Operator puts it on one line, which breaks YAML"
+        yield Problem("", message, _AS_JSON)
         return
     for at, message in (
         (json_text.line_comment(text), "on one line, where this comment hides the rest"),

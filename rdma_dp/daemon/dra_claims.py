@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Latest, Observable, Part
 from rdma_dp.aio.tasks import start
+from rdma_dp.daemon.dra_claim_status import ClaimStatusWriter, StatusApi
 from rdma_dp.daemon.dra_parts import NODE_NAME, POD_UID, DraParts
 from rdma_dp.dra.devices import DraDevice
 from rdma_dp.kubelet.dra.driver import Driver, DriverSettings
@@ -15,16 +16,11 @@ from rdma_dp.kubelet.dra.driver import Driver, DriverSettings
 _UNREAD = -1
 
 
-class ClaimApi(Protocol):
+class ClaimApi(StatusApi, Protocol):
     """What claims need of the API server. Its errors are RdmaDpError."""
 
     async def claim(self, namespace: str, name: str) -> Mapping[str, Any]:
         """A ResourceClaim."""
-
-    async def apply_claim_status(
-        self, namespace: str, name: str, uid: str, status: Mapping[str, Any]
-    ) -> None:
-        """Writes our part of the status of a claim."""
 
 
 class Claims:
@@ -51,7 +47,18 @@ class Claims:
         )
         self._registry = DirectoryWatch(parts.directories.plugins_registry)
         inventory = Part(parts.states, lambda state: state.inventory)
-        self.driver = Driver(settings, self._registry, devices, inventory, api.claim, parts.metrics)
+        self._statuses = ClaimStatusWriter(
+            api, driver, settings.pool, devices, lambda: parts.states.value.config.dra.claim_status
+        )
+        self.driver = Driver(
+            settings,
+            self._registry,
+            devices,
+            inventory,
+            api.claim,
+            parts.metrics,
+            self._statuses.note,
+        )
         self.prepared = Latest(_UNREAD)
 
     async def run(self) -> None:
@@ -59,8 +66,9 @@ class Claims:
         async with asyncio.TaskGroup() as tasks:
             start(tasks, "watch of plugins_registry", self._registry.run())
             start(tasks, "number of claims", self._count())
+            start(tasks, "status of claims", self._statuses.run())
             start(tasks, "DRA services", self.driver.run())
 
     async def _count(self) -> None:
-        async for claims in self.driver.preparation.claims.watch():
-            self.prepared.set(_UNREAD if claims is None else len(claims))
+        async for count in self.driver.preparation.count.watch():
+            self.prepared.set(_UNREAD if count is None else count)

@@ -14,6 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from rdma_dp.inventory.hardware import Hca
+from rdma_dp.monitoring.claim_metrics import claim_families
 from rdma_dp.monitoring.counter_reader import CounterReader
 from rdma_dp.monitoring.daemon_metrics import daemon_families
 from rdma_dp.monitoring.hardware_metrics import hardware_families
@@ -48,6 +49,7 @@ class _Families(Collector):
         observed = self._observed
         yield from daemon_families(observed.metrics)
         yield from kubelet_families(observed.plugins(), observed.metrics)
+        yield from claim_families(observed.metrics)
         state = observed.state()
         if state is not None:
             yield from pool_families(state.pools.values())

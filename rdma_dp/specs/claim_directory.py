@@ -1,5 +1,6 @@
 """The CDI specs of claims in the runtime's directory, beside those of resources and of others."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,12 +13,15 @@ class ClaimSpecs:
     """Writes and removes the spec of one claim at a time. The caller orders the calls."""
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._files = OwnFiles(directory)
 
     def write(self, uid: str, devices: Sequence[SpecDevice]) -> None:
         """Writes the claim's spec, unless it has this content. Raises FileError."""
-        wanted = {claim_spec.file_name(uid): claim_spec.text(devices)}
-        failures = self._files.write(wanted, lambda _, read: claim_spec.is_ours(read()))
+        name, text = claim_spec.file_name(uid), claim_spec.text(devices)
+        if self._has(name, text):
+            return  # the other files of the directory need not be listed
+        failures = self._files.write({name: text}, lambda _, read: claim_spec.is_ours(read()))
         for failure in failures.values():
             raise failure
 
@@ -29,3 +33,11 @@ class ClaimSpecs:
         )
         for failure in failures.values():
             raise failure
+
+    def _has(self, name: str, text: str) -> bool:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            with os.fdopen(os.open(self._directory / name, flags), "rb") as file:
+                return file.read() == text.encode()
+        except OSError:
+            return False

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rdma_dp.host.files import EXHAUSTED
+from rdma_dp.host.root import mode_of
 from rdma_dp.specs.file_errors import FileError, failure, unusable
 
 # (name, function that reads the content) -> whether rdma-dp wrote it, now or before a restart.
@@ -249,7 +250,7 @@ def _make(directory: Path) -> None:
     try:
         directory.mkdir(_DIRECTORY_MODE)
     except FileExistsError:
-        if not directory.is_dir():
+        if not stat.S_ISDIR(mode_of(directory)):
             raise
     else:
         directory.chmod(_DIRECTORY_MODE)

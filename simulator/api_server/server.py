@@ -173,7 +173,7 @@ class FakeApiServer:
             fault = next((each for each in self.faults if each.concerns(verb, resource)), None)
             if fault is not None:
                 fault.times -= 1
-                if fault.carried_out:
+                if fault.carried_out and verb in _VERBS.values():
                     await self._carry_out(request, verb, key, subresource, dry_run=dry_run)
                 if fault.status is None:
                     _close(request)

@@ -7,7 +7,7 @@ from typing import Self
 
 from simulator.kubelet.admission import Admission, Allocation
 from simulator.kubelet.devices import DeviceTable
-from simulator.kubelet.dra_claims import ClaimTable
+from simulator.kubelet.dra_claims import CALL_TIMEOUT, ClaimTable
 from simulator.kubelet.dra_plugins import DRA_SERVICES, DriverTable
 from simulator.kubelet.events import Event, Started, Stopped
 from simulator.kubelet.faults import Faults
@@ -24,7 +24,8 @@ class SimulatedKubelet:
     `registration` and `watcher` are whether it offers Register and the plugin watcher.
     `pod_resources` is whether it serves the pod-resources API; `name` gives containers their names
     there. `grace` is the time in seconds after which a resource without a plugin is forgotten.
-    `dra` are the DRA services that it knows, by default all of them. `drivers` are the DRA drivers
+    `dra` are the DRA services that it knows, by default all of them, and `dra_timeout` the seconds
+    that it waits for a driver's answer. `drivers` are the DRA drivers
     that are registered, `pods` the claims of pods. `on_event` is called with each event. `faults`
     can be replaced at any time, and takes effect at the next `start`.
 
@@ -42,6 +43,7 @@ class SimulatedKubelet:
         faults: Faults | None = None,
         on_event: Callable[[Event], None] | None = None,
         dra: Sequence[str] | None = None,
+        dra_timeout: float = CALL_TIMEOUT,
     ) -> None:
         self.root = root.absolute()
         self.faults = faults or Faults()
@@ -51,7 +53,7 @@ class SimulatedKubelet:
         self._journal = Journal(on_event)
         self._devices = DeviceTable()
         self.drivers = DriverTable(self._journal, DRA_SERVICES if dra is None else dra)
-        self.pods = ClaimTable(self.drivers)
+        self.pods = ClaimTable(self.drivers, dra_timeout)
         self._running: _Running | None = None
 
     @property

@@ -144,6 +144,8 @@ def set_up(netdev: str) -> None:
                 "not permitted",
                 f"run `ip link set {netdev} up`, or give the container the capability NET_ADMIN",
             ) from error
+        if code in (None, errno.ENODEV):  # None: if_nametoindex before Python 3.14
+            raise LinkError("no interface with this name") from error
         raise LinkError(str(error)) from error
 
 

@@ -57,12 +57,22 @@ class ClaimFiles:
         names = [name for name in self._names() if name.endswith(_END)]
         uids = {uid for name in names if is_uid(uid := name.removesuffix(_END))}
         self._read = {uid: known for uid, known in self._read.items() if uid in uids}
-        found = {}
-        for uid in sorted(uids):
-            record = self._known(uid)
-            if isinstance(record, ClaimRecord):
-                found[uid] = record
-        return MappingProxyType(found)
+        for uid in uids:
+            self._known(uid)
+        return self.cached
+
+    @property
+    def cached(self) -> Mapping[str, ClaimRecord]:
+        """All claims at the last `all`, with what this process has changed since."""
+        found = {uid: record for uid, (_, record) in self._read.items()}
+        return MappingProxyType(
+            {uid: each for uid, each in sorted(found.items()) if isinstance(each, ClaimRecord)}
+        )
+
+    @property
+    def count(self) -> int:
+        """How many files `cached` is from, with those that cannot be read."""
+        return len(self._read)
 
     def get(self, uid: str) -> ClaimRecord | None:
         """The claim's record, None without a file. Raises ClaimFileError and StoreError."""
@@ -85,6 +95,7 @@ class ClaimFiles:
             raise StoreError(error.message, error.hint) from error
         for failure in failures.values():
             raise StoreError(failure.message, failure.hint)
+        self._known(uid)
 
     def remove(self, uid: str) -> None:
         """Removes the claim's file, whatever is in it. Raises StoreError."""
@@ -112,6 +123,7 @@ class ClaimFiles:
         try:
             status = path.lstat()
         except (FileNotFoundError, NotADirectoryError):
+            self._read.pop(uid, None)
             return None
         except OSError as error:
             raise_if_exhausted(error, f"read {path}")

@@ -8,6 +8,7 @@ hold the lock that the instances of an update share.
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rdma_dp.dra.claims import ClaimError, Holding, PreparedClaim, check_free
@@ -34,7 +35,9 @@ LOCK = "lock"
 class ClaimStore:
     """The claims of one driver. `directory` is the driver's own, below kubelet's root.
 
-    `resolve`, `devices` and `inventory` return what holds at the moment of a call.
+    `resolve`, `devices` and `inventory` return what holds at the moment of a call. `claims` are
+    those that were prepared, by UID, after the last call that wrote or `renew`. `count` is their
+    number, with those whose file cannot be read.
     """
 
     def __init__(
@@ -54,6 +57,8 @@ class ClaimStore:
         self._devices = devices
         self._inventory = inventory
         self._unwritten = Notice(logger.warning)
+        self.claims: Mapping[str, ClaimRecord] = MappingProxyType({})
+        self.count = 0
 
     def get(self, ref: ClaimRef) -> ClaimRecord | None:
         """A claim that is prepared, None if it is not. Raises StoreError.
@@ -78,6 +83,7 @@ class ClaimStore:
             if record != before:
                 self._files.put(record)
             self._write_spec(record)
+            self._note()
             return record
 
     def release(self, ref: ClaimRef) -> None:
@@ -85,21 +91,21 @@ class ClaimStore:
         with self._lock.held():
             self._specs.remove(ref.uid)
             self._files.remove(ref.uid)
+            self._note()
 
-    def all(self) -> Mapping[str, ClaimRecord]:
-        """The claims that are prepared, by UID. Raises StoreError."""
-        with self._lock.held():
-            return self._files.all()
+    def renew(self) -> None:
+        """Reads the claims, and makes their files and specs those of the hardware of now.
 
-    def renew(self) -> Mapping[str, ClaimRecord]:
-        """As `all`, and makes all files and specs those of the hardware of now.
-
-        What fails is logged once.
+        What fails for a claim is logged once. Raises StoreError if they cannot be read.
         """
         with self._lock.held():
             failures = [self._renew(record) for record in self._files.all().values()]
             self._unwritten.set("; ".join(text for text in failures if text) or None)
-            return self._files.all()
+            self._note()
+
+    def _note(self) -> None:
+        self.claims = self._files.cached
+        self.count = self._files.count
 
     def _known(self, ref: ClaimRef) -> ClaimRecord | None:
         try:

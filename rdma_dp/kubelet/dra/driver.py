@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Latest, Observable, changes
@@ -11,6 +13,7 @@ from rdma_dp.aio.tasks import start
 from rdma_dp.dra.claims import prepared
 from rdma_dp.dra.devices import DraDevice
 from rdma_dp.inventory.hardware import Inventory
+from rdma_dp.kubelet.dra.claim_record import ClaimRef
 from rdma_dp.kubelet.dra.claim_service import claim_services
 from rdma_dp.kubelet.dra.claim_store import ClaimStore
 from rdma_dp.kubelet.dra.device_health import DeviceHealth, device_health
@@ -49,11 +52,13 @@ class Driver:
         inventory: Observable[Inventory],
         get_claim: GetClaim,
         metrics: Metrics,
+        on_prepared: Callable[[ClaimRef, Mapping[str, Any]], None] | None = None,
         interval: float = _INTERVAL,
     ) -> None:
         """`registry` is a watch of plugins_registry that runs.
 
-        `interval`: seconds after which the claims are read again.
+        `on_prepared` gets each claim, with its object, that was not prepared before. `interval`:
+        seconds after which the claims are read again.
         """
         self._settings = settings
         self._devices = devices
@@ -67,7 +72,9 @@ class Driver:
             lambda: devices.value,
             lambda: inventory.value,
         )
-        self.preparation = Preparation(settings.driver, store, get_claim, metrics)
+        self.preparation = Preparation(
+            settings.driver, store, get_claim, metrics, on_prepared=on_prepared
+        )
         self._health: Latest[tuple[DeviceHealth, ...]] = Latest(())
         health = HealthService(self._health)
         services = [*claim_services(self.preparation), health.add_to]

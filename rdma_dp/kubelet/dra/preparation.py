@@ -43,7 +43,7 @@ class Preparation:
     """The claims of one driver on this node.
 
     `claims` are those that are prepared, by UID, also by the other instance of an update; None
-    before they were read.
+    before they were read. `count` is their number, with those whose file cannot be read.
     """
 
     def __init__(
@@ -53,8 +53,13 @@ class Preparation:
         get_claim: GetClaim,
         metrics: Metrics | None = None,
         confirmation: float = _CONFIRMATION,
+        on_prepared: Callable[[ClaimRef, Mapping[str, Any]], None] | None = None,
     ) -> None:
-        """`confirmation`: seconds to wait for the API server if the claim is prepared already."""
+        """`confirmation`: seconds to wait for the API server if the claim is prepared already.
+
+        `on_prepared` gets each claim, with its object, that was not prepared before.
+        """
+        self._on_prepared = on_prepared
         self._driver = driver
         self._store = store
         self._get_claim = get_claim
@@ -63,6 +68,7 @@ class Preparation:
         self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
         self._unread = Notice(logger.warning)
         self.claims: Latest[Mapping[str, ClaimRecord] | None] = Latest(None)
+        self.count: Latest[int | None] = Latest(None)
 
     async def prepare(self, ref: ClaimRef) -> ClaimRecord:
         """What the claim's containers get: for a prepared claim, the same as before.
@@ -93,15 +99,24 @@ class Preparation:
             _check(ref)
             async with self._turn(ref.uid):
                 await _whole(self._store.release, ref)
-                await self._note()
+                self._note()
             result = "ok"
         finally:
             self._metrics.claim_unprepares.add(self._driver, result)
         logger.info("claim %s: unprepared", ref)
 
     async def renew(self) -> None:
-        """Reads the claims, and makes their specs those of the hardware of now."""
-        await self._note(self._store.renew)
+        """Reads the claims, and makes their specs those of the hardware of now.
+
+        What fails is logged once. It is done again with the next change of the hardware, or later.
+        """
+        try:
+            await _whole(self._store.renew)
+        except FAILED_READ as error:
+            self._unread.set(f"the claims of {self._driver} cannot be read: {error}")
+            return
+        self._unread.set(None)
+        self._note()
 
     async def _prepare(self, ref: ClaimRef) -> ClaimRecord:
         _check(ref)
@@ -109,7 +124,9 @@ class Preparation:
             known = await _whole(self._store.get, ref)
             claim = await (self._claim(ref) if known is None else self._confirmed(ref))
             record = await _whole(self._store.settle, ref, claim)
-            await self._note()
+            self._note()
+        if known is None and claim is not None and self._on_prepared is not None:
+            self._on_prepared(ref, claim)
         return record
 
     async def _claim(self, ref: ClaimRef) -> Mapping[str, Any]:
@@ -131,17 +148,13 @@ class Preparation:
         same = isinstance(metadata, Mapping) and metadata.get("uid") == ref.uid
         return claim if same else None
 
-    async def _note(self, read: Callable[[], Mapping[str, ClaimRecord]] | None = None) -> None:
-        """Reads which claims there are. What fails is logged once, and they are read again."""
-        try:
-            claims = await _whole(read or self._store.all)
-        except FAILED_READ as error:
-            self._unread.set(f"the claims of {self._driver} cannot be read: {error}")
-            return
-        self._unread.set(None)
-        self._metrics.claims.set(self._driver, len(claims))
+    def _note(self) -> None:
+        claims, count = self._store.claims, self._store.count
+        self._metrics.claims.set(self._driver, count)
         if claims != self.claims.value:
             self.claims.set(claims)
+        if count != self.count.value:
+            self.count.set(count)
 
     @asynccontextmanager
     async def _turn(self, uid: str) -> AsyncIterator[None]:

@@ -140,6 +140,68 @@ def test_a_container_whose_hca_is_gone_is_refused_by_the_name_of_the_device(
     assert handed_out[0] in answer.made[0].refused
 
 
+# --- the Go plugin's names ----------------------------------------------------------------------
+
+ITS_OWN = """\
+---
+cdiVersion: 0.5.0
+containerEdits: {{}}
+devices:
+- containerEdits: {{deviceNodes: [{{path: /dev/infiniband/rdma_cm, permissions: rw}}]}}
+  name: {address}
+kind: nvidia.com/net-rdma
+"""
+
+
+def of_the_go_plugin(*addresses: str) -> Container:
+    """A container that it started: kubelet keeps its annotation."""
+    names = ",".join(f"nvidia.com/net-rdma={address}" for address in addresses)
+    return Container(annotations={"cdi.k8s.io/nvidia.com_net-rdma": names})
+
+
+@both_libraries
+@pytest.mark.parametrize("name", sample_names())
+def test_a_container_of_the_go_plugin_restarts_on_every_sample_host(
+    library: str, name: str, fresh: Fresh
+) -> None:
+    root = fresh(name, dev=True).root
+    inventory = scan(Host(root))
+    wanted: dict[str, set[str]] = {}
+    for each in inventory.hcas:
+        # The Go plugin knows neither SFs nor nodes of drivers (hfi1_0).
+        given = {d.path for d in (each.uverbs, *each.management_nodes) if d and d.usable}
+        if given and each.function and not each.subfunction:
+            wanted.setdefault(each.function.address, set()).update(given)
+    (root / DIRECTORY).mkdir(parents=True)
+    files = SpecFiles(root / DIRECTORY, root / "devinfo")
+    assert files.follow([on_host(root, resource())], inventory) == {}
+    answer = ask(library, root, *map(of_the_go_plugin, wanted))
+    assert answer.complaints == {}
+    for made, nodes in zip(answer.made, wanted.values(), strict=True):
+        assert made.refused == ""
+        assert {node.path for node in made.nodes} - {"/dev/infiniband/rdma_cm"} == nodes
+
+
+@both_libraries
+def test_the_go_plugins_own_file_beside_ours_is_no_conflict(library: str, fresh: Fresh) -> None:
+    """And without one, ours would be: see the last lines."""
+    root = fresh("dgx-h100", dev=True).root
+    inventory = scan(Host(root))
+    first, second = (each.function.address for each in inventory.hcas[:2] if each.function)
+    (root / DIRECTORY).mkdir(parents=True)
+    files = SpecFiles(root / DIRECTORY, root / "devinfo")
+    pools = [on_host(root, resource())]
+    own = root / DIRECTORY / "nvidia.com_rdma_shared_device_a.yaml"
+    own.write_text(ITS_OWN.format(address=first))
+    files.follow(pools, inventory)
+    assert ask(library, root, of_the_go_plugin(first, second)).made[0].refused == ""
+    own.unlink()
+    files.follow(pools, inventory)
+    assert ask(library, root, of_the_go_plugin(first, second)).made[0].refused == ""
+    own.write_text(ITS_OWN.format(address=first))
+    assert "unresolvable" in ask(library, root, of_the_go_plugin(first)).made[0].refused
+
+
 # --- the check can fail -------------------------------------------------------------------------
 
 NODES = '"containerEdits": {"deviceNodes": [{"path": "/dev/infiniband/rdma_cm"}]}'

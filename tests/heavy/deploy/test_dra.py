@@ -1,7 +1,6 @@
 """DRA in deploy/: its objects name each other, and classic mode has none of them."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def names(entries: list[Object], key: str = "name") -> list[str]:
 def driver_of(found: list[Object]) -> str:
     """The name of the directory below plugins that is mounted."""
     mounts = {each["name"]: each["mountPath"] for each in container(found)["volumeMounts"]}
-    return os.path.basename(mounts["dra-driver"])  # noqa: PTH119 - a path of the node
+    return Path(mounts["dra-driver"]).name
 
 
 def test_it_is_what_the_api_server_takes(found: list[Object]) -> None:

@@ -80,12 +80,8 @@ def build(storage: Path, repository: Path) -> Image:
 def for_other_programs(storage: Path) -> dict[str, str]:
     """Make the base. Returns the variables with which build_image.sh builds on it."""
     _make_base(storage)
-    config = storage / "storage.conf"
-    config.write_text(
-        f'[storage]\ndriver = "vfs"\ngraphroot = "{storage}/root"\nrunroot = "{storage}/run"\n'
-    )
     return _ENVIRONMENT | {
-        "CONTAINERS_STORAGE_CONF": str(config),
+        "BUILDAH": " ".join(("buildah", *_where(storage))),
         "BASE": BASE,
         "IMAGE_OPTIONS": f"--pull-never --volume {CERTIFICATES}:{CERTIFICATES}:ro",
     }
@@ -179,9 +175,8 @@ def _codename() -> str:
 
 def _buildah(storage: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     environment = os.environ | _ENVIRONMENT
-    where = ("--root", str(storage / "root"), "--runroot", str(storage / "run"))
     done = subprocess.run(
-        ["buildah", *where, *command],
+        ["buildah", *_where(storage), *command],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -194,3 +189,7 @@ def _buildah(storage: Path, *command: str, check: bool = True) -> subprocess.Com
             f"buildah {command[0]} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         )
     return done
+
+
+def _where(storage: Path) -> tuple[str, ...]:
+    return ("--root", str(storage / "root"), "--runroot", str(storage / "run"))

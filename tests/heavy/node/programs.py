@@ -73,6 +73,8 @@ CONTAINERD = Source(
 GO_PLUGIN = Source(
     "go-plugin", "github.com/Mellanox/k8s-rdma-shared-dev-plugin", ("rdma-dp-test-go-plugin",)
 )
+# Its client is Go's, as kubelet's is. It has the modules of the plugin.
+GO_CALLER = Source("go-plugin", GO_PLUGIN.module, ("rdma-dp-test-go-plugin/caller",))
 
 
 def build(source: Source, cache: Path) -> Path:
@@ -108,5 +110,5 @@ def _program(package: str) -> str:
 
 
 def _digest(source: Source) -> str:
-    files = sorted(each for each in source.directory.iterdir() if each.is_file())
+    files = sorted(each for each in source.directory.rglob("*") if each.is_file())
     return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()[:8]

@@ -271,3 +271,27 @@ async def test_many_pods_come_and_go_during_an_update(cluster: Cluster) -> None:
             for number in range(10):
                 await kubelet.pods.end_pod(f"b{number}")
             assert cluster.specs() == {}
+
+
+async def test_facts_of_the_hca_are_in_the_claims_status_if_the_config_asks(
+    cluster: Cluster,
+) -> None:
+    cluster.node.configure(entry("hca", via="dra", slotsPer="hca"), dra={"claimStatus": True})
+    async with cluster.node.daemon():
+        await cluster.registered()
+        first, _ = await cluster.devices()
+        claim = cluster.claim(first)
+        await cluster.start("pod", claim)
+
+        def status() -> list[Any]:
+            stored = cluster.api.store.get(("resourceclaims", "default", claim.name))
+            return list(stored["status"].get("devices", ()))
+
+        await cluster.api.until(lambda: bool(status()))
+        (device,) = status()
+        assert (device["driver"], device["device"], device["pool"]) == (DRIVER, first, NODE)
+        assert device["data"]["hcas"][0]["name"] == "mlx5_0"
+        cluster.kubelet.pods.forget_prepared()
+        await cluster.start("pod", claim)
+        writes = [each for each in cluster.api.answered if each.verb == "patch"]
+        assert len(writes) == 1

@@ -23,6 +23,7 @@ from tests.integration.daemon.process import (
     entry,
     healthy,
     listening,
+    python,
 )
 
 
@@ -151,3 +152,27 @@ def _names(directory: Path) -> set[str]:
 def _bind_and_die(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.fspath(path))
+
+
+# The signal comes while Python runs a destructor, in which it ignores exceptions.
+DESTRUCTOR = """
+import os, signal, sys, time
+from rdma_dp.cli import daemon_process, main
+
+class Destroyed:
+    def __del__(self):
+        os.kill(os.getpid(), int(sys.argv[1]))
+
+def run_daemon(options, started):
+    Destroyed()
+    time.sleep(600)
+
+daemon_process.run_daemon = run_daemon
+sys.exit(main.main(["run"]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+async def test_a_signal_counts_where_python_ignores_exceptions(number: signal.Signals) -> None:
+    async with python(DESTRUCTOR, str(int(number))) as daemon:
+        assert await daemon.ended() == 0

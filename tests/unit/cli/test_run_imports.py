@@ -25,6 +25,9 @@ _UNWANTED = (
     "tarfile",
     "simulator",
     "aiohttp",
+    "rdma_dp.api_server.api_client",
+    "rdma_dp.kubelet.dra",
+    "rdma_dp.kubelet.api.dra_pb2",
 )
 
 

@@ -1,11 +1,13 @@
 """rdmaHcaMax of 0, null or none: the daemon serves the other resources, as the Go plugin does."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rdma_dp.config import ConfigError, Loaded, parse, parse_bytes
+from rdma_dp.config.loading import find_config
 from tests.unit.config.texts import by_path, entry, refused, text
 
 GOOD = entry(resourceName="good")
@@ -71,3 +73,11 @@ def test_a_text_that_is_no_config_stays_one() -> None:
         with pytest.raises(ConfigError):
             of_the_daemon(config)
     assert parse(text(GOOD)) == of_the_daemon(text(GOOD))
+
+
+def test_a_verb_that_reads_the_daemons_own_file_takes_it_as_the_daemon_does(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(text(GOOD, slotless()))
+    assert len(find_config(file, as_the_daemon=True).load().config.config_list) == 1
+    with pytest.raises(ConfigError):
+        find_config(file).load()

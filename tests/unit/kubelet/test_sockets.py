@@ -191,7 +191,9 @@ async def test_a_withdrawn_socket_serves_the_connections_that_exist(directory: P
     )
     await server.start()
     async with grpc.aio.insecure_channel(f"unix:{directory / 'a.sock'}") as channel:
-        call = channel.unary_unary("/test.Echo/Call")
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            "/test.Echo/Call"
+        )
         assert await call(b"1") == b"1"
         server.withdraw()
         assert _names(directory) == []

@@ -261,6 +261,7 @@ async def test_a_damaged_file_is_kept_and_the_claim_prepared_anew(
     told = [each for each in caplog.messages if "cannot be used" in each]
     assert len(told) == 1
     assert str(node.file(ref(1))) in told[0]
+    assert (instance.claims.value, instance.count.value) == ({}, 1)  # kubelet will give it back
     assert node.spec(ref(1)).exists()  # a container of the claim may restart
     assert await instance.prepare(ref(1)) == first
     assert node.file(ref(1)).with_suffix(".json.damaged").read_text() == text
