@@ -19,6 +19,8 @@ FOREIGN = {
     "UnexpectedAdmissionError",
     "TopologyAffinityError",
     "CreateContainerError",
+    "FailedPrepareDynamicResources",
+    "cannot allocate all claims",
     "unresolvable CDI devices",
     "ibv_devinfo",
     "ibv_reg_mr",
