@@ -93,6 +93,11 @@ class DraCluster(Cluster):
         """The pods of our driver, oldest first."""
         return [pod for pod in self.daemon_pods() if pod["metadata"]["name"].startswith("rdma-dp")]
 
+    def place(self, labels: Mapping[str, str | None]) -> None:
+        """Change the labels of the nodes on which our driver runs. None removes one."""
+        patch = json.dumps({"spec": {"template": {"spec": {"nodeSelector": labels}}}})
+        self.kubectl("-n", "kube-system", "patch", "daemonset", "rdma-dp", "--patch", patch)
+
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Kill the process of the newest driver pod as soon as it runs. kubelet starts it again."""
         wait_until(lambda: self._killed(number))

@@ -37,12 +37,13 @@ def test_requests_for_pods_and_at_rest(cluster: DraCluster) -> None:
 
 def test_the_first_slice(cluster: DraCluster) -> None:
     """A driver that starts where there is no slice, as on a new node."""
-    cluster.kubectl("-n", "kube-system", "delete", "daemonset", "rdma-dp", "--cascade=foreground")
+    cluster.place({"elsewhere": "true"})
     cluster.wait("no driver", cluster.drivers, lambda found: not found)
     for each in cluster.slices():
         api.delete(f"{SLICES}/{each['metadata']['name']}")
     begun = time.time()
-    cluster.install()
+    cluster.place({"elsewhere": None})
+    cluster.wait("devices", cluster.devices)
     registered = cluster.wait("kubelet registers it", lambda: cluster.registered_at(begun)) or 0.0
     found = audit.ours(begun)
     (created,) = [each for each in found if (each.verb, each.resource) == CREATE]

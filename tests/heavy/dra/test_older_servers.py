@@ -10,6 +10,7 @@ from tests.heavy.dra.dra_cluster import DraCluster
 from tests.heavy.dra.manifests import config_of
 
 FEW = 4
+GATE = "DRAConsumableCapacity"
 
 
 def few(**dra: str) -> dict[str, object]:
@@ -28,13 +29,13 @@ def older(cluster: DraCluster, request: pytest.FixtureRequest) -> Iterator[DraCl
     cluster.tidy()
     cluster.offer(config_of("plugin"), 0, "no devices any more")
     cluster.control_plane.restart_api_server()
-    cluster.kubectl("-n", "kube-system", "rollout", "restart", "ds/rdma-dp")
     cluster.offer(config_of(), 9, "devices by DRA once more")
 
 
 def test_a_shared_hca_is_not_published_as_an_exclusive_one(older: DraCluster) -> None:
+    before = older.says("").count(GATE)
     older.configure(json.dumps(few()))
-    older.says("DRAConsumableCapacity")
+    older.wait("it names the gate", lambda: older.says("").count(GATE) > before)
     assert not older.devices()
     older.offer(few(slots="each"), 9 * FEW, "a device for each slot")
     source = template(older, "one", [request("hca")])
