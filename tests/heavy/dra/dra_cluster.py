@@ -141,8 +141,7 @@ class DraCluster(Cluster):
     def tidy(self) -> None:
         """Remove what the test made. No claim is left: in the API, on the node, in CDI specs."""
         begun = time.monotonic()
-        for kind in _MADE:
-            self.kubectl("-n", "default", "delete", kind, "--all", "--now")
+        self.kubectl("-n", "default", "delete", ",".join(_MADE), "--all", "--now")
         wait_until(self.claims, lambda found: not found)
         wait_until(self.prepared, lambda found: not found)
         wait_until(self.specs, lambda found: not found)
