@@ -75,7 +75,7 @@ def next_state(
 ) -> NodeState:
     """The state after a scan at `now`. `previous` is the state before it."""
     # What DRA has published was never listed to kubelet, so it does not stay listed either.
-    before: Mapping[Via, Pools] = {via: _NONE for via in Via}
+    before: Mapping[Via, Pools] = dict.fromkeys(Via, _NONE)
     if previous is not None:
         listed = {**previous.former, **previous.plugin_pools}
         before = {Via.PLUGIN: listed, Via.DRA: _offered_by(Via.DRA, previous.pools)}
