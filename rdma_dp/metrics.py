@@ -6,7 +6,7 @@ reads in a thread of its own: each value is replaced as a whole, so a reader nev
 
 import time
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -118,13 +118,14 @@ class SliceFacts:
     """What the API server has of our ResourceSlices. None until it was asked.
 
     `current` is whether that is what the node says. `lacking_gates` are the feature gates without
-    which devices are left out.
+    which devices are left out. `failure` returns why the slices cannot be read or written.
     """
 
     published: int | None = None
     devices: int = 0
     current: bool = False
     lacking_gates: tuple[str, ...] = ()
+    failure: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

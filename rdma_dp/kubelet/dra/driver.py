@@ -18,6 +18,7 @@ from rdma_dp.kubelet.dra.claim_service import claim_services
 from rdma_dp.kubelet.dra.claim_store import ClaimStore
 from rdma_dp.kubelet.dra.device_health import DeviceHealth, device_health
 from rdma_dp.kubelet.dra.driver_registration import DriverRegistration
+from rdma_dp.kubelet.dra.driver_status import DriverStatusService
 from rdma_dp.kubelet.dra.health_service import HealthService
 from rdma_dp.kubelet.dra.preparation import GetClaim, Preparation
 from rdma_dp.metrics import Metrics
@@ -77,7 +78,14 @@ class Driver:
         )
         self._health: Latest[tuple[DeviceHealth, ...]] = Latest(())
         health = HealthService(self._health)
-        services = [*claim_services(self.preparation), health.add_to]
+        status = DriverStatusService(
+            settings.pool,
+            settings.directory,
+            self.preparation,
+            lambda: self.registration,
+            metrics.slices,
+        )
+        services = [*claim_services(self.preparation), health.add_to, status.add_to]
         self.registration = DriverRegistration(
             settings.driver, settings.instance, registry, services, health
         )
