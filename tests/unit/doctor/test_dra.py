@@ -140,8 +140,8 @@ ILL: dict[str, tuple[Check, dict[str, Any], str, str]] = {
         dra_driver.driver,
         {"directory_is_kept": False},
         (
-            f"fail {DRIVER}: {STATUS.directory} is in the container's own file system: claims are lost"
-            " when it restarts"
+            f"fail {DRIVER}: {STATUS.directory} is in the container's own file system: claims are"
+            " lost when it restarts"
         ),
         "plugins from the node",
     ),
@@ -176,8 +176,8 @@ ILL: dict[str, tuple[Check, dict[str, Any], str, str]] = {
         dra_driver.gates,
         {"lacking_gates": ("DRAConsumableCapacity",)},
         (
-            f"fail {DRIVER}: the API server lacks the feature gate DRAConsumableCapacity: some devices"
-            " are not published"
+            f"fail {DRIVER}: the API server lacks the feature gate DRAConsumableCapacity: some"
+            " devices are not published"
         ),
         "slots to each",
     ),
