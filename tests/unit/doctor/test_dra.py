@@ -161,8 +161,8 @@ ILL: dict[str, tuple[Check, dict[str, Any], str, str]] = {
         dra_driver.slices,
         {"current": False},
         (
-            f"warn {DRIVER}: 1 slices are published, which are not what the node offers: rdma-dp writes"
-            " them now"
+            f"warn {DRIVER}: 1 slices are published, which are not what the node offers:"
+            " rdma-dp writes them now"
         ),
         "resourceslices",
     ),
