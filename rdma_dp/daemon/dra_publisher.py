@@ -100,10 +100,7 @@ class SlicePublisher:
             lambda: logger.info("the devices of DRA can be published again"),
         )
         self.withdrawn = Latest(False)
-        metrics.slices.failure = self._why_not
-
-    def _why_not(self) -> str | None:
-        return self._failure.text or self._watch.failure.text
+        metrics.slices.failure = lambda: self._failure.text or self._watch.failure.text
 
     async def run(self) -> None:
         """Runs until it is cancelled."""

@@ -119,6 +119,11 @@ class World:
                 lambda k: len(k.drivers.sockets(DRIVER)) == len(self.instances), DEADLINE
             )
 
+    async def end(self) -> None:
+        """Also after a failure: a server of gRPC must not outlive its event loop."""
+        while self.instances:
+            await self.stop()
+
     async def _instance(self, environment: Mapping[str, str]) -> None:
         parts = DraParts(
             self.states,
@@ -302,6 +307,7 @@ async def run(slots: str, script: list[tuple[str, Any]]) -> None:
         server = await stack.enter_async_context(FakeApiServer())
         kubelet = await stack.enter_async_context(SimulatedKubelet(root / "kubelet"))
         world = World(root, server, kubelet, slots)
+        stack.push_async_callback(world.end)
         await world.start()
         await world.rest()
         for action, value in script:
@@ -310,8 +316,6 @@ async def run(slots: str, script: list[tuple[str, Any]]) -> None:
         for pod in (*world.pods,):
             await world.end_pod(pod)
         await world.rest()
-        while world.instances:
-            await world.stop()
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))

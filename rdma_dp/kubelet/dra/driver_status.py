@@ -27,8 +27,8 @@ class DriverStatusService(rpc.DriverStatusServicer):
         node: str,
         directory: Path,
         preparation: Preparation,
-        registration: Callable[[], DriverRegistration],
         facts: SliceFacts,
+        registration: Callable[[], DriverRegistration],
     ) -> None:
         self._node = node
         self._directory = directory
