@@ -6,7 +6,7 @@ reads in a thread of its own: each value is replaced as a whole, so a reader nev
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -117,15 +117,17 @@ class ScanFacts:
 class SliceFacts:
     """What the API server has of our ResourceSlices. None until it was asked.
 
-    `current` is whether that is what the node says. `lacking_gates` are the feature gates without
-    which devices are left out. `failure` returns why the slices cannot be read or written.
+    `current` is whether that is what the node says, and `once_current` whether it ever was.
+    `lacking_gates` are the feature gates without which devices are left out. `problem` is why the
+    slices cannot be read or written, None if they can.
     """
 
     published: int | None = None
     devices: int = 0
     current: bool = False
+    once_current: bool = False
+    problem: str | None = None
     lacking_gates: tuple[str, ...] = ()
-    failure: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class DriverStatusService(rpc.DriverStatusServicer):
             slices=facts.published or 0,
             devices=facts.devices,
             current=facts.current,
-            failure=facts.failure() or "",
+            failure=facts.problem or "",
             lacking_gates=facts.lacking_gates,
             claims=[str(each.ref) for each in claims.values()][:_MOST_CLAIMS],
             directory=str(self._directory),
