@@ -103,7 +103,8 @@ def cdi(node: NodeView) -> Iterator[Finding]:
     """
     if dra_config(node) is None:
         return
-    lines = node.host.lines_with(_CONTAINERD, ("enable_cdi", "version"))
+    # Few lines: a snapshot records them, and others of the file may hold passwords.
+    lines = node.host.lines_with(_CONTAINERD, ("enable_cdi", "version =", "version="))
     if lines is None:
         yield unknown(f"there is no /{_CONTAINERD}: another runtime, or not visible here", _VERSION)
         return
