@@ -16,7 +16,7 @@ _IMPORTS = {
     "with grpc.aio": "import grpc.aio",
     "with the config's models (pydantic)": "import rdma_dp.config",
     "with all that the daemon imports": _DAEMON,
-    "and RDMA netlink, on a live host": f"{_DAEMON}, rdma_dp.host.netlink.nldev",
+    "and what a live host needs": f"{_DAEMON}, rdma_dp.host.netlink.rdma_queries, pyudev",
 }
 
 # Modules that the daemon must not load: tables for people, and everything for tests.

@@ -4,12 +4,13 @@ The question needs no capability. Without RDMA netlink, and where the kernel ref
 None: then the files in sysfs have the counters, with one read for each.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from rdma_dp.host.netlink import rdma_queries
+from rdma_dp.host.netlink.nldev import Counters
 
-Ask = Callable[[str, int], Mapping[str, int | None] | None]
+Ask = Callable[[str, int], Counters | None]
 """The counters of a port, by the names of the HCA and the port. None without an answer."""
 
 
@@ -39,8 +40,5 @@ class HwCounters:
     def _opened(self, stack: ExitStack) -> Ask:
         if not self._live:
             return no_answer
-        refused = self._refused
-        opened = rdma_queries.asked(
-            lambda nldev: stack.enter_context(nldev.asking_counters(refused))
-        )
+        opened = rdma_queries.counters_asked(stack, self._refused)
         return no_answer if opened is None else opened

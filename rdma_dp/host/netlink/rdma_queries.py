@@ -3,30 +3,23 @@
 That is the netdev of each port, the network-namespace mode, the protocol, whether an HCA is an SMI
 companion, which processes own queue pairs, and the counters of ports. No question needs a
 capability.
-
-pyroute2 costs 75 ms to import and opens an event loop for each socket, so it is imported with the
-first question, and only after one socket has shown that the kernel has RDMA netlink.
 """
 
-import socket
 from collections.abc import Callable, Mapping
-from types import ModuleType
+from contextlib import ExitStack
 from typing import TypeVar
 
-from rdma_dp.host.descriptors import check_descriptors, raise_if_exhausted
+from rdma_dp.host.descriptors import raise_if_exhausted
+from rdma_dp.host.netlink import nldev
+from rdma_dp.host.netlink.exchange import Ask, asking
 from rdma_dp.host.netlink.values import NETLINK_RDMA, NetlinkView, QueuePairs
-
-# What pyroute2 opens: the epoll and the pair of sockets of an event loop, and the socket itself.
-_DESCRIPTORS = 4
-
-_ACTION = "ask RDMA netlink"
 
 R = TypeVar("R")
 
 
 def query() -> NetlinkView | None:
     """What the kernel reports about HCAs; None without RDMA netlink. Raises ExhaustedError."""
-    return asked(lambda nldev: nldev.ask_view())
+    return _answered(nldev.view)
 
 
 def query_queue_pairs() -> Mapping[str, QueuePairs] | None:
@@ -35,21 +28,24 @@ def query_queue_pairs() -> Mapping[str, QueuePairs] | None:
     An HCA for which the kernel does not report queue pairs is not in the mapping. The kernel shows
     a process only to a reader that sees it in its own PID namespace.
     """
-    return asked(lambda nldev: nldev.ask_queue_pairs())
+    return _answered(nldev.queue_pairs)
 
 
-def asked(question: Callable[[ModuleType], R]) -> R | None:
-    """The answer to a question to nldev.py; None without RDMA netlink. Raises ExhaustedError."""
+def counters_asked(
+    opened: ExitStack, refused: set[tuple[int, int]]
+) -> Callable[[str, int], nldev.Counters | None] | None:
+    """What asks for the counters of a port, with a socket that `opened` closes; see HwCounters.
+
+    None without RDMA netlink. Raises ExhaustedError.
+    """
+    return _answered(lambda ask: nldev.counters(ask, refused), opened)
+
+
+def _answered(question: Callable[[Ask], R], opened: ExitStack | None = None) -> R | None:
+    """The answer; None without RDMA netlink. The socket is open until `opened` is closed."""
     try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_RDMA):
-            pass
-        check_descriptors(_DESCRIPTORS, _ACTION)
-        from rdma_dp.host.netlink import nldev  # noqa: PLC0415
-
-        return question(nldev)
+        with ExitStack() as own:
+            return question((opened or own).enter_context(asking(NETLINK_RDMA)))
     except OSError as error:
-        raise_if_exhausted(error, _ACTION)
+        raise_if_exhausted(error, "ask RDMA netlink")
         return None
-    except ImportError as error:
-        raise_if_exhausted(error, _ACTION)
-        raise

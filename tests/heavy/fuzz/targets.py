@@ -1,7 +1,6 @@
 """One function per parser. Every exception except an RdmaDpError is a fault."""
 
 import gzip
-import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +8,9 @@ from pathlib import Path
 from rdma_dp import config
 from rdma_dp.discovery.vpd import is_switch_management
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.netlink.exchange import messages
 from rdma_dp.host.netlink.links import altnames
-from rdma_dp.host.netlink.nldev import StatMarshal, counters_in
+from rdma_dp.host.netlink.nldev import counters_in
 from rdma_dp.inventory.port_counters import RawCounters, interpreted, parsed
 from rdma_dp.node.snapshot import document
 from rdma_dp.node.snapshot.pci_serials import without_serials
@@ -57,9 +57,9 @@ def netlink_answer(data: bytes) -> None:
 
 
 def netlink_counters(data: bytes) -> None:
-    """The kernel's answer about the counters of a port: a header, then any attributes."""
-    header = struct.pack("=IHHII", 16 + len(data), 0x1411, 2, 1, 0)
-    for value in counters_in(list(StatMarshal().parse(header + data))).values():
+    """The kernel's answer about the counters of a port: messages of any attributes."""
+    answers = [body for _, _, body in messages(data)]
+    for value in counters_in([data, *answers]).values():
         assert value is None or 0 <= value < 2**64
 
 

@@ -1,10 +1,9 @@
 import asyncio
 import errno
 import socket
+import struct
 from collections.abc import Callable
-from typing import Any
 
-import pyroute2
 import pytest
 
 from rdma_dp.aio.latest import Latest
@@ -25,6 +24,7 @@ from tests.conftest import Sample
 from tests.integration.daemon.process import NAME, Node, entry, healthy
 from tests.logs import Log
 from tests.makers import SYSTEM, hca, resource, selection
+from tests.netlink import Kernel, errors
 
 
 def with_links(number: int = 0, **links: bool | None) -> Hca:
@@ -134,34 +134,19 @@ def test_without_descriptors_one_warning_and_the_next_scan_tries_again(lines: Lo
     assert links.look(with_links(eth0=False))
 
 
-@pytest.mark.parametrize("raised", [PermissionError(errno.EPERM, "no"), "netlink"])
-def test_without_net_admin_the_error_says_what_to_type(
-    raised: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    error = pyroute2.NetlinkError(errno.EPERM, "no") if raised == "netlink" else raised
-    monkeypatch.setattr(pyroute2, "IPRoute", lambda: _Refusing(error))
+def test_without_net_admin_the_error_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel(monkeypatch, errors(errno.EPERM))
     monkeypatch.setattr(socket, "if_nametoindex", lambda _: 7)
     with pytest.raises(LinkError, match=r"`ip link set eth0 up`.*NET_ADMIN"):
         set_up("eth0")
+    (sent,) = kernel.sent
+    # RTM_NEWLINK with NLM_F_REQUEST and NLM_F_ACK; index 7, IFF_UP as the flags and as the mask.
+    assert sent == struct.pack("=IHHIIBxHiII", 32, 16, 0x5, 1, 0, 0, 0, 7, 1, 1)
 
 
 def test_a_link_that_has_just_gone_is_an_error_of_ours() -> None:
     with pytest.raises(LinkError, match="no interface with this name"):
         set_up("no-such-link-0")
-
-
-class _Refusing:
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def __enter__(self) -> "_Refusing":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def link(self, *_: Any, **__: Any) -> None:
-        raise self._error
 
 
 @pytest.mark.parametrize("name", ["switchdev", "bluefield-arm"])

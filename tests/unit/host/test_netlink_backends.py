@@ -1,7 +1,5 @@
 """Netlink answers alike, from the kernel, recorded, or while it is being recorded."""
 
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -82,14 +80,3 @@ def test_altnames_are_recorded_without_rdma_netlink() -> None:
     assert recording.rdma() is None
     recording.altnames(["ens1f0np0", "eth0"])
     assert recording.view() == NetlinkView(altnames=VIEW.altnames)
-
-
-def test_pyroute2_is_not_imported_for_another_hosts_tree(sample: Sample) -> None:
-    code = (
-        "import sys; from rdma_dp.discovery import scan; from rdma_dp.host.files import Host;"
-        "scan(Host(sys.argv[1])); Host(); print('pyroute2' in sys.modules)"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", code, str(sample("seed"))], capture_output=True, check=True
-    )
-    assert ended.stdout == b"False\n"
