@@ -70,7 +70,8 @@ class Daemon:
         self.scan_again = Debounce()
         self.begun = 0
         self.applied = Latest(0)
-        self._scanner = Scanner(self._host, self.metrics)
+        self._heard: Latest[frozenset[str]] = Latest(frozenset())  # sources of kernel events
+        self._scanner = Scanner(self._host, self.metrics, self._heard)
         self._files = SpecFiles(settings.cdi_directory, settings.device_info_directory)
         self._cdi_watch = DirectoryWatch(settings.cdi_directory)
         self._offered: Latest[NodeState] | None = None
@@ -90,7 +91,8 @@ class Daemon:
             ):
                 start(tasks, "watch of kubelet's directory", watch.run())
             if self._host.live:
-                start(tasks, "kernel events", events.keep_following(self.scan_again.wake))
+                following = events.keep_following(self.scan_again.wake, heard=self._heard)
+                start(tasks, "kernel events", following)
             # From the start on: before the first scan, a probe says what the daemon waits for.
             start_monitors(tasks, self._settings, self._observed)
             configs = Latest(await self.config_file.first())

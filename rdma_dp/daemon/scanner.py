@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from rdma_dp.aio.backoff import Backoff
+from rdma_dp.aio.latest import Latest
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.discovery import polling
 from rdma_dp.errors import FAILED_READ
@@ -37,10 +38,17 @@ _SLOW = 10.0
 class Scanner:
     """Scans one host on demand, and knows when a scan is due without an event."""
 
-    def __init__(self, host: Host, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        host: Host,
+        metrics: Metrics | None = None,
+        heard: Latest[frozenset[str]] | None = None,
+    ) -> None:
+        """`heard` are the sources of events that are open: see host/events.py."""
         self._host = host
+        self._heard = heard or Latest(frozenset())
         self._metrics = metrics or Metrics()
-        self._found: tuple[polling.Fingerprint | None, Inventory] | None = None
+        self._found: polling.Found | None = None
         self._backoff = Backoff()
         self._failure = Notice(self._say_failure, self._say_success)
         self._exhausted = False
@@ -49,7 +57,7 @@ class Scanner:
     @property
     def inventory(self) -> Inventory | None:
         """The inventory of the last scan that succeeded; None before the first."""
-        return self._found[1] if self._found else None
+        return self._found.inventory if self._found else None
 
     async def scan(self) -> None:
         """One scan. One that fails leaves the last inventory in force."""
@@ -76,7 +84,9 @@ class Scanner:
         while not changed:
             await asyncio.sleep(interval)
             try:
-                changed = await self._read(polling.differs, self._host, *self._found)
+                changed = await self._read(
+                    polling.differs, self._host, self._found, self._heard.value
+                )
             except FAILED_READ as error:
                 self._failed(error)
                 return

@@ -11,8 +11,10 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 
 from rdma_dp.aio.backoff import Backoff
+from rdma_dp.aio.latest import Latest
 from rdma_dp.errors import FAILED_READ
 from rdma_dp.host.descriptors import check_descriptors, raise_if_exhausted
 from rdma_dp.log import Notice
@@ -35,6 +37,13 @@ _SUBSYSTEMS = (
 _RTMGRP_LINK = 1  # kernel include/uapi/linux/rtnetlink.h: links made, removed, changed
 _LARGEST_DATAGRAM = 65536  # bytes; the rest is cut off, and the content is not used anyway
 
+UEVENTS, LINK_EVENTS = "uevents", "link events"
+
+# user_namespaces(7): of the initial user namespace. The kernel sends uevents only to network
+# namespaces that it owns (lib/kobject_uevent.c, uevent_net_broadcast), but others can listen, too.
+_UID_MAP = Path("/proc/self/uid_map")
+_ALL_IDS = ["0", "0", "4294967295"]
+
 # What one source of events opens: a uevent monitor, its copy, and what libudev needs to start.
 _DESCRIPTORS = 4
 
@@ -44,12 +53,18 @@ Source = Callable[[Wake, Broken], AbstractContextManager[None]]
 
 
 async def keep_following(
-    wake: Wake, sources: Mapping[str, Source] | None = None, backoff: Backoff | None = None
+    wake: Wake,
+    sources: Mapping[str, Source] | None = None,
+    backoff: Backoff | None = None,
+    *,
+    heard: Latest[frozenset[str]] | None = None,
 ) -> None:
     """As `follow`, but opens the sources again after a failure, until cancelled.
 
-    The log reports a failure once. `wake` is called after each failure: events were lost.
+    The log reports a failure once. `wake` is called after each failure: events were lost. `heard`
+    has the names of the sources that are open and get all events, at each moment.
     """
+    heard = heard or Latest(frozenset[str]())
     backoff = backoff or Backoff()
     notice = Notice(logger.warning)
     said = set[str]()
@@ -65,7 +80,7 @@ async def keep_following(
 
     while True:
         try:
-            await follow(woken, sources, warn)
+            await follow(woken, sources, warn, heard)
         except FAILED_READ as error:
             notice.set(
                 f"kernel events: {error}; changes are seen by the timer until they work again"
@@ -82,6 +97,7 @@ async def follow(
     wake: Wake,
     sources: Mapping[str, Source] | None = None,
     warn: Callable[[str], None] = _warn,
+    heard: Latest[frozenset[str]] | None = None,
 ) -> None:
     """Call `wake` at every event, until cancelled.
 
@@ -90,17 +106,30 @@ async def follow(
     up, and OSError when a source breaks after it was opened. `sources` are named as in the log;
     uevents and link events by default.
     """
-    sources = sources or {"uevents": uevents, "link events": link_events}
+    sources = sources or {UEVENTS: uevents, LINK_EVENTS: link_events}
+    heard = heard or Latest(frozenset[str]())
     broken = asyncio.get_running_loop().create_future()
     with ExitStack() as stack:
+        stack.callback(heard.set, frozenset[str]())
+        opened = set()
         for name, source in sources.items():
             check_descriptors(_DESCRIPTORS, f"listen to {name}")
             try:
                 stack.enter_context(source(wake, broken))
+                opened.add(name)
             except (OSError, ImportError) as error:
                 raise_if_exhausted(error, f"listen to {name}")
                 warn(f"no {name}: {error}; changes are seen by the timer only")
+        heard.set(frozenset(opened if _sends_uevents() else opened - {UEVENTS}))
         await broken
+
+
+def _sends_uevents() -> bool:
+    """Whether the kernel sends uevents to this process: not into other user namespaces."""
+    try:
+        return _UID_MAP.read_text().split() == _ALL_IDS
+    except OSError:
+        return False
 
 
 @contextmanager
