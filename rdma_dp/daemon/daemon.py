@@ -62,7 +62,7 @@ class Daemon:
             device_plugins_watch=DirectoryWatch(directories.device_plugins),
             plugins_registry_watch=DirectoryWatch(directories.plugins_registry),
         )
-        self._config_watch = DirectoryWatch(settings.config_file.parent)
+        self._config_watch = DirectoryWatch(settings.config_file.parent, file=settings.config_file)
         self.metrics = Metrics()
         self.config_file = ConfigFile(
             settings.config_file, self._config_watch, settings.defaults, facts=self.metrics.config

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import Any, TypeVar
 
 from rdma_dp.aio.backoff import Backoff
@@ -49,6 +50,7 @@ class Scanner:
         self._heard = heard or Latest(frozenset())
         self._metrics = metrics or Metrics()
         self._found: polling.Found | None = None
+        self._turns = count()
         self._backoff = Backoff()
         self._failure = Notice(self._say_failure, self._say_success)
         self._exhausted = False
@@ -84,9 +86,8 @@ class Scanner:
         while not changed:
             await asyncio.sleep(interval)
             try:
-                changed = await self._read(
-                    polling.differs, self._host, self._found, self._heard.value
-                )
+                turn, heard = next(self._turns), self._heard.value
+                changed = await self._read(polling.differs, self._host, self._found, heard, turn)
             except FAILED_READ as error:
                 self._failed(error)
                 return

@@ -28,6 +28,10 @@ from rdma_dp.inventory.hardware import Hca, Inventory, Port
 # Its port has a state of its own (drivers/infiniband/hw/vmw_pvrdma/pvrdma_verbs.c, query_port).
 _ASKS_HYPERVISOR = "vmw_pvrdma"
 
+# Ports that one check reads at most: about a millisecond of CPU time. What happens to a PF or to a
+# switch shows at many ports, and the first one that differs causes a scan of all.
+MOST_PORTS = 64
+
 _NO_EVENTS: Set[str] = frozenset()
 
 
@@ -68,12 +72,13 @@ def scan_with_fingerprint(host: Host, index_of: Callable[[str], int | None] = in
     return Found(after if after == before else None, inventory, with_events)
 
 
-def differs(host: Host, found: Found, heard: Set[str] = _NO_EVENTS) -> bool:
+def differs(host: Host, found: Found, heard: Set[str] = _NO_EVENTS, turn: int = 0) -> bool:
     """Whether a new scan would find other HCAs, devices, port states or another mode.
 
     `heard` are the names of the sources whose events come to this process, as in host/events.py.
     What they report is not read. The port states are compared with those of the last scan, so no
-    change is missed. Raises ExhaustedError.
+    change is missed. With more than MOST_PORTS ports, `turn` counts the checks, and each reads a
+    part of the ports of every PF. Raises ExhaustedError.
     """
     before = found.fingerprint
     with_events = found.ports_with_events if LINK_EVENTS in heard else frozenset()
@@ -83,12 +88,24 @@ def differs(host: Host, found: Found, heard: Set[str] = _NO_EVENTS) -> bool:
         if UEVENTS not in heard and _fingerprint(host) != before:
             return True
         return any(
-            read_state(host, hca.name, port.number) != port.state
-            for hca, port in _shared_ports(found.inventory)
-            if (hca.name, port.number) not in with_events
+            read_state(host, name, number) != state
+            for name, number, state in _in_turn(found.inventory, with_events, turn)
         )
     except HostError:
         return True
+
+
+def _in_turn(
+    inventory: Inventory, with_events: Set[tuple[str, int]], turn: int
+) -> list[tuple[str, int, str | None]]:
+    """The HCA, the number and the last state of the ports to read in this turn."""
+    ports = [
+        (hca.name, port.number, port.state)
+        for hca, port in _shared_ports(inventory)
+        if (hca.name, port.number) not in with_events
+    ]
+    turns = -(-len(ports) // MOST_PORTS) or 1
+    return ports[turn % turns :: turns]
 
 
 def _shared_ports(inventory: Inventory) -> list[tuple[Hca, Port]]:

@@ -9,7 +9,7 @@ from rdma_dp.discovery import polling, scan
 from rdma_dp.host.files import Host
 from rdma_dp.host.netlink.backends import RecordedNetlink
 from rdma_dp.host.tree import DiskTree
-from simulator.host import SimulatedHost
+from simulator.host import SimulatedHost, build, generate
 from tests.conftest import Fresh
 
 Change = Callable[[SimulatedHost], None]
@@ -149,3 +149,26 @@ def test_a_change_of_the_mode_is_seen_although_events_come(fresh: Fresh) -> None
     found = polling.scan_with_fingerprint(host)
     (simulated.root / MODE).write_text("N")
     assert polling.differs(host, found, BOTH)
+
+
+def test_many_ports_take_turns_and_none_is_left_out(tmp_path: Path) -> None:
+    simulated = build(generate(150), tmp_path / "host")
+    tree = Reads(simulated.root)
+    host = Host(tree, RecordedNetlink())
+    found = polling.scan_with_fingerprint(host)
+    read = []
+    for turn in range(3):
+        tree.paths.clear()
+        assert not polling.differs(host, found, BOTH, turn)
+        read.append({path for path in tree.paths if path.endswith("/state")})
+    assert all(len(states) <= polling.MOST_PORTS for states in read)
+    assert len(set.union(*read)) == sum(map(len, read)) == 150
+
+
+def test_what_happens_to_one_of_many_ports_is_seen_in_its_turn(tmp_path: Path) -> None:
+    simulated = build(generate(150), tmp_path / "host")
+    host = Host(simulated.root)
+    found = polling.scan_with_fingerprint(host)
+    last = found.inventory.hcas[-1]
+    simulated.set_port(last.name, 1, state="DOWN", phys_state="Polling")
+    assert [polling.differs(host, found, turn=turn) for turn in range(6)].count(True) == 2
