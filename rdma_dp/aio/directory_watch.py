@@ -9,8 +9,7 @@ import logging
 import os
 from pathlib import Path
 
-from asyncinotify import Inotify, Mask
-
+from rdma_dp.aio.inotify import Inotify, Mask
 from rdma_dp.aio.latest import Latest
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.log import Notice
@@ -79,7 +78,6 @@ class DirectoryWatch:
                 # First: a directory that is replaced now differs at the next check.
                 before = await in_thread(self._identities)
                 with Inotify() as inotify:
-                    inotify.sync_timeout = 0
                     inotify.add_watch(self.directory, _EVENTS)
                     await self._follow(inotify, before)
             except FileNotFoundError:
@@ -112,7 +110,7 @@ class DirectoryWatch:
                 # Not wait_for: before Python 3.12 it loses a cancellation that comes together with
                 # an event, and the end of the daemon causes events.
                 async with asyncio.timeout(self._interval):
-                    await _readable(inotify.fd)
+                    await inotify.readable()
             except TimeoutError:
                 if (now := await in_thread(self._identities)) == before:
                     continue
@@ -121,11 +119,12 @@ class DirectoryWatch:
                 before = now
                 self._tick()
                 continue
-            # Not `await inotify.get()`: a read that fails would fail again and again in a callback.
             ended, seen = False, 0
-            while (event := inotify.sync_get()) is not None:
-                ended, seen = ended or bool(event.mask & _ENDS), seen + 1
-                if seen % _AT_ONCE == 0:
+            while events := inotify.read():
+                ended = ended or any(event.mask & _ENDS for event in events)
+                seen += len(events)
+                if seen >= _AT_ONCE:
+                    seen = 0
                     self._tick()
                     await asyncio.sleep(_REST)
             self._tick()
@@ -149,12 +148,3 @@ def _identity(path: Path, *, content: bool = False) -> tuple[int, ...] | None:
         return None
     same = found.st_dev, found.st_ino
     return (*same, found.st_size, found.st_mtime_ns) if content else same
-
-
-async def _readable(descriptor: int) -> None:
-    loop, readable = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(descriptor, readable.set)
-    try:
-        await readable.wait()
-    finally:
-        loop.remove_reader(descriptor)

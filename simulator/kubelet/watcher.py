@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import grpc
-from asyncinotify import Inotify, Mask
 
+from rdma_dp.aio.inotify import Event, Inotify, Mask
 from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
 from rdma_dp.kubelet.api import pluginregistration_pb2_grpc as rpc
 from simulator.kubelet.client import DialError, dial
@@ -94,14 +94,19 @@ class PluginWatcher:
             self._inotify.close()
 
     async def _watch(self) -> None:
-        async for event in self._inotify:
-            if event.path is None:
-                continue
-            if event.mask & _APPEARED:
-                self._appeared(event.path)
-            elif event.mask & Mask.DELETE:
-                self._there.pop(event.path, None)
-                self._work_on(event.path)
+        while True:
+            await self._inotify.readable()
+            for event in self._inotify.read():
+                self._happened(event)
+
+    def _happened(self, event: Event) -> None:
+        if event.path is None:
+            return
+        if event.mask & _APPEARED:
+            self._appeared(event.path)
+        elif event.mask & Mask.DELETE:
+            self._there.pop(event.path, None)
+            self._work_on(event.path)
 
     def _traverse(self, directory: Path) -> None:
         # before the directory is listed, so that no change is missed

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from asyncinotify import Inotify, Mask
 
+from rdma_dp.aio.inotify import Inotify, Mask
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from simulator import host as simulated_host
 from simulator.host import SimulatedHost
@@ -210,10 +210,11 @@ async def python(code: str, *arguments: str | os.PathLike[str]) -> AsyncIterator
 async def appears(directory: Path, accept: Callable[[], bool]) -> None:
     """Wait until the names in a directory are the wanted ones."""
     with Inotify() as inotify:
-        inotify.add_watch(directory, Mask.CREATE | Mask.DELETE | Mask.MOVE)
+        inotify.add_watch(directory, Mask.CREATE | Mask.DELETE | Mask.MOVED_FROM | Mask.MOVED_TO)
         async with asyncio.timeout(DEADLINE):
             while not accept():
-                await inotify.get()
+                await inotify.readable()
+                inotify.read()
 
 
 @asynccontextmanager

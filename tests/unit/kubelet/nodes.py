@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from asyncinotify import Inotify, Mask
 
+from rdma_dp.aio.inotify import Inotify, Mask
 from rdma_dp.aio.latest import Latest
 from rdma_dp.config import CdiMode, Config, parse
 from rdma_dp.inventory.hardware import CharDevice, DeviceNumber, Hca, Inventory, PciFunction, System
@@ -94,10 +94,11 @@ async def read_until(stream: Any, accept: Callable[[Any], bool]) -> list[Any]:
 async def appears(directory: Path, accept: Callable[[], bool], seconds: float = DEADLINE) -> None:
     """Waits until the names in a directory are as wished."""
     with Inotify() as inotify:
-        inotify.add_watch(directory, Mask.CREATE | Mask.DELETE | Mask.MOVE)
+        inotify.add_watch(directory, Mask.CREATE | Mask.DELETE | Mask.MOVED_FROM | Mask.MOVED_TO)
         async with asyncio.timeout(seconds):
             while not accept():
-                await inotify.get()
+                await inotify.readable()
+                inotify.read()
 
 
 async def until(latest: Latest[Any], accept: Callable[[Any], bool]) -> Any:

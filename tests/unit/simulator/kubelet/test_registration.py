@@ -10,8 +10,8 @@ from typing import Any
 
 import grpc
 import pytest
-from asyncinotify import Inotify, Mask
 
+from rdma_dp.aio.inotify import Inotify, Mask
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from simulator.kubelet import (
@@ -255,7 +255,8 @@ async def test_kubelet_sock_is_made_where_inotify_sees_it(root: Path) -> None:
     with Inotify() as inotify:
         inotify.add_watch(kubelet.device_plugins_dir, Mask.CREATE)
         async with kubelet, asyncio.timeout(DEADLINE):
-            event = await inotify.get()
+            await inotify.readable()
+            event = inotify.read()[0]
             assert event.path == kubelet.socket
             assert kubelet.socket.is_socket()
 
