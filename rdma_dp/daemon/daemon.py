@@ -54,7 +54,8 @@ class Daemon:
     def __init__(self, settings: Settings) -> None:
         directories = settings.directories
         self._settings = settings
-        self._host = Host(settings.root)
+        first = settings.first_scan
+        self._host = Host(settings.root) if first is None else first.host
         self._kubelet = Kubelet(
             directories=directories,
             way=settings.mode,
@@ -71,7 +72,7 @@ class Daemon:
         self.begun = 0
         self.applied = Latest(0)
         self._heard: Latest[frozenset[str]] = Latest(frozenset())  # sources of kernel events
-        self._scanner = Scanner(self._host, self.metrics, self._heard)
+        self._scanner = Scanner(self._host, self.metrics, self._heard, first)
         self._files = SpecFiles(settings.cdi_directory, settings.device_info_directory)
         self._cdi_watch = DirectoryWatch(settings.cdi_directory)
         self._offered: Latest[NodeState] | None = None
@@ -133,6 +134,8 @@ class Daemon:
         """Until a scan succeeds: nothing is known before, and a guess would be a wrong list."""
         while (state := await self._scan(configs.value, None)) is None:
             await self._until_next_scan(None)
+        if self._settings.first_scan is not None and self._host.live:
+            self.scan_again.wake()  # it began before kernel events were followed
         return state
 
     async def _scan(self, config: Config, previous: NodeState | None) -> NodeState | None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.latest import Latest
 from rdma_dp.aio.threads import in_thread
+from rdma_dp.daemon.first_scan import FirstScan
 from rdma_dp.discovery import polling
 from rdma_dp.errors import FAILED_READ
 from rdma_dp.host.files import ExhaustedError, Host
@@ -44,8 +45,13 @@ class Scanner:
         host: Host,
         metrics: Metrics | None = None,
         heard: Latest[frozenset[str]] | None = None,
+        first: FirstScan | None = None,
     ) -> None:
-        """`heard` are the sources of events that are open: see host/events.py."""
+        """`heard` are the sources of events that are open: see host/events.py.
+
+        `first` takes the place of the first scan.
+        """
+        self._first = first
         self._host = host
         self._heard = heard or Latest(frozenset())
         self._metrics = metrics or Metrics()
@@ -65,7 +71,7 @@ class Scanner:
         """One scan. One that fails leaves the last inventory in force."""
         begun = time.monotonic()
         try:
-            found = await self._read(polling.scan_with_fingerprint, self._host)
+            found = await self._read(self._scanned)
         except FAILED_READ as error:
             self._failed(error)
             self._metrics.scans.add("error")
@@ -76,6 +82,11 @@ class Scanner:
             self._metrics.scans.add("ok")
             self._metrics.scan.succeeded_at = time.time()
         self._metrics.scan.seconds = time.monotonic() - begun
+
+    def _scanned(self) -> polling.Found:
+        first, self._first = self._first, None
+        found = first.result() if first is not None else None
+        return found or polling.scan_with_fingerprint(self._host)
 
     async def due(self, interval: float = QUIET_INTERVAL) -> None:
         """Until a scan is due although no event came. `interval` is in seconds."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdma_dp.config import NO_DEFAULTS, Defaults
+from rdma_dp.daemon.first_scan import FirstScan
 from rdma_dp.kubelet.directories import KubeletDirectories
 from rdma_dp.kubelet.registration.choice import RegistrationMode
 from rdma_dp.monitoring.address import Address
@@ -15,7 +16,8 @@ class Settings:
 
     `metrics` and `probe_socket` are None where metrics or probes are not served.
     `pod_resources` is the socket on which kubelet lists the holders of devices. `nfd_features` is
-    the directory for the feature file, or None where no node labels are wanted.
+    the directory for the feature file, or None where no node labels are wanted. `first_scan` is a
+    scan of `root` that has begun, if there is one.
     """
 
     config_file: Path
@@ -29,3 +31,4 @@ class Settings:
     pod_resources: Path = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
     probe_socket: Path | None = None
     nfd_features: Path | None = None
+    first_scan: FirstScan | None = None

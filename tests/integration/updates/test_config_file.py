@@ -48,11 +48,13 @@ class Reader:
 
 
 @asynccontextmanager
-async def reading(path: Path, read: Callable[[Path], bytes] = config.read) -> AsyncIterator[Reader]:
+async def reading(
+    path: Path, read: Callable[[Path], bytes] = config.read, retry: float = 10 * DEADLINE
+) -> AsyncIterator[Reader]:
     watch = DirectoryWatch(path.parent)
     task = asyncio.create_task(watch.run())
     try:
-        yield Reader(ConfigFile(path, watch, read=read))
+        yield Reader(ConfigFile(path, watch, read=read, retry=retry))
     finally:
         task.cancel()
         await asyncio.wait([task])
@@ -364,3 +366,17 @@ async def test_a_first_file_that_cannot_be_read_is_waited_for(path: Path, lines:
         path.touch()
         assert await waiting == [7]
     assert lines.count("cannot be read: Input/output error") == 1
+
+
+async def test_a_file_that_can_be_read_again_is_read_without_an_event(path: Path) -> None:
+    """As when the network file system that holds it is back, or after chmod."""
+    path.write_text(text(7))
+    failures = iter(range(3))
+
+    def read(file: Path) -> bytes:
+        if next(failures, None) is not None:
+            raise config.ConfigUnreadable("Input/output error")
+        return config.read(file)
+
+    async with reading(path, read, retry=0.01) as reader:
+        assert await reader.first() == [7]
