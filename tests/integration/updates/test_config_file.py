@@ -350,7 +350,7 @@ async def test_a_read_that_hangs_does_not_hold_the_loop(path: Path) -> None:
 
 
 async def test_a_first_file_that_cannot_be_read_is_waited_for(path: Path, lines: Log) -> None:
-    """A1: a failed read at the start ended the daemon."""
+    """A1: a failed read at the start ended the daemon. No event reports that reading works again."""
     path.write_text(text(7))
     fails = True
 
@@ -359,24 +359,9 @@ async def test_a_first_file_that_cannot_be_read_is_waited_for(path: Path, lines:
             raise config.ConfigUnreadable("Input/output error")
         return config.read(file)
 
-    async with reading(path, read) as reader:
+    async with reading(path, read, retry=0.01) as reader:
         waiting = asyncio.create_task(reader.first())
         await lines.until("waiting for a config")
         fails = False
-        path.touch()
         assert await waiting == [7]
     assert lines.count("cannot be read: Input/output error") == 1
-
-
-async def test_a_file_that_can_be_read_again_is_read_without_an_event(path: Path) -> None:
-    """As when the network file system that holds it is back, or after chmod."""
-    path.write_text(text(7))
-    failures = iter(range(3))
-
-    def read(file: Path) -> bytes:
-        if next(failures, None) is not None:
-            raise config.ConfigUnreadable("Input/output error")
-        return config.read(file)
-
-    async with reading(path, read, retry=0.01) as reader:
-        assert await reader.first() == [7]
