@@ -3,12 +3,17 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rdma_dp.errors import RdmaDpError
+
+# The clock of a process is made of its id and this kind (clock_getcpuclockid(3); kernel
+# include/linux/posix-timers.h: make_process_cpuclock, CPUCLOCK_SCHED).
+_CPUCLOCK_SCHED = 2
 
 TIMEOUT = 60.0  # seconds for each event that the benchmark waits for
 
@@ -56,6 +61,10 @@ class Child:
         """The usage of every thread."""
         tasks = (self._proc / "task").iterdir()
         return {task.name: usage for task in tasks if (usage := _usage(task)) is not None}
+
+    def cpu(self) -> float:
+        """Seconds of CPU time of all threads since the start, also of those that have ended."""
+        return time.clock_gettime(~self.process.pid << 3 | _CPUCLOCK_SCHED)
 
     def send(self, data: bytes) -> None:
         """Writes to the standard input of the process."""

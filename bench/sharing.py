@@ -29,6 +29,7 @@ class Sharing:
     cdi: CdiMode = CdiMode.OFF
     device_info: bool = False
     globs: int = 0
+    periodic_update_interval: int = 60  # seconds
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -39,7 +40,7 @@ class Sharing:
     def config(self) -> Json:
         """The content of the config file."""
         return {
-            "periodicUpdateInterval": 60,
+            "periodicUpdateInterval": self.periodic_update_interval,
             "cdi": self.cdi,
             "configList": [self._resource(number) for number in range(self.resources)],
         }

@@ -350,7 +350,7 @@ async def test_a_read_that_hangs_does_not_hold_the_loop(path: Path) -> None:
 
 
 async def test_a_first_file_that_cannot_be_read_is_waited_for(path: Path, lines: Log) -> None:
-    """A1: a failed read at the start ended the daemon. No event reports that reading works again."""
+    """A1: a failed read ended the daemon. No event reports that reading works again."""
     path.write_text(text(7))
     fails = True
 
