@@ -23,6 +23,9 @@ RUN /build/bin/python -m pip install --no-cache-dir --no-compile --require-hashe
         -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY rdma_dp rdma_dp
+# "COMMIT DATE", for --version. scripts/build_image.sh sets it.
+ARG BUILT=""
+RUN test -z "${BUILT}" || echo "${BUILT}" >rdma_dp/built.txt
 # Without isolation, pip builds with the tools in /build. With it, pip would download its own.
 RUN /build/bin/python -m pip wheel --no-cache-dir --no-deps --no-index --no-build-isolation \
         --wheel-dir /wheel .
@@ -34,16 +37,30 @@ RUN /opt/rdma-dp/bin/python -m pip install --no-cache-dir --no-compile --no-deps
         /opt/rdma-dp/lib/*/site-packages
 
 FROM ${BASE}
+LABEL org.opencontainers.image.title="rdma-dp" \
+    org.opencontainers.image.description="An RDMA shared device plugin for Kubernetes" \
+    org.opencontainers.image.licenses="Apache-2.0"
 # Network Operator also runs this image as an init container: sh -c "until lsmod | grep ...; do sleep
 # ...". The slim base images have sh, grep and sleep. lsmod is in the package kmod.
-RUN command -v lsmod >/dev/null || { apt-get update \
-    && apt-get install --yes --no-install-recommends kmod \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log; }
+# tini is the first process of the container. Its release is pinned, and Debian signs the package.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends kmod "tini=0.19.0-*" \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log
 COPY --from=build /opt/rdma-dp /opt/rdma-dp
-# The operator's DaemonSet runs this path. It does not use the ENTRYPOINT.
-RUN ln -s /opt/rdma-dp/bin/k8s-rdma-shared-dp /bin/k8s-rdma-shared-dp \
+# The kernel discards a signal for the first process of a container while that process has no handler
+# for it. Python takes some 50 ms until it has one. So tini runs first and passes signals on. It blocks
+# them from its first instructions on, and the static one has nothing to load before that.
+#
+# Pods set `command`, so they do not use the ENTRYPOINT: Network Operator runs /bin/k8s-rdma-shared-dp,
+# and the manifests in deploy/ run /bin/rdma-dp. So the scripts themselves have an interpreter that
+# begins with tini. No shell runs before it.
+COPY scripts/under_tini.py /opt/rdma-dp/bin/under-tini
+RUN cd /opt/rdma-dp/bin && chmod 755 under-tini \
+    && sed -i '1s|^#!.*|#!/opt/rdma-dp/bin/under-tini --|' rdma-dp k8s-rdma-shared-dp \
+    && ln -s /opt/rdma-dp/bin/k8s-rdma-shared-dp /bin/k8s-rdma-shared-dp \
     && ln -s /opt/rdma-dp/bin/rdma-dp /bin/rdma-dp \
     && ln -s /opt/rdma-dp/bin/rdma-dp-probe /bin/rdma-dp-probe
-ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# TINI_SUBREAPER: tini does not warn where it is not the first process, as with `kubectl exec`.
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 TINI_SUBREAPER=1
 ENTRYPOINT ["/bin/rdma-dp"]
 CMD ["run"]

@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-monitoring test-image \
-    fuzz bench image api docs man lock clean
+    test-release test-pythons test-all fuzz bench image release api docs man lock clean
 
 ## run: run the demo: the real daemon on a simulated host. Needs no HCA, no kubelet and no root
 run: $(VENV)/.runtime
@@ -57,8 +57,21 @@ test-monitoring: $(VENV)/.development
 test-image: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.image
 
-## fuzz: run every parser on bytes that atheris generates, one minute each
+## test-release: make a release and check that all of it has one version
+test-release: $(VENV)/.development
+	$(BIN)/python -m tests.heavy.release
+
+## test-pythons: run the unit and daemon tests on each Python. VERSIONS="3.12 3.14" selects
+test-pythons: $(VENV)/.development
+	$(BIN)/python -m tests.heavy.pythons $(VERSIONS)
+
+## test-all: run the suites that .ci/run has no time for: other versions and platforms
+test-all: $(VENV)/.development
+	.ci/all
+
+## fuzz: run every property test with many random examples, then every parser on bytes that atheris generates, one minute each
 fuzz: $(VENV)/.development
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n 3 -m hypothesis tests/unit
 	$(BIN)/python -m pip install --quiet --no-deps atheris==3.0.0
 	$(BIN)/python -m tests.heavy.fuzz 60
 
@@ -69,6 +82,10 @@ bench: $(VENV)/.development
 ## image: build the container image with buildah or docker
 image:
 	scripts/build_image.sh
+
+## release: make dist/: wheel, sdist, image, chart, manifests, SBOM and checksums. See docs/releasing.md
+release: $(VENV)/.development
+	$(BIN)/python -m scripts.release
 
 ## api: generate rdma_dp/kubelet/api from protos/
 api: $(VENV)/.development
@@ -90,6 +107,8 @@ lock:
 	    -c requirements.lock -o requirements-dev.lock
 	uv pip compile --group build --universal --python-version 3.11 --generate-hashes --no-header \
 	    --upgrade -c requirements-dev.lock -o requirements-build.lock
+	uv pip compile --group release --universal --python-version 3.11 --generate-hashes --no-header \
+	    --upgrade -c requirements-dev.lock -o requirements-release.lock
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -57,6 +57,10 @@ class Child:
         """VmRSS in KiB. It includes shared libraries in full."""
         return int(_status(self._proc)["VmRSS"].split()[0])
 
+    def own_memory(self) -> int:
+        """RssAnon in KiB: without files, of which the kernel drops pages when memory is short."""
+        return int(_status(self._proc)["RssAnon"].split()[0])
+
     def usages(self) -> Usages:
         """The usage of every thread."""
         tasks = (self._proc / "task").iterdir()

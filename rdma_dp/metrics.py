@@ -70,6 +70,22 @@ class Durations:
             return dict(self._histograms)
 
 
+class Levels:
+    """A number for each value of a label, which can rise and fall."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, float] = {}
+
+    def set(self, label: str, number: float) -> None:
+        """Replaces the number of this label value."""
+        self._values = {**self._values, label: number}
+
+    @property
+    def values(self) -> Mapping[str, float]:
+        """The newest numbers."""
+        return self._values
+
+
 @dataclass(slots=True)
 class ConfigFacts:
     """Whether the config file that is there now is valid, and since when a config is in force.
@@ -97,6 +113,20 @@ class ScanFacts:
     hanging: bool = False
 
 
+@dataclass(slots=True)
+class SliceFacts:
+    """What the API server has of our ResourceSlices. None until it was asked.
+
+    `current` is whether that is what the node says. `lacking_gates` are the feature gates without
+    which devices are left out.
+    """
+
+    published: int | None = None
+    devices: int = 0
+    current: bool = False
+    lacking_gates: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """Everything that the daemon counts, with the labels of each in parentheses.
@@ -105,7 +135,11 @@ class Metrics:
     reason); `allocate_requests` (resource, result: ok, unknown-slot, no-hca, error);
     `allocated_slots` and `allocate_seconds` (resource); `links_set_up` (none);
     `port_changes` (device, port): changes of a port's state; `hca_changes` (change: added,
-    removed).
+    removed); `slice_writes` (verb: create, update, delete; result: ok, error); `api_errors` (kind,
+    see api_server/api_errors.py): requests to the API server that failed, each try counts.
+    `claim_prepares` (driver, result: ok, refused, api-server, error); `claim_unprepares` (driver,
+    result: ok, error); `claim_prepare_seconds` (driver); `claims` (driver): those that are
+    prepared.
     """
 
     config: ConfigFacts = field(default_factory=ConfigFacts)
@@ -119,3 +153,10 @@ class Metrics:
     links_set_up: Tally = field(default_factory=Tally)
     port_changes: Tally = field(default_factory=Tally)
     hca_changes: Tally = field(default_factory=Tally)
+    slices: SliceFacts = field(default_factory=SliceFacts)
+    slice_writes: Tally = field(default_factory=Tally)
+    api_errors: Tally = field(default_factory=Tally)
+    claim_prepares: Tally = field(default_factory=Tally)
+    claim_unprepares: Tally = field(default_factory=Tally)
+    claim_prepare_seconds: Durations = field(default_factory=Durations)
+    claims: Levels = field(default_factory=Levels)

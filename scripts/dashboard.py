@@ -3,45 +3,41 @@
 Each row answers one question of an operator. A panel is a title, a unit of Grafana and queries.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-SCHEMA_VERSION = 39  # of Grafana 10.4 and later; older ones from 9 on read it too
-COLUMNS = 24  # of Grafana's grid
-HEIGHT = 8
+from panels import COLUMNS, Panel, board
 
-_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+_VARIABLES = {
+    "node": "label_values(rdma_dp_build_info, node)",
+    "device": 'label_values(rdma_dp_hca_info{node=~"$node"}, device)',
+}
+
+# kernel include/rdma/ib_verbs.h: enum ib_port_state.
+_PORT_STATES = {
+    "1": ("DOWN", "red"),
+    "2": ("INIT", "orange"),
+    "3": ("ARMED", "orange"),
+    "4": ("ACTIVE", "green"),
+    "5": ("ACTIVE_DEFER", "orange"),
+}
+
 _WHERE = 'node=~"$node"'
 _PORT = f'{_WHERE}, device=~"$device"'
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One panel. `queries` maps the legend of each query to its expression."""
-
-    title: str
-    queries: Mapping[str, str]
-    unit: str = "short"
-    kind: str = "timeseries"
-    width: int = 8
-    meaning: str = ""
+_AT = "{{node}} {{device}} port {{port}}"  # the legend of a port
 
 
 def _rate(name: str) -> str:
     return f"rate(rdma_dp_port_{name}_total{{{_PORT}}}[$__rate_interval])"
 
 
-def _trouble(*names: str) -> dict[str, str]:
-    return {
-        f"{{{{node}}}} {{{{device}}}} {name.replace('_', ' ')}": f"{_rate(name)} > 0"
-        for name in names
-    }
+def _growth(*names: str) -> dict[str, str]:
+    return {f"{_AT} {name.replace('_', ' ')}": f"{_rate(name)} > 0" for name in names}
 
 
 ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
     (
-        "Fleet: which nodes need a look",
+        "Fleet: which nodes need attention",
         (
             Panel(
                 "Resources that kubelet does not have",
@@ -51,10 +47,7 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             ),
             Panel(
                 "Ports of shared HCAs that are not ACTIVE",
-                {
-                    "{{node}} {{device}} port {{port}}": "rdma_dp_port_active == 0 and on "
-                    "(instance, device) rdma_dp_hca_resource"
-                },
+                {_AT: "rdma_dp_port_active == 0 and on (instance, device) rdma_dp_hca_resource"},
                 kind="table",
                 meaning="Type: rdma-dp doctor --only hca-ports",
             ),
@@ -109,64 +102,100 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         "Ports",
         (
             Panel(
-                "State (4 is ACTIVE)",
-                {"{{node}} {{device}} port {{port}}": f"rdma_dp_port_state_id{{{_PORT}}}"},
+                "State",
+                {_AT: f"rdma_dp_port_state_id{{{_PORT}}}"},
                 kind="state-timeline",
+                states=_PORT_STATES,
             ),
             Panel(
                 "Rate",
-                {
-                    "{{node}} {{device}} port {{port}}": "rdma_dp_port_rate_bytes_per_second"
-                    f"{{{_PORT}}} * 8"
-                },
+                {_AT: f"rdma_dp_port_rate_bytes_per_second{{{_PORT}}} * 8"},
                 unit="bps",
             ),
             Panel(
                 "State changes per hour",
-                {
-                    "{{node}} {{device}} port {{port}}": "increase(rdma_dp_port_state_changes_total"
-                    f"{{{_PORT}}}[1h])"
-                },
+                {_AT: f"round(increase(rdma_dp_port_state_changes_total{{{_PORT}}}[1h]))"},
             ),
             Panel(
                 "Sent",
-                {"{{node}} {{device}}": f"{_rate('transmit_data_bytes')} * 8"},
+                {_AT: f"{_rate('transmit_data_bytes')} * 8"},
                 unit="bps",
-                width=12,
             ),
             Panel(
                 "Received",
-                {"{{node}} {{device}}": f"{_rate('receive_data_bytes')} * 8"},
+                {_AT: f"{_rate('receive_data_bytes')} * 8"},
                 unit="bps",
-                width=12,
+            ),
+            Panel(
+                "Share of the rate that is used",
+                {
+                    f"{_AT} {name}": f"{_rate(f'{name}_data_bytes')} / on (instance, device, port) "
+                    "rdma_dp_port_rate_bytes_per_second"
+                    for name in ("transmit", "receive")
+                },
+                unit="percentunit",
             ),
         ),
     ),
     (
-        "Trouble",
+        "Errors",
         (
             Panel(
                 "Link errors",
-                _trouble("link_downed", "link_error_recovery", "symbol_errors", "receive_errors"),
+                _growth("link_downed", "link_error_recovery", "symbol_errors", "receive_errors"),
                 unit="cps",
             ),
             Panel(
                 "Lost packets",
-                _trouble("out_of_sequence", "sequence_naks", "ack_timeouts", "transmit_discards"),
+                _growth("out_of_sequence", "sequence_naks", "ack_timeouts", "transmit_discards"),
                 unit="cps",
             ),
             Panel(
                 "Receivers that are not ready, and retries that are used up",
-                _trouble("rnr_naks", "out_of_buffer", "retries_exhausted"),
+                _growth("rnr_naks", "out_of_buffer", "retries_exhausted"),
                 unit="cps",
+            ),
+            Panel(
+                "Counters that have reached their largest value",
+                {f"{_AT} {{{{counter}}}}": f"rdma_dp_port_counter_saturated{{{_PORT}}} == 1"},
+                kind="table",
+                width=COLUMNS,
+                meaning="They show no new errors. Type: perfquery -R -C DEVICE -P PORT",
             ),
         ),
     ),
     (
         "Congestion",
         (
-            Panel("CNPs and ECN marks", _trouble("cnp_sent", "cnp_handled", "ecn_marked"), "cps"),
-            Panel("Waiting for credits", _trouble("transmit_wait_ticks"), "cps"),
+            Panel(
+                "CNPs and ECN marks",
+                _growth("cnp_sent", "cnp_handled", "ecn_marked"),
+                unit="cps",
+                width=6,
+            ),
+            Panel(
+                "Waiting for credits, in ticks",
+                _growth("transmit_wait_ticks"),
+                unit="cps",
+                width=6,
+            ),
+            Panel(
+                "Share of time in pause",
+                {
+                    f"{_AT} priority {{{{priority}}}} {{{{direction}}}}": _rate("pause_seconds"),
+                },
+                unit="percentunit",
+                width=6,
+                limit=0.1,
+                meaning="Received pauses stop this port, transmitted ones the switch. Needs "
+                "metrics.pauses in the config.",
+            ),
+            Panel(
+                "Pause frames",
+                {f"{_AT} priority {{{{priority}}}} {{{{direction}}}}": _rate("pause_frames")},
+                unit="cps",
+                width=6,
+            ),
         ),
     ),
     (
@@ -179,11 +208,33 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
             Panel(
                 "Slots by pod",
                 {
-                    "{{namespace}}/{{pod}} {{resource}}": "sum by (namespace, pod, resource) "
+                    "{{namespace}}/{{pod}} {{resource}}": "sum by (node, namespace, pod, resource) "
                     f"(rdma_dp_pod_slots{{{_WHERE}}})"
                 },
                 kind="table",
                 width=16,
+                values=True,
+            ),
+            Panel(
+                "Queue pairs by pod",
+                {
+                    "{{namespace}}/{{pod}} {{device}}": "sum by (namespace, pod, device) "
+                    f"(rdma_dp_pod_queue_pairs{{{_PORT}}})"
+                },
+                meaning="Needs metrics.pods: queuePairs in the config.",
+            ),
+            Panel(
+                "Pods that hold slots and own no queue pair",
+                {
+                    "{{namespace}}/{{pod}} on {{node}}": "sum by (node, namespace, pod) "
+                    f"(rdma_dp_pod_queue_pairs{{{_WHERE}}}) == 0"
+                },
+                kind="table",
+                meaning="They do not use RDMA: NCCL has fallen back to TCP, for example.",
+            ),
+            Panel(
+                "Queue pairs of processes without a slot",
+                {"{{node}} {{device}}": f"rdma_dp_foreign_queue_pairs{{{_PORT}}}"},
             ),
         ),
     ),
@@ -191,22 +242,34 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         "Daemon",
         (
             Panel(
-                "Allocate, 99th percentile",
+                "Allocate in the last hour, 99th percentile",
                 {
                     "{{resource}}": "histogram_quantile(0.99, sum by (resource, le) "
-                    f"(rate(rdma_dp_allocate_duration_seconds_bucket{{{_WHERE}}}[$__rate_interval])))"
+                    f"(rate(rdma_dp_allocate_duration_seconds_bucket{{{_WHERE}}}[1h])))"
                 },
                 unit="s",
+                width=6,
             ),
             Panel(
                 "Scans",
                 {"{{node}} {{result}}": f"rate(rdma_dp_scans_total{{{_WHERE}}}[$__rate_interval])"},
                 unit="cps",
+                width=6,
             ),
             Panel(
                 "Memory",
                 {"{{node}}": f'process_resident_memory_bytes{{job="rdma-dp", {_WHERE}}}'},
                 unit="bytes",
+                width=6,
+            ),
+            Panel(
+                "CPU",
+                {
+                    "{{node}}": "rate(process_cpu_seconds_total"
+                    f'{{job="rdma-dp", {_WHERE}}}[$__rate_interval])'
+                },
+                unit="percentunit",
+                width=6,
             ),
         ),
     ),
@@ -215,74 +278,4 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
 
 def dashboard() -> dict[str, Any]:
     """The dashboard as Grafana imports it."""
-    panels: list[dict[str, Any]] = []
-    y = 0
-    for title, row in ROWS:
-        panels.append({"type": "row", "title": title, "gridPos": _place(0, y, COLUMNS, 1)})
-        y, x = y + 1, 0
-        for panel in row:
-            if x + panel.width > COLUMNS:
-                x, y = 0, y + HEIGHT
-            panels.append(_panel(panel, _place(x, y, panel.width, HEIGHT)))
-            x += panel.width
-        y += HEIGHT
-    return {
-        "title": "RDMA (rdma-dp)",
-        "uid": "rdma-dp",
-        "tags": ["rdma"],
-        "schemaVersion": SCHEMA_VERSION,
-        "refresh": "1m",
-        "time": {"from": "now-6h", "to": "now"},
-        "templating": {"list": [*_variables()]},
-        "panels": [{"id": number, **panel} for number, panel in enumerate(panels, 1)],
-    }
-
-
-def _variables() -> list[dict[str, Any]]:
-    queries = {
-        "node": "label_values(rdma_dp_build_info, node)",
-        "device": 'label_values(rdma_dp_hca_info{node=~"$node"}, device)',
-    }
-    return [
-        {"name": "datasource", "type": "datasource", "query": "prometheus"},
-        *(
-            {
-                "name": name,
-                "type": "query",
-                "datasource": _SOURCE,
-                "query": query,
-                "refresh": 2,
-                "multi": True,
-                "includeAll": True,
-                "allValue": ".*",
-                "current": {"text": "All", "value": "$__all"},
-            }
-            for name, query in queries.items()
-        ),
-    ]
-
-
-def _place(x: int, y: int, width: int, height: int) -> dict[str, int]:
-    return {"x": x, "y": y, "w": width, "h": height}
-
-
-def _panel(panel: Panel, place: Mapping[str, int]) -> dict[str, Any]:
-    instant = panel.kind == "table"
-    return {
-        "type": panel.kind,
-        "title": panel.title,
-        **({"description": panel.meaning} if panel.meaning else {}),
-        "gridPos": place,
-        "datasource": _SOURCE,
-        "fieldConfig": {"defaults": {"unit": panel.unit}, "overrides": []},
-        "targets": [
-            {
-                "refId": chr(ord("A") + number),
-                "expr": query,
-                "legendFormat": legend,
-                "instant": instant,
-                **({"format": "table"} if instant else {}),
-            }
-            for number, (legend, query) in enumerate(panel.queries.items())
-        ],
-    }
+    return board("RDMA (rdma-dp)", "rdma-dp", ROWS, _VARIABLES)

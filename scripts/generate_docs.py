@@ -104,6 +104,7 @@ without apostrophes. Network Operator puts it on one line, between apostrophes.
 SECTIONS = (
     ("The file", None, ""),
     ("`metrics`", "MetricsSettings", ""),
+    ("`dra`", "DraSettings", ""),
     ("`configList[]`", "Resource", "A resource that pods can request."),
     (
         "`configList[].selectors`",

@@ -1,6 +1,7 @@
 """Fixtures that several kinds of tests share: simulated hosts on disk, the log, golden files."""
 
 import logging
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,17 +11,28 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis.database import DirectoryBasedExampleDatabase
 
 from rdma_dp.discovery import scan
 from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Inventory
 from simulator import host as simulated
 from simulator.scratch import scratch
+from tests.heavy.suite import cache as kept
 from tests.logs import Log
 
-# No test asserts a duration, not even hypothesis: the machine can be busy.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
+# No test asserts a duration, not even hypothesis: the machine can be busy. The examples that failed
+# are tried again, also after `make clean` and in another checkout.
+settings.register_profile(
+    "random", deadline=None, database=DirectoryBasedExampleDatabase(kept("hypothesis"))
+)
+# .ci/run: the same examples each time, so that chance blocks no change.
+settings.register_profile("ci", deadline=None, derandomize=True, database=None)
+# .ci/run on a second Python: what differs there is not one example among many.
+settings.register_profile("brief", settings.get_profile("ci"), max_examples=20)
+# make fuzz: many examples.
+settings.register_profile("fuzz", settings.get_profile("random"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "random"))
 
 _GOLDEN = Path(__file__).parent / "golden"
 

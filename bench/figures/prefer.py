@@ -10,7 +10,7 @@ from bench.sharing import Sharing
 from bench.table import Row, at_most, latency, milliseconds, times
 from bench.workshop import Workshop
 from rdma_dp.config import Preference, SlotsPer
-from rdma_dp.sharing.preference import preferred
+from rdma_dp.sharing.preference import SlotIndex, preferred
 
 _HCAS = (8, 16, 64)
 _SLOTS = 63  # per HCA
@@ -63,7 +63,8 @@ async def _called(workshop: Workshop, scale: Scale, sharing: Sharing) -> list[Ro
 def _alone(workshop: Workshop, scale: Scale, sharings: list[Sharing]) -> list[Row]:
     def work(sharing: Sharing) -> Callable[[], object]:
         pool, offer = workshop.pool(sharing), _offer(workshop, sharing)
-        return lambda: preferred(pool, offer, (), _ASKED_FOR)
+        index = SlotIndex(pool)
+        return lambda: preferred(pool, offer, (), _ASKED_FOR, index)
 
     taken = medians({_case(sharing): work(sharing) for sharing in sharings}, scale.builds)
     first = taken[_case(sharings[0])]

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rdma_dp import __version__
+from rdma_dp.cli.durations import seconds, seconds_or_zero
+from rdma_dp.cli.go_flags import go_bool
 
 DEFAULT_CONFIG = Path("/k8s-rdma-shared-dev-plugin/config.json")  # where the operator mounts it
 DEFAULT_KUBELET_ROOT = Path("/var/lib/kubelet")
@@ -17,7 +18,6 @@ DEFAULT_CDI_DIRECTORY = Path("/var/run/cdi")  # runtimes read it; a reboot empti
 DEFAULT_DEVICE_INFO_DIRECTORY = Path("/var/run/k8s.cni.cncf.io/devinfo/dp")  # where Multus reads
 
 DEFAULT_COUNTING = 10.0  # seconds between two readings of counters
-_LONGEST_COUNTING = 3600.0
 
 _CONFIG = (
     "config, JSON or YAML, also inside a ConfigMap, a NicClusterPolicy or Helm values; - is "
@@ -49,14 +49,6 @@ class _Directory(_Path):
     complete = "directory"
 
 
-def add_version(parser: argparse.ArgumentParser) -> None:
-    """--version, and -v as in Go."""
-    version = f"rdma-dp {__version__}"
-    text = "show the version and exit"
-    parser.add_argument("-v", "--version", action="version", version=version, help=text)
-    parser.add_argument("-version", action="version", version=version, help=argparse.SUPPRESS)
-
-
 def add_config(parser: argparse.ArgumentParser) -> None:
     """The config that the verb tries out."""
     parser.add_argument(
@@ -69,8 +61,9 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def add_config_to_check(parser: argparse.ArgumentParser) -> None:
-    """The config that the verb checks."""
+    """The config that the verb checks, and the format of the result."""
     parser.add_argument("file", action=_Path, metavar="FILE", help=_CONFIG)
+    _add_format(parser, ("text", "json"))
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
@@ -139,7 +132,7 @@ def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="list the checks and exit")
     parser.add_argument(
         "--counters",
-        type=_seconds,
+        type=seconds,
         nargs="?",
         const=DEFAULT_COUNTING,
         metavar="SECONDS",
@@ -154,8 +147,10 @@ def add_shell(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help="bash, zsh or fish")
 
 
-def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool) -> None:
-    """The Go plugin's flags, and ours."""
+def add_daemon_arguments(
+    parser: argparse.ArgumentParser, *, set_links_up: bool, config_wait: float
+) -> None:
+    """The Go plugin's flags, and ours. The last two are defaults; `config_wait` is in seconds."""
     _add_option(
         parser,
         "config-file",
@@ -165,6 +160,7 @@ def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool)
         help="config, JSON or YAML; changes are applied while the daemon runs "
         "(default: %(default)s)",
     )
+    _add_config_wait(parser, config_wait)
     _add_choice(
         parser,
         "registration",
@@ -182,16 +178,22 @@ def add_daemon_arguments(parser: argparse.ArgumentParser, *, set_links_up: bool)
         DEFAULT_DEVICE_INFO_DIRECTORY,
         "directory for the device-info files of resources with deviceInfo",
     )
-    _add_switch(
-        parser,
-        "set-links-up",
-        "set administratively down netdevs of chosen HCAs up when they appear, as the Go plugin "
-        "does; setLinksUp in the config has precedence",
-        default=set_links_up,
-    )
+    _add_set_links_up(parser, set_links_up)
     _add_logging(parser)
     text = "read this directory (with sys, dev and proc of a node), and nothing else"
     _add_directory(parser, "root", Path("/"), text)
+
+
+def _add_config_wait(parser: argparse.ArgumentParser, default: float) -> None:
+    _add_option(
+        parser,
+        "config-wait",
+        type=seconds_or_zero,
+        default=default,
+        metavar="SECONDS",
+        help="exit if there is no config after this time, so that the pod is not ready; 0 waits "
+        f"without a limit (default: {default:g})",
+    )
 
 
 def add_kubelet_directories(parser: argparse.ArgumentParser) -> None:
@@ -214,6 +216,14 @@ def add_use_cdi(parser: argparse.ArgumentParser) -> None:
         "cdi in the config has precedence"
     )
     _add_switch(parser, "use-cdi", text, default=False)
+
+
+def _add_set_links_up(parser: argparse.ArgumentParser, default: bool) -> None:
+    text = (
+        "set administratively down netdevs of chosen HCAs up when they appear, as the Go plugin "
+        "does; setLinksUp in the config has precedence"
+    )
+    _add_switch(parser, "set-links-up", text, default=default)
 
 
 def _add_logging(parser: argparse.ArgumentParser) -> None:
@@ -261,7 +271,7 @@ def _add_switch(parser: argparse.ArgumentParser, name: str, text: str, *, defaul
         nargs="?",
         const=True,
         default=default,
-        type=_go_bool,
+        type=go_bool,
         metavar="BOOL",
         help=f"{text} (default: {str(default).lower()})",
     )
@@ -276,24 +286,3 @@ def _add_option(parser: argparse.ArgumentParser, name: str, **options: Any) -> N
 
 def _one_of(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1
-    if not 0 < seconds <= _LONGEST_COUNTING:  # NaN is neither
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number of seconds up to {_LONGEST_COUNTING:g}"
-        )
-    return seconds
-
-
-def _go_bool(text: str) -> bool:
-    """A boolean as Go's package flag reads it (strconv.ParseBool)."""
-    if text in ("1", "t", "T", "true", "TRUE", "True"):
-        return True
-    if text in ("0", "f", "F", "false", "FALSE", "False"):
-        return False
-    raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")

@@ -42,6 +42,7 @@ def run_daemon(
         pod_resources=options.kubelet_root_dir / "pod-resources" / KUBELET_SOCKET,
         probe_socket=options.probe_socket,
         nfd_features=options.nfd_features,
+        config_wait=options.config_wait or None,
         first_scan=first_scan,
     )
 

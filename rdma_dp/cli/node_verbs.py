@@ -21,11 +21,16 @@ from rdma_dp.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rdma_dp.config import Loaded
     from rdma_dp.config.loading import FoundConfig
     from rdma_dp.doctor.examination import Result
     from rdma_dp.kubelet.views import PodResources
     from rdma_dp.node.source import NodeSource
     from rdma_dp.node.view import NodeView
+    from rdma_dp.render.topology.pcie_tree import DraRoots
+    from rdma_dp.sharing.selection import Selection
 
 
 def discover(options: argparse.Namespace) -> int:
@@ -57,7 +62,8 @@ def topo(options: argparse.Namespace) -> int:
     resources = loaded.config.config_list if loaded else ()
     selections = [select(inventory, resource) for resource in resources]
     topology = read_topology(source.host, inventory)
-    view = View(topology, inventory, choices(selections), ports_taken(selections))
+    dra = _dra_roots(loaded, selections)
+    view = View(topology, inventory, choices(selections), ports_taken(selections), dra)
     if options.output == "json":
         from rdma_dp.render import json_documents
 
@@ -74,11 +80,22 @@ def topo(options: argparse.Namespace) -> int:
     return OK
 
 
+def _dra_roots(loaded: "Loaded | None", selections: "Sequence[Selection]") -> "DraRoots | None":
+    from rdma_dp.config import Via
+    from rdma_dp.render.topology.pcie_tree import DraRoots
+
+    if loaded is None or not loaded.config.uses_dra:
+        return None
+    ours = [each for each in selections if each.resource.via is Via.DRA]
+    names = frozenset(hca.name for each in ours for hca in each.chosen)
+    return DraRoots(names, loaded.config.dra.pcie_roots)
+
+
 def dry_run(options: argparse.Namespace) -> int:
     """Show what a config does on this node: the chosen HCAs, and what a container gets."""
     from rdma_dp.sharing.pool import make_pools
 
-    source, config = _open(options)
+    source, config = opened(options)
     loaded = loaded_config(config, use_cdi=options.use_cdi)
     if loaded is None:
         return FAILED
@@ -105,7 +122,7 @@ def cdi(options: argparse.Namespace) -> int:
     from rdma_dp.sharing.pool import make_pools
     from rdma_dp.specs import cdi
 
-    source, config = _open(options)
+    source, config = opened(options)
     loaded = loaded_config(config, use_cdi=True)
     if loaded is None:
         return FAILED
@@ -167,7 +184,7 @@ def _examined(options: argparse.Namespace) -> "tuple[Result, ...]":
     from rdma_dp.doctor.examination import examine
 
     checks = chosen(options.only)
-    source, config = _open(options)
+    source, config = opened(options)
     return examine(_viewed(options, source, config, options.counters), checks)
 
 
@@ -196,7 +213,7 @@ def pods(options: argparse.Namespace) -> int:
     from rdma_dp.monitoring.usage import usage
     from rdma_dp.render import console, pods
 
-    source, config = _open(options)
+    source, config = opened(options)
     if loaded_config(config, use_cdi=options.use_cdi) is None:
         return FAILED
     node = _viewed(options, source, config)
@@ -230,7 +247,7 @@ def snapshot(options: argparse.Namespace) -> int:
     from rdma_dp.render import snapshot as told
 
     archive_writing.check_place(options.file, replace=options.force)
-    source, config = _open(options)
+    source, config = opened(options)
     taken = take(
         source,
         config,
@@ -245,7 +262,7 @@ def snapshot(options: argparse.Namespace) -> int:
     return OK
 
 
-def _open(options: argparse.Namespace) -> "tuple[NodeSource, FoundConfig]":
+def opened(options: argparse.Namespace) -> "tuple[NodeSource, FoundConfig]":
     """The node of --root, with the config of --config, of the snapshot, or of the usual path."""
     source = _source(options)
     if options.config is None and source.config is not None:

@@ -3,11 +3,13 @@
 import argparse
 import difflib
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NoReturn
 
+from rdma_dp.cli.go_flags import go_version
 from rdma_dp.cli.output import FAILED
 
 AddArguments = Callable[[argparse.ArgumentParser], None]
@@ -83,10 +85,23 @@ def verbs_parser(prog: str, description: str, verbs: Sequence[Verb]) -> Parser:
 
 def parse(parser: Parser, words: Sequence[str] | None) -> argparse.Namespace:
     """The options. Exits with code 2 if a word is wrong, in the name of the verb it belongs to."""
-    options, unknown = parser.parse_known_args(words)
+    options, unknown = parser.parse_known_args(_in_our_form(parser, words))
     if unknown:
         options.parser.error(f"unknown argument {' '.join(unknown)}")
     return options
+
+
+def _in_our_form(parser: Parser, words: Sequence[str] | None) -> Sequence[str]:
+    """The words with --version in place of the forms that only Go takes, such as -v=true."""
+    found: list[str] = []
+    for word in sys.argv[1:] if words is None else words:
+        try:
+            asked = go_version(word)
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"argument {word.partition('=')[0]}: {error}")
+        if asked is not False:
+            found.append(word if asked is None else "--version")
+    return found
 
 
 def epilog(examples: Iterable[str]) -> str:

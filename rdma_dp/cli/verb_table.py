@@ -8,9 +8,17 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 
-from rdma_dp.cli import arguments, monitoring_arguments, node_verbs, verbs
+from rdma_dp.cli import (
+    arguments,
+    dra_arguments,
+    dra_verbs,
+    monitoring_arguments,
+    node_verbs,
+    verbs,
+)
 from rdma_dp.cli.output import NOT_LOOKED
 from rdma_dp.cli.parsing import Parser, Verb, epilog, verbs_parser
+from rdma_dp.cli.version import add_version
 
 NODE, CONFIG, DAEMON, OTHER = "on a node", "config", "daemon", "other"
 
@@ -19,7 +27,7 @@ RUN = Verb(
     DAEMON,
     verbs.run,
     [
-        partial(arguments.add_daemon_arguments, set_links_up=False),
+        partial(arguments.add_daemon_arguments, set_links_up=False, config_wait=0),
         monitoring_arguments.add_monitoring_arguments,
     ],
     [
@@ -113,6 +121,17 @@ VERBS = [
         ],
     ),
     Verb(
+        "slices",
+        NODE,
+        dra_verbs.slices,
+        [arguments.add_config, dra_arguments.add_slices_arguments, arguments.add_root],
+        [
+            "rdma-dp slices --config config.json",
+            "rdma-dp slices --config config.json --node node-1 --output yaml",
+            "rdma-dp slices --config config.json --root node.tar.gz",
+        ],
+    ),
+    Verb(
         "snapshot",
         NODE,
         node_verbs.snapshot,
@@ -132,7 +151,14 @@ VERBS = [
         CONFIG,
         verbs.check_config,
         [arguments.add_config_to_check],
-        ["rdma-dp check-config config.json"],
+        ["rdma-dp check-config config.json", "rdma-dp check-config config.json --output json"],
+    ),
+    Verb(
+        "dra-class",
+        CONFIG,
+        dra_verbs.dra_class,
+        [arguments.add_config],
+        ["rdma-dp dra-class --config config.json > classes.yaml"],
     ),
     Verb("schema", CONFIG, verbs.schema, [], ["rdma-dp schema > schema.json"]),
     RUN,
@@ -149,6 +175,8 @@ VERBS = [
     ),
 ]
 
+# Seconds. The Go plugin exits at once without a config, and the operator shows that.
+COMPAT_CONFIG_WAIT = 60.0
 COMPAT_EXAMPLES = ["k8s-rdma-shared-dp", "k8s-rdma-shared-dp --use-cdi --log-level debug"]
 
 
@@ -159,7 +187,7 @@ def parser(words: Sequence[str] = ()) -> Parser:
     """
     verbs = [verb for verb in VERBS if [verb.name] == [*words[:1]]] or VERBS
     made = verbs_parser("rdma-dp", "An RDMA shared device plugin for Kubernetes.", verbs)
-    arguments.add_version(made)
+    add_version(made)
     return made
 
 
@@ -172,8 +200,8 @@ def compat_parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    arguments.add_version(made)
-    arguments.add_daemon_arguments(made, set_links_up=True)
+    add_version(made)
+    arguments.add_daemon_arguments(made, set_links_up=True, config_wait=COMPAT_CONFIG_WAIT)
     monitoring_arguments.add_monitoring_arguments(made)
     made.set_defaults(verb=RUN.run, failed=RUN.failed, parser=made)
     return made

@@ -11,14 +11,16 @@ import sys
 from contextlib import ExitStack
 
 from rdma_dp.cli.config_input import found_config, loaded_config, say_warnings
-from rdma_dp.cli.output import FAILED, OK, print_json, print_lines, say
+from rdma_dp.cli.output import FAILED, OK, complain, print_json, print_lines, say
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the device plugin: advertise the HCAs to kubelet until SIGTERM."""
-    # The kernel ignores SIGTERM for a container's first process unless the process handles it.
-    # The daemon sets its own handler later.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))
+    # The kernel ignores signals for a container's first process unless the process handles them.
+    # The daemon sets its own handlers later.
+    for number in (signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, lambda *_: sys.exit(OK))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # no config was read yet
     from rdma_dp.aio.time_limit import limited
 
     with ExitStack() as starting:
@@ -42,12 +44,18 @@ def _collect_from_now_on() -> None:
 def check_config(options: argparse.Namespace) -> int:
     """Check a config file.
 
-    Each problem is one line: `file:path: message (hint)`.
+    Each problem is one line: `file:path: message (hint)`. --output json prints a config that can be
+    used as JSON in one spelling, for a policy of Network Operator; warnings are on stderr then.
     """
     found = found_config(options.file, quiet=True)
     loaded = loaded_config(found)
     if loaded is None:
         return FAILED
+    if options.output == "json":
+        for warning in loaded.warnings:
+            complain(f"{warning.in_file(found.name)} [warning]")
+        print_lines(loaded.in_json)
+        return OK
     say_warnings(loaded.warnings, found)
     count = len(loaded.config.config_list)
     origin = "" if found.inside is None else f" (in {found.inside})"

@@ -1,5 +1,7 @@
 """The config: which HCAs each resource takes, in the format of the Go plugin."""
 
+from rdma_dp.config.dra_settings import DraSettings, DraSlots, LinkDown, Via
+from rdma_dp.config.health_settings import Health
 from rdma_dp.config.metrics_settings import CountersLevel, MetricsSettings, PodMetrics
 from rdma_dp.config.models import (
     EMPTY_CONFIG,
@@ -9,7 +11,6 @@ from rdma_dp.config.models import (
     ConfigDocument,
     Defaults,
     EnvForm,
-    Health,
     Preference,
     Resource,
     SlotsPer,
@@ -37,6 +38,10 @@ __all__ = [
     "CountersLevel",
     "MetricsSettings",
     "PodMetrics",
+    "DraSettings",
+    "DraSlots",
+    "LinkDown",
+    "Via",
     "EnvForm",
     "Loaded",
     "load",

@@ -8,6 +8,7 @@ to one value: ["ib0", // first "ib1"] has two values, "ib0" and '// first "ib1"'
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple, NoReturn
 
 from rdma_dp.config import placeholders
@@ -26,6 +27,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _CLOSERS = {"{": "}", "[": "]"}
+_STEPS = {"{": 1, "[": 1, "}": -1, "]": -1}
 _VALUES = ("string", "word")
 _ONLY_HERE = "the Go plugin and Network Operator refuse it; remove it"
 _NAMES = {"True": "true", "False": "false", "None": "null", "nil": "null", "undefined": "null"}
@@ -58,6 +60,15 @@ def begins_as_json(text: str) -> bool:
 def only_comments(text: str) -> bool:
     """Whether there is nothing else in a text, so that there is no config yet."""
     return next(_significant(text), None) is None
+
+
+def depth(text: str) -> int:
+    """The most brackets that are open at one place of a text, which can have slips.
+
+    Python's parser has a limit of its own, which differs between its versions.
+    """
+    steps = (_STEPS.get(token.text, 0) for token in _tokens(text))
+    return max(accumulate(steps, initial=0))
 
 
 def line_comment(text: str) -> int:
@@ -149,9 +160,12 @@ def _refuse(text: str, slip: _Slip, warnings: Sequence[Problem] = ()) -> NoRetur
 
 
 def _refuse_word(text: str, word: str) -> NoReturn:
-    """Refuses NaN and Infinity, which Python's parser reports without their place."""
-    token = next(token for token in _significant(text) if token.text == word)
-    _refuse(text, _Slip(token.at, *_of_a_word(word)))
+    """Refuses NaN and Infinity, which Python's parser reports without their place.
+
+    The parser reports them at the beginning of a longer word as well: NaNs, Infinity60.
+    """
+    token = next(token for token in _significant(text) if token.text.startswith(word))
+    _refuse(text, _Slip(token.at, *_of_a_word(token.text)))
 
 
 def _named(

@@ -3,6 +3,7 @@
 The daemon does not import this module: it reads a plain config alone (reading.py).
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -85,7 +86,8 @@ def _found(file: Path) -> FoundConfig:
 def _chosen(file: Path) -> tuple[Path, str]:
     """The file, and the word that chooses a config in it. A file can have a # in its name."""
     path, _, word = str(file).partition("#")
-    return (file, "") if not word or file.exists() else (Path(path), word)
+    exists = os.path.exists(file)  # noqa: PTH110 - Path.exists raises some errors before 3.14
+    return (file, "") if not word or exists else (Path(path), word)
 
 
 def _piped(stream: BinaryIO | None) -> bytes:

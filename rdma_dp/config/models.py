@@ -14,6 +14,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from rdma_dp.config.dra_settings import DraSettings, Via
+from rdma_dp.config.health_settings import Health
 from rdma_dp.config.metrics_settings import MetricsSettings
 from rdma_dp.config.selectors import Selectors, joined_sets, one_or_several
 from rdma_dp.config.types import (
@@ -66,26 +68,6 @@ class EnvForm(StrEnum):
     PORTS = "ports"  # UCX_NET_DEVICES, with ports: "mlx5_0:1,mlx5_1:1"
 
 
-class Health(ConfigModel):
-    """When the slots of a resource are Healthy."""
-
-    require_active_port: Flag = Field(
-        default=True,
-        description="If true, the slots are Healthy only while at least one HCA has an ACTIVE "
-        "port. If false, one HCA with its device nodes is enough, as in the Go plugin.",
-        examples=[True],
-    )
-    down_seconds: WholeNumber = Field(
-        default=5,
-        ge=0,
-        le=86400,
-        description="Seconds without an ACTIVE port until the slots become Unhealthy, so that a "
-        "flapping link does not change the list each time. An ACTIVE port makes them Healthy at "
-        "once.",
-        examples=[5],
-    )
-
-
 class Resource(ConfigModel):
     """An extended resource of the node: the HCAs that it takes, and how it shares them."""
 
@@ -132,6 +114,14 @@ class Resource(ConfigModel):
         "admission webhook refuses there. A selector must not be in both. If one of the two is a "
         "list of sets, the other counts for each of its sets.",
         examples=[{"functionTypes": ["pf"], "exclude": {"ifNames": ["eth0"]}}],
+    )
+    via: Annotated[Via, one_of(Via), enum(Via)] = Field(
+        default=Via.PLUGIN,
+        description="How pods get the resource. plugin: kubelet's device plugin interface. dra: "
+        "Dynamic Resource Allocation, Kubernetes 1.34 and newer: devices in a ResourceSlice, which "
+        "pods get by claims, or by their old limits with a device class that has "
+        "extendedResourceName.",
+        examples=["dra"],
     )
     slots_per: Annotated[SlotsPer, one_of(SlotsPer), enum(SlotsPer)] = Field(
         default=SlotsPer.RESOURCE,
@@ -229,11 +219,23 @@ class ConfigDocument(ConfigModel):
         '"off".',
         examples=["cri"],
     )
+    go_plugin_cdi_names: Flag = Field(
+        default=True,
+        description="With CDI: whether to also define the CDI names of the Go plugin "
+        "(nvidia.com/net-rdma=...) for the HCAs of the node. Containers that were started under "
+        "the Go plugin with useCdi need them to restart. New containers do not get these names.",
+        examples=[False],
+    )
     metrics: MetricsSettings = Field(
         default_factory=MetricsSettings,
         description="What the metrics have beside the state of the daemon, if --metrics serves "
         "them.",
         examples=[{"counters": "all", "minInterval": 30}],
+    )
+    dra: DraSettings = Field(
+        default_factory=DraSettings,
+        description='How resources with "via": "dra" are offered.',
+        examples=[{"linkDown": "NoSchedule"}],
     )
     config_list: Annotated[tuple[Resource, ...], AfterValidator(at_least_one)] = Field(
         description="The resources that the node offers. Each must have a different name.",
@@ -249,7 +251,9 @@ class ConfigDocument(ConfigModel):
             periodic_update_interval=self.periodic_update_interval,
             set_links_up=defaults.set_links_up if self.set_links_up is None else self.set_links_up,
             cdi=cdi if self.cdi is None else self.cdi,
+            go_plugin_cdi_names=self.go_plugin_cdi_names,
             metrics=self.metrics,
+            dra=self.dra,
         )
 
 
@@ -284,7 +288,14 @@ class Config:
     periodic_update_interval: int = 60
     set_links_up: bool = False
     cdi: CdiMode = CdiMode.OFF
+    go_plugin_cdi_names: bool = True
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    dra: DraSettings = field(default_factory=DraSettings)
+
+    @property
+    def uses_dra(self) -> bool:
+        """Whether pods get some resource by DRA."""
+        return any(resource.via is Via.DRA for resource in self.config_list)
 
 
 EMPTY_CONFIG = Config()

@@ -26,6 +26,48 @@ _REMEDIES = {
 _REFUSES = "Network Operator's webhook, where it is on, refuses"
 _PREFIX = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z]{2,})+")
 
+_COMMENT = re.compile(r"(?:^|(?<=\s))(?:#|//)")
+# Keys of a config as they are written in YAML, and mostly in JSON.
+_KEYS = ("configList", "resourceName", "rdmaHcaMax", "selectors", "devices", EXTRA, *WANTED)
+_MORE = ("periodicUpdateInterval", "resourcePrefix", "slotsPer", "cdi", "exclude")
+_KEY = rf"(?<![\w.-])[\"']?(?:{'|'.join((*_KEYS, *_MORE))})[\"']?:(?=\s|$)"
+_A_KEY = re.compile(_KEY, re.IGNORECASE)
+# Two keys in one line. Without joined lines, only { and , come between them.
+_TWO_KEYS = re.compile(rf"{_KEY}[^,{{}}]*?\s{_KEY}", re.IGNORECASE)
+
+FOLDED = Problem(
+    "",
+    "is YAML, or JSON with comments, whose lines were joined, as Network Operator does with the"
+    " config of a policy",
+    "the operator keeps JSON only: rdma-dp check-config -o json FILE prints it",
+)
+
+
+def folded(text: str) -> bool:
+    """Whether a text that is no config was one before Network Operator joined its lines.
+
+    The operator puts the config into a scalar of YAML that loses its line breaks and indentation:
+    comments hide what followed them, and blocks lose their structure. Blank lines become line
+    breaks (YAML 1.2, 7.3.2).
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    if any(line[0] in " \t" for line in lines[1:]):
+        return False
+    return any(_TWO_KEYS.search(line) or _hides_keys(line) for line in lines)
+
+
+def _hides_keys(line: str) -> bool:
+    """Whether a comment in a line holds what was in the lines below it."""
+    comment = _COMMENT.search(line)
+    key = comment and _A_KEY.search(line, comment.end())
+    if not comment or not key:
+        return False
+    if line[: comment.start()].strip():
+        return True
+    # A comment of a whole line can be a key that was switched off. Then no words are before it.
+    words = re.search(r"\w", line[comment.end() : key.start()])
+    return words is not None and _A_KEY.search(line, key.end()) is not None
+
 
 def breaks(text: str) -> Iterator[Problem]:
     """What becomes of the string of a policy: it goes on one line, between apostrophes."""

@@ -6,18 +6,21 @@ strict, with the rules between their fields. Every problem is reported in one go
 """
 
 import errno
+import json
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from collections.abc import Container
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from rdma_dp.config import foreign, rules, syntax
-from rdma_dp.config.models import NO_DEFAULTS, Config, ConfigDocument, Defaults
+from rdma_dp.config import foreign, network_operator, rules, syntax
+from rdma_dp.config.models import NO_DEFAULTS, Config, ConfigDocument, Defaults, Resource
 from rdma_dp.config.problems import ConfigError, ConfigMissing, ConfigUnreadable, Problem
 from rdma_dp.config.spelling import tidy
 from rdma_dp.config.validation_errors import problems_of
@@ -30,6 +33,26 @@ class Loaded:
     config: Config
     document: ConfigDocument = field(compare=False)  # another spelling of the same config
     warnings: tuple[Problem, ...] = ()
+
+    @property
+    def in_json(self) -> str:
+        """The document as JSON, without keys that it leaves out. It has no apostrophe.
+
+        An apostrophe in a config breaks the ConfigMap that Network Operator makes of it.
+        """
+        data = self.document.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return json.dumps(data, indent=2).replace("'", r"\u0027")
+
+    def without(self, positions: Container[int]) -> "Loaded":
+        """The same config without the resources at these positions of its list."""
+
+        def left(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
+            return tuple(each for i, each in enumerate(resources) if i not in positions)
+
+        config = replace(self.config, config_list=left(self.config.config_list))
+        listed = left(self.document.config_list)
+        document = self.document.model_copy(update={"config_list": listed})
+        return replace(self, config=config, document=document)
 
 
 def load(path: Path, defaults: Defaults = NO_DEFAULTS) -> Loaded:
@@ -64,21 +87,42 @@ def _check_kind(mode: int) -> None:
         raise ConfigError([Problem("", "is not a regular file", "write the config to a file")])
 
 
-def parse_bytes(content: bytes, defaults: Defaults = NO_DEFAULTS) -> Loaded:
+def parse_bytes(
+    content: bytes, defaults: Defaults = NO_DEFAULTS, *, without_slotless: bool = False
+) -> Loaded:
     """Read what a config file held. Raises ConfigMissing or ConfigError."""
-    return parse(syntax.decode(content), defaults)
+    return parse(syntax.decode(content), defaults, without_slotless=without_slotless)
 
 
-def parse(text: str, defaults: Defaults = NO_DEFAULTS) -> Loaded:
+def parse(text: str, defaults: Defaults = NO_DEFAULTS, *, without_slotless: bool = False) -> Loaded:
     """Read a config from JSON or YAML. Raises ConfigMissing or ConfigError.
 
     `defaults` count where the config says nothing. Nothing behind this function decides that again.
+    `without_slotless` leaves out a resource whose rdmaHcaMax is 0 or missing, with a warning, if
+    another one is left: the Go plugin also serves the others.
     """
+    try:
+        return _parsed(text, defaults, without_slotless=without_slotless)
+    except ConfigError:
+        if network_operator.folded(text):
+            raise ConfigError([network_operator.FOLDED]) from None
+        raise
+
+
+def _parsed(text: str, defaults: Defaults, *, without_slotless: bool) -> Loaded:
     reading = syntax.read(text)
     if problems := foreign.recognised(reading.data):
         raise ConfigError(problems, reading.warnings)
     data, respelt = tidy(reading.data, ConfigDocument)
     warnings = (*reading.warnings, *respelt, *rules.warnings(data))
+    if without_slotless and (slotless := rules.slotless(data)):
+        more = (*warnings, *slotless.values())
+        with suppress(ConfigError):  # with other problems, all of them are errors
+            return _validated(rules.with_a_slot(data, slotless), defaults, more).without(slotless)
+    return _validated(data, defaults, warnings)
+
+
+def _validated(data: object, defaults: Defaults, warnings: tuple[Problem, ...]) -> Loaded:
     broken = list(rules.errors(data))
     try:
         # A file knows the keys alone, not the Python names of the fields behind them.

@@ -4,10 +4,10 @@ The rules read plain data in the spelling of the models, not the models themselv
 report problems when the models refuse other fields. They skip values of the wrong type.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from rdma_dp.config import selector_rules
+from rdma_dp.config import dra_rules, selector_rules
 from rdma_dp.config.problems import Location, Problem, path_of
 from rdma_dp.config.selector_rules import Entry, given
 from rdma_dp.config.syntax import flag, number
@@ -31,6 +31,7 @@ def errors(data: object) -> Iterator[Problem]:
         device_info_fits,
     ):
         yield from rule(_entries(data))
+    yield from dra_rules.errors(data, _entries(data))
 
 
 def warnings(data: object) -> Iterator[Problem]:
@@ -44,6 +45,39 @@ def warnings(data: object) -> Iterator[Problem]:
         lists_fit_memory,
     ):
         yield from rule(_entries(data))
+    yield from dra_rules.warnings(data, _entries(data))
+
+
+def slotless(data: object) -> Mapping[int, Problem]:
+    """A warning for each resource without slots, by its position, if another resource has some.
+
+    These are resources whose rdmaHcaMax is 0, null or missing: 0 in the Go plugin, which serves the
+    other resources of the config.
+    """
+    entries = _entries(data)
+    without = [place for place, entry in entries if _is_zero(entry.get("rdmaHcaMax"))]
+    found = {
+        int(place[-1]): Problem(
+            path_of((*place, "rdmaHcaMax")),
+            "is 0 or missing, so this resource has no slots and is not served",
+            'write how many containers may share the HCAs, for example "rdmaHcaMax": 63',
+        )
+        for place in without
+    }
+    return found if len(found) < len(entries) else {}
+
+
+def _is_zero(value: object) -> bool:
+    """Whether Go reads this as 0: no other number and no boolean."""
+    return value is None or (type(number(value)) is int and number(value) == 0)
+
+
+def with_a_slot(data: Any, positions: Iterable[int]) -> Any:
+    """The data with one slot for the resources at these positions, so that the rest is checked."""
+    listed = list(data["configList"])
+    for at in positions:
+        listed[at] = {**listed[at], "rdmaHcaMax": 1}
+    return {**data, "configList": listed}
 
 
 def names_differ(entries: list[Entry]) -> Iterator[Problem]:

@@ -59,7 +59,7 @@ def read(text: str) -> Reading:
         tree, warnings = _parse(text)
         return plain(tree, warnings)
     except RecursionError:
-        _refuse("", f"is nested deeper than {MAX_DEPTH} levels")
+        _refuse_depth()
 
 
 def plain(tree: object, warnings: Iterable[Problem] = ()) -> Reading:
@@ -107,6 +107,10 @@ def _refuse(path: str, message: str, hint: str | None = None) -> NoReturn:
     raise ConfigError([Problem(path, message, hint)])
 
 
+def _refuse_depth() -> NoReturn:
+    _refuse("", f"is nested deeper than {MAX_DEPTH} levels")
+
+
 # --- syntax -------------------------------------------------------------------------------------
 
 
@@ -114,6 +118,8 @@ def _parse(text: str) -> tuple[object, list[Problem]]:
     if json_text.only_comments(text):
         raise ConfigMissing("the config has only comments")
     if json_text.begins_as_json(text):
+        if json_text.depth(text) > MAX_DEPTH + 1:  # the innermost one may be empty, as in _Builder
+            _refuse_depth()
         return json_text.parse_json(text)
     # Imported here: a daemon with a config in JSON does without the YAML reader, 1 MB and 10 ms.
     from rdma_dp.config import yaml_nodes  # noqa: PLC0415
@@ -134,7 +140,7 @@ class _Builder:
     def build(self, node: object, location: Location) -> object:
         """The plain data of a node. An alias of YAML counts each time it is used."""
         if len(location) > MAX_DEPTH:
-            _refuse("", f"is nested deeper than {MAX_DEPTH} levels")
+            _refuse_depth()
         value = self._open(node)
         if isinstance(value, Pairs):
             members = self._without_duplicates(value, location)

@@ -72,7 +72,8 @@ def _not_a_name(value: object) -> object:
     return value
 
 
-def _pattern(pattern: str, longest: int | None = None) -> WithJsonSchema:
+def described_pattern(pattern: str, longest: int | None = None) -> WithJsonSchema:
+    """The JSON Schema of a text that matches the pattern as a whole."""
     length = {} if longest is None else {"maxLength": longest}
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", **length})
 
@@ -131,18 +132,22 @@ Several = Annotated[tuple[_T, ...], AfterValidator(_each_once)]
 ResourceName = Annotated[
     Text,
     AfterValidator(kubernetes.validated_name),
-    _pattern(kubernetes.NAME_PATTERN, kubernetes.LONGEST_NAME),
+    described_pattern(kubernetes.NAME_PATTERN, kubernetes.LONGEST_NAME),
 ]
 ResourcePrefix = Annotated[
     Text,
     AfterValidator(lambda prefix: kubernetes.validated_prefix(prefix or kubernetes.DEFAULT_PREFIX)),
-    _pattern(kubernetes.PREFIX_PATTERN, kubernetes.LONGEST_PREFIX),
+    described_pattern(kubernetes.PREFIX_PATTERN, kubernetes.LONGEST_PREFIX),
 ]
 Variable = Annotated[
-    Text, AfterValidator(kubernetes.validated_variable), _pattern(kubernetes.VARIABLE_PATTERN)
+    Text,
+    AfterValidator(kubernetes.validated_variable),
+    described_pattern(kubernetes.VARIABLE_PATTERN),
 ]
 
-HexId = Annotated[Text, Spelling(hca_traits.normalized_hex_id), _pattern(hca_traits.HEX_ID_PATTERN)]
+HexId = Annotated[
+    Text, Spelling(hca_traits.normalized_hex_id), described_pattern(hca_traits.HEX_ID_PATTERN)
+]
 VendorId = Annotated[HexId, _checked("vendors")]
 DeviceId = Annotated[HexId, _checked("deviceIDs")]
 LinkType = Annotated[
@@ -159,7 +164,7 @@ FunctionTypeName = Annotated[
 ]
 Driver = Annotated[Text, _checked("drivers")]
 Interface = Annotated[Text, _checked("ifNames")]
-HcaName = Annotated[Text, _checked("rdmaDevices"), _pattern(globs.NAME_PATTERN)]
+HcaName = Annotated[Text, _checked("rdmaDevices"), described_pattern(globs.NAME_PATTERN)]
 NumaNode = Annotated[
     WholeNumber,
     BeforeValidator(_not_a_name),
@@ -170,11 +175,11 @@ PciAddresses = Annotated[
     Text,
     Spelling(pci_addresses.normalized),
     _checked("pciAddresses"),
-    _pattern(pci_addresses.PATTERN),
+    described_pattern(pci_addresses.PATTERN),
 ]
 PfName = Annotated[
     Text,
     Spelling(pf_names.normalized),
     _checked("pfNames"),
-    _pattern(pf_names.PATTERN),
+    described_pattern(pf_names.PATTERN),
 ]

@@ -22,6 +22,7 @@ from rdma_dp.config import (
     ConfigUnreadable,
     Defaults,
     Loaded,
+    Problem,
 )
 from rdma_dp.log import Notice
 from rdma_dp.metrics import ConfigFacts
@@ -54,10 +55,12 @@ class ConfigFile:
         read: Callable[[Path], bytes] = config.read,
         facts: ConfigFacts | None = None,
         retry: float = _RETRY,
+        longest_wait: float | None = None,
     ) -> None:
         """`retry`: seconds after which a file that could not be read is read again."""
         self._retry = retry
         self._facts = facts or ConfigFacts()
+        self._longest_wait = longest_wait
         self._path = path
         self._defaults = defaults
         self._read = read
@@ -73,12 +76,32 @@ class ConfigFile:
         self._demands.set(self._demands.value + 1)
 
     async def first(self) -> Config:
-        """The first config; waits for one that can be read. Raises ConfigError when it is wrong."""
+        """The first config; waits for one that can be read, up to `longest_wait` seconds.
+
+        Raises ConfigError when it is wrong, or when there was none in that time.
+        """
+        try:
+            async with asyncio.timeout(self._longest_wait):
+                return await self._first()
+        except TimeoutError:
+            raise ConfigError(
+                [
+                    Problem(
+                        "",
+                        f"there was no config for {self._longest_wait:g} s: exiting, so that the "
+                        "pod is not ready",
+                        "put a config into the policy or the ConfigMap of the pod",
+                    )
+                ]
+            ) from None
+
+    async def _first(self) -> Config:
+        limit = "" if self._longest_wait is None else f", for up to {self._longest_wait:g} s"
         while True:
             try:
                 return self._accepted(await self._next_reading())
             except (ConfigMissing, ConfigUnreadable) as missing:
-                self._say(logging.WARNING, missing, "waiting for a config")
+                self._say(logging.WARNING, missing, f"waiting for a config{limit}")
             except ConfigError:
                 if _compared(await self._steady_content()) == self._seen:
                     raise
@@ -165,4 +188,4 @@ def _compared(content: Content) -> bytes | str:
 def _loaded(content: Content, defaults: Defaults) -> Loaded:
     if isinstance(content, ConfigError):
         raise content
-    return config.parse_bytes(content, defaults)
+    return config.parse_bytes(content, defaults, without_slotless=True)

@@ -6,6 +6,7 @@ one NodeState in one Latest, and the tasks below observe it:
     config, events, timers -> scan -> NodeState -> publication (files, log) -> offered NodeState
     offered NodeState -> registrations (streams to kubelet), links to set up
     NodeState -> node labels
+    NodeState -> ResourceSlices and claims, if some resource is via DRA
 
 All tasks run in one group: when one fails, the process ends with the reason, and no half of a
 daemon stays behind.
@@ -13,6 +14,7 @@ daemon stays behind.
 
 import asyncio
 import logging
+import os
 import secrets
 from collections.abc import Coroutine
 from typing import Any
@@ -25,6 +27,8 @@ from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import Config
 from rdma_dp.daemon import links_up, node_labels
 from rdma_dp.daemon.config_file import ConfigFile
+from rdma_dp.daemon.dra_parts import DraParts
+from rdma_dp.daemon.dra_switch import follow_dra
 from rdma_dp.daemon.metrics_and_probes import start_monitors
 from rdma_dp.daemon.publication import Publication
 from rdma_dp.daemon.registrations import Registrations
@@ -32,6 +36,7 @@ from rdma_dp.daemon.scanner import EAGER_INTERVAL, QUIET_INTERVAL, Scanner
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.host import events
 from rdma_dp.host.files import Host
+from rdma_dp.host.relevant_links import RelevantLinks
 from rdma_dp.inventory.changes import changed_hcas, changed_ports
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.kubelet.registration.choice import Kubelet
@@ -66,11 +71,16 @@ class Daemon:
         self._config_watch = DirectoryWatch(settings.config_file.parent, file=settings.config_file)
         self.metrics = Metrics()
         self.config_file = ConfigFile(
-            settings.config_file, self._config_watch, settings.defaults, facts=self.metrics.config
+            settings.config_file,
+            self._config_watch,
+            settings.defaults,
+            facts=self.metrics.config,
+            longest_wait=settings.config_wait,
         )
         self.scan_again = Debounce()
         self.begun = 0
         self.applied = Latest(0)
+        self._links = RelevantLinks()
         self._heard: Latest[frozenset[str]] = Latest(frozenset())  # sources of kernel events
         self._scanner = Scanner(self._host, self.metrics, self._heard, first)
         self._files = SpecFiles(settings.cdi_directory, settings.device_info_directory)
@@ -92,7 +102,8 @@ class Daemon:
             ):
                 start(tasks, "watch of kubelet's directory", watch.run())
             if self._host.live:
-                following = events.keep_following(self.scan_again.wake, heard=self._heard)
+                sources = events.kernel_sources(self._links)
+                following = events.keep_following(self.scan_again.wake, sources, heard=self._heard)
                 start(tasks, "kernel events", following)
             # From the start on: before the first scan, a probe says what the daemon waits for.
             start_monitors(tasks, self._settings, self._observed)
@@ -119,7 +130,17 @@ class Daemon:
         start(tasks, "publication", publication.run())
         start(tasks, "registrations", self._registrations.run(offered))
         if (directory := self._settings.nfd_features) is not None:
-            start(tasks, "node labels", node_labels.follow(states, directory))
+            start(tasks, "node labels", node_labels.follow(states, directory, self._host))
+        parts = DraParts(
+            states,
+            self._registrations.served,
+            self._host,
+            self._settings.directories,
+            self._settings.cdi_directory,
+            self.metrics,
+            os.environ,
+        )
+        start(tasks, "DRA", follow_dra(parts))
         if self._host.live:
             start(
                 tasks, "links", links_up.follow(offered, self.scan_again.wake, metrics=self.metrics)
@@ -141,9 +162,12 @@ class Daemon:
     async def _scan(self, config: Config, previous: NodeState | None) -> NodeState | None:
         """The state after a scan, with the last inventory if the scan failed; None without one."""
         self.begun = 1 if previous is None else previous.scan + 1
+        self._links.scan_begins()
         await self._scanner.scan()
         if self._scanner.inventory is None:
             return None
+        if self._links.scan_ended(self._scanner.inventory.netdevs):
+            self.scan_again.wake()
         now = asyncio.get_running_loop().time()
         state = await in_thread(next_state, config, self._scanner.inventory, now, previous)
         if previous is not None:

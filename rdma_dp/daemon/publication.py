@@ -106,7 +106,8 @@ class Publication:
 
     def _prepare(self, state: NodeState) -> _Prepared:
         """All that takes longer with more slots, for the thread."""
-        failures = self._files.follow(tuple(state.pools.values()))
+        inventory = state.inventory if state.config.go_plugin_cdi_names else None
+        failures = self._files.follow(tuple(state.pools.values()), inventory)
         offered = state.withholding(
             {name: Unhealthy(UnhealthyCode.SPEC_FILES, text) for name, text in failures.items()}
         )

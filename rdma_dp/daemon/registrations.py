@@ -24,9 +24,9 @@ Keep = Callable[[Plugin, Kubelet], Coroutine[Any, Any, None]]
 class Registrations:
     """Keeps one registration for each resource of the offered state.
 
-    A resource that leaves the config is handed over or withdrawn beside everything else; nothing
-    waits for it but a new registration of the same resource. `served` are the full names of the
-    resources that kubelet may still ask for.
+    A resource that leaves the config, or is offered by DRA from now on, is handed over or withdrawn
+    beside everything else; nothing waits for it but a new registration of the same resource.
+    `served` are the full names of the resources that kubelet may still ask for.
     """
 
     def __init__(
@@ -53,18 +53,21 @@ class Registrations:
         return tuple(self._plugins.values())
 
     def _end_all_but(self, state: NodeState) -> None:
-        wanted = {(name, pool.resource.slots_per) for name, pool in state.pools.items()}
+        pools = state.plugin_pools
+        wanted = {(name, pool.resource.slots_per) for name, pool in pools.items()}
         for key in sorted({*self._tasks} - wanted):
             name, _ = key
             if name not in state.pools:
                 logger.info("%s left the config", name)
+            elif name not in pools:
+                logger.info("%s is offered by DRA from now on", name)
             self._ending[name] = self._tasks.pop(key)
             self._ending[name].cancel()
 
     def _begin(
         self, state: NodeState, offered: Observable[NodeState], tasks: asyncio.TaskGroup
     ) -> None:
-        for name, pool in state.pools.items():
+        for name, pool in state.plugin_pools.items():
             key = name, pool.resource.slots_per
             if key not in self._tasks:
                 work = self._serve(name, offered, self._ending.get(name))

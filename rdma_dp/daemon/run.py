@@ -14,14 +14,14 @@ logger = logging.getLogger(__name__)
 
 
 async def run(settings: Settings) -> None:
-    """Runs until SIGTERM or SIGINT. SIGHUP reads the config at once.
+    """Runs until SIGTERM, SIGINT or SIGQUIT, as the Go plugin. SIGHUP reads the config at once.
 
     Raises RdmaDpError when the daemon cannot start.
     """
     raise_descriptor_limit()
     daemon, stop = Daemon(settings), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, daemon.config_file.demand)
     try:

@@ -25,6 +25,11 @@ def scan(host: Host) -> Inventory:
     Raises HostError when a class directory cannot be read; an HCA, a function or a node that cannot
     be read is in the inventory, with the error as its reason.
     """
+    with host.at_one_moment():
+        return _scan(host)
+
+
+def _scan(host: Host) -> Inventory:
     netlink = host.netlink.rdma() or NetlinkView()
     sources = Sources(host, netlink)
     netns_mode = netlink.netns_mode or _netns_mode(host)

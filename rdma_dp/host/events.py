@@ -1,7 +1,8 @@
 """Events of the live kernel: uevents and link events. Each event asks for one full scan.
 
-Neither the payload nor the order of events is used. An event may name an HCA that udev renames at
-that moment, and a socket that overruns (ENOBUFS) has lost some events.
+Neither the payload nor the order of events says what has changed. An event may name an HCA that
+udev renames at that moment, and a socket that overruns (ENOBUFS) has lost some events. Only an
+event of a netdev that belongs to no HCA is passed over: see relevant_links.py.
 """
 
 import asyncio
@@ -11,12 +12,15 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.latest import Latest
 from rdma_dp.errors import FAILED_READ
 from rdma_dp.host.descriptors import check_descriptors, raise_if_exhausted
+from rdma_dp.host.netlink.links import links_in
+from rdma_dp.host.relevant_links import RelevantLinks
 from rdma_dp.log import Notice
 
 logger = logging.getLogger(__name__)
@@ -35,7 +39,10 @@ _SUBSYSTEMS = (
 )
 
 _RTMGRP_LINK = 1  # kernel include/uapi/linux/rtnetlink.h: links made, removed, changed
-_LARGEST_DATAGRAM = 65536  # bytes; the rest is cut off, and the content is not used anyway
+_LARGEST_DATAGRAM = 65536  # bytes
+
+# The directory of devices that no hardware has.
+_VIRTUAL = "/devices/virtual/net/"
 
 UEVENTS, LINK_EVENTS = "uevents", "link events"
 
@@ -51,10 +58,18 @@ Wake = Callable[[], None]
 Broken = asyncio.Future[None]  # of a source that was open
 Source = Callable[[Wake, Broken], AbstractContextManager[None]]
 
+# Reads one event. None if there is none, else whether the event asks for a scan.
+ReadOne = Callable[[], bool | None]
+
+
+def kernel_sources(links: RelevantLinks) -> Mapping[str, Source]:
+    """The sources of events of this machine, as they are named in the log."""
+    return {UEVENTS: partial(uevents, links), LINK_EVENTS: partial(link_events, links)}
+
 
 async def keep_following(
     wake: Wake,
-    sources: Mapping[str, Source] | None = None,
+    sources: Mapping[str, Source],
     backoff: Backoff | None = None,
     *,
     heard: Latest[frozenset[str]] | None = None,
@@ -95,7 +110,7 @@ def _warn(text: str) -> None:
 
 async def follow(
     wake: Wake,
-    sources: Mapping[str, Source] | None = None,
+    sources: Mapping[str, Source],
     warn: Callable[[str], None] = _warn,
     heard: Latest[frozenset[str]] | None = None,
 ) -> None:
@@ -103,10 +118,8 @@ async def follow(
 
     A source that cannot be opened (no uevents in a user namespace, no netlink) is logged once, and
     its changes are found by the timers. Raises ExhaustedError when descriptors or memory are used
-    up, and OSError when a source breaks after it was opened. `sources` are named as in the log;
-    uevents and link events by default.
+    up, and OSError when a source breaks after it was opened. `sources` are named as in the log.
     """
-    sources = sources or {UEVENTS: uevents, LINK_EVENTS: link_events}
     heard = heard or Latest(frozenset[str]())
     broken = asyncio.get_running_loop().create_future()
     with ExitStack() as stack:
@@ -133,7 +146,7 @@ def _sends_uevents() -> bool:
 
 
 @contextmanager
-def uevents(wake: Wake, broken: Broken) -> Iterator[None]:
+def uevents(links: RelevantLinks, wake: Wake, broken: Broken) -> Iterator[None]:
     """Device events of the kernel. Raises OSError, and ImportError without libudev."""
     # pyudev raises ImportError where libudev is missing, as in a minimal image.
     import pyudev  # noqa: PLC0415
@@ -144,29 +157,51 @@ def uevents(wake: Wake, broken: Broken) -> Iterator[None]:
         monitor.filter_by(subsystem)
     monitor.start()
 
+    def read_one() -> bool | None:
+        device = monitor.poll(timeout=0)
+        return None if device is None else device_matters(links, device.properties)
+
     with (
         socket.socket(fileno=os.dup(monitor.fileno())) as events,
-        reader(events, lambda: monitor.poll(timeout=0) is not None, wake, broken),
+        reader(events, read_one, wake, broken),
     ):
         yield
 
 
+def device_matters(links: RelevantLinks, properties: Mapping[str, str]) -> bool:
+    """Whether a uevent asks for a scan. The netdevs of hardware do, and all other devices.
+
+    A virtual netdev has no kind in its uevent. It causes a link event too, which has one. But only
+    the uevent has the old name when a netdev is renamed (kernel lib/kobject.c, kobject_rename).
+    """
+    paths = [properties.get(name, "") for name in ("DEVPATH", "DEVPATH_OLD")]
+    if not paths[0].startswith(_VIRTUAL):
+        return True
+    return links.any_of_hca([path.rpartition("/")[2] for path in paths if path])
+
+
 @contextmanager
-def link_events(wake: Wake, broken: Broken) -> Iterator[None]:
+def link_events(links: RelevantLinks, wake: Wake, broken: Broken) -> Iterator[None]:
     """Changes of netdevs, from rtnetlink. Raises OSError."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as link:
         link.setblocking(False)
         link.bind((0, _RTMGRP_LINK))
 
-        with reader(link, lambda: bool(link.recv(_LARGEST_DATAGRAM)), wake, broken):
+        def read_one() -> bool | None:
+            datagram = link.recv(_LARGEST_DATAGRAM)
+            found = [links.matters(kind, name) for name, kind in links_in(datagram)]
+            return any(found) if datagram else None
+
+        with reader(link, read_one, wake, broken):
             yield
 
 
 @contextmanager
-def reader(
-    events: socket.socket, read_one: Callable[[], bool], wake: Wake, broken: Broken
-) -> Iterator[None]:
-    """Calls `wake` when `read` finds an event; `broken` gets the OSError of a source that fails."""
+def reader(events: socket.socket, read_one: ReadOne, wake: Wake, broken: Broken) -> Iterator[None]:
+    """Calls `wake` when an event asks for a scan.
+
+    `broken` gets the OSError of a source that fails.
+    """
 
     def read() -> None:
         try:
@@ -185,20 +220,22 @@ def reader(
         loop.remove_reader(events)
 
 
-def drained(events: socket.socket, read_one: Callable[[], bool]) -> bool:
-    """Read until nothing is left. True if there was at least one event."""
+def drained(events: socket.socket, read_one: ReadOne) -> bool:
+    """Read until nothing is left. True if at least one event asks for a scan."""
     found = False
     while True:
         try:
-            if not read_one():
+            matters = read_one()
+            if matters is None:
                 return found
+            found = found or matters
         except BlockingIOError:
             return found
         except OSError as error:
             if not _overrun(events, error):
                 raise
             logger.info("kernel events came faster than they were read; scanning again")
-        found = True
+            found = True
 
 
 def _overrun(events: socket.socket, error: OSError) -> bool:

@@ -7,6 +7,7 @@ code reads the live machine, a captured tree, a snapshot and a simulated host.
 import errno
 import posixpath
 import stat
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,6 +64,10 @@ class Host:
         self._netlink = netlink or (KernelNetlink() if self._tree.live else RecordedNetlink())
         self._unchanging: dict[tuple[str, int], bytes | None] = {}
         self._failures: dict[tuple[str, int], list[HostError]] = {}
+
+    def at_one_moment(self) -> AbstractContextManager[None]:
+        """A context for one scan: its reads resolve each directory of another host's tree once."""
+        return self._tree.links_kept() if isinstance(self._tree, DiskTree) else nullcontext()
 
     @property
     def tree(self) -> Tree:

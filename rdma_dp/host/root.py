@@ -3,6 +3,7 @@
 The daemon checks its --root here, so that it does not load the reader of snapshots.
 """
 
+import stat
 from enum import Enum
 from pathlib import Path
 
@@ -18,10 +19,21 @@ class RootKind(Enum):
     OTHER = "other"
 
 
+def mode_of(path: Path) -> int:
+    """The mode of what is at `path`, 0 for nothing. Raises OSError when stat(2) fails otherwise.
+
+    Path.is_file and its like hide such an error from Python 3.14 on.
+    """
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
 def root_kind(path: Path) -> RootKind:
     """What is at `path`. Raises RdmaDpError when stat(2) fails, for a name that is too long say."""
     try:
-        if path.is_file():
+        if stat.S_ISREG(mode_of(path)):
             return RootKind.FILE
         return RootKind.TREE if Host(path).is_directory("sys") else RootKind.OTHER
     except OSError as error:
@@ -32,7 +44,7 @@ def check_exists(path: Path) -> None:
     """Check that `path` is a tree or a file. Raises RdmaDpError."""
     if root_kind(path) is not RootKind.OTHER:
         return
-    if not path.exists():
+    if not mode_of(path):
         raise RdmaDpError(
             f"there is no {path}", "--root takes a directory that holds sys, or a snapshot"
         )

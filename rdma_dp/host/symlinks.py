@@ -28,11 +28,13 @@ def leads_out(path: str, target: str) -> bool:
     return posixpath.normpath(posixpath.join("r", path, "..", target)).split("/")[0] != "r"
 
 
+_ROOT = ("", False)  # the root itself, which does not leave the root
+
+
 class Resolver:
     """Resolves paths. `target_of` returns a link's target, and None for anything else.
 
-    Links for which `is_opaque` returns True are not followed. `leaves` is whether a path would have
-    left the root: by a link to an absolute path, or by too many "..".
+    Links for which `is_opaque` returns True are not followed. Directories are resolved once.
     """
 
     def __init__(
@@ -42,25 +44,35 @@ class Resolver:
     ) -> None:
         self._target_of = target_of
         self._is_opaque = is_opaque
-        self.leaves = False
-        self._directories: dict[str, str] = {"": ""}
+        self._directories: dict[str, tuple[str, bool]] = {"": _ROOT}
 
     def canonical(self, path: str, *, follow: bool = True) -> str:
         """The path without links. With `follow` False, a link at its end stays. It need not exist.
 
         Raises OSError (ELOOP, ENAMETOOLONG), and ValueError for a name with a NUL.
         """
+        return self.resolved(path, follow=follow)[0]
+
+    def resolved(self, path: str, *, follow: bool = True) -> tuple[str, bool]:
+        """As `canonical`, and whether the kernel would leave the root on this path.
+
+        It leaves the root by a link to an absolute path, or by too many "..".
+        """
         if "\0" in path:
             raise ValueError("embedded null byte")  # as Python's os functions do
         head, _, tail = path.rpartition("/")
         if tail in ("", ".", ".."):
-            return self._walk("", path, follow=follow)
+            return self._walk(_ROOT, path, follow=follow)
         if head not in self._directories:
-            self._directories[head] = self._walk("", head, follow=True)
-        return self._walk(self._directories[head], tail, follow=follow)
+            self._directories[head] = self._walk(_ROOT, head, follow=True)
+        base = self._directories[head]
+        if follow:
+            return self._walk(base, tail, follow=True)
+        return f"{base[0]}/{tail}" if base[0] else tail, base[1]
 
-    def _walk(self, base: str, path: str, *, follow: bool) -> str:
-        found = base.split("/") if base else []
+    def _walk(self, base: tuple[str, bool], path: str, *, follow: bool) -> tuple[str, bool]:
+        start, leaves = base
+        found = start.split("/") if start else []
         ahead = path.split("/")[::-1]
         links = 0
         while ahead:
@@ -68,7 +80,7 @@ class Resolver:
             if name in ("", "."):
                 continue
             if name == "..":
-                self.leaves = self.leaves or not found
+                leaves = leaves or not found
                 del found[-1:]
                 continue
             found.append(name)
@@ -82,7 +94,7 @@ class Resolver:
             if links > _MOST_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
             absolute = target.startswith("/")
-            self.leaves = self.leaves or absolute
+            leaves = leaves or absolute
             found = [] if absolute else found[:-1]
             ahead += target.split("/")[::-1]
-        return "/".join(found)
+        return "/".join(found), leaves

@@ -8,7 +8,11 @@ import errno
 import gzip
 import os
 import re
+import stat
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -81,12 +85,25 @@ _OBJECT = re.compile(r"\w+:\[\d+\]", re.ASCII)
 # readlink(2): not a link, or nothing there. The read that follows finds out what is wrong.
 _NO_LINK = frozenset({errno.EINVAL, errno.ENOENT, errno.ENOTDIR})
 
+# O_NONBLOCK: without it, a FIFO in a captured tree would block.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+
 
 class DiskTree:
     """The files below a directory. No symlink leads out of it: "/" is the directory itself."""
 
     def __init__(self, root: Path | str = "/") -> None:
         self._root = str(Path(root).absolute()).rstrip("/")
+        self._kept: Resolver | None = None
+
+    @contextmanager
+    def links_kept(self) -> Iterator[None]:
+        """Each link is read once in this context, which shall be as short as one scan."""
+        self._kept = Resolver(cache(self._link), _nothing_is_opaque)
+        try:
+            yield
+        finally:
+            self._kept = None
 
     @property
     def live(self) -> bool:
@@ -107,7 +124,7 @@ class DiskTree:
         One read(2) returns all of them, except in /proc, where it returns about a page (kernel
         fs/seq_file.c).
         """
-        descriptor = _open(self._where(path))
+        descriptor = self._open(path)
         try:
             data = os.read(descriptor, limit)
             while path.startswith("proc/") and (more := os.read(descriptor, limit - len(data))):
@@ -118,20 +135,33 @@ class DiskTree:
 
     def lines_with(self, path: str, words: tuple[str, ...]) -> bytes:
         """The lines of a text that contain one of the words. The text may be a gzip file."""
-        with open(self._where(path), "rb", _LONGEST_LINE, opener=_open) as content:
+        with open(path, "rb", _LONGEST_LINE, opener=lambda *_: self._open(path)) as content:
             return matching_lines(content, words)
 
     def status(self, path: str) -> os.stat_result:
         """The status of a file. Symlinks are followed."""
-        return os.stat(self._where(path))
+        found = os.stat(self._where(path, follow=self.live), follow_symlinks=self.live)
+        return os.stat(self._where(path)) if stat.S_ISLNK(found.st_mode) else found
+
+    def _open(self, path: str) -> int:
+        if self.live:
+            return os.open(self._where(path), _FLAGS)
+        try:
+            # Few files are links, and the kernel finds out faster.
+            return os.open(self._where(path, follow=False), _FLAGS | os.O_NOFOLLOW)
+        except OSError as error:
+            if error.errno != errno.ELOOP:  # open(2): the file is a link
+                raise
+        return os.open(self._where(path), _FLAGS)
 
     def _where(self, path: str, *, follow: bool = True) -> str:
         """The path for the kernel. Another host's tree can have links to absolute paths."""
         if self.live:
             return f"{self._root}/{path}"
-        resolver = Resolver(self._link, lambda _: False)  # not kept: the tree may change
-        inside = resolver.canonical(path, follow=follow)
-        return f"{self._root}/{inside if resolver.leaves else path}"
+        # Not kept for longer than a scan: the tree may change.
+        resolver = self._kept or Resolver(self._link, _nothing_is_opaque)
+        inside, leaves = resolver.resolved(path, follow=follow)
+        return f"{self._root}/{inside if leaves else path}"
 
     def _link(self, path: str) -> str | None:
         try:
@@ -143,6 +173,5 @@ class DiskTree:
         return None if _OBJECT.fullmatch(target) else target
 
 
-def _open(path: str, flags: int = os.O_RDONLY) -> int:
-    # O_NONBLOCK: without it, a FIFO in a captured tree would block.
-    return os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)
+def _nothing_is_opaque(path: str) -> bool:  # noqa: ARG001 - as Resolver calls it
+    return False

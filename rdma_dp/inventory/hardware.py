@@ -261,3 +261,10 @@ class Inventory:
     hcas: tuple[Hca, ...] = ()
     unused_functions: tuple[UnusedFunction, ...] = ()
     system: System = System()
+
+    @property
+    def netdevs(self) -> frozenset[str]:
+        """The names of all netdevs that belong to an HCA."""
+        of_hcas = (netdev.name for hca in self.hcas for netdev in hca.netdevs)
+        of_ports = (name for hca in self.hcas for port in hca.ports for name in port.netdevs)
+        return frozenset((*of_hcas, *of_ports))

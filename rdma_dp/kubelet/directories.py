@@ -17,6 +17,11 @@ class KubeletDirectories:
         """The directories below kubelet's root; device-plugins may be elsewhere."""
         return cls(device_plugins or root / "device-plugins", root / "plugins_registry")
 
+    @property
+    def plugins(self) -> Path:
+        """Where each DRA driver has a directory of its own."""
+        return self.plugins_registry.parent / "plugins"
+
 
 def is_directory(path: Path) -> bool:
     """Whether there is a directory, as far as this process can tell."""
@@ -24,6 +29,10 @@ def is_directory(path: Path) -> bool:
 
 
 KUBELET_SOCKET = "kubelet.sock"
+
+# The directory of a DRA driver of ours with a file for each prepared claim. Directories of other
+# drivers below plugins have no such directory.
+CLAIMS = "rdma-dp-claims"
 
 
 # Where distributions keep kubelet's root, if not in /var/lib/kubelet.

@@ -24,7 +24,7 @@ from rdma_dp.kubelet.server_options import server_options
 from rdma_dp.kubelet.views import SocketState
 
 _MARK = "rdma-dp-"
-_LONGEST_PATH = 107  # bytes: sun_path of unix(7) without its closing NUL
+LONGEST_PATH = 107  # bytes: sun_path of unix(7) without its closing NUL
 
 # Seconds for calls in progress when a server stops. ListAndWatch never ends by itself, so each stop
 # takes this long.
@@ -84,15 +84,16 @@ def paths_in(directory: Path) -> list[Path]:
         return []
 
 
-def remove_stale(directory: Path) -> list[str]:
+def remove_stale(directory: Path, is_ours: Callable[[str], bool] = is_our_name) -> list[str]:
     """Removes the sockets that a killed rdma-dp left in a directory, and returns their names.
 
-    A socket that cannot be removed stays. It does no harm. A socket on which a process is about to
-    listen refuses connections, too, so one that a process still has open stays.
+    `is_ours` is whether a name is one that rdma-dp gives. A socket that cannot be removed stays. It
+    does no harm. A socket on which a process is about to listen refuses connections, too, so one
+    that a process still has open stays.
     """
     stale = []
     with contextlib.suppress(OSError):
-        dead = [path for path in paths_in(directory) if _is_left_over(path)]
+        dead = [path for path in paths_in(directory) if _is_left_over(path, is_ours)]
         in_use = _bound_names() if dead else frozenset()
         for path in dead:
             if path.name not in in_use:
@@ -102,8 +103,8 @@ def remove_stale(directory: Path) -> list[str]:
     return stale
 
 
-def _is_left_over(path: Path) -> bool:
-    return is_our_name(path.name.removeprefix(".")) and is_dead(path)
+def _is_left_over(path: Path, is_ours: Callable[[str], bool]) -> bool:
+    return is_ours(path.name.removeprefix(".")) and is_dead(path)
 
 
 def _bound_names() -> frozenset[str]:
@@ -156,15 +157,22 @@ class SocketServer:
         except OSError:
             return True
 
+    def withdraw(self) -> None:
+        """Remove the socket, if it is still ours. Connections that exist go on until `stop`."""
+        with contextlib.suppress(OSError):  # the directory may be gone
+            if self.in_place:
+                self.path.unlink(missing_ok=True)
+        self._inode = None  # another file can get this number from now on
+
     async def start(self) -> None:
         """Start to serve. Raises SocketError if the socket cannot be made.
 
         The caller must call `stop` in any case, after an error too.
         """
-        if len(os.fsencode(self._hidden)) > _LONGEST_PATH:
+        if len(os.fsencode(self._hidden)) > LONGEST_PATH:
             raise SocketError(
                 f"{self.path} is too long for a unix socket",
-                f"the whole path may have {_LONGEST_PATH - 1} bytes; use a shorter directory",
+                f"the whole path may have {LONGEST_PATH - 1} bytes; use a shorter directory",
             )
         try:
             with limited(f"make the socket {self.path}"):
@@ -202,11 +210,9 @@ class SocketServer:
                 await _uninterrupted(self._server.stop(_GRACE))
         finally:
             self._server = None
-            with contextlib.suppress(OSError):  # the directory may be gone
-                if self.in_place:
-                    self.path.unlink(missing_ok=True)
+            self.withdraw()
+            with contextlib.suppress(OSError):
                 self._hidden.unlink(missing_ok=True)  # gRPC does not remove it if it never started
-            self._inode = None  # another file can get this number from now on
 
 
 async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:

@@ -17,6 +17,7 @@ from rdma_dp.discovery.port_counters_reading import read_port
 from rdma_dp.host import ethtool
 from rdma_dp.host.files import ExhaustedError, Host, HostError
 from rdma_dp.host.netlink.hw_counters import Ask, HwCounters
+from rdma_dp.host.netlink.rdma_queries import query_objects
 from rdma_dp.host.paths import CLASS_INFINIBAND
 from rdma_dp.inventory.counter_meanings import has_meaning
 from rdma_dp.inventory.hardware import Hca
@@ -75,6 +76,10 @@ Statistics = Callable[[str], Mapping[str, int]]
 """Returns the statistics of a netdev by its name."""
 
 
+Objects = Mapping[str, Mapping[str, int]]
+"""How many objects of each type exist, by the name of the HCA."""
+
+
 @dataclass(slots=True)
 class _Round:
     """A reading of several HCAs in a thread. `current` is the HCA that is read since `since`."""
@@ -91,8 +96,12 @@ def _no_statistics(_: str) -> Mapping[str, int]:
     return {}
 
 
+def _no_objects() -> None:
+    """For a host that is not this machine."""
+
+
 class CounterReader:
-    """The last readings of the HCAs that resources share."""
+    """The last readings of the HCAs that resources share, and the objects of all HCAs."""
 
     def __init__(
         self,
@@ -103,10 +112,11 @@ class CounterReader:
         patience: float = _PATIENCE,
         clock: Callable[[], float] = time.monotonic,
         statistics: Statistics = ethtool.statistics,
+        objects: Callable[[], Objects | None] = query_objects,
     ) -> None:
         """`state` returns the newest state. `wait` and `patience` are in seconds.
 
-        `statistics` is asked on this machine only: a captured host has none.
+        `statistics` and `objects` are asked on this machine only: a captured host has none.
         """
         self._host = host
         self._state = state
@@ -114,6 +124,7 @@ class CounterReader:
         self._patience = patience
         self._clock = clock
         self._statistics = statistics if host.live else _no_statistics
+        self._query_objects = objects if host.live else _no_objects
         self._netlink = HwCounters(live=host.live)
         self._readings: dict[_Key, HcaReading] = {}
         self._round: _Round | None = None
@@ -121,6 +132,7 @@ class CounterReader:
         self._hanging: dict[_Key, asyncio.Future[None]] = {}
         self._failure = Notice(logger.warning)
         self.failures = Tally()
+        self.objects: Objects = {}
 
     def reading(self, hca: Hca) -> HcaReading | None:
         """The last reading of an HCA; None before the first."""
@@ -173,6 +185,7 @@ class CounterReader:
     def _read_all(self, current: _Round, hcas: Iterable[Hca], wanted: MetricsSettings) -> None:
         """In a thread. The values of HCAs that it cannot read stay, and get older."""
         try:
+            self.objects = self._query_objects() or {}
             with self._netlink.asking() as ask:
                 for hca in hcas:
                     current.since, current.current = self._clock(), _key(hca)

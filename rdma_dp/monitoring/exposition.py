@@ -22,6 +22,7 @@ from rdma_dp.monitoring.pod_metrics import pod_families
 from rdma_dp.monitoring.pod_reader import PodReader
 from rdma_dp.monitoring.port_metrics import port_families
 from rdma_dp.monitoring.resource_metrics import kubelet_families, pool_families
+from rdma_dp.monitoring.slice_metrics import slice_families
 
 _GZIP = 16 + zlib.MAX_WBITS  # zlib.compressobj: with a gzip header
 _FASTEST = 1
@@ -52,6 +53,8 @@ class _Families(Collector):
             yield from pool_families(state.pools.values())
             yield from hardware_families(state, observed.metrics, self._made)
             yield from port_families(state, self._reader)
+            if state.config.uses_dra:
+                yield from slice_families(observed.metrics)
         if self._pods.usage is not None:
             yield from pod_families(self._pods.usage)
 

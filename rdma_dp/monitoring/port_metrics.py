@@ -23,6 +23,7 @@ def port_families(state: NodeState, reader: CounterReader) -> Iterator[Metric]:
         return
     readings = [(hca.name, each) for hca in state.hcas if (each := reader.reading(hca))]
     yield from _readings(state, readings, reader)
+    yield _objects(state, reader)
     ports = [
         ((device, str(number)), counters)
         for device, reading in readings
@@ -66,6 +67,19 @@ def _readings(
         "Counters of the HCA's ports that could not be read, in all readings.",
         ["device"],
         (((hca.name,), failures.get((hca.name,), 0)) for hca in state.hcas),
+    )
+
+
+def _objects(state: NodeState, reader: CounterReader) -> Metric:
+    return gauge(
+        "hca_objects",
+        "Objects of the HCA that the kernel has: qp, cq, mr, pd, ctx, cm_id, srq.",
+        ["device", "type"],
+        (
+            ((hca.name, kind), count)
+            for hca in state.hcas
+            for kind, count in reader.objects.get(hca.name, {}).items()
+        ),
     )
 
 

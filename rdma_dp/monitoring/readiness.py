@@ -4,8 +4,8 @@ Alive means that the event loop answers. Nothing else: a restart mends no hung r
 kubelet, no port that is down and no wrong config.
 
 Ready means that the resources of the config were once offered to kubelet, and that kubelet has each
-of them. A node without HCAs is ready. A config that becomes wrong later does not make the daemon
-unready, because the last good config stays in force.
+of them that is a device plugin. A node without HCAs is ready. A config that becomes wrong later
+does not make the daemon unready, because the last good config stays in force.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def why_not_ready(observed: Observed) -> Iterator[str]:
         yield "no scan has succeeded yet"
         return
     plugins = {plugin.resource: plugin for plugin in observed.plugins()}
-    for name in state.pools:
+    for name in state.plugin_pools:
         plugin = plugins.get(name)
         if plugin is None or not plugin.registered:
             why = plugin.trouble.text if plugin is not None else None

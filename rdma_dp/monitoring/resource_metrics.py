@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import Metric
 
+from rdma_dp.config import Via
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.metrics import Histogram, Metrics
 from rdma_dp.monitoring.families import counted, counter, gauge, histogram
@@ -22,6 +23,7 @@ def pool_families(pools: Iterable[Pool]) -> Iterator[Metric]:
         (
             ((name, health), count)
             for name, pool in named
+            if pool.resource.via is Via.PLUGIN
             for health, count in (
                 ("healthy", pool.healthy),
                 ("unhealthy", pool.listed - pool.healthy),

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rdma_dp.config import Preference
+from rdma_dp.config import Preference, Via
 from rdma_dp.formats.slot_ids import slot_id
 from rdma_dp.inventory.hardware import Hca, Inventory, natural_key
 from rdma_dp.inventory.verdicts import Ineligible
@@ -58,6 +58,8 @@ def _resource(
 ) -> Iterator[RenderableType]:
     yield heading(pool)
     rows = labelled_rows()
+    if pool.resource.via is Via.DRA:
+        rows.add_row("offered", "by DRA, not in kubelet's list: `rdma-dp slices` shows the devices")
     if pool.hcas:
         rows.add_row("HCAs", _slot_groups(pool) if pool.resource.per_hca else _hcas(pool))
         rows.add_row("container", _granted(pool))

@@ -7,6 +7,7 @@ stable (docs/codes.md). The documents have no times, and no paths below another 
 from collections.abc import Sequence
 from typing import Any
 
+from rdma_dp.dra.pcie_roots import pcie_root
 from rdma_dp.inventory.hardware import Hca, Inventory, PciFunction, Port, System, UnusedFunction
 from rdma_dp.inventory.topology import Distance, Gpu, Place
 from rdma_dp.inventory.verdicts import Ineligible, NoInterface, Unhealthy
@@ -45,12 +46,14 @@ def dry_run(
 def topo(view: View) -> Document:
     """The places of GPUs and HCAs, and the distance of each GPU to each HCA."""
     topology, inventory = view.topology, view.inventory
+    overrides = view.dra.overrides if view.dra else {}
     return {
         "gpus": [_gpu(gpu, view) for gpu in topology.gpus],
         "hcas": [
             {
                 "name": hca.name,
                 "places": [_place(place) for place in topology.hcas.get(hca.name, ())],
+                "pcieRoot": pcie_root(hca, topology, overrides),
                 "netdevs": [netdev.name for netdev in hca.netdevs],
                 "shareable": hca.shareable,
                 "code": _code(hca.ineligible),
@@ -79,6 +82,7 @@ def _gpu(gpu: Gpu, view: View) -> Document:
         "model": gpu.model,
         "driver": gpu.function.driver,
         "place": _place(gpu.place),
+        "pcieRoot": gpu.place.host_bridge or None,
         "nearest": list(nearest),
         "nearestDistance": _distance(shortest),
         "distances": {name: _distance(found) for name, found in distances.items()},
@@ -165,6 +169,7 @@ def _system(system: System) -> Document:
 def _resource(pool: Pool, system: System) -> Document:
     return {
         "name": pool.resource.full_name,
+        "via": pool.resource.via.value,
         "slotsPer": pool.resource.slots_per.value,
         "preference": pool.resource.preference.value,
         "deviceInfo": pool.resource.device_info,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from rdma_dp.config import EnvForm
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.formats.names import hcas_variable
-from rdma_dp.formats.slot_ids import parsed_id
+from rdma_dp.formats.slot_ids import HardwareKey, parsed_id
 from rdma_dp.inventory.hardware import CharDevice, Hca
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.slot_groups import SlotGroup, hcas_of
@@ -122,6 +122,16 @@ def allocate(pool: Pool, ids: Iterable[str]) -> Grant:
             " `rdma-dp dry-run`",
         )
     return granted(pool, [group for group in wanted.values() if group])
+
+
+def keys_of(pool: Pool, ids: Iterable[str]) -> frozenset[HardwareKey] | None:
+    """The hardware keys of slots. Two containers whose slots have the same keys get the same grant.
+
+    None if `allocate` raises for some slot.
+    """
+    groups = [_group_of(pool, slot) for slot in ids]
+    keys = frozenset(group.key for group in groups if group and group.hcas)
+    return keys if all(group and group.hcas for group in groups) else None
 
 
 def _quoted(slot: str) -> str:

@@ -18,18 +18,49 @@ Node = int | None  # a NUMA node; HCAs without one count as one more node
 Counts = Counter[HardwareKey]
 
 
+class SlotIndex:
+    """What every question about one pool needs: its slots by their ids, and the order of its keys.
+
+    `rank` decides between keys that are equally good.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        groups = pool.slot_groups.values()
+        self.slots: Mapping[str, tuple[HardwareKey, int]] = {
+            slot_id(group.key, number): (group.key, number)
+            for group in groups
+            for number in range(group.ever_listed)
+        }
+        self.nodes: Mapping[HardwareKey, Node] = {
+            group.key: group.hcas[0].numa_node if group.hcas else None for group in groups
+        }
+        self.rank: Mapping[HardwareKey, int] = {key: n for n, key in enumerate(pool.slot_groups)}
+
+    def find(self, text: str) -> tuple[HardwareKey, int] | None:
+        """The key and the number of an id of this pool; also if the number was never listed."""
+        found = self.slots.get(text) or parsed_id(text)
+        return found if found and found[0] in self.rank else None
+
+
 def preferred(
-    pool: Pool, available: Iterable[str], must_include: Sequence[str], size: int
+    pool: Pool,
+    available: Iterable[str],
+    must_include: Sequence[str],
+    size: int,
+    index: SlotIndex | None = None,
 ) -> list[str]:
-    """`size` ids of `available`, those of `must_include` first; fewer if there are not enough."""
+    """`size` ids of `available`, those of `must_include` first; fewer if there are not enough.
+
+    `index` is that of the pool, if the caller has kept it.
+    """
+    index = index or SlotIndex(pool)
     must = list(dict.fromkeys(must_include))[: max(size, 0)]
-    numbers, foreign = _numbers_by_key(pool, set(available).difference(must_include))
-    taken = Counter(parsed[0] for parsed in map(parsed_id, must) if parsed)
+    numbers, foreign = _numbers_by_key(index, set(available).difference(must_include))
     offer = _Offer(
-        nodes=_nodes_of(pool),
+        nodes=index.nodes,
         free={key: len(free) for key, free in numbers.items()},
-        taken=Counter({key: count for key, count in taken.items() if key in pool.slot_groups}),
-        rank={key: rank for rank, key in enumerate(pool.slot_groups)},
+        taken=Counter(found[0] for found in map(index.find, must) if found),
+        rank=index.rank,
     )
     counts = _POLICIES[pool.resource.preference](offer, size - len(must))
     chosen = [
@@ -41,25 +72,17 @@ def preferred(
 
 
 def _numbers_by_key(
-    pool: Pool, ids: Iterable[str]
+    index: SlotIndex, ids: Iterable[str]
 ) -> tuple[Mapping[HardwareKey, list[int]], list[str]]:
     """The slot numbers by hardware key, and the ids that are not ours: they are a last resort."""
     numbers: dict[HardwareKey, list[int]] = defaultdict(list)
     foreign = []
     for text in ids:
-        parsed = parsed_id(text)
-        if parsed and parsed[0] in pool.slot_groups:
-            numbers[parsed[0]].append(parsed[1])
+        if found := index.find(text):
+            numbers[found[0]].append(found[1])
         else:
             foreign.append(text)
     return numbers, foreign
-
-
-def _nodes_of(pool: Pool) -> Mapping[HardwareKey, Node]:
-    return {
-        key: group.hcas[0].numa_node if group.hcas else None
-        for key, group in pool.slot_groups.items()
-    }
 
 
 @dataclass(frozen=True, slots=True)

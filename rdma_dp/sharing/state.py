@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from rdma_dp.config import Config
+from rdma_dp.config import Config, Via
 from rdma_dp.inventory.hardware import Hca, Inventory
 from rdma_dp.inventory.verdicts import Unhealthy
 from rdma_dp.sharing.pool import Pool, make_pools
@@ -38,6 +38,12 @@ class NodeState:
     def pool(self, name: str) -> Pool:
         """The newest pool of a resource, also of one that has left the config. Raises KeyError."""
         return self.pools[name] if name in self.pools else self.former[name]
+
+    @property
+    def plugin_pools(self) -> Pools:
+        """The pools that are registered with kubelet as device plugins."""
+        found = {n: pool for n, pool in self.pools.items() if pool.resource.via is Via.PLUGIN}
+        return MappingProxyType(found)
 
     @property
     def hcas(self) -> tuple[Hca, ...]:

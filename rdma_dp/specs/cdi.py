@@ -10,7 +10,7 @@ Source: the CDI specification, SPEC.md of cncf-tags/container-device-interface. 
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -134,7 +134,7 @@ def spec(pool: Pool) -> Document | None:
     return {
         "cdiVersion": VERSION,
         "kind": kind(pool.resource.full_name),
-        "devices": [_device(name, nodes[name]) for name in sorted(nodes)],
+        "devices": [device(name, nodes[name]) for name in sorted(nodes)],
     }
 
 
@@ -146,16 +146,17 @@ def _nodes(grant: Grant) -> Mapping[str, Sequence[str]]:
     """
     found: dict[str, set[str]] = {}
     for hca in grant.hcas:
-        for device in grant.devices_of(hca):
-            found.setdefault(_device_name(hca.stable_key), set()).add(device.path)
+        for each in grant.devices_of(hca):
+            found.setdefault(_device_name(hca.stable_key), set()).add(each.path)
     if grant.rdma_cm is not None:
         found[_RDMA_CM] = {grant.rdma_cm.path}
     return {name: sorted(paths) for name, paths in found.items()}
 
 
-def _device(name: str, paths: Sequence[str]) -> Document:
+def device(name: str, paths: Iterable[str], permissions: str = PERMISSIONS) -> Document:
+    """One device of a spec: its name and its nodes."""
     # Without major and minor, the runtime reads them from the node when it creates a container.
-    nodes = [{"path": path, "permissions": PERMISSIONS} for path in paths]
+    nodes = [{"path": path, "permissions": permissions} for path in paths]
     return {"name": name, "containerEdits": {"deviceNodes": nodes}}
 
 

@@ -43,13 +43,17 @@ def known_rates(hcas: Iterable[Hca], before: Rates = NO_RATES) -> Rates:
     return MappingProxyType(found)
 
 
-def text(hcas: Iterable[Hca], rates: Rates) -> str | None:
-    """The file for these shared HCAs; None if there is none: then there must be no file."""
-    lines = sorted({f"{_NAMESPACE}{label}\n" for label in _labels(tuple(hcas), rates)})
+def text(hcas: Iterable[Hca], rates: Rates, gpudirect: Iterable[str] = ()) -> str | None:
+    """The file for these shared HCAs; None if there is none: then there must be no file.
+
+    `gpudirect` are the interfaces by which they reach the memory of GPUs.
+    """
+    labels = _labels(tuple(hcas), rates, gpudirect)
+    lines = sorted({f"{_NAMESPACE}{label}\n" for label in labels})
     return "".join(lines) or None
 
 
-def _labels(hcas: tuple[Hca, ...], rates: Rates) -> Iterator[str]:
+def _labels(hcas: tuple[Hca, ...], rates: Rates, gpudirect: Iterable[str]) -> Iterator[str]:
     if not hcas:
         return
     yield f"{_BEGIN}hcas={len(hcas)}"
@@ -62,6 +66,8 @@ def _labels(hcas: tuple[Hca, ...], rates: Rates) -> Iterator[str]:
             yield from _has("link", link_type)
         if hca.function is not None and hca.function.driver is not None:
             yield from _has("driver", hca.function.driver)
+    for interface in gpudirect:
+        yield from _has("gpudirect", interface)
 
 
 def _has(kind: str, what: str) -> Iterator[str]:

@@ -9,11 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from rdma_dp.config import CdiMode, Resource
+from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.log import Notice
 from rdma_dp.sharing.pool import Pool
-from rdma_dp.specs import cdi, device_info
+from rdma_dp.specs import cdi, device_info, go_plugin_names
 from rdma_dp.specs.directory import IsOurs, OwnFiles
 from rdma_dp.specs.file_errors import FileError, UnreadError
+from rdma_dp.specs.go_plugin_file import GoPluginFile
 
 logger = logging.getLogger(__name__)
 
@@ -29,22 +31,25 @@ class SpecFiles:
 
     def __init__(self, cdi_directory: Path, device_info_directory: Path) -> None:
         # With CDI off, no spec is made. One that exists is kept current: containers have its names.
-        self._cdi = _Files(
-            cdi_directory, _spec, _is_our_spec, lambda pool: pool.cdi is not CdiMode.OFF
-        )
+        self._cdi = _Files(cdi_directory, _spec, _is_our_spec, _with_cdi)
         self._device_info = _Files(
             device_info_directory,
             device_info.documents,
             self._is_our_device_info,
             lambda pool: pool.resource.device_info,
         )
+        self._go_plugin = GoPluginFile(cdi_directory)
+        self._go_plugin_wanted = False
         # Every resource since the process began: only files of these can be recognized as ours.
         self._resources: dict[str, Resource] = {}
         self._followed: frozenset[str] = frozenset()
 
-    def follow(self, pools: Sequence[Pool]) -> Mapping[str, str]:
+    def follow(
+        self, pools: Sequence[Pool], go_plugin_names_for: Inventory | None = None
+    ) -> Mapping[str, str]:
         """Writes the files that these pools want.
 
+        The HCAs of the inventory also get the Go plugin's CDI names; None means no file for them.
         Returns, by the full name of a resource, why its files could not be written. Raises
         ExhaustedError.
         """
@@ -54,6 +59,9 @@ class SpecFiles:
         for files in (self._cdi, self._device_info):
             for name, failure in files.write(pools).items():
                 found.setdefault(name, []).append(failure)
+        self._go_plugin_wanted = self._go_plugin.write(
+            go_plugin_names_for, make=any(map(_with_cdi, pools))
+        )
         return MappingProxyType({name: "; ".join(reasons) for name, reasons in found.items()})
 
     def tidy(self, served: Collection[str] = ()) -> None:
@@ -66,6 +74,8 @@ class SpecFiles:
         """
         leaving = [self._resources[name] for name in served if name not in self._followed]
         specs = {cdi.file_name(resource.full_name) for resource in leaving}
+        if self._go_plugin_wanted:
+            specs.add(go_plugin_names.FILE_NAME)
         self._cdi.clear(specs.__contains__)
         self._device_info.clear(
             lambda name: any(device_info.is_ours(name, resource) for resource in leaving)
@@ -73,10 +83,15 @@ class SpecFiles:
 
     def intact(self) -> bool:
         """Whether our files are as we wrote them."""
-        return self._cdi.intact() and self._device_info.intact()
+        every = (self._cdi, self._device_info, self._go_plugin)
+        return all(files.intact() for files in every)
 
     def _is_our_device_info(self, file_name: str, _read: Callable[[], bytes]) -> bool:
         return any(device_info.is_ours(file_name, each) for each in self._resources.values())
+
+
+def _with_cdi(pool: Pool) -> bool:
+    return pool.cdi is not CdiMode.OFF
 
 
 def _spec(pool: Pool) -> Mapping[str, str]:
@@ -85,7 +100,9 @@ def _spec(pool: Pool) -> Mapping[str, str]:
 
 
 def _is_our_spec(file_name: str, read: Callable[[], bytes]) -> bool:
-    return cdi.is_our_name(file_name) and cdi.is_ours(file_name, read())
+    if cdi.is_our_name(file_name):
+        return cdi.is_ours(file_name, read())
+    return file_name == go_plugin_names.FILE_NAME and go_plugin_names.is_ours(file_name, read())
 
 
 class _Files:

@@ -1,4 +1,4 @@
-"""A simulated kubelet: only its device manager and its plugin watcher.
+"""A simulated kubelet: only its device manager, its DRA manager and its plugin watcher.
 
 It treats a device plugin as kubelet 1.36 does, with its peculiarities (kubelet's
 pkg/kubelet/cm/devicemanager and pkg/kubelet/pluginmanager). It records every violation of the
@@ -7,11 +7,16 @@ contract that would do harm on a node. Pods, topology hints and the checkpoint a
 
 import rdma_dp.kubelet  # noqa: F401 - quiets gRPC, before gRPC is imported
 from simulator.kubelet.admission import Allocation, UnexpectedAdmissionError
+from simulator.kubelet.dra_claims import Claim, PreparedDevice, PrepareError
+from simulator.kubelet.dra_plugins import Health
 from simulator.kubelet.events import (
     Allocated,
     Disconnected,
+    DriverGone,
+    DriverRegistered,
     Event,
     Forgotten,
+    HealthReceived,
     ListReceived,
     Refused,
     Registered,
@@ -29,6 +34,13 @@ __all__ = [
     "Faults",
     "Allocation",
     "UnexpectedAdmissionError",
+    "Claim",
+    "PreparedDevice",
+    "PrepareError",
+    "Health",
+    "DriverRegistered",
+    "DriverGone",
+    "HealthReceived",
     "Event",
     "Started",
     "Registered",

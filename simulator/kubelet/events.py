@@ -114,6 +114,40 @@ class Violated:
 
 
 @dataclass(frozen=True, slots=True)
+class DriverRegistered:
+    """A DRA driver is connected, and its socket is the newest. `version` is the service in use."""
+
+    driver: str
+    socket: Path
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.driver}: registered with {self.version}, socket {self.socket}"
+
+
+@dataclass(frozen=True, slots=True)
+class DriverGone:
+    """The connection to a socket of a DRA driver is closed, because the socket is gone."""
+
+    driver: str
+    socket: Path
+
+    def __str__(self) -> str:
+        return f"{self.driver}: deregistered, socket {self.socket}"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReceived:
+    """A DRA driver sent the health of this many devices."""
+
+    driver: str
+    devices: int
+
+    def __str__(self) -> str:
+        return f"{self.driver}: health of {self.devices} devices"
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """kubelet is gone; kubelet.sock stays."""
 
@@ -130,6 +164,9 @@ Event = (
     | Disconnected
     | Forgotten
     | Allocated
+    | DriverRegistered
+    | DriverGone
+    | HealthReceived
     | Violated
     | Stopped
 )

@@ -1,12 +1,14 @@
 """The simulated kubelet, as tests and the demo use it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
 from simulator.kubelet.admission import Admission, Allocation
 from simulator.kubelet.devices import DeviceTable
+from simulator.kubelet.dra_claims import ClaimTable
+from simulator.kubelet.dra_plugins import DRA_SERVICES, DriverTable
 from simulator.kubelet.events import Event, Started, Stopped
 from simulator.kubelet.faults import Faults
 from simulator.kubelet.journal import Journal
@@ -22,8 +24,9 @@ class SimulatedKubelet:
     `registration` and `watcher` are whether it offers Register and the plugin watcher.
     `pod_resources` is whether it serves the pod-resources API; `name` gives containers their names
     there. `grace` is the time in seconds after which a resource without a plugin is forgotten.
-    `on_event` is called with each event. `faults` can be replaced at any time, and takes effect at
-    the next `start`.
+    `dra` are the DRA services that it knows, by default all of them. `drivers` are the DRA drivers
+    that are registered, `pods` the claims of pods. `on_event` is called with each event. `faults`
+    can be replaced at any time, and takes effect at the next `start`.
 
     `start` after `stop` or `kill` is a restart of kubelet. Containers and their devices survive it.
     """
@@ -38,6 +41,7 @@ class SimulatedKubelet:
         grace: float = GRACE,
         faults: Faults | None = None,
         on_event: Callable[[Event], None] | None = None,
+        dra: Sequence[str] | None = None,
     ) -> None:
         self.root = root.absolute()
         self.faults = faults or Faults()
@@ -46,6 +50,8 @@ class SimulatedKubelet:
         self._grace = grace
         self._journal = Journal(on_event)
         self._devices = DeviceTable()
+        self.drivers = DriverTable(self._journal, DRA_SERVICES if dra is None else dra)
+        self.pods = ClaimTable(self.drivers)
         self._running: _Running | None = None
 
     @property
@@ -254,7 +260,8 @@ class _Running:
             self._server = RegistrationServer(self._kubelet.device_plugins_dir, *common)
             await self._server.start()
         if watcher:
-            self._watcher = PluginWatcher(self._kubelet.plugins_registry_dir, *common)
+            directory = self._kubelet.plugins_registry_dir
+            self._watcher = PluginWatcher(directory, *common, self._kubelet.drivers)
             self._watcher.start()
         if pod_resources:
             self._shows_book = True
@@ -269,4 +276,6 @@ class _Running:
             if self._shows_book:
                 await self._book.stop()
         finally:
+            await self._kubelet.drivers.stop()
+            self._kubelet.pods.forget_prepared()
             await self.manager.stop()

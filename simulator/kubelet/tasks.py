@@ -24,12 +24,16 @@ class TaskSet:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for task in tasks:
+            self._done(task)  # gather can return before the loop calls back
         failures, self._failures = self._failures, []
         if failures:
             raise ExceptionGroup("background tasks of the simulated kubelet failed", failures)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        if task not in self._tasks:
+            return
+        self._tasks.remove(task)
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):
             self._failures.append(error)

@@ -17,6 +17,7 @@ from rdma_dp.aio.inotify import Event, Inotify, Mask
 from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
 from rdma_dp.kubelet.api import pluginregistration_pb2_grpc as rpc
 from simulator.kubelet.client import DialError, dial
+from simulator.kubelet.dra_plugins import DRA_PLUGIN, DriverTable
 from simulator.kubelet.events import Refused, Way
 from simulator.kubelet.faults import Faults
 from simulator.kubelet.journal import Journal
@@ -63,15 +64,22 @@ class _Sighting:
 class _Registered:
     sighting: _Sighting
     resource: str
+    type: str = PLUGIN_TYPE
 
 
 class PluginWatcher:
     """Watches `directory` from `start` to `stop`."""
 
     def __init__(
-        self, directory: Path, manager: DeviceManager, journal: Journal, faults: Faults
+        self,
+        directory: Path,
+        manager: DeviceManager,
+        journal: Journal,
+        faults: Faults,
+        drivers: DriverTable,
     ) -> None:
         self._directory = directory
+        self._drivers = drivers
         self._manager = manager
         self._journal = journal
         self._faults = faults
@@ -158,7 +166,10 @@ class PluginWatcher:
 
     async def _step(self, path: Path) -> None:
         if registered := self._registered.pop(path, None):
-            await self._manager.disconnect(registered.resource)
+            if registered.type == DRA_PLUGIN:
+                await self._drivers.remove(registered.resource, path)
+            else:
+                await self._manager.disconnect(registered.resource)
         else:
             await self._register(path, self._there[path])
 
@@ -177,16 +188,21 @@ class PluginWatcher:
             info = await stub.GetInfo(pb.InfoRequest(), timeout=GET_INFO_TIMEOUT)
         except grpc.aio.AioRpcError as error:
             raise _PluginFailure(f"GetInfo: {error.details()}") from error
-        if reason := self._refusal(info):
+        if reason := self._refusal(path, info):
             await self._refuse(stub, info.name, reason)
-        self._registered[path] = _Registered(sighting, info.name)
+        self._registered[path] = _Registered(sighting, info.name, info.type)
         try:
-            await self._connect(path, info, stub)
+            if info.type == DRA_PLUGIN:
+                await self._connect_driver(path, info, stub)
+            else:
+                await self._connect(path, info, stub)
         except _PluginFailure:
             self._registered.pop(path, None)
             raise
 
-    def _refusal(self, info: pb.PluginInfo) -> str | None:
+    def _refusal(self, path: Path, info: pb.PluginInfo) -> str | None:
+        if info.type == DRA_PLUGIN:
+            return self._drivers.refusal(info.name, _socket(path, info), info.supported_versions)
         if info.type != PLUGIN_TYPE:
             return f"no handler registered for plugin type: {info.type}"
         if self._faults.version not in info.supported_versions:
@@ -199,7 +215,7 @@ class PluginWatcher:
         return None
 
     async def _connect(self, path: Path, info: pb.PluginInfo, stub: rpc.RegistrationStub) -> None:
-        socket = Path(info.endpoint) if info.endpoint else path
+        socket = _socket(path, info)
         try:
             await self._manager.connect(info.name, socket, Way.WATCHER)
         except (DialError, grpc.aio.AioRpcError) as error:
@@ -209,6 +225,21 @@ class PluginWatcher:
             await self._notify(stub, pb.RegistrationStatus(plugin_registered=True))
         except grpc.aio.AioRpcError as error:
             await self._manager.disconnect(info.name)
+            reason = f"NotifyRegistrationStatus: {error.details()}"
+            raise _PluginFailure(reason, info.name) from error
+
+    async def _connect_driver(
+        self, path: Path, info: pb.PluginInfo, stub: rpc.RegistrationStub
+    ) -> None:
+        try:
+            socket = _socket(path, info)
+            await self._drivers.register(info.name, socket, info.supported_versions)
+        except DialError as error:
+            await self._refuse(stub, info.name, f"plugin registration failed: {error}")
+        try:
+            await self._notify(stub, pb.RegistrationStatus(plugin_registered=True))
+        except grpc.aio.AioRpcError as error:
+            await self._drivers.remove(info.name, socket)
             reason = f"NotifyRegistrationStatus: {error.details()}"
             raise _PluginFailure(reason, info.name) from error
 
@@ -222,3 +253,7 @@ class PluginWatcher:
     async def _notify(self, stub: rpc.RegistrationStub, status: pb.RegistrationStatus) -> None:
         if not self._faults.skip_notify:
             await stub.NotifyRegistrationStatus(status, timeout=NOTIFY_TIMEOUT)
+
+
+def _socket(path: Path, info: pb.PluginInfo) -> Path:
+    return Path(info.endpoint) if info.endpoint else path

@@ -46,6 +46,7 @@ KINDS = {
     "nicclusterpolicy": "nicclusterpolicy",
 }
 # Objects of the Go plugin.
+OPERATORS_NAMESPACE = "nvidia-network-operator"
 FOREIGN = {("daemonset", "rdma-shared-dp-ds"), ("configmap", "rdma-devices")}
 
 typed = partial(pytest.mark.parametrize, "command", ids=str)
@@ -177,4 +178,4 @@ def objects() -> set[tuple[str, str]]:
 
 def namespaces() -> set[str]:
     base = yaml.safe_load_all((DEPLOY / "base" / "daemonset.yaml").read_text())
-    return {each["metadata"]["namespace"] for each in base}
+    return {each["metadata"]["namespace"] for each in base} | {OPERATORS_NAMESPACE}

@@ -21,6 +21,9 @@ QUOTA_PREFIX = "requests."
 LONGEST_PREFIX = 253 - len(QUOTA_PREFIX)
 NATIVE_DOMAIN = "kubernetes.io"
 
+# The name of a DRA driver (kubernetes pkg/apis/resource/validation, DriverNameMaxLength).
+LONGEST_DRIVER = 63
+
 # The Go plugin serves resource NAME on NAME.sock in kubelet's directory and removes an existing
 # file first. Our sockets have other names, but the config must be safe for the Go plugin as well.
 RESERVED_NAMES = MappingProxyType({"kubelet": "kubelet.sock, the socket of kubelet itself"})
@@ -82,6 +85,20 @@ def validated_prefix(prefix: str) -> str:
             f"lowercase letters, digits, - and . as in {DEFAULT_PREFIX} or rdma.example.com",
         )
     return prefix
+
+
+def validated_driver(name: str) -> str:
+    """The name of a DRA driver: a lowercase DNS subdomain."""
+    if len(name) > LONGEST_DRIVER:
+        raise InvalidValue(
+            f"has {len(name)} characters, Kubernetes allows {LONGEST_DRIVER}", "shorten it"
+        )
+    if not re.fullmatch(PREFIX_PATTERN, name):
+        raise InvalidValue(
+            "is not a DNS name",
+            "lowercase letters, digits, - and . as in hca.rdma-dp.dev",
+        )
+    return name
 
 
 def validated_variable(name: str) -> str:

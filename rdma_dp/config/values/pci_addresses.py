@@ -19,6 +19,9 @@ from rdma_dp.inventory.pci_ids import ADDRESS
 
 PATTERN = r"[0-9a-f:.*?\[\]!-]+"
 
+ONE_PATTERN = r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]"
+ROOT_PATTERN = r"pci[0-9a-f]{4,8}:[0-9a-f]{2}"
+
 _ADDRESS = re.compile(ADDRESS)
 _DEVICE_AND_FUNCTION = re.compile(r"[01][0-9a-f]\.[0-7]")
 _SHAPE = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]")
@@ -61,6 +64,28 @@ def validated(text: str) -> str:
         _range(text)
     else:
         _validated_address(text)
+    return text
+
+
+def validated_one(text: str) -> str:
+    """One address as the kernel writes it: no glob, no range, no short form."""
+    if _ADDRESS.fullmatch(text) is None:
+        usual = normalized(text)
+        if usual != text and _ADDRESS.fullmatch(usual):
+            raise InvalidValue("is not spelled as the kernel does", f'write "{usual}"')
+        raise InvalidValue("is not a PCI address", _EXAMPLE)
+    return text
+
+
+def validated_root(text: str) -> str:
+    """The root of a PCIe tree, as its directory in /sys/devices is called."""
+    if re.fullmatch(ROOT_PATTERN, text) is None:
+        usual = text.lower()
+        if usual != text and re.fullmatch(ROOT_PATTERN, usual):
+            raise InvalidValue("is not spelled as the kernel does", f'write "{usual}"')
+        raise InvalidValue(
+            "is not a PCIe root", 'pci, a domain and a bus as in /sys/devices, such as "pci0000:15"'
+        )
     return text
 
 

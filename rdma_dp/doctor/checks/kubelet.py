@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePath
 
+from rdma_dp.config import Via
 from rdma_dp.doctor.check import Finding, check, fail, not_checked, ok, unknown, warn
 from rdma_dp.kubelet.views import KubeletView, PluginSocket, PluginStatus, SocketState
 from rdma_dp.node.view import NodeView
@@ -127,6 +128,8 @@ def plugin(node: NodeView) -> Iterator[Finding]:
                 yield fail("no rdma-dp serves it", _FIND, _LOGS, subject=name)
     if served:
         yield ok(f"served: {', '.join(sorted(filter(None, served)))}")
+    elif not ours and not _configured(node) and node.pools:
+        yield ok("no resource of the config is a device plugin: all are offered by DRA")
     elif not ours and not _configured(node):
         yield unknown("there is no socket of rdma-dp, and no config with resources", _FIND)
 
@@ -149,7 +152,8 @@ def _may_serve(each: PluginSocket) -> bool:
 
 
 def _configured(node: NodeView) -> set[str]:
-    return {pool.resource.full_name for pool in node.pools}
+    plugins = (each.resource for each in node.pools if each.resource.via is Via.PLUGIN)
+    return {resource.full_name for resource in plugins}
 
 
 @check(

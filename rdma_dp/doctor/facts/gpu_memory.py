@@ -7,22 +7,21 @@ from rdma_dp.discovery.unused_functions import RDMA_MODULE_OF_DRIVER
 from rdma_dp.doctor.facts.kernel_config import Kernel, read_kernel
 from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.paths import CLASS_INFINIBAND, MEMORY_PEERS, MODULES, NVIDIA_VERSION, PCI_DEVICES
+from rdma_dp.inventory.gpudirect_support import (
+    EFA_PEER,
+    NVIDIA_PEERS,
+    OPEN_MODULE,
+    WITHOUT_GPUDIRECT,
+)
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.inventory.topology import Gpu
 
 # Their memory is reached over NVLink-C2C too, and not through a BAR alone.
 _OF_GRACE = re.compile(r"\bG[BH][0-9]{3}\b")
-# NVIDIA's documentation of GPUDirect RDMA names Tesla and Quadro; its answer 5780 DGX Spark (GB10).
-_WITHOUT_GPUDIRECT = re.compile(r"\b(GeForce|TITAN|GB10)\b", re.IGNORECASE)
 
-# Modules whose presence decides. The first two use the peer memory interface of MLNX_OFED's RDMA
-# core, which some distributions have too; the third is of the EFA installer.
-NVIDIA_PEERS = ("nvidia_peermem", "nv_peer_mem")
-EFA_PEER = "efa_nv_peermem"
 # The names under which NVIDIA's modules are registered as peer memory.
 NVIDIA_PEER_MEMORY = frozenset({"nv_mem", "nv_mem_nc", "nvidia-peermem"})
 
-_OPEN_MODULE = "Open Kernel Module"  # in NVIDIA_VERSION
 _FIRST_TURING = 0x1E00  # device ids of NVIDIA (pci.ids)
 _BARS = 6  # of a function; a 64-bit BAR takes two (kernel include/uapi/linux/pci_regs.h)
 
@@ -52,7 +51,7 @@ class GpuFacts:
     @property
     def lacks_gpudirect(self) -> bool:
         """Whether its model has no GPUDirect RDMA."""
-        return bool(_WITHOUT_GPUDIRECT.search(self.model or ""))
+        return bool(WITHOUT_GPUDIRECT.search(self.model or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ def node_facts(host: Host) -> NodeFacts:
         read_kernel(host),
         loaded if host.is_directory(MODULES) else None,
         frozenset(name for path in MEMORY_PEERS for name in _entries(host, path)),
-        None if version is None else _OPEN_MODULE in version,
+        None if version is None else OPEN_MODULE in version,
     )
 
 

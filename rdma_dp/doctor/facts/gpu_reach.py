@@ -9,39 +9,31 @@ from collections.abc import Callable
 from rdma_dp.doctor.check import Finding, Verdict, ok, unknown, warn
 from rdma_dp.doctor.facts.gpu_faults import fault_of_gpu
 from rdma_dp.doctor.facts.gpu_memory import (
-    EFA_PEER,
     NVIDIA_PEER_MEMORY,
-    NVIDIA_PEERS,
     GpuFacts,
     HcaFacts,
     NodeFacts,
 )
 from rdma_dp.doctor.facts.kernel_config import (
-    FIRST_WITH_DMABUF,
     MOVE_NOTIFY,
     ON_DEMAND_PAGING,
     P2PDMA,
     Kernel,
 )
 from rdma_dp.host.paths import KERNEL_RELEASE, NVIDIA_VERSION
+from rdma_dp.inventory.gpudirect_support import (
+    DMABUF_SINCE,
+    EFA_PEER,
+    FIRST_WITH_DMABUF,
+    NVIDIA_PEERS,
+    PEER_CLIENTS,
+)
 from rdma_dp.inventory.pci_ids import AMD, NVIDIA
 from rdma_dp.text import some
 
-# The first Linux whose own module registers DMA-BUF memory (kernel drivers/infiniband/hw,
-# reg_user_mr_dmabuf). The module of the vendor does so on every kernel that can.
-_DMABUF_SINCE = {
-    "mlx5_ib": (5, 12),
-    "efa": (5, 16),
-    "irdma": (6, 3),
-    "bnxt_re": (6, 6),
-    "mana_ib": (6, 15),
-    "ionic_rdma": (5, 12),  # the kernel has it from 6.18 on; an older one has the vendor's
-}
 _WITHOUT_DMABUF = frozenset(
     {"ib_mthca", "ib_qib", "iw_cxgb4", "mlx4_ib", "ocrdma", "qedr", "usnic_verbs", "vmw_pvrdma"}
 )
-# Those that use the peer memory interface of MLNX_OFED's RDMA core.
-PEER_CLIENTS = frozenset({"mlx4_ib", "mlx5_ib"})
 _PEER_CORE = "install DOCA-OFED, whose RDMA core has peer memory; then modprobe nvidia-peermem"
 # It is for the open module only (README of amzn-drivers, kernel/linux/efa_nv_peermem).
 _EFA_PEER_STEP = f"or modprobe {EFA_PEER} in place of a newer Linux: AWS's EFA installer has it"
@@ -145,7 +137,7 @@ def _source(gpu: GpuFacts, node: NodeFacts) -> str:
 
 def _hca_driver(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None:
     module = hca.module
-    if module in node.kernel.dmabuf_modules or module in _DMABUF_SINCE:
+    if module in node.kernel.dmabuf_modules or module in DMABUF_SINCE:
         return None
     if module not in _WITHOUT_DMABUF:
         evidence = f"whether its driver {module or '(none)'} reaches GPU memory is not known here"
@@ -226,7 +218,7 @@ def _unread(kernel: Kernel) -> str:
 
 
 def _hca_version(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> Finding | None:  # noqa: ARG001
-    kernel, since = node.kernel, _DMABUF_SINCE.get(hca.module, (0, 0))
+    kernel, since = node.kernel, DMABUF_SINCE.get(hca.module, (0, 0))
     if hca.module in kernel.dmabuf_modules or hca.is_vendors:
         return None
     if kernel.version is not None and kernel.version >= since:
@@ -281,7 +273,7 @@ def _remedy_for_dmabuf(gpu: GpuFacts, hca: HcaFacts, node: NodeFacts) -> tuple[s
 
 def _newer_linux(hca: HcaFacts, kernel: Kernel) -> str | None:
     """The step to a Linux whose core and whose own driver of the HCA register DMA-BUF memory."""
-    own = FIRST_WITH_DMABUF if hca.is_vendors else _DMABUF_SINCE.get(hca.module, FIRST_WITH_DMABUF)
+    own = FIRST_WITH_DMABUF if hca.is_vendors else DMABUF_SINCE.get(hca.module, FIRST_WITH_DMABUF)
     since = max(own, FIRST_WITH_DMABUF)
     if kernel.has_dmabuf is not False:
         is_known = kernel.version is not None and not kernel.has_backports

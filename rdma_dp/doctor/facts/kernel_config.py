@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.paths import KERNEL_RELEASE
+from rdma_dp.inventory.gpudirect_support import FIRST_WITH_DMABUF, linux_version
 
 P2PDMA, MOVE_NOTIFY = "PCI_P2PDMA", "DMABUF_MOVE_NOTIFY"
 ON_DEMAND_PAGING = "INFINIBAND_ON_DEMAND_PAGING"
@@ -32,8 +33,6 @@ _REGISTERS_DMABUF = "_reg_user_mr_dmabuf"  # the end of the name in every driver
 _CORE_DMABUF = "ib_umem_dmabuf_get"
 _PEER_MEMORY = "ib_register_peer_memory_client"  # not in the kernel of kernel.org
 
-# RDMA supports DMA-BUF memory from Linux 5.12 on (kernel drivers/infiniband/core/umem_dmabuf.c).
-FIRST_WITH_DMABUF = (5, 12)
 # Red Hat has added it to older kernels.
 _BACKPORTS = re.compile(r"\.el[89]")
 
@@ -57,8 +56,7 @@ class Kernel:
     @property
     def version(self) -> tuple[int, int] | None:
         """(6, 8) for "6.8.0-60-generic"; None if the release is not known."""
-        found = re.match(r"(\d{1,6})\.(\d{1,6})", self.release or "", re.ASCII)
-        return (int(found[1]), int(found[2])) if found else None
+        return linux_version(self.release)
 
     @property
     def has_dmabuf(self) -> bool | None:

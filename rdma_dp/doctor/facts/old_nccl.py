@@ -3,7 +3,8 @@
 from rdma_dp.doctor.check import Finding, warn
 from rdma_dp.doctor.facts.gpu_faults import fault_of_gpu
 from rdma_dp.doctor.facts.gpu_memory import NVIDIA_PEER_MEMORY, GpuFacts, HcaFacts, NodeFacts
-from rdma_dp.doctor.facts.gpu_reach import OLD_NCCL, PEER_CLIENTS
+from rdma_dp.doctor.facts.gpu_reach import OLD_NCCL
+from rdma_dp.inventory.gpudirect_support import PEER_CLIENTS
 from rdma_dp.inventory.pci_ids import NVIDIA
 
 

@@ -101,6 +101,10 @@ class Attributes:
         for value in self._found.get(kind, ()):
             yield value.rstrip(b"\0").decode("utf-8", "replace")
 
+    def value(self, kind: int) -> bytes | None:
+        """The first value under a type."""
+        return self._found.get(kind, [None])[0]
+
     def text(self, kind: int) -> str | None:
         """The first text under a type."""
         return next(self.texts(kind), None)

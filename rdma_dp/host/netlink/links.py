@@ -1,4 +1,4 @@
-"""Netdevs by rtnetlink: their alternative names, their indexes, and setting them up.
+"""Netdevs by rtnetlink: their alternative names, indexes and events, and setting them up.
 
 sysfs does not show alternative names ("altnames", kernel 5.5 and newer). The kernel is asked for
 each netdev separately, because a dump would list the thousands of netdevs of a node's pods.
@@ -6,6 +6,7 @@ Constants are from the kernel's include/uapi/linux/{rtnetlink,if_link}.h.
 """
 
 import errno
+import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,11 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.descriptors import check_descriptors, raise_if_exhausted
 from rdma_dp.host.files import EXHAUSTED
-from rdma_dp.host.netlink.exchange import Ask, Attributes, asking, packed
+from rdma_dp.host.netlink.exchange import Ask, Attributes, asking, messages, packed
 
 _RTM_NEWLINK = 16
+_RTM_DELLINK = 17
 _RTM_GETLINK = 18
 _IFLA_IFNAME = 3
+_IFLA_LINKINFO = 18
+_IFLA_INFO_KIND = 1  # in IFLA_LINKINFO
 _IFLA_EXT_MASK = 29
 _IFLA_PROP_LIST = 52
 _IFLA_ALT_IFNAME = 53
@@ -65,6 +69,21 @@ def altnames(answer: bytes) -> Iterator[str]:
     """The altnames in the body of an answer."""
     for properties in Attributes(answer[_LINK.size :]).tables(_IFLA_PROP_LIST):
         yield from properties.texts(_IFLA_ALT_IFNAME)
+
+
+def links_in(datagram: bytes) -> Iterator[tuple[str, str | None]]:
+    """The name and the kind of the netdev of each link event. The kind of a device's is None.
+
+    A bridge reports its ports in messages of its own, without a kind (kernel net/bridge/
+    br_netlink.c, br_ifinfo_notify). They are left out: only the bridge itself has changed.
+    """
+    for event, _, body in messages(datagram):
+        is_link = event in (_RTM_NEWLINK, _RTM_DELLINK) and len(body) >= _LINK.size
+        if is_link and body[0] != socket.AF_BRIDGE:
+            found = Attributes(body[_LINK.size :])
+            info = next(found.tables(_IFLA_LINKINFO), None)
+            name = os.fsdecode((found.value(_IFLA_IFNAME) or b"").rstrip(b"\0"))
+            yield name, None if info is None else info.text(_IFLA_INFO_KIND)
 
 
 class LinkError(RdmaDpError):

@@ -132,6 +132,18 @@ def _counted(summary: Iterable[Attributes], dump: Iterable[Attributes]) -> Queue
     return QueuePairs(dict(owners), nameless + left_out)
 
 
+def objects(ask: Ask) -> Mapping[str, Mapping[str, int]]:
+    """The numbers of objects by their type, by HCA name. Raises OSError."""
+    return {name: _objects_of(ask, index) for name, index in _devices(ask).items()}
+
+
+def _objects_of(ask: Ask, index: int) -> Mapping[str, int]:
+    summary = _accepted(ask, _RES_GET, _index(_DEV_INDEX, index))
+    entries = _entries(summary, _RES_SUMMARY, _RES_SUMMARY_ENTRY)
+    named = ((e.text(_RES_SUMMARY_NAME), e.number(_RES_SUMMARY_CURR, _U64)) for e in entries)
+    return {kind: number or 0 for kind, number in named if kind is not None}
+
+
 def _sum(summary: Iterable[Attributes]) -> int:
     return sum(
         entry.number(_RES_SUMMARY_CURR, _U64) or 0

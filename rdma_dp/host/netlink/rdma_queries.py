@@ -31,6 +31,15 @@ def query_queue_pairs() -> Mapping[str, QueuePairs] | None:
     return _answered(nldev.queue_pairs)
 
 
+def query_objects() -> Mapping[str, Mapping[str, int]] | None:
+    """How many objects of each type (qp, cq, mr, pd, ctx, cm_id, srq) the kernel has, by HCA name.
+
+    The types have the kernel's names (drivers/infiniband/core/nldev.c, fill_res_info). None without
+    RDMA netlink. Raises ExhaustedError.
+    """
+    return _answered(nldev.objects)
+
+
 def counters_asked(
     opened: ExitStack, refused: set[tuple[int, int]]
 ) -> Callable[[str, int], nldev.Counters | None] | None:

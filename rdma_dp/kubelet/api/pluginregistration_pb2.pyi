@@ -31,14 +31,16 @@ class PluginInfo(message.Message):
     ENDPOINT_FIELD_NUMBER: builtins.int
     SUPPORTED_VERSIONS_FIELD_NUMBER: builtins.int
     type: builtins.str
-    """"DevicePlugin" for a device plugin."""
+    """"DevicePlugin" for a device plugin, "DRAPlugin" for a DRA driver."""
     name: builtins.str
-    """The name of the resource."""
+    """The name of the resource, or of the driver."""
     endpoint: builtins.str
     """The socket that serves the plugin. Empty: the socket of this call."""
     @builtins.property
     def supported_versions(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Must contain "v1beta1"."""
+        """Must contain "v1beta1" for a device plugin. For a DRA driver, kubelet takes the first service
+        that it knows.
+        """
 
     def __init__(
         self,

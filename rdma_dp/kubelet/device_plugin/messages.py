@@ -5,9 +5,9 @@ from types import MappingProxyType
 
 from rdma_dp.config import CdiMode, Resource
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
-from rdma_dp.sharing.allocation import PERMISSIONS, Grant, allocate
+from rdma_dp.sharing.allocation import PERMISSIONS, Grant
 from rdma_dp.sharing.pool import Pool
-from rdma_dp.sharing.preference import preferred
+from rdma_dp.sharing.preference import SlotIndex, preferred
 from rdma_dp.specs.cdi import delivered
 
 # The version that kubelet compares literally (pkg/kubelet/cm/devicemanager).
@@ -55,12 +55,6 @@ def excess(containers: Sequence[int], listed: int) -> str | None:
     return None
 
 
-def allocations(pool: Pool, request: pb.AllocateRequest) -> pb.AllocateResponse:
-    """The answer to Allocate. Raises UnknownSlotError and NoHcaError."""
-    grants = [allocate(pool, each.devices_ids) for each in request.container_requests]
-    return allocate_response(grants, pool.cdi)
-
-
 def allocate_response(grants: Iterable[Grant], mode: CdiMode) -> pb.AllocateResponse:
     """One container response per grant."""
     return pb.AllocateResponse(container_responses=[_container(grant, mode) for grant in grants])
@@ -91,9 +85,12 @@ def options(resource: Resource) -> pb.DevicePluginOptions:
 
 
 def preferences(
-    pool: Pool, request: pb.PreferredAllocationRequest
+    pool: Pool, request: pb.PreferredAllocationRequest, index: SlotIndex | None = None
 ) -> pb.PreferredAllocationResponse:
-    """What each container should get, also for a kubelet that asks although it was not told to."""
+    """What each container should get, also for a kubelet that asks although it was not told to.
+
+    `index` is that of the pool, if there is one.
+    """
     return pb.PreferredAllocationResponse(
         container_responses=[
             pb.ContainerPreferredAllocationResponse(
@@ -102,6 +99,7 @@ def preferences(
                     container.available_deviceIDs,
                     container.must_include_deviceIDs,
                     container.allocation_size,
+                    index,
                 )
             )
             for container in request.container_requests

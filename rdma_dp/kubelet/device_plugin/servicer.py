@@ -16,6 +16,7 @@ from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.device_plugin import messages
 from rdma_dp.kubelet.device_plugin.handover_state import Handover, HandoverState
+from rdma_dp.kubelet.device_plugin.prepared import PreparedAnswers
 from rdma_dp.log import Notice
 from rdma_dp.metrics import Metrics
 from rdma_dp.sharing.allocation import NoHcaError, UnknownSlotError
@@ -29,6 +30,8 @@ _HANDED_OVER = Unhealthy(UnhealthyCode.HANDED_OVER, "this process ends")
 
 # Slots in a request from which on it is answered in a thread: about a millisecond of work.
 _MANY = 1000
+
+_SERVICE = pb.DESCRIPTOR.services_by_name["DevicePlugin"].full_name
 
 R = TypeVar("R")
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -50,6 +53,16 @@ class Streams:
         return self.opened - self.closed
 
 
+def add_to_server(plugin: "Plugin", server: grpc.aio.Server) -> None:
+    """Serve the plugin. The generated code alone would serialize the answers to Allocate again."""
+    rpc.add_DevicePluginServicer_to_server(plugin, server)
+    allocate: grpc.RpcMethodHandler[pb.AllocateRequest, bytes]
+    allocate = grpc.unary_unary_rpc_method_handler(
+        plugin.Allocate, request_deserializer=pb.AllocateRequest.FromString
+    )
+    server.add_registered_method_handlers(_SERVICE, {"Allocate": allocate})
+
+
 class Plugin(rpc.DevicePluginServicer):
     """Answers kubelet for one resource.
 
@@ -62,6 +75,7 @@ class Plugin(rpc.DevicePluginServicer):
 
     def __init__(self, pool: Observable[Pool], metrics: Metrics | None = None) -> None:
         self._pool = pool
+        self._prepared = PreparedAnswers(pool.value)
         self._metrics = metrics or Metrics()
         self.registered = False
         self.resource = pool.value.resource.full_name
@@ -77,6 +91,13 @@ class Plugin(rpc.DevicePluginServicer):
     def pool(self) -> Pool:
         """The newest pool."""
         return self._pool.value
+
+    @property
+    def _answers(self) -> PreparedAnswers:
+        """The answers of the newest pool, and never those of the one before."""
+        if self._prepared.pool is not self._pool.value:
+            self._prepared = PreparedAnswers(self._pool.value)
+        return self._prepared
 
     @property
     def options(self) -> pb.DevicePluginOptions:
@@ -132,12 +153,15 @@ class Plugin(rpc.DevicePluginServicer):
                 self.connected_at = None
 
     async def Allocate(self, request: pb.AllocateRequest, context: Context) -> Any:
-        """The nodes and variables for each container; an error that its pod's owner can read."""
+        """The nodes and variables for each container; an error that its pod's owner can read.
+
+        The answer is a serialized AllocateResponse.
+        """
         pool, begun, result = self._pool.value, time.perf_counter(), "error"
         sizes = [len(each.devices_ids) for each in request.container_requests]
         try:
             await _refuse_excess(context, sizes, pool)
-            response = await _worked(sum(sizes), messages.allocations, pool, request)
+            response = await _worked(sum(sizes), self._answers.allocations, request)
             result = "ok"
         except UnknownSlotError as error:
             result = "unknown-slot"
@@ -166,7 +190,9 @@ class Plugin(rpc.DevicePluginServicer):
             for each in request.container_requests
         ]
         await _refuse_excess(context, sizes, pool)
-        return await _worked(sum(sizes), messages.preferences, pool, request)
+        answers = self._answers
+        size = sum(sizes) + (0 if answers.indexed else pool.listed)
+        return await _worked(size, answers.preferences, request)
 
     async def PreStartContainer(
         self, request: pb.PreStartContainerRequest, context: Context

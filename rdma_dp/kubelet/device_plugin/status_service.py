@@ -7,10 +7,9 @@ from typing import Any
 import grpc
 
 from rdma_dp import __version__
-from rdma_dp.kubelet.api import deviceplugin_pb2_grpc, status_pb2_grpc
 from rdma_dp.kubelet.api import status_pb2 as pb
 from rdma_dp.kubelet.api import status_pb2_grpc as rpc
-from rdma_dp.kubelet.device_plugin.servicer import Plugin
+from rdma_dp.kubelet.device_plugin.servicer import Plugin, add_to_server
 from rdma_dp.kubelet.sockets import AddServices
 
 _STARTED_AT = int(time.time())
@@ -49,6 +48,6 @@ def services(plugin: Plugin, way: str) -> list[AddServices]:
     """DevicePlugin for kubelet and PluginStatus for the doctor and the peers."""
     status = StatusService(plugin, way)
     return [
-        lambda server: deviceplugin_pb2_grpc.add_DevicePluginServicer_to_server(plugin, server),
-        lambda server: status_pb2_grpc.add_StatusServicer_to_server(status, server),
+        lambda server: add_to_server(plugin, server),
+        lambda server: rpc.add_StatusServicer_to_server(status, server),
     ]

@@ -20,7 +20,7 @@ from rdma_dp.kubelet.registration.lost import Loss, Lost
 from rdma_dp.kubelet.registration.peers import Peers
 from rdma_dp.kubelet.registration.registrar import CONNECT_DEADLINE, STREAM_TIMEOUT, Registrar
 from rdma_dp.kubelet.registration.rivals import Rivals
-from rdma_dp.kubelet.registration.watcher_answers import Introduction
+from rdma_dp.kubelet.registration.watcher_answers import Introduction, introduction_of
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, is_dead
 
 # Sockets that cannot be made, after which another mode is tried. The first failure can be due to a
@@ -72,7 +72,7 @@ class PluginsRegistryRegistration:
         """
         attempts = 0
         while True:
-            introduction = Introduction(self._plugin, self._neighbours)
+            introduction = introduction_of(self._plugin, self._neighbours)
             server = self._server(introduction)
             self._plugin.forget_streams()
             try:
@@ -195,7 +195,7 @@ class PluginsRegistryRegistration:
         )
 
     async def _asked(self, introduction: Introduction, seconds: float) -> bool:
-        return await first_of(introduction.asked.until(bool), self._overlooked(seconds))
+        return bool(await first_of(introduction.asked.until(bool), self._overlooked(seconds)))
 
     async def _overlooked(self, seconds: float) -> bool:
         """Until a kubelet has been there for so long; False, as it has not dialled."""

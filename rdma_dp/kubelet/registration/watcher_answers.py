@@ -1,7 +1,7 @@
 """What kubelet's plugin watcher asks of a socket that it found in plugins_registry."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import grpc
@@ -20,39 +20,61 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Introduction(rpc.RegistrationServicer):
-    """Answers the watcher for one socket of a resource. A registration begins with GetInfo."""
+    """Answers the watcher for one socket. A registration begins with GetInfo.
 
-    def __init__(self, plugin: Plugin, neighbours: Iterable[Neighbours]) -> None:
-        self._plugin = plugin
-        self._neighbours = tuple(neighbours)
+    `info` says what the socket serves. `begin` is called at each GetInfo, `accepted` when kubelet
+    has registered the socket. `asked` is how often kubelet called GetInfo. `refusal` is the reason
+    for which kubelet refused the socket last.
+    """
+
+    def __init__(
+        self, info: pb.PluginInfo, begin: Callable[[], None], accepted: Callable[[], None]
+    ) -> None:
+        self._info = info
+        self._begin = begin
+        self._accepted = accepted
         self.registered = Latest(False)
-        self.asked = Latest(False)
+        self.asked = Latest(0)
         self.refusal: Latest[str | None] = Latest(None)
 
     async def GetInfo(self, request: pb.InfoRequest, context: Context) -> Any:
-        """Which resource the socket serves."""
-        self.asked.set(True)
-        for each in self._neighbours:
-            each.begin()
-        # An empty endpoint means this very socket, wherever kubelet's root directory is.
-        return pb.PluginInfo(
-            type=DEVICE_PLUGIN,
-            name=self._plugin.resource,
-            endpoint="",
-            supported_versions=[messages.API_VERSION],
-        )
+        """What the socket serves."""
+        self.asked.set(self.asked.value + 1)
+        self._begin()
+        return self._info
 
     async def NotifyRegistrationStatus(
         self, request: pb.RegistrationStatus, context: Context
     ) -> Any:
-        """What became of the registration. kubelet may have opened ListAndWatch before."""
+        """What became of the registration. kubelet may have made its other calls before."""
         if request.plugin_registered:
-            logger.info("%s: registered with kubelet's plugin watcher", self._plugin.resource)
-            self._plugin.note_registered()
-            for each in self._neighbours:
-                each.registered()
+            logger.info("%s: registered with kubelet's plugin watcher", self._info.name)
+            self._accepted()
             self.registered.set(True)
             self.refusal.set(None)
         else:
             self.refusal.set(request.error or "no reason given")
         return pb.RegistrationStatusResponse()
+
+
+def introduction_of(plugin: Plugin, neighbours: Iterable[Neighbours]) -> Introduction:
+    """The answers for one socket of a resource."""
+    neighbours = tuple(neighbours)
+
+    def begin() -> None:
+        for each in neighbours:
+            each.begin()
+
+    def accepted() -> None:
+        plugin.note_registered()
+        for each in neighbours:
+            each.registered()
+
+    # An empty endpoint means this very socket, wherever kubelet's root directory is.
+    info = pb.PluginInfo(
+        type=DEVICE_PLUGIN,
+        name=plugin.resource,
+        endpoint="",
+        supported_versions=[messages.API_VERSION],
+    )
+    return Introduction(info, begin, accepted)

@@ -10,7 +10,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Self
+from typing import IO
 
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.symlinks import leads_out
@@ -127,7 +127,10 @@ class _Bounded:
 
 
 class _Header(tarfile.TarInfo):
-    """A member's header. tarfile reads an extended header as a whole, so its size is limited."""
+    """A member's header. tarfile reads an extended header as a whole, so its size is limited.
+
+    Each Python reads the bytes of a header with another method, but all of them ask for the size.
+    """
 
     _EXTENDED = (
         tarfile.XHDTYPE,
@@ -137,13 +140,18 @@ class _Header(tarfile.TarInfo):
         tarfile.GNUTYPE_LONGLINK,
     )
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """As TarInfo. Raises ArchiveError for an extended header that is too large."""
-        found = super().frombuf(buf, encoding, errors)
-        if found.type in cls._EXTENDED and found.size > limits.HEADER_BYTES:
+    _size = 0
+
+    @property
+    def size(self) -> int:
+        """The size. Raises ArchiveError for an extended header that is too large."""
+        if self.type in self._EXTENDED and self._size > limits.HEADER_BYTES:
             raise ArchiveError(f"a header in it is larger than {limits.HEADER_BYTES} bytes")
-        return found
+        return self._size
+
+    @size.setter
+    def size(self, size: int) -> None:
+        self._size = size
 
 
 def _entries(stream: IO[bytes]) -> dict[str, Entry]:

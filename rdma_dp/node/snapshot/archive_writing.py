@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.host.root import mode_of
 from rdma_dp.node.snapshot import document, limits
 from rdma_dp.node.snapshot.contents import (
     CharNode,
@@ -57,9 +58,9 @@ def check_place(file: Path, *, replace: bool) -> None:
 
 
 def _check_place(file: Path, *, replace: bool) -> None:
-    if not file.parent.is_dir():
+    if not stat.S_ISDIR(mode_of(file.parent)):
         raise RdmaDpError(f"cannot write {file}: there is no directory {file.parent}")
-    if file.is_dir():
+    if stat.S_ISDIR(mode_of(file)):
         raise RdmaDpError(f"cannot write {file}: it is a directory")
     if not replace and os.path.lexists(file):
         raise _is_there(file)

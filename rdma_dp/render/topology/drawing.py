@@ -10,6 +10,7 @@ from rdma_dp.inventory.hardware import Hca
 from rdma_dp.inventory.topology import Distance, Gpu, Topology
 from rdma_dp.render.device_names import device_name
 from rdma_dp.render.discover import port_text
+from rdma_dp.render.topology import roots
 from rdma_dp.render.topology.distances import Cell, Line, lines
 from rdma_dp.render.topology.pcie_tree import (
     HOST_BRIDGE,
@@ -35,7 +36,7 @@ _GPUS_IN_BLOCK = 10  # columns of the matrix, 7 characters each
 
 
 def drawing(view: View) -> RenderableType:
-    """The tree, then the matrix of distances."""
+    """The tree, the matrix of distances, and with DRA the PCIe roots."""
     view = in_lines(view)
     rows = _rows()
     for node in tree(view):
@@ -44,7 +45,7 @@ def drawing(view: View) -> RenderableType:
         rows.add_row()
     if not rows.row_count:
         return Text("no GPU and no HCA on this node", "bold red")
-    return Group(rows, *_matrix(view.topology, view.measured))
+    return Group(rows, *_matrix(view.topology, view.measured), *roots.section(view))
 
 
 # --- the tree -----------------------------------------------------------------------------------

@@ -26,13 +26,22 @@ PortsTaken = Mapping[str, Mapping[str, tuple[int, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
+class DraRoots:
+    """The HCAs that are offered by DRA, by name, and the config's overrides of their PCIe roots."""
+
+    hcas: frozenset[str]
+    overrides: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class View:
-    """Everything that a drawing shows."""
+    """Everything that a drawing shows. `dra` is None if the config has no resource via DRA."""
 
     topology: Topology
     inventory: Inventory
     chosen: Chosen = field(default_factory=dict)
     ports: PortsTaken = field(default_factory=dict)
+    dra: DraRoots | None = None
 
     def resources(self, hca: str) -> tuple[str, ...]:
         """The resources that take an HCA, with its ports where they take not all of them."""

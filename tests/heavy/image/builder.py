@@ -22,6 +22,7 @@ BASE_PACKAGES = "python3,python3-venv,ca-certificates"
 # The builder's own certificates: a build machine may reach its package index through a proxy.
 CERTIFICATES = "/etc/ssl/certs"
 TIMEOUT = 1200.0  # seconds for one step
+_ENVIRONMENT = {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
 
 
 class BuildError(Exception):
@@ -47,6 +48,11 @@ class Image:
         ]
         return _buildah(self.storage, "run", *volumes, self.container, "--", *command, check=False)
 
+    @property
+    def root(self) -> Path:
+        """The root of the container's files on this machine."""
+        return Path(_buildah(self.storage, "mount", self.container).stdout.strip())
+
     def size(self, name: str) -> int:
         """The size of an image in bytes, all layers."""
         found = _buildah(
@@ -62,6 +68,30 @@ class Image:
 
 def build(storage: Path, repository: Path) -> Image:
     """Make the base and build the Dockerfile on it. Raises BuildError."""
+    _make_base(storage)
+    _buildah(
+        storage,
+        *("bud", "--pull-never", "--build-arg", f"BASE={BASE}", "--tag", IMAGE),
+        *("--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro", str(repository)),
+    )
+    return Image(storage, _buildah(storage, "from", "--pull-never", IMAGE).stdout.strip())
+
+
+def for_other_programs(storage: Path) -> dict[str, str]:
+    """Make the base. Returns the variables with which build_image.sh builds on it."""
+    _make_base(storage)
+    config = storage / "storage.conf"
+    config.write_text(
+        f'[storage]\ndriver = "vfs"\ngraphroot = "{storage}/root"\nrunroot = "{storage}/run"\n'
+    )
+    return _ENVIRONMENT | {
+        "CONTAINERS_STORAGE_CONF": str(config),
+        "BASE": BASE,
+        "IMAGE_OPTIONS": f"--pull-never --volume {CERTIFICATES}:{CERTIFICATES}:ro",
+    }
+
+
+def _make_base(storage: Path) -> None:
     tar = _base()
     scratch = _buildah(storage, "from", "scratch").stdout.strip()
     _buildah(storage, "add", "--quiet", scratch, str(tar), "/")
@@ -69,12 +99,6 @@ def build(storage: Path, repository: Path) -> Image:
     _buildah(storage, "config", "--env", f"PATH={path}", scratch)
     _buildah(storage, "config", "--env", f"PIP_CERT={CERTIFICATES}/ca-certificates.crt", scratch)
     _buildah(storage, "commit", "--quiet", scratch, BASE)
-    _buildah(
-        storage,
-        *("bud", "--pull-never", "--build-arg", f"BASE={BASE}", "--tag", IMAGE),
-        *("--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro", str(repository)),
-    )
-    return Image(storage, _buildah(storage, "from", "--pull-never", IMAGE).stdout.strip())
 
 
 def archive(repository: Path) -> Path:
@@ -154,7 +178,7 @@ def _codename() -> str:
 
 
 def _buildah(storage: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
+    environment = os.environ | _ENVIRONMENT
     where = ("--root", str(storage / "root"), "--runroot", str(storage / "run"))
     done = subprocess.run(
         ["buildah", *where, *command],

@@ -9,7 +9,7 @@ MEGABYTE = 1_000_000
 
 def test_the_operators_path_is_the_daemon(image: Image) -> None:
     shown = image.run("/bin/k8s-rdma-shared-dp", "--version")
-    assert (shown.returncode, shown.stdout) == (0, f"rdma-dp {__version__}\n")
+    assert (shown.returncode, shown.stdout.split()[:2]) == (0, ["rdma-dp", __version__])
 
 
 def test_the_init_container_of_older_operators_finds_its_programs(image: Image) -> None:

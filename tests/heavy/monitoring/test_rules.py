@@ -18,6 +18,10 @@ NODE = 'job="rdma-dp", instance="192.0.2.7:8765", node="gpu-1"'
 PORT = f'{NODE}, device="mlx5_0", port="1"'
 OF_A_RESOURCE = f'rdma_dp_hca_resource{{{NODE}, device="mlx5_0", resource="rdma/a"}}'
 RESOURCE = f'{NODE}, resource="rdma/a"'
+RECEIVE_PAUSES, TRANSMIT_PAUSES = (
+    f'rdma_dp_port_pause_seconds_total{{{PORT}, priority="3", direction="{direction}"}}'
+    for direction in ("receive", "transmit")
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,36 @@ CASES = {
     "RdmaRetriesExhausted": Case(
         {f"rdma_dp_port_retries_exhausted_total{{{PORT}}}": "0x25 1x35"},
         {f"rdma_dp_port_retries_exhausted_total{{{PORT}}}": "7x60"},
+    ),
+    "RdmaPortSlow": Case(
+        {
+            f"rdma_dp_port_rate_bytes_per_second{{{PORT}}}": "50e9x60 25e9x60",
+            f"rdma_dp_port_active{{{PORT}}}": "1x60 0x5 1x60",
+            OF_A_RESOURCE: "1x120",
+        },
+        {  # a port of 25 Gb/s, for which the kernel reports 40 while it is down
+            f"rdma_dp_port_rate_bytes_per_second{{{PORT}}}": "25e9x30 40e9x30 25e9x60",
+            f"rdma_dp_port_active{{{PORT}}}": "1x30 0x30 1x60",
+            OF_A_RESOURCE: "1x120",
+        },
+        minute=110,
+    ),
+    "RdmaPausedLong": Case(
+        {RECEIVE_PAUSES: "0+12x60"},
+        {
+            RECEIVE_PAUSES: "0+3x60",
+            # what this port sends is about the switch
+            TRANSMIT_PAUSES: "0+30x60",
+        },
+    ),
+    "RdmaCounterAtCeiling": Case(
+        {f'rdma_dp_port_counter_saturated{{{PORT}, counter="link_downed"}}': "1x60"},
+        {f"rdma_dp_port_link_downed_total{{{PORT}}}": "254x60"},
+    ),
+    "RdmaForeignQueuePairs": Case(
+        {f'rdma_dp_foreign_queue_pairs{{{NODE}, device="mlx5_0"}}': "3x60"},
+        {f'rdma_dp_foreign_queue_pairs{{{NODE}, device="mlx5_0"}}': "0x55 3x5"},
+        minute=60,
     ),
     "RdmaRetransmits": Case(
         {f"rdma_dp_port_ack_timeouts_total{{{PORT}}}": "0+120x60"},

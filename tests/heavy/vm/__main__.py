@@ -1,6 +1,7 @@
 """`python -m tests.heavy.vm [PYTEST ARGUMENT...]`: run tests/heavy/vm/inside on a real RDMA kernel.
 
-Needs Debian on amd64. Installs qemu and the verbs tools if it can. Exits with pytest's code.
+Needs Debian on amd64. Installs qemu and the verbs tools if it can, and unpacks promtool. Exits with
+pytest's code.
 """
 
 import logging
@@ -29,6 +30,7 @@ def main() -> int:
     try:
         debian.check_host()
         debian.install(PACKAGES)
+        prometheus = debian.unpacked(("prometheus",), suite.cache("monitoring"))
         kernel = newest_kernel(suite.cache("vm"))
     except CannotRunError as error:
         return suite.not_run(log, error)
@@ -37,7 +39,7 @@ def main() -> int:
         "test-vm",
         "tests/heavy/vm/inside",
         sys.argv[1:],
-        environment=ENVIRONMENT,
+        environment={**ENVIRONMENT, "PATH": f"{prometheus}/usr/bin:{in_vm.ENVIRONMENT['PATH']}"},
         timeout=1800.0,
         memory=2560,
     )

@@ -13,7 +13,8 @@ from simulator.kubelet import SimulatedKubelet
 from tests.integration.daemon.process import NAME, Node, appears, entry, healthy, two_hcas
 
 FOREIGN = "nvidia.com-gpu.yaml"
-FIRST, _ = two_hcas().functions  # PCI addresses
+GO_PLUGIN_NAMES = "nvidia.com_rdma-dp.json"
+FIRST, SECOND = two_hcas().functions  # PCI addresses
 
 
 def devices(node: Node) -> dict[str, list[str]]:
@@ -93,7 +94,34 @@ async def test_the_specs_stay_when_the_daemon_stops_and_others_are_never_touched
 
 
 def files(node: Node) -> list[Path]:
-    return [path for path in node.cdi.iterdir() if not path.name.startswith(".")]
+    """All files but the one with the Go plugin's names, which belongs to no resource."""
+    found = (path for path in node.cdi.iterdir() if not path.name.startswith("."))
+    return [path for path in found if path.name != GO_PLUGIN_NAMES]
+
+
+async def test_the_go_plugins_names_come_when_its_file_goes_without_delay(
+    node: Node, kubelet: SimulatedKubelet
+) -> None:
+    node.cdi.mkdir()
+    own = node.cdi / "nvidia.com_a.yaml"
+    own.write_text(f"kind: nvidia.com/net-rdma\ndevices: [{{name: {FIRST}}}, {{name: {SECOND}}}]\n")
+    node.configure(entry(), cdi="cri", periodicUpdateInterval=0)
+    ours = {f"nvidia.com/net-rdma={address}" for address in (FIRST, SECOND)}
+    async with node.daemon():
+        await kubelet.wait_for(NAME, healthy(4))
+        assert not ours & devices(node).keys()
+        own.unlink()  # as the Go plugin does when it ends
+        await appears(node.cdi, lambda: ours <= devices(node).keys())
+        (node.cdi / GO_PLUGIN_NAMES).unlink()  # as the Go plugin does when it starts
+        own.write_text(f"kind: nvidia.com/net-rdma\ndevices: [{{name: {FIRST}}}]\n")
+        await appears(node.cdi, lambda: ours & devices(node).keys() == {max(ours)})
+
+
+async def test_the_go_plugins_names_can_be_left_out(node: Node, kubelet: SimulatedKubelet) -> None:
+    node.configure(entry(), cdi="cri", goPluginCdiNames=False)
+    async with node.daemon():
+        await kubelet.wait_for(NAME, healthy(4))
+        assert not any(name.startswith("nvidia.com") for name in devices(node))
 
 
 async def test_a_lost_spec_is_written_again(node: Node, kubelet: SimulatedKubelet) -> None:
@@ -104,7 +132,7 @@ async def test_a_lost_spec_is_written_again(node: Node, kubelet: SimulatedKubele
         (spec,) = files(node)
         spec.unlink()
         await appears(node.cdi, spec.exists)
-        assert len(devices(node)) == 3
+        assert len([name for name in devices(node) if name.startswith("rdma-dp/")]) == 3
 
 
 async def test_a_spec_that_another_rdma_dp_overwrites_in_an_update_is_put_right(

@@ -2,6 +2,7 @@
 
 import shlex
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,68 @@ async def test_a_wrong_root_is_reported_before_anything_starts(node: Node) -> No
         await asked.says(
             f"there is no {nowhere} (--root takes a directory that holds sys, or a snapshot)"
         )
+
+
+@pytest.mark.parametrize("main", [cli.compat_main, cli.main])
+@pytest.mark.parametrize("name", ["-v", "--v", "-version", "--version"])
+@pytest.mark.parametrize("value", ["", "=true", "=1", "=t", "=T", "=TRUE", "=True"])
+def test_the_version_in_every_form_of_go(
+    main: Callable[[list[str]], int],
+    name: str,
+    value: str,
+    started: list[Settings],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([f"{name}{value}"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"rdma-dp {__version__}\n"
+    assert not started
+
+
+@pytest.mark.parametrize("name", ["-v", "--v", "-version", "--version"])
+def test_a_version_that_is_false_is_not_shown(name: str, started: list[Settings]) -> None:
+    assert cli.compat_main([f"{name}=false", "--use-cdi"]) == 0
+    assert started[0].defaults.use_cdi
+
+
+@pytest.mark.parametrize("word", ["-v=", "--v=yes", "-use-cdi=", "--use-cdi=yes", "--verbosity=1"])
+def test_what_go_refuses_is_exit_2(
+    word: str, started: list[Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.compat_main([word])
+    assert ended.value.code == 2
+    assert word.partition("=")[0] in capsys.readouterr().err
+    assert not started
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+async def test_the_signals_that_end_the_go_plugin_end_this_one(
+    node: Node, kubelet: SimulatedKubelet, signal_: signal.Signals
+) -> None:
+    async with node.daemon() as daemon:
+        await kubelet.wait_for(NAME, healthy(4))
+        await daemon.stop(signal_)
+
+
+def test_only_under_the_operators_path_a_missing_config_ends_the_process(
+    started: list[Settings],
+) -> None:
+    assert cli.compat_main([]) == 0
+    assert cli.main(["run"]) == 0
+    assert cli.compat_main(["--config-wait", "0"]) == 0
+    assert [settings.config_wait for settings in started] == [60, None, None]
+
+
+@pytest.mark.parametrize("content", [None, "", " \n", "# only a comment\n"])
+async def test_a_config_that_stays_empty_or_missing_ends_the_process(
+    node: Node, content: str | None
+) -> None:
+    if content is not None:
+        node.config.write_text(content)
+    async with node.daemon_without_config("--config-wait", "0.5") as daemon:
+        await daemon.says("waiting for a config, for up to 0.5 s")
+        assert await daemon.ended() == 1
+        await daemon.says(f"{node.config}: there was no config for 0.5 s", "not ready")
+        assert daemon.count("Traceback") == 0

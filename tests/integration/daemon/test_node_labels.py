@@ -52,6 +52,21 @@ async def test_the_file_follows_the_shared_hcas(
     assert (features / FOREIGN).read_text() == "vendor.io/a=b\n"
 
 
+async def test_a_driver_of_gpus_that_is_loaded_later_is_seen(
+    node: Node, kubelet: SimulatedKubelet, features: Path, option: tuple[str, str]
+) -> None:
+    features.mkdir()
+    async with node.daemon(*option):
+        await appears(features, lambda: labels(features).get("hcas") == "2")
+        assert not [name for name in labels(features) if "gpudirect" in name]
+        gpu = node.host.root / "proc/driver/nvidia/gpus/0000:19:00.0"
+        gpu.mkdir(parents=True)
+        (gpu / "information").write_text("Model: \t NVIDIA H100 80GB HBM3\n")
+        (node.host.root / "sys/module/nvidia_peermem").mkdir(parents=True)
+        await appears(features, lambda: labels(features).get("gpudirect-peer-memory") == "true")
+        await kubelet.wait_for(NAME, healthy(4))
+
+
 async def test_only_hcas_of_resources_count(
     node: Node, kubelet: SimulatedKubelet, features: Path, option: tuple[str, str]
 ) -> None:

@@ -359,7 +359,6 @@ def test_at_rest_kubelet_holds_what_the_node_and_the_config_say(
                 max_examples=150,
                 stateful_step_count=50,
                 deadline=None,
-                derandomize=True,
                 # real sockets race, so a failing sequence cannot be shortened
                 phases=(Phase.generate,),
                 suppress_health_check=list(HealthCheck),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from rdma_dp.aio.latest import Latest
-from rdma_dp.config import Config
+from rdma_dp.config import Config, Via
 from rdma_dp.daemon.registrations import Keep, Registrations
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
@@ -67,6 +67,31 @@ def running(kubelet: Kubelet, offered: Latest[NodeState]) -> Iterator[Registrati
 async def settled() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+async def test_a_resource_that_goes_over_to_dra_is_withdrawn_and_comes_back(
+    kubelet: Kubelet,
+) -> None:
+    plugin = of("a", "b")
+    over = tuple(
+        each.model_copy(update={"via": Via.DRA}) if each.resource_name == "a" else each
+        for each in plugin.config.config_list
+    )
+    kubelet.may_end[A] = asyncio.Event()
+    offered = Latest(plugin)
+    with running(kubelet, offered) as made:
+        await settled()
+        offered.set(next_state(Config(config_list=over), NODE, 0.0, plugin))
+        await settled()
+        assert made.served.value == {A, B}  # kubelet may still call it
+        kubelet.may_end[A].set()
+        await settled()
+        assert made.served.value == {B}
+        assert kubelet.registered == [B]
+        offered.set(next_state(plugin.config, NODE, 0.0, offered.value))
+        await settled()
+        assert sorted(kubelet.registered) == [A, B]
+    assert f"{B} ends" not in kubelet.log
 
 
 async def test_a_resource_that_leaves_slowly_does_not_hold_up_the_others(kubelet: Kubelet) -> None:

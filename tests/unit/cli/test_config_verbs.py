@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from rdma_dp.config import load
 from tests.paths import CONFIGS
 from tests.unit.cli.process import rdma_dp
 
@@ -73,3 +74,43 @@ def test_the_schema_is_json_and_describes_every_setting() -> None:
     assert {"periodicUpdateInterval", "configList"} <= set(schema["properties"])
     resource = schema["$defs"]["Resource"]["properties"]
     assert {"resourceName", "resourcePrefix", "rdmaHcaMax", "selectors", "devices"} <= set(resource)
+
+
+@pytest.mark.parametrize("config", sorted(CONFIGS.iterdir()), ids=lambda path: path.name)
+def test_each_example_as_json_is_the_same_config_in_a_policy(config: Path, tmp_path: Path) -> None:
+    """Network Operator joins the lines, and puts them between apostrophes."""
+    ended = rdma_dp("check-config", config, "-o", "json")
+    assert ended.code == 0
+    assert "'" not in ended.out
+    joined = tmp_path / "config.json"
+    joined.write_text(" ".join(ended.out.splitlines()))
+    assert load(joined).config == load(config).config
+
+
+def test_json_has_its_warnings_on_stderr_and_no_apostrophe(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "configList: [{resourceName: a, rdmaHcaMax: 1, selectors: {vendors: [0x15B3], "
+        'ifNames: ["it\'s"]}}]'
+    )
+    ended = rdma_dp("check-config", config, "--output", "json")
+    assert ended.code == 0
+    assert ended.document == {
+        "configList": [
+            {
+                "resourceName": "a",
+                "rdmaHcaMax": 1,
+                "selectors": {"vendors": ["15b3"], "ifNames": ["it's"]},
+            }
+        ]
+    }
+    assert "'" not in ended.out
+    assert "[warning]" in ended.err
+
+
+def test_a_bad_config_as_json_is_exit_1_with_its_problems(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("configList: [{resourceName: a, rdmaHcaMax: 0, devices: [x]}]")
+    ended = rdma_dp("check-config", config, "-o", "json")
+    assert ended.code == 1
+    assert f"{config}:configList[0].rdmaHcaMax: " in ended.out

@@ -174,7 +174,7 @@ def test_the_installed_commands_say_their_version(command: str) -> None:
     installed = (str(Path(MODULE[0]).parent / command),)
     for flag in ("-v", "-version", "--version"):
         ended = rdma_dp(flag, command=installed)
-        assert (ended.code, ended.out) == (0, f"rdma-dp {__version__}\n")
+        assert (ended.code, ended.out.split()[:2]) == (0, ["rdma-dp", __version__])
 
 
 def test_the_installed_command_is_the_same_program(sample: Sample) -> None:

@@ -47,7 +47,7 @@ def test_the_page_of_rdma_dp(pages: Path) -> None:
         assert heading
         assert verb.summary in section
         for option in options(rdma_dp(verb.name, "--help").out.partition("examples:")[0]):
-            assert re.search(rf"^ +(-\w \S+, )?{option}\b", section, re.MULTILINE), option
+            assert re.search(rf"^ *(-\w \S+, )?{option}\b", section, re.MULTILINE), option
         for example in verb.examples:
             assert example in text
 

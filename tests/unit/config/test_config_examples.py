@@ -44,6 +44,7 @@ def test_there_is_an_example_for_each_use() -> None:
         "virtual-functions.yaml",
         "by-name-or-address.yaml",
         "network-operator-extra-selectors.json",
+        "dra.yaml",
     }
 
 

@@ -22,6 +22,7 @@ KEYS = [
     "extraSelectors", "slotsPer", "preference", "topology", "deviceInfo", "management",
     "env", "cdi",
     "metrics", "counters", "minInterval", "pods", "pauses",
+    "via", "dra", "driverName", "linkDown", "pcieRoots", "claimStatus", "slots",
 ]  # fmt: skip
 
 # --- any text, any data ---
@@ -174,6 +175,20 @@ configs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
                 "minInterval": st.integers(1, 86400),
                 "pods": st.sampled_from(["none", "allocations", "queuePairs"]),
                 "pauses": st.booleans(),
+            },
+        ),
+        "dra": st.fixed_dictionaries(
+            {},
+            optional={
+                "driverName": st.sampled_from(["hca.rdma-dp.dev", "rdma.example.com"]),
+                "linkDown": st.sampled_from(["none", "NoSchedule"]),
+                "pcieRoots": st.dictionaries(
+                    st.from_regex(r"[0-9]{4}:[0-9]{2}:[01][0-9]\.[0-7]", fullmatch=True),
+                    st.from_regex(r"pci[0-9a-f]{4}:[0-9a-f]{2}", fullmatch=True),
+                    max_size=2,
+                ),
+                "claimStatus": st.booleans(),
+                "slots": st.sampled_from(["shared", "each"]),
             },
         ),
     },

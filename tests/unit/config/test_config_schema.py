@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from rdma_dp.config import (
     CdiMode,
     ConfigDocument,
+    DraSettings,
     Health,
     MetricsSettings,
     Resource,
@@ -22,6 +23,7 @@ from rdma_dp.formats.list_size import MOST_SLOTS
 MODELS: list[tuple[type[BaseModel], list[str]]] = [
     (ConfigDocument, []),
     (MetricsSettings, ["$defs", "MetricsSettings"]),
+    (DraSettings, ["$defs", "DraSettings"]),
     (Resource, ["$defs", "Resource"]),
     (Health, ["$defs", "Health"]),
     (Selectors, ["$defs", "Selectors"]),

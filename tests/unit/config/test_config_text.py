@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rdma_dp.config import Config, ConfigError, ConfigMissing, load
-from rdma_dp.config.syntax import MAX_BYTES, read
+from rdma_dp.config.syntax import MAX_BYTES, MAX_DEPTH, read
 from rdma_dp.config.trees import MAX_VALUES
 from tests.unit.config.texts import ENTRY, accepted, refused, text
 
@@ -131,6 +131,20 @@ def test_a_glob_without_quotes_in_yaml_gets_a_hint(glob: str) -> None:
 @pytest.mark.parametrize("nested", ["[" * 5000, '{"a":' * 5000, "a: &a [*a]", "a: &a {<<: *a}"])
 def test_depth_is_bounded(nested: str) -> None:
     assert "nested deeper" in refused(nested)[""]
+
+
+@pytest.mark.parametrize("levels", [34, 990, 50_000])
+@pytest.mark.parametrize("form", ['{"a":', "[", '[{"a": [], "b":'])
+def test_the_limit_of_depth_is_ours_and_not_that_of_a_python(form: str, levels: int) -> None:
+    """Each Python has its own limit. One that reads further reports a slip behind our limit."""
+    message = refused(form * levels)[""]
+    assert message == f"is nested deeper than {MAX_DEPTH} levels"
+
+
+def test_the_innermost_level_may_be_empty() -> None:
+    text = "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)
+    assert "nested deeper" not in refused(text).get("", "")
+    assert "nested deeper" in refused(text.replace("[]", "[1]"))[""]
 
 
 def test_a_bomb_of_yaml_aliases_is_defused() -> None:

@@ -101,6 +101,8 @@ def test_a_config_with_only_comments_is_missing(config: str) -> None:
         ('{"topology": None}', "None", "None is not a word of JSON (write null)"),
         ('{"numaNodes": [NaN]}', "NaN", '"NaN" is not a number'),
         ('{"numaNodes": [-Infinity]}', "-Infinity", '"-Infinity" is not a number'),
+        ('{"numaNodes": [-Infinity60]}', "-Infinity60", '"-Infinity60" is not a number'),
+        ('{"resourceName": NaNs"}', "NaNs", '"NaNs" is not a number'),
         ('{"ifNames": ["a\tb"]}', "\tb", "invalid control character"),
         ('{"ifNames": ["a\\x"]}', "\\x", "invalid \\escape"),
         ('{\u00a0"ifNames": ["ib0"]}', "\u00a0", "an invisible character (U+00A0)"),

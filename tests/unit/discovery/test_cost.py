@@ -144,6 +144,24 @@ def test_eight_times_the_hcas_cost_about_eight_times_as_much(fresh: Fresh) -> No
     assert costs[64] < 64 * 60
 
 
+def test_each_link_of_another_hosts_tree_is_read_once(
+    fresh: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The links above each file were read again for each read of a file."""
+    read: Counter[str] = Counter()
+    readlink = os.readlink
+
+    def counted(path: str) -> str:
+        read[path] += 1
+        return readlink(path)
+
+    root = fresh(generate(8)).root
+    monkeypatch.setattr(os, "readlink", counted)
+    assert len(scan(Host(root)).hcas) == 8
+    assert read
+    assert max(read.values()) <= 2  # by a question for its target as well
+
+
 def test_vital_product_data_are_read_once_for_many_scans(sample: Sample, watch: Watch) -> None:
     host = Host(sample("dgx-b200"))
     watch.on = True

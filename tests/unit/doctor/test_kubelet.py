@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from rdma_dp.config import Config, load
+from rdma_dp.config import Config, Via, load
 from rdma_dp.doctor.check import Check, Verdict
 from rdma_dp.doctor.checks import kubelet
 from rdma_dp.doctor.examination import Result, examine
@@ -239,6 +239,17 @@ def test_what_is_wrong_is_said_with_what_to_type(case: str) -> None:
     assert result.verdict is verdict
     assert any(evidence in finding.evidence for finding in result.findings)
     assert not remedy or any(remedy in step for step in result.remedy)
+
+
+def test_a_resource_via_dra_is_no_device_plugin() -> None:
+    over = tuple(each.model_copy(update={"via": Via.DRA}) for each in CONFIG.config_list)
+    pools = make_pools(Config(config_list=over), Inventory())
+    config = ConfigSeen(Path("c"), Config(config_list=over))
+    view = replace(WELL, sockets=(), pod_resources=PodResources({}))
+    node = NodeView(Host("/nowhere"), Inventory(), Answers(kubelet=view), config, pools)
+    for check in (kubelet.plugin, kubelet.rivals):
+        (result,) = examine(node, [check])
+        assert result.verdict is Verdict.OK, result.findings
 
 
 def test_in_a_rolling_update_one_of_two_is_registered_and_that_is_enough() -> None:

@@ -13,7 +13,7 @@ from rdma_dp.aio.latest import Latest
 from rdma_dp.host import events
 from tests.logs import DEADLINE, Log
 
-Read = Callable[[socket.socket], bool]
+Read = Callable[[socket.socket], bool | None]
 
 
 class Source:
@@ -23,7 +23,7 @@ class Source:
         self.kernel, self.ours = socket.socketpair(type=socket.SOCK_DGRAM)
         self.ours.setblocking(False)
         self.kernel.setblocking(False)
-        self.read: Read = lambda ours: bool(ours.recv(100))
+        self.read: Read = lambda ours: bool(ours.recv(100)) or None
 
     @contextmanager
     def __call__(self, wake: Any, broken: Any) -> Iterator[None]:
@@ -163,9 +163,9 @@ async def test_an_overrun_socket_has_lost_something_and_wakes(lines: Log) -> Non
 def test_an_overrun_in_pyudev_has_no_errno() -> None:
     """Its poll() fails without errno, again and again until SO_ERROR is read."""
     overrun: Any = _WithPendingError(errno.ENOBUFS)
-    answers = iter([True, False])
+    answers = iter([True, None])
 
-    def read_one() -> bool:
+    def read_one() -> bool | None:
         if overrun.code:
             raise OSError("Error while polling fd: 7")
         return next(answers)

@@ -32,6 +32,7 @@ def exhausted(free):
             os.close(each)
 
 from rdma_dp.host import events
+from rdma_dp.host.relevant_links import RelevantLinks
 from rdma_dp.host.files import ExhaustedError, Host
 from rdma_dp.host.netlink import links, rdma_queries, values
 rdma_queries.NETLINK_RDMA = values.NETLINK_RDMA = 0
@@ -60,7 +61,7 @@ def run(script: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("question", ["query", "query_queue_pairs"])
+@pytest.mark.parametrize("question", ["query", "query_queue_pairs", "query_objects"])
 def test_rdma_netlink_is_not_missing_without_descriptors(question: str) -> None:
     """It answers again as soon as one descriptor is free."""
     script = f"""
@@ -106,7 +107,8 @@ async def follow():
     loop = asyncio.get_running_loop()
     with exhausted({free}):
         try:
-            await asyncio.wait_for(events.follow(lambda: None), 10)
+            sources = events.kernel_sources(RelevantLinks())
+            await asyncio.wait_for(events.follow(lambda: None, sources), 10)
         except ExhaustedError as error:
             print(f"exhausted: {{error}}")
 asyncio.run(follow())

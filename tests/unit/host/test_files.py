@@ -2,6 +2,7 @@ import errno
 import gzip
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,7 @@ def test_without_permission_the_hint_says_what_to_do(
 def test_a_status_that_cannot_be_read_for_a_lack_of_our_own_is_no_missing_file(
     code: int, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(*_: object) -> int:
+    def refused(*_: object, **__: object) -> int:
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "stat", refused)
@@ -168,10 +169,11 @@ def secret(tmp_path: Path) -> Path:
     return outside
 
 
+@pytest.mark.parametrize("scan", [False, True])
 @pytest.mark.parametrize("inside", [False, True])
 @pytest.mark.parametrize("relative", [False, True])
 def test_no_link_leads_out_of_the_root(
-    tmp_path: Path, secret: Path, relative: bool, inside: bool
+    tmp_path: Path, secret: Path, relative: bool, inside: bool, scan: bool
 ) -> None:
     """A3: a link to an absolute path, or above the root, is followed below the root."""
     root = tmp_path / "root"
@@ -186,12 +188,27 @@ def test_no_link_leads_out_of_the_root(
         (copy / "file").write_text("inside")
         (copy / "directory" / "file").write_text("inside")
     host, found = Host(root), "inside" if inside else None
-    for path in ("sys/deep/file", "sys/deep/directory/file", "sys/chain/file"):
-        assert host.read(path) == found
-    assert host.entries("sys/chain") == (("file",) if inside else ())
-    assert host.is_directory("sys/deep/directory") is inside
-    assert (host.status("sys/deep/file") is not None) is inside
-    assert host.link_name("sys/deep/file") == "file"
+    with host.at_one_moment() if scan else nullcontext():
+        for path in ("sys/deep/file", "sys/deep/directory/file", "sys/chain/file"):
+            assert host.read(path) == found
+            assert host.lines_with(path, ("side",)) == ((found,) if found else None)
+        assert host.entries("sys/chain") == (("file",) if inside else ())
+        assert host.is_directory("sys/deep/directory") is inside
+        assert (host.status("sys/deep/file") is not None) is inside
+        assert host.link_name("sys/deep/file") == "file"
+
+
+def test_a_link_that_changed_after_a_scan_is_followed_anew(tmp_path: Path, secret: Path) -> None:
+    """A3: what one scan knows of the links ends with it."""
+    root = tmp_path / "root"
+    (root / "sys" / "mine").mkdir(parents=True)
+    (root / "sys" / "mine" / "file").write_text("mine")
+    host, link = Host(root), root / "sys" / "link"
+    for target, found in (("mine", "mine"), (str(secret), None), ("mine", "mine")):
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+        with host.at_one_moment():
+            assert host.read("sys/link/file") == found
 
 
 def test_a_root_without_sys_of_its_own_is_none(tmp_path: Path) -> None:

@@ -105,6 +105,13 @@ def test_a_sum_of_another_length_is_none() -> None:
     assert nldev.queue_pairs(kernel.ask)["mlx5_0"] == QueuePairs({7: 1})
 
 
+def test_objects_are_counted_by_their_type() -> None:
+    assert nldev.objects(Kernel({RES_GET: [summary(3)]}).ask) == {"mlx5_0": {"pd": 9, "qp": 3}}
+    assert nldev.objects(Kernel({RES_GET: errno.EINVAL}).ask) == {"mlx5_0": {}}
+    with pytest.raises(OSError, match="no"):
+        nldev.objects(Kernel({RES_GET: errno.ENOMEM}).ask)
+
+
 def test_a_device_without_a_name_is_left_out() -> None:
     assert nldev.queue_pairs(Kernel({GET: [attributes({1: u32(0)})]}).ask) == {}
 
@@ -117,3 +124,4 @@ def test_no_attributes_make_it_fail(odd: list[tuple[int, bytes]]) -> None:
     pairs = attributes({19: nested((20, entry), *odd)})
     kernel = Kernel({RES_GET: [summary(0), sums], RES_QP_GET: [dump(7), pairs]})
     nldev.queue_pairs(kernel.ask)
+    nldev.objects(kernel.ask)

@@ -15,7 +15,7 @@ from rdma_dp.config import CdiMode, Config, parse
 from rdma_dp.inventory.hardware import CharDevice, DeviceNumber, Hca, Inventory, PciFunction, System
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
-from rdma_dp.kubelet.device_plugin.servicer import Plugin
+from rdma_dp.kubelet.device_plugin.servicer import Plugin, add_to_server
 from rdma_dp.kubelet.sockets import SocketServer
 from rdma_dp.sharing.pool import Pool, make_pool
 from rdma_dp.sharing.selection import select
@@ -55,8 +55,7 @@ def pool(
 @asynccontextmanager
 async def served(plugin: Plugin, path: Path) -> AsyncIterator[SocketServer]:
     """The plugin on a socket."""
-    add = rpc.add_DevicePluginServicer_to_server
-    server = SocketServer(path, [lambda grpc_server: add(plugin, grpc_server)])
+    server = SocketServer(path, [lambda grpc_server: add_to_server(plugin, grpc_server)])
     try:
         await server.start()
         yield server

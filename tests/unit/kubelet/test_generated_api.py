@@ -14,6 +14,9 @@ from google.protobuf.descriptor import (
 
 from rdma_dp.kubelet.api import (
     deviceplugin_pb2,
+    dra_beta_pb2,
+    dra_health_pb2,
+    dra_pb2,
     pluginregistration_pb2,
     podresources_pb2,
     status_pb2,
@@ -91,6 +94,34 @@ GetPodResourcesRequest: pod_name=1 string, pod_namespace=2 string
 GetPodResourcesResponse: pod_resources=1 PodResources
 """
 
+DRA_SERVICE = """
+service DRAPlugin
+    NodePrepareResources(NodePrepareResourcesRequest) -> NodePrepareResourcesResponse
+    NodeUnprepareResources(NodeUnprepareResourcesRequest) -> NodeUnprepareResourcesResponse
+"""
+
+DRA = f"""{DRA_SERVICE.rstrip()}
+Claim: namespace=1 string, uid=2 string, name=3 string
+NodePrepareResourcesRequest: claims=1 repeated Claim
+NodePrepareResourcesResponse: claims=1 map<string, NodePrepareResourceResponse>
+NodePrepareResourceResponse: devices=1 repeated Device, error=2 string
+Device: request_names=1 repeated string, pool_name=2 string, device_name=3 string, \
+cdi_device_ids=4 repeated string, share_id=5 optional string
+NodeUnprepareResourcesRequest: claims=1 repeated Claim
+NodeUnprepareResourcesResponse: claims=1 map<string, NodeUnprepareResourceResponse>
+NodeUnprepareResourceResponse: error=1 string
+"""
+
+DRA_HEALTH = """
+service DRAResourceHealth
+    NodeWatchResources(NodeWatchResourcesRequest) -> stream NodeWatchResourcesResponse
+NodeWatchResourcesRequest:
+NodeWatchResourcesResponse: devices=1 repeated DeviceHealth
+DeviceIdentifier: pool_name=1 string, device_name=2 string
+DeviceHealth: device=1 DeviceIdentifier, health=2 HealthStatus(UNKNOWN=0 HEALTHY=1 UNHEALTHY=2), \
+last_updated_time=3 int64, health_check_timeout_seconds=4 int64, message=5 string
+"""
+
 STATUS = """
 service Status
     Get(StatusRequest) -> StatusReply
@@ -111,6 +142,9 @@ SCALARS = {
 
 def type_of(field: FieldDescriptor) -> str:
     message = field.message_type
+    if field.enum_type is not None:
+        values = " ".join(f"{value.name}={value.number}" for value in field.enum_type.values)
+        return f"{field.enum_type.name}({values})"
     if message is None:
         return SCALARS[field.type]
     if message.GetOptions().map_entry:
@@ -157,8 +191,11 @@ def described(file: FileDescriptor) -> str:
         (deviceplugin_pb2.DESCRIPTOR, "v1beta1", DEVICE_PLUGIN),
         (pluginregistration_pb2.DESCRIPTOR, "pluginregistration", PLUGIN_REGISTRATION),
         (podresources_pb2.DESCRIPTOR, "v1", POD_RESOURCES),
+        (dra_pb2.DESCRIPTOR, "k8s.io.kubelet.pkg.apis.dra.v1", DRA),
+        (dra_beta_pb2.DESCRIPTOR, "k8s.io.kubelet.pkg.apis.dra.v1beta1", DRA_SERVICE),
+        (dra_health_pb2.DESCRIPTOR, "v1alpha1", DRA_HEALTH),
     ],
-    ids=["deviceplugin", "pluginregistration", "podresources"],
+    ids=["deviceplugin", "pluginregistration", "podresources", "dra", "dra-beta", "dra-health"],
 )
 def test_the_wire_is_kubelets(file: FileDescriptor, package: str, wire: str) -> None:
     assert file.package == package

@@ -117,6 +117,14 @@ def test_nothing_but_our_own_stale_sockets_is_removed(directory: Path) -> None:
     assert set(directory.iterdir()) == before
 
 
+def test_the_caller_can_give_its_sockets_other_names(directory: Path) -> None:
+    for name in ("a.example-1-reg.sock", ".a.example-2-reg.sock", "rdma-dp-a-123456-abcdef.sock"):
+        _stale(directory / name)
+    removed = remove_stale(directory, lambda name: name.startswith("a.example-"))
+    assert sorted(removed) == [".a.example-2-reg.sock", "a.example-1-reg.sock"]
+    assert _names(directory) == ["rdma-dp-a-123456-abcdef.sock"]
+
+
 def test_a_live_socket_of_another_rdma_dp_is_not_stale(directory: Path) -> None:
     path = directory / "rdma-dp-a-123456-abcdef.sock"
     with socket.socket(socket.AF_UNIX) as listener:
@@ -169,6 +177,28 @@ async def test_a_server_appears_under_its_name_and_leaves_nothing(directory: Pat
     await server.stop()
     assert not server.in_place
     assert _names(directory) == []
+
+
+async def test_a_withdrawn_socket_serves_the_connections_that_exist(directory: Path) -> None:
+    async def answer(request: bytes, context: object) -> bytes:
+        return request
+
+    handler = grpc.method_handlers_generic_handler(
+        "test.Echo", {"Call": grpc.unary_unary_rpc_method_handler(answer)}
+    )
+    server = SocketServer(
+        directory / "a.sock", [lambda to: to.add_generic_rpc_handlers((handler,))]
+    )
+    await server.start()
+    async with grpc.aio.insecure_channel(f"unix:{directory / 'a.sock'}") as channel:
+        call = channel.unary_unary("/test.Echo/Call")
+        assert await call(b"1") == b"1"
+        server.withdraw()
+        assert _names(directory) == []
+        (directory / "a.sock").write_text("of a successor")
+        assert await call(b"2") == b"2"
+        await server.stop()
+    assert (directory / "a.sock").read_text() == "of a successor"
 
 
 async def test_a_server_starts_again_after_its_end(directory: Path) -> None:

@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from rdma_dp.config import EMPTY_CONFIG
+from rdma_dp.config import EMPTY_CONFIG, Resource, Via
 from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Hca, Inventory
 from rdma_dp.metrics import BOUNDS, Durations, Metrics, Tally
@@ -27,9 +27,14 @@ NOWHERE = "/nowhere"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
-def page(hcas: tuple[Hca, ...], accept: str = "", metrics: Metrics | None = None) -> str:
+def page(
+    hcas: tuple[Hca, ...],
+    accept: str = "",
+    metrics: Metrics | None = None,
+    of: Resource | None = None,
+) -> str:
     inventory = Inventory(hcas, (), SYSTEM)
-    pool = make_pool(select(inventory, resource()), SYSTEM)
+    pool = make_pool(select(inventory, of or resource()), SYSTEM)
     state = NodeState(EMPTY_CONFIG, inventory, 0.0, 1, {pool.resource.full_name: pool})
     plugin = Mock(resource="rdma/hca", registered=True, **{"streams.value.open": 1})
     observed = Observed(metrics or Metrics(), lambda: state, lambda: (plugin,))
@@ -56,6 +61,14 @@ def test_any_hcas_make_a_page_that_both_parsers_read(hcas: tuple[Hca, ...]) -> N
     assert list(openmetrics.text_string_to_metric_families(page(hcas, OPENMETRICS)))  # type: ignore[no-untyped-call]
     shown = [labels for name, labels in samples if name == "rdma_dp_hca_info"]
     assert len(shown) == len(hcas)
+
+
+def test_only_slots_of_device_plugins_are_in_kubelets_list() -> None:
+    over = resource().model_copy(update={"via": Via.DRA})
+    for of, shown in ((resource(), True), (over, False)):
+        text = page((hca(),), of=of)
+        assert ("rdma_dp_slots{" in text) == shown
+        assert 'rdma_dp_resource_hcas{resource="rdma/hca"} 1.0' in text
 
 
 def test_names_with_quotes_and_newlines_are_escaped() -> None:

@@ -71,6 +71,23 @@ async def test_nothing_is_shown_for_counters_that_are_absent(fresh: Fresh) -> No
     }
 
 
+async def test_objects_are_those_of_shared_hcas(fresh: Fresh) -> None:
+    host = fresh("seed")
+    state = state_of(host, "trouble")
+    reader = CounterReader(
+        Host(LiveTree(host.root), RecordedNetlink()),
+        lambda: state,
+        wait=60.0,
+        objects=lambda: {"mlx5_0": {"qp": 5, "mr": 2}, "other0": {"qp": 9}},
+    )
+    await reader.refreshed()
+    (shown,) = (each for each in port_families(state, reader) if each.name == "rdma_dp_hca_objects")
+    assert [(sample.labels, sample.value) for sample in shown.samples] == [
+        ({"device": "mlx5_0", "type": "qp"}, 5),
+        ({"device": "mlx5_0", "type": "mr"}, 2),
+    ]
+
+
 async def test_nothing_at_all_is_shown_with_counters_none(fresh: Fresh) -> None:
     assert await families(fresh("seed"), "none") == {}
 

@@ -54,8 +54,14 @@ def test_the_labels_say_what_is_shared() -> None:
     }
 
 
+def test_the_interfaces_of_gpudirect_are_labels() -> None:
+    found = parsed(node_features.text((hca(),), {}, ["dmabuf", "peer-memory"]) or "")
+    names = {name for name in found if "gpudirect" in name}
+    assert names == {"rdma-dp.gpudirect-dmabuf", "rdma-dp.gpudirect-peer-memory"}
+
+
 def test_without_hcas_there_is_no_file() -> None:
-    assert node_features.text((), {}) is None
+    assert node_features.text((), {}, ["dmabuf"]) is None
 
 
 def test_what_the_node_does_not_show_has_no_label() -> None:

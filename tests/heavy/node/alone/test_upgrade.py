@@ -1,7 +1,9 @@
 """From the Go plugin to rdma-dp and back, under running pods."""
 
 import json
+import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from tests.heavy.node.alone.conftest import NodeOf
 from tests.heavy.node.containerd import kill_container
 from tests.heavy.node.node import NAME, Node, Setting
 from tests.heavy.node.plugin import CONFIG
+from tests.heavy.node.pods import Pod
 from tests.heavy.node.private import HOST
 from tests.heavy.node.process import Process, wait_until
 
@@ -25,11 +28,16 @@ ENTRY = {"selectors": {"vendors": ["15b3"]}}
 GIVEN_BY_GO = {"rdma_cm", "umad0", "umad1", "uverbs0", "uverbs1"}
 
 
-def start_go_plugin(node: Node) -> Process:
+USE_CDI = "--use-cdi"
+SPECS = Path("/var/run/cdi")
+
+
+def start_go_plugin(node: Node, *arguments: str) -> Process:
     """The Go plugin reads only /. So it gets a root in which /sys is the simulated host's."""
     names = Path("/run/pci.ids")
     names.write_text("15b3  Mellanox Technologies\n\t101b  MT28908\nC 02  Network controller\n")
-    script = f"mount --rbind {HOST}/sys /sys && exec rdma-dp-test-go-plugin {CONFIG}"
+    program = " ".join(("rdma-dp-test-go-plugin", str(CONFIG), *arguments))
+    script = f"mount --rbind {HOST}/sys /sys && exec {program}"
     started = Process(
         "go-plugin", ("unshare", "--mount", "sh", "-c", script), {"PCIDB_PATH": str(names)}
     )
@@ -40,8 +48,20 @@ def start_go_plugin(node: Node) -> Process:
 @pytest.fixture
 def node(node_without_plugin: NodeOf, way: str) -> Node:
     """Where kubelet runs and no plugin does."""
+    return two_hcas(node_without_plugin, way)
+
+
+@pytest.fixture
+def node_with_cdi(node_without_plugin: NodeOf, way: str) -> Iterator[Node]:
+    """The same for a plugin of ours that uses CDI."""
+    yield two_hcas(node_without_plugin, way, USE_CDI)
+    shutil.rmtree(SPECS, ignore_errors=True)
+
+
+def two_hcas(node_without_plugin: NodeOf, way: str, *arguments: str) -> Node:
     host = simulated_host.parse(MANIFEST, "a host of two HCAs")
-    made = node_without_plugin(Setting(way, "resource", host=host, entry=ENTRY))
+    setting = Setting(way, "resource", host=host, entry=ENTRY, arguments=arguments)
+    made = node_without_plugin(setting)
     config = json.loads(CONFIG.read_text())
     del config["configList"][0]["slotsPer"]  # just what the Go plugin knows
     CONFIG.write_text(json.dumps(config))
@@ -115,3 +135,50 @@ def test_it_takes_ours_place_again(node: Node) -> None:
     node.counts(63, "the Go plugin in its place")
     assert pod.identity == before
     node.pod("new").running()
+
+
+def restarts(pod: Pod) -> None:
+    """Its container is killed, and a new one runs with the same devices.
+
+    Once for each pod: kubelet waits longer before each further start.
+    """
+    container, allocation = pod.identity
+    kill_container(container)
+    wait_until(pod.container, lambda now: now != container)
+    assert pod.allocation == allocation
+    assert pod.sight().usable == GIVEN_BY_GO
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
+@pytest.mark.parametrize("order", ["end-first", "start-first"])
+def test_a_container_of_the_go_plugin_with_cdi_restarts_under_ours_and_back(
+    node_with_cdi: Node, order: str, end: signal.Signals
+) -> None:
+    """F1: kubelet keeps the CDI names that the Go plugin gave, and the Go plugin's spec goes."""
+    node = node_with_cdi
+    go_plugin = start_go_plugin(node, USE_CDI)
+    node.counts(63, "the Go plugin with CDI starts")
+    of_go = [node.pod(f"of-go-{number}").running() for number in range(4)]
+    assert [path.name for path in SPECS.iterdir()] == ["nvidia.com_rdma_shared_device_a.yaml"]
+    if order == "end-first":
+        go_plugin.end(end)
+        node.counts(0, f"the Go plugin ended by {end.name}")
+        ours = node.start_plugin()
+    else:
+        ours = node.start_plugin()
+        wait_until(lambda: ours.said, lambda said: "registered with kubelet" in said)
+        restarts(of_go[3])
+        go_plugin.end(end)
+    node.counts(63, "ours in its place")
+    of_ours = [node.admits(f"of-ours-{number}") for number in range(2)]
+    restarts(of_go[0])
+    ours.end()
+    node.counts(0, "ours ended")
+    restarts(of_go[1])
+    start_go_plugin(node, USE_CDI)
+    node.counts(63, "the Go plugin again")
+    restarts(of_go[2])
+    restarts(of_ours[0])
+    node.kubelet.restart()
+    node.counts(63, "kubelet restarted")
+    restarts(of_ours[1])

@@ -108,9 +108,14 @@ class Cluster:
         made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         self.kubectl("apply", "-f", "-", stdin=json.dumps(made))
 
+    def digest(self) -> str:
+        """The digest of our image, as `sha256:...`."""
+        (line,) = ctr("images", "list", f"name=={SHIPPED}").splitlines()[1:]
+        return next(word for word in line.split() if word.startswith("sha256:"))
+
     def retag(self, name: str) -> None:
         """Our image under another name, as if it had been pulled."""
-        full = name if name.startswith("docker.io/") else f"docker.io/library/{name}"
+        full = name if "." in name.partition("/")[0] else f"docker.io/library/{name}"
         ctr("images", "tag", "--force", SHIPPED, full)
 
     # --- what exists
@@ -181,12 +186,13 @@ class Cluster:
         items = [pod.manifest({NAME: 1}, ()) for pod in pods]
         made = {"apiVersion": "v1", "kind": "List", "items": items}
         self.kubectl("apply", "-f", "-", stdin=json.dumps(made))
-        self.wait(f"{count} pods run", self._phases, {"Running": count}.__eq__)
+        self.wait(f"{count} pods run", self._states, lambda found: found == {"Running": count})
         return pods
 
-    def _phases(self) -> Mapping[str, int]:
+    def _states(self) -> Mapping[str, int]:
+        """How many pods run, and how many are in each other state, with the reason."""
         items = (api.get("/api/v1/namespaces/default/pods") or {})["items"]
-        return Counter(pod["status"]["phase"] for pod in items)
+        return Counter(_state(pod["status"]) for pod in items)
 
     def daemon_pods(self, namespace: str = "kube-system") -> list[api.Object]:
         """Those of any DaemonSet in a namespace, oldest first."""
@@ -225,6 +231,25 @@ class Cluster:
         for directory in WRITTEN:
             shutil.rmtree(directory, ignore_errors=True)
         wait_until(self.allocatable, lambda found: found in (None, "0"))
+
+
+def _state(status: api.Object) -> str:
+    """The phase of a pod, and why it is not "Running" yet or not any more."""
+    if status["phase"] == "Running":
+        return "Running"
+    waiting = [
+        each["state"]["waiting"]
+        for each in status.get("containerStatuses", [])
+        if "waiting" in each["state"]
+    ]
+    unmet = [each for each in status.get("conditions", []) if each["status"] == "False"]
+    words = [
+        each[key]
+        for each in (status, *waiting, *unmet[:1])
+        for key in ("reason", "message")
+        if key in each
+    ]
+    return ": ".join((status["phase"], *words))
 
 
 def _network() -> str:

@@ -61,7 +61,7 @@ class Pod:
 
         def why() -> str | None:
             conditions = self.status.get("conditions", [])
-            return next((c["message"] for c in conditions if c["type"] == "PodScheduled"), None)
+            return next((c["message"] for c in conditions if _is_unschedulable(c)), None)
 
         message = wait_until(why) or ""
         assert self.status["phase"] == "Pending"
@@ -83,3 +83,7 @@ class Pod:
 
     def delete(self) -> None:
         self._cluster.kubectl("delete", "pod", self.name, "--now")
+
+
+def _is_unschedulable(condition: Mapping[str, str]) -> bool:
+    return condition["type"] == "PodScheduled" and condition["status"] == "False"

@@ -8,7 +8,7 @@ from tests.heavy.node.cluster.cluster import DEPLOY, NAME, WRITTEN, Cluster
 def test_cdi(cluster: Cluster) -> None:
     cluster.kubectl("apply", "-k", DEPLOY / "overlays" / "cdi")
     cluster.counts(63, "deploy/overlays/cdi applied")
-    (spec,) = WRITTEN[0].iterdir()
+    (spec,) = WRITTEN[0].glob("rdma-dp-*")
     assert json.loads(spec.read_text())["kind"] == "rdma-dp/rdma_rdma_shared_device_a"
     sight = cluster.pod("one", 1).running().sight()
     assert sight.nodes.keys() == sight.usable == cluster.nodes

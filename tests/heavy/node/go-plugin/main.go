@@ -12,7 +12,8 @@ import (
 )
 
 func main() {
-	manager := resources.NewResourceManager(os.Args[1], false)
+	useCdi := len(os.Args) > 2 && os.Args[2] == "--use-cdi"
+	manager := resources.NewResourceManager(os.Args[1], useCdi)
 	for _, step := range []func() error{
 		manager.ReadConfig,
 		manager.ValidateConfigs,

@@ -2,32 +2,20 @@
 
 import asyncio
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from rdma_dp.host.netlink.hw_counters import HwCounters
+from rdma_dp.host.netlink.rdma_queries import query_objects
 from rdma_dp.inventory.port_counters import RawCounters, interpreted
 from tests.heavy.vm.inside import fabric
 from tests.heavy.vm.inside.fabric import FABRIC_A, FABRIC_B, HCAS, SoftHca
 from tests.heavy.vm.inside.node import running_node
-from tests.heavy.vm.inside.verbs import ping_pong
+from tests.heavy.vm.inside.verbs import Here, ping_pong
 from tests.integration.daemon.scraping import LOOPBACK, free_port, scrape, shows
 
 RESOURCE = {"resourceName": "a", "rdmaHcaMax": 2, "selectors": {"ifNames": [FABRIC_A.netdev]}}
-
-
-class Here:
-    """Runs programs on the node itself."""
-
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
 
 
 def by_netlink(hca: SoftHca) -> dict[str, int | None]:
@@ -50,6 +38,16 @@ def test_netlink_has_the_counters_of_sys_and_of_iproute2() -> None:
     shown = json.loads(fabric.run("rdma", "-j", "statistic", "show"))
     ours = {hca.name: set(by_netlink(hca)) for hca in HCAS}
     assert ours == {each["ifname"]: set(each) - {"ifname", "port"} for each in shown}
+
+
+def test_netlink_has_the_objects_of_iproute2() -> None:
+    shown = json.loads(fabric.run("rdma", "-j", "resource", "show"))
+    numbers = {each["ifname"]: each.items() - {("ifindex", each["ifindex"])} for each in shown}
+    found = query_objects()
+    assert found is not None
+    for hca in HCAS:
+        assert found[hca.name]["qp"] >= 1  # the kernel's own, for management datagrams
+        assert found[hca.name].items() == numbers[hca.name] - {("ifname", hca.name)}
 
 
 def test_an_unknown_hca_and_port_have_no_answer() -> None:
@@ -82,3 +80,4 @@ async def test_the_daemon_shows_them_for_the_shared_hca_alone() -> None:
         shown = [each["device"] for each in samples.labels("port_transmit_packets_total")]
         assert shown == [FABRIC_A.name]
         assert FABRIC_B.name not in shown
+        assert (samples.get("hca_objects", device=FABRIC_A.name, type="qp") or 0) >= 1

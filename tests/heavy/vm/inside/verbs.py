@@ -32,6 +32,20 @@ class Runner(Protocol):
         ...
 
 
+class Here:
+    """Runs programs on the node itself, outside of containers."""
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=2 * DEADLINE
+        )
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+
 def ping_pong(server: Runner, client: Runner, hca: SoftHca) -> str:
     """Small verified messages between two containers over one HCA. Returns the client's output."""
     device = ("--ib-dev", hca.name, "--gid-idx", ipv4_gid_index(hca))

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from tests.heavy import debian, suite
+from tests.heavy.deploy import tools
 from tests.heavy.image.builder import BuildError
 from tests.heavy.node import private, programs
 from tests.heavy.suite import CannotRunError
@@ -35,10 +36,11 @@ def main() -> int:
         suite.need_root("building an image without a container daemon")
         debian.install(PACKAGES)
         built = [programs.build(source, suite.cache("node")) for source in SOURCES]
+        helm = tools.Go(suite.cache("deploy")).programs("helm")
         kernel = newest_kernel(suite.cache("vm"))
     except CannotRunError as error:
         return suite.not_run(log, error)
-    path = os.pathsep.join([*map(str, built), *private.PATH])
+    path = os.pathsep.join([*map(str, (*built, helm)), *private.PATH])
     with tempfile.TemporaryDirectory(prefix="rdma-dp-vm-node-") as directory:
         log.info("building the image")
         try:

@@ -36,6 +36,7 @@ class Node:
                 "selectors": {"rdmaDevices": [FABRIC_B.name, EXTRA_A.name]},
                 "env": {"NCCL_IB_HCA": "hcas"},
             },
+            metrics={"pods": "queuePairs", "minInterval": 1},  # for a plugin that serves metrics
         )
         self.figures: list[tuple[str, object]] = []
         self.kubelet = Kubelet()

@@ -14,8 +14,19 @@ from tests.heavy.node import image
 from tests.heavy.vm.node import unpacked
 from tests.paths import REPO
 
-# The directories of deploy/ that are tested, as `kubectl apply -k` renders them.
-BASE, CDI = "base", "overlays/cdi"
+# What is tested of deploy/: two directories, as `kubectl apply -k` renders them, and the chart with
+# the metrics of queue pairs.
+BASE, CDI, CHART = "base", "overlays/cdi", "helm/rdma-dp"
+METRICS = ("127.0.0.1", 8765)  # of the chart's pod, which is in the node's network
+_RENDERERS = {
+    BASE: ("kubectl", "kustomize"),
+    CDI: ("kubectl", "kustomize"),
+    CHART: (
+        *("helm", "template", "--namespace", "kube-system", "--set", "metrics.enabled=true"),
+        *("--set", "metrics.pods=queuePairs", "--set", f"metrics.address={METRICS[0]}"),
+        *("--set", f"metrics.port={METRICS[1]}"),
+    ),
+}
 
 # Programs of the pods, besides busybox: those of rdma-core and perftest.
 VERBS_IMAGE = "localhost/verbs:1"
@@ -39,11 +50,14 @@ def environment(directory: Path) -> Mapping[str, str]:
 
 
 def make(directory: Path, path: str) -> None:
-    """Make all of them. `path` is a PATH with kubectl."""
-    for source in (BASE, CDI):
-        command = ("kubectl", "kustomize", str(REPO / "deploy" / source))
+    """Make all of them. `path` is a PATH with kubectl and helm."""
+    for source, command in _RENDERERS.items():
         done = subprocess.run(
-            command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True
+            (*command, str(REPO / "deploy" / source)),
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=True,
         )
         _rendered(directory, source).write_text(done.stdout)
     image.write(directory / "verbs.tar", VERBS_IMAGE, dict(_verbs_files()))
@@ -73,7 +87,7 @@ def take_images() -> None:
 
 
 def pod_spec(source: str) -> dict[str, Any]:
-    """The pod of the DaemonSet in a directory of deploy/."""
+    """The pod of the DaemonSet in what is rendered of deploy/."""
     return _pod_spec(_directory(), source)
 
 

@@ -1,0 +1,13 @@
+"""Whether an earlier process left prepared claims. Imported also where nothing is via DRA."""
+
+from rdma_dp.kubelet.directories import CLAIMS, KubeletDirectories
+from rdma_dp.kubelet.sockets import paths_in
+
+
+def drivers_with_claims(directories: KubeletDirectories) -> frozenset[str]:
+    """The names of our drivers below kubelet's plugins directory that still have claims.
+
+    Raises OSError.
+    """
+    drivers = paths_in(directories.plugins)
+    return frozenset(path.name for path in drivers if paths_in(path / CLAIMS))

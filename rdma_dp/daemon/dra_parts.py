@@ -1,0 +1,31 @@
+"""What the tasks of DRA share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rdma_dp.aio.latest import Observable
+from rdma_dp.host.files import Host
+from rdma_dp.kubelet.directories import KubeletDirectories
+from rdma_dp.metrics import Metrics
+from rdma_dp.sharing.state import NodeState
+
+NODE_NAME = "NODE_NAME"  # deploy/ sets it from spec.nodeName by the downward API
+POD_UID = "POD_UID"  # the same from metadata.uid
+
+
+@dataclass(frozen=True, slots=True)
+class DraParts:
+    """What the daemon gives to DRA.
+
+    `states` are all states of the node. `served` are the full names of the resources that kubelet
+    may still ask the device plugin for. `environment` is that of the process.
+    """
+
+    states: Observable[NodeState]
+    served: Observable[frozenset[str]]
+    host: Host
+    directories: KubeletDirectories
+    cdi_directory: Path
+    metrics: Metrics
+    environment: Mapping[str, str]

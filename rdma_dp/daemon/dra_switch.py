@@ -1,0 +1,40 @@
+"""Starts DRA when some resource is via DRA, and ends it when nothing of it is left.
+
+Until then nothing of DRA is imported: no client for the API server, no services of kubelet.
+"""
+
+import asyncio
+
+from rdma_dp.aio.tasks import start
+from rdma_dp.aio.threads import in_thread
+from rdma_dp.daemon.dra_leftovers import drivers_with_claims
+from rdma_dp.daemon.dra_parts import DraParts
+
+
+async def follow_dra(parts: DraParts) -> None:
+    """Runs a driver for each name that the config has had, until it is cancelled.
+
+    A driver that an earlier process left claims of runs too: kubelet will give them back.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        known = set(await in_thread(drivers_with_claims, parts.directories))
+        for name in sorted(known):
+            start(tasks, f"DRA driver {name}", _keep(parts, name, at_once=True))
+        async for state in parts.states.watch():
+            name = state.config.dra.driver_name
+            if state.config.uses_dra and name not in known:
+                known.add(name)
+                start(tasks, f"DRA driver {name}", _keep(parts, name, at_once=False))
+
+
+async def _keep(parts: DraParts, driver: str, *, at_once: bool) -> None:
+    while True:
+        if not at_once:
+            await parts.states.until(
+                lambda state: state.config.uses_dra and state.config.dra.driver_name == driver
+            )
+        at_once = False
+        # aiohttp and the services of kubelet cost 10 MiB.
+        from rdma_dp.daemon.dra import run_dra
+
+        await run_dra(parts, driver)

@@ -1,0 +1,1 @@
+"""Resources as Dynamic Resource Allocation (DRA) knows them: devices, slices, claims. Pure."""

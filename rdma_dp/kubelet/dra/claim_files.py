@@ -1,0 +1,161 @@
+"""The prepared claims of this node as files: one for each, below the driver's own directory.
+
+All instances of the driver share them, and they survive a reboot. A file is written whole before
+kubelet gets the answer, and stays until the claim is unprepared. The caller holds the ClaimLock.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from rdma_dp.host.descriptors import raise_if_exhausted
+from rdma_dp.kubelet.dra.claim_record import (
+    ClaimFileError,
+    ClaimRecord,
+    NewerFileError,
+    StoreError,
+    from_text,
+    is_uid,
+    to_text,
+)
+from rdma_dp.specs.directory import OwnFiles
+from rdma_dp.specs.file_errors import FileError
+
+logger = logging.getLogger(__name__)
+
+_END = ".json"
+_DAMAGED_END = ".damaged"  # what is kept of a file that could not be read
+
+_LARGEST = 4 << 20  # bytes; 32 results with their environment have some 100 KB
+
+
+class _Version(NamedTuple):
+    """What shows that a file has changed, without reading it."""
+
+    inode: int
+    modified: int
+    size: int
+
+
+class ClaimFiles:
+    """The claim files of one driver in one directory."""
+
+    def __init__(self, directory: Path, driver: str) -> None:
+        self.directory = directory
+        self._driver = driver
+        self._files = OwnFiles(directory)
+        self._read: dict[str, tuple[_Version, ClaimRecord | ClaimFileError]] = {}
+
+    def all(self) -> Mapping[str, ClaimRecord]:
+        """All claims by UID. A file that cannot be read is logged once and left out.
+
+        Raises StoreError when the directory cannot be read.
+        """
+        names = [name for name in self._names() if name.endswith(_END)]
+        uids = {uid for name in names if is_uid(uid := name.removesuffix(_END))}
+        self._read = {uid: known for uid, known in self._read.items() if uid in uids}
+        found = {}
+        for uid in sorted(uids):
+            record = self._known(uid)
+            if isinstance(record, ClaimRecord):
+                found[uid] = record
+        return MappingProxyType(found)
+
+    def get(self, uid: str) -> ClaimRecord | None:
+        """The claim's record, None without a file. Raises ClaimFileError and StoreError."""
+        record = self._known(uid)
+        if isinstance(record, ClaimFileError):
+            raise record
+        return record
+
+    def put(self, record: ClaimRecord) -> None:
+        """Writes the claim's file. A damaged one is kept beside it. Raises StoreError."""
+        uid = record.ref.uid
+        known = self._known(uid)
+        if isinstance(known, NewerFileError):
+            raise known
+        if isinstance(known, ClaimFileError):
+            self._keep_damaged(uid)
+        try:
+            failures = self._files.write({_name(uid): to_text(record)}, lambda *_: True)
+        except FileError as error:
+            raise StoreError(error.message, error.hint) from error
+        for failure in failures.values():
+            raise StoreError(failure.message, failure.hint)
+
+    def remove(self, uid: str) -> None:
+        """Removes the claim's file, whatever is in it. Raises StoreError."""
+        names = {_name(uid), _name(uid) + _DAMAGED_END}
+        try:
+            failures = self._files.clear((), lambda name, _: name in names)
+        except FileError as error:
+            raise StoreError(error.message, error.hint) from error
+        self._read.pop(uid, None)
+        for failure in failures.values():
+            raise StoreError(failure.message, failure.hint)
+
+    def _names(self) -> list[str]:
+        try:
+            return os.listdir(self.directory)  # noqa: PTH208 - names are enough
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise_if_exhausted(error, f"read {self.directory}")
+            raise StoreError(f"cannot read {self.directory}: {error.strerror}") from error
+
+    def _known(self, uid: str) -> ClaimRecord | ClaimFileError | None:
+        """The record, or why the file cannot be read; read again only if the file has changed."""
+        path = self.directory / _name(uid)
+        try:
+            status = path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise_if_exhausted(error, f"read {path}")
+            raise StoreError(f"cannot read {path}: {error.strerror}") from error
+        version = _Version(status.st_ino, status.st_mtime_ns, status.st_size)
+        known = self._read.get(uid)
+        if known is None or known[0] != version:
+            self._read[uid] = known = version, self._parsed(path, uid)
+        return known[1]
+
+    def _parsed(self, path: Path, uid: str) -> ClaimRecord | ClaimFileError:
+        try:
+            return from_text(_content(path), uid, self._driver)
+        except ClaimFileError as error:
+            found = type(error)(f"the claim file {path} cannot be used: {error.message}", _HINT)
+            logger.warning("%s", found)
+            return found
+
+    def _keep_damaged(self, uid: str) -> None:
+        path = self.directory / _name(uid)
+        kept = path.with_name(path.name + _DAMAGED_END)
+        try:
+            path.rename(kept)
+        except OSError as error:
+            raise StoreError(f"cannot rename {path}: {error.strerror}") from error
+        logger.warning("%s is kept as %s, and its claim is prepared anew", path, kept.name)
+
+
+_HINT = "it stays until its pod is deleted"
+
+
+def _name(uid: str) -> str:
+    return f"{uid}{_END}"
+
+
+def _content(path: Path) -> bytes:
+    """The content of a regular file. Raises ClaimFileError and ExhaustedError."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise_if_exhausted(error, f"read {path}")
+        raise ClaimFileError(error.strerror or str(error)) from error
+    if len(content) > _LARGEST:
+        raise ClaimFileError(f"it has more than {_LARGEST} bytes")
+    return content

@@ -1,0 +1,84 @@
+"""The DRAResourceHealth service: kubelet shows the health of devices in the status of their pods.
+
+kubelet takes the health of a device as unknown when it was not sent for a while. So the whole list
+is sent again and again. Source: kubelet, pkg/kubelet/cm/dra/manager.go.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import grpc
+
+from rdma_dp.aio.latest import Latest, Observable
+from rdma_dp.kubelet.api import dra_health_pb2 as pb
+from rdma_dp.kubelet.api import dra_health_pb2_grpc as rpc
+from rdma_dp.kubelet.dra.device_health import DeviceHealth, DeviceState
+from rdma_dp.text import one_line
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+# Seconds between two lists. kubelet's own timeout is 30 s (DefaultHealthTimeout).
+INTERVAL = 15.0
+_TIMEOUTS = 4  # intervals after which kubelet takes the health as unknown
+
+_LONGEST = 1024  # characters of a message (k8s.io/kubelet pkg/apis/dra-health/v1alpha1)
+
+_STATES: "Mapping[DeviceState, pb.HealthStatus.ValueType]" = MappingProxyType(
+    {
+        DeviceState.UNKNOWN: pb.UNKNOWN,
+        DeviceState.HEALTHY: pb.HEALTHY,
+        DeviceState.UNHEALTHY: pb.UNHEALTHY,
+    }
+)
+
+
+class HealthService(rpc.DRAResourceHealthServicer):
+    """Sends the newest list to every stream. `streams` is how many are open."""
+
+    def __init__(
+        self, health: Observable[Sequence[DeviceHealth]], interval: float = INTERVAL
+    ) -> None:
+        """`interval`: seconds between two lists without a change."""
+        self._health = health
+        self._interval = interval
+        self.streams = Latest(0)
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Adds this service to a server."""
+        rpc.add_DRAResourceHealthServicer_to_server(self, server)
+
+    async def NodeWatchResources(
+        self, request: pb.NodeWatchResourcesRequest, context: Context
+    ) -> AsyncIterator[Any]:
+        """The whole list: at once, after each change, and before kubelet takes it as outdated."""
+        self.streams.set(self.streams.value + 1)
+        try:
+            while True:
+                sent = self._health.value
+                yield _message(sent, self._interval)
+                try:
+                    async with asyncio.timeout(self._interval):
+                        await self._health.until(lambda newest, last=sent: newest != last)  # type: ignore[misc]
+                except TimeoutError:
+                    continue
+        finally:
+            self.streams.set(self.streams.value - 1)
+
+
+def _message(health: Iterable[DeviceHealth], interval: float) -> pb.NodeWatchResourcesResponse:
+    now, timeout = int(time.time()), max(1, int(_TIMEOUTS * interval))
+    return pb.NodeWatchResourcesResponse(
+        devices=[
+            pb.DeviceHealth(
+                device=pb.DeviceIdentifier(pool_name=each.pool, device_name=each.device),
+                health=_STATES[each.state],
+                last_updated_time=now,
+                health_check_timeout_seconds=timeout,
+                message=one_line(each.message)[:_LONGEST],
+            )
+            for each in health
+        ]
+    )

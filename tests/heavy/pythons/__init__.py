@@ -1,0 +1,1 @@
+"""The unit and daemon tests on each Python that users run."""

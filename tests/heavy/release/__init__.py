@@ -1,0 +1,1 @@
+"""What `make release` makes: all of dist/, with an image on a base from Debian's packages."""

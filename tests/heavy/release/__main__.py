@@ -1,0 +1,38 @@
+"""`python -m tests.heavy.release [PYTEST ARGUMENT...]`: make a release and inspect it.
+
+Needs Debian, root and Go; installs buildah and mmdebstrap. Exits with pytest's code.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+
+from tests.heavy import debian, suite
+from tests.heavy.deploy import tools
+from tests.heavy.image.__main__ import PACKAGES
+from tests.heavy.suite import CannotRunError
+
+log = logging.getLogger("test-release")
+
+
+def main() -> int:
+    """Get the tools and run the tests. If that is not possible, print the reason."""
+    try:
+        debian.check_host()
+        suite.need_root("building without a container daemon")
+        debian.install(PACKAGES)
+        programs = tools.Go(suite.cache("deploy")).programs("helm", "kustomize")
+    except CannotRunError as error:
+        return suite.not_run(log, error)
+    environment = os.environ | {
+        "PATH": os.pathsep.join((str(programs), os.environ.get("PATH", os.defpath))),
+        "RDMA_DP_TEST_RELEASE": "1",
+    }
+    pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/heavy/release")
+    return subprocess.run((*pytest, *sys.argv[1:]), env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="test-release: %(message)s")
+    sys.exit(main())
