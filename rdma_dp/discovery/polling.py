@@ -83,14 +83,15 @@ def differs(host: Host, found: Found, heard: Set[str] = _NO_EVENTS, turn: int = 
     before = found.fingerprint
     with_events = found.ports_with_events if LINK_EVENTS in heard else frozenset()
     try:
-        if before is None or before.netns_mode != host.read_or_none(NETNS_MODE):
-            return True
-        if UEVENTS not in heard and _fingerprint(host) != before:
-            return True
-        return any(
-            read_state(host, name, number) != state
-            for name, number, state in _in_turn(found.inventory, with_events, turn)
-        )
+        with host.at_one_moment():
+            if before is None or before.netns_mode != host.read_or_none(NETNS_MODE):
+                return True
+            if UEVENTS not in heard and _fingerprint(host) != before:
+                return True
+            return any(
+                read_state(host, name, number) != state
+                for name, number, state in _in_turn(found.inventory, with_events, turn)
+            )
     except HostError:
         return True
 
