@@ -10,9 +10,11 @@ first question, and only after one socket has shown that the kernel has RDMA net
 
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import ModuleType
 from typing import TypeVar
 
+from rdma_dp.errors import FAILED_READ
 from rdma_dp.host.descriptors import check_descriptors, raise_if_exhausted
 from rdma_dp.host.netlink.values import NETLINK_RDMA, NetlinkView, QueuePairs
 
@@ -45,6 +47,12 @@ def query_objects() -> Mapping[str, Mapping[str, int]] | None:
     RDMA netlink. Raises ExhaustedError.
     """
     return asked(lambda nldev: nldev.ask_resources(nldev.objects))
+
+
+def prepare() -> None:
+    """Imports what the questions need, if there is RDMA netlink. The first question may do so."""
+    with suppress(*FAILED_READ):  # the first question reports it
+        asked(lambda _: None)
 
 
 def asked(question: Callable[[ModuleType], R]) -> R | None:
