@@ -5,7 +5,7 @@ VENV   := .venv
 DIST   := dist
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint unit test-vm test-node test-vm-node test-soak test-cdi test-deploy test-monitoring test-image \
+.PHONY: run test lint unit test-vm test-node test-kubelets test-vm-node test-soak test-cdi test-deploy test-monitoring test-image \
     test-release test-pythons test-all fuzz bench image release api docs man lock clean
 
 ## run: run the demo: the real daemon on a simulated host. Needs no HCA, no kubelet and no root
@@ -33,6 +33,11 @@ test-vm: $(VENV)/.development
 ## test-node: test the daemon with a real kubelet and containerd, in separate namespaces
 test-node: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.node
+
+## test-kubelets: run the node tests on each kubelet. VERSIONS="1.28.15 1.30.14", CONTAINERD="1.7 2", RESULTS=FILE, CORE=1 for the core
+test-kubelets: $(VENV)/.development
+	$(BIN)/python -m tests.heavy.node.kubelets $(if $(CONTAINERD),--containerd "$(CONTAINERD)") \
+	    $(if $(RESULTS),--results $(RESULTS)) $(if $(CORE),--core) $(VERSIONS)
 
 ## test-vm-node: test the image on a node with HCAs, in the virtual machine, with RDMA between pods
 test-vm-node: $(VENV)/.development
