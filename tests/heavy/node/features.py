@@ -29,15 +29,14 @@ CDI_FIELD = Feature(
     "CDI field",
     (1, 29),
     "DevicePluginCDIDevices",
-    "kubelet ignores the CDI names of `cdi: cri` and `--use-cdi`, and containers get no device. "
-    "Use `cdi: annotations`, or switch the feature gate on.",
+    "With `cri` for `cdi`, or with `--use-cdi`, containers get no device. Set `cdi` to "
+    "`annotations`, or switch the feature gate on.",
 )
 POD_STATUS = Feature(
     "pod status",
     (1, 36),
     "ResourceHealthStatus",
-    "The status of a pod does not show whether its HCAs are healthy. `rdma-dp pods` and the "
-    "metrics do.",
+    "The status of a pod does not show whether its HCAs are healthy. The metrics do.",
 )
 ACTIVE_PODS = Feature(
     "active pods",
@@ -49,13 +48,13 @@ DRA = Feature(
     "DRA",
     (1, 34),
     "DynamicResourceAllocation",
-    "`via: dra` does not work. Use `via: plugin`, the default.",
+    "`via` can only be `plugin`, the default.",
 )
 DRA_SHARED = Feature(
     "DRA shared slots",
     (1, 36),
     "DRAConsumableCapacity",
-    "Use `slots: each` of `dra`, or switch the feature gate on.",
+    "Set `slots` of `dra` to `each`, or switch the feature gate on.",
 )
 ALL = (CDI_FIELD, ACTIVE_PODS, DRA, POD_STATUS, DRA_SHARED)
 
