@@ -21,7 +21,7 @@ log = logging.getLogger("test-kubelets")
 
 # The last patch release of each minor release, as far as its modules are published.
 VERSIONS = (
-    *("1.28.15", "1.29.15", "1.30.14", "1.31.14", "1.32.13", "1.33.13", "1.34.4", "1.35.4"),
+    *("1.28.15", "1.29.15", "1.30.14", "1.31.14", "1.32.13", "1.33.13", "1.34.9", "1.35.4"),
     programs.KUBELET.version.removeprefix("v"),
 )
 CONTAINERD_2 = "2.2.9"
