@@ -5,8 +5,8 @@ VENV   := .venv
 DIST   := dist
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint unit test-vm test-node test-kubelets test-vm-node test-soak test-cdi test-deploy test-monitoring test-image \
-    test-release test-pythons test-all fuzz bench image release api docs man lock clean
+.PHONY: run test lint unit test-vm test-node test-kubelets test-vm-node test-soak test-cdi test-deploy \
+    test-monitoring test-image test-release test-pythons test-all fuzz bench duel image release api docs man lock clean
 
 ## run: run the demo: the real daemon on a simulated host. Needs no HCA, no kubelet and no root
 run: $(VENV)/.runtime
@@ -84,6 +84,10 @@ fuzz: $(VENV)/.development
 ## bench: measure the performance figures, as one table
 bench: $(VENV)/.development
 	$(BIN)/python -m bench
+
+## duel: measure rdma-dp and the Go plugin on the same simulated hosts. Needs root and Go
+duel: $(VENV)/.development
+	$(BIN)/python -m bench.duel
 
 ## image: build the container image with buildah or docker
 image:

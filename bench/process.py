@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -56,6 +57,16 @@ class Child:
         """RssAnon in KiB: without files, of which the kernel drops pages when memory is short."""
         return int(_status(self._proc)["RssAnon"].split()[0])
 
+    def highest_memory(self) -> int:
+        """VmHWM in KiB: the most that VmRSS has been."""
+        return int(_status(self._proc)["VmHWM"].split()[0])
+
+    def cpu(self) -> float:
+        """Seconds of CPU time, of threads that have ended too."""
+        # The clock of another process: clock_getcpuclockid(3), MAKE_PROCESS_CPUCLOCK of the
+        # kernel's include/linux/posix-timers.h with CPUCLOCK_SCHED.
+        return time.clock_gettime(~self.process.pid << 3 | 2)
+
     def usages(self) -> Usages:
         """The usage of every thread."""
         tasks = (self._proc / "task").iterdir()
@@ -89,9 +100,19 @@ async def running(
 
     Its output goes to `log`.
     """
+    command = (sys.executable, *arguments)
+    async with running_program(*command, log=log, environment=environment) as child:
+        yield child
+
+
+@asynccontextmanager
+async def running_program(
+    *command: str | os.PathLike[str], log: Path, environment: Mapping[str, str]
+) -> AsyncIterator[Child]:
+    """As `running`, for any program."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *arguments),
+            *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=output,
             stderr=output,

@@ -1,7 +1,8 @@
 """`python -m bench.woken ...`: the daemon with events from standard input.
 
 A simulated host has no kernel that sends events. Here each byte on standard input is an event, and
-wakes the daemon as a kernel event does. The daemon logs the number of its scans.
+wakes the daemon as a kernel event does. The letter p is an event of a pod's netdev. The daemon logs
+the number of its scans.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import asyncio
 import logging
 import os
 import re
+import struct
 import sys
 from pathlib import Path
 
@@ -17,10 +19,23 @@ from rdma_dp import log
 from rdma_dp.aio.latest import first_of
 from rdma_dp.daemon.daemon import Daemon
 from rdma_dp.daemon.settings import Settings
+from rdma_dp.host.netlink.links import links_in
 from rdma_dp.kubelet.directories import KubeletDirectories
 from rdma_dp.kubelet.registration.choice import RegistrationMode
 
 EVENT = b"!"
+POD_EVENT = b"p"
+
+# A link event of a pod's netdev: nlmsghdr with RTM_NEWLINK, ifinfomsg, IFLA_IFNAME, and
+# IFLA_LINKINFO with IFLA_INFO_KIND (kernel net/core/rtnetlink.c, rtnl_fill_ifinfo).
+_VETH = b"".join(
+    (
+        struct.pack("=IHHII", 56, 16, 0, 0, 0),
+        struct.pack("=BxHiII", 0, 1, 7, 0, 0),
+        struct.pack("=HH8s", 10, 3, b"veth1"),
+        struct.pack("=HHHH4s", 12, 18, 8, 1, b"veth"),
+    )
+)
 
 _PIPE_SIZE = 65536  # bytes that a pipe holds (pipe(7))
 _SCANS = "scans so far: "
@@ -42,8 +57,11 @@ async def run(settings: Settings) -> None:
     events = sys.stdin.fileno()
 
     def read() -> None:
-        for _ in os.read(events, _PIPE_SIZE):
-            daemon.scan_again.wake()
+        for event in os.read(events, _PIPE_SIZE):
+            if event == EVENT[0] or any(
+                daemon.links.matters(kind, name) for name, kind in links_in(_VETH)
+            ):
+                daemon.scan_again.wake()
 
     asyncio.get_running_loop().add_reader(events, read)
     await first_of(daemon.run(), _log_scans(daemon))

@@ -74,6 +74,12 @@ class DraDaemon:
     environment: Mapping[str, str]
 
 
+def environment_with(bytecode: Path) -> Mapping[str, str]:
+    """The environment of measured processes, without settings of the caller's Python."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**kept, "PYTHONPATH": str(_REPOSITORY), "PYTHONPYCACHEPREFIX": str(bytecode)}
+
+
 class Workshop:
     """Creates hosts and daemons. It removes their files when its context ends."""
 
@@ -96,12 +102,7 @@ class Workshop:
     @property
     def environment(self) -> Mapping[str, str]:
         """The environment of processes. Bytecode is compiled once, outside the source directory."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        return {
-            **kept,
-            "PYTHONPATH": str(_REPOSITORY),
-            "PYTHONPYCACHEPREFIX": f"{self._temporary.name}/bytecode",
-        }
+        return environment_with(Path(self._temporary.name, "bytecode"))
 
     async def compile(self) -> None:
         """Starts each kind of daemon once, so that measured starts find compiled bytecode."""
@@ -142,8 +143,8 @@ class Workshop:
         The context begins when kubelet holds the full list of every resource.
         """
         root = self.host(sharing.hcas, counters=metrics is not None).root
-        command = (*_DAEMON, "--root", str(root), "--registration", mode)
-        command += ("--metrics", metrics) if metrics else ()
+        served = ("--metrics", metrics) if metrics else ()
+        command = (*_DAEMON, "--root", str(root), "--registration", mode, *served)
         async with self._run(sharing, command, sharing.complete, environment or {}) as started:
             yield started
 

@@ -117,13 +117,16 @@ class ScanFacts:
 class SliceFacts:
     """What the API server has of our ResourceSlices. None until it was asked.
 
-    `current` is whether that is what the node says. `lacking_gates` are the feature gates without
-    which devices are left out.
+    `current` is whether that is what the node says, and `once_current` whether it ever was.
+    `lacking_gates` are the feature gates without which devices are left out. `problem` is why the
+    slices cannot be read or written, None if they can.
     """
 
     published: int | None = None
     devices: int = 0
     current: bool = False
+    once_current: bool = False
+    problem: str | None = None
     lacking_gates: tuple[str, ...] = ()
 
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from bench.figures.allocate import allocate
 from bench.figures.burst import burst
 from bench.figures.change import change
+from bench.figures.crowd import crowd
 from bench.figures.idle import idle
 from bench.figures.imports import imports
 from bench.figures.listing import listing
@@ -38,7 +39,7 @@ FIGURES: Mapping[str, Figure] = MappingProxyType(
         for figure in (
             *(scan, imports, start, allocate, planning, memory),
             *(listing, per_hca, prefer, specs),
-            *(change, restart, stop, burst, idle, scrape, probe, prepare),
+            *(change, restart, stop, burst, crowd, idle, scrape, probe, prepare),
         )
     }
 )

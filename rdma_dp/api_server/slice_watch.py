@@ -14,6 +14,7 @@ from rdma_dp.api_server.api_errors import ApiError, GoneError, error_of, status_
 from rdma_dp.api_server.api_request import Request
 from rdma_dp.api_server.dra_api import GROUP, VERSION, DraApi, checked, version_of
 from rdma_dp.log import Notice
+from rdma_dp.metrics import SliceFacts
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +41,19 @@ class SliceWatch:
     While the server cannot be reached, they are the last that were seen. `failure` is why.
     """
 
-    def __init__(self, api: DraApi, seconds: int = _WATCH, grace: float = _GRACE) -> None:
-        """`seconds`: how long a watch lasts. `grace`: how much later a silent one is given up."""
+    def __init__(
+        self,
+        api: DraApi,
+        facts: SliceFacts | None = None,
+        seconds: int = _WATCH,
+        grace: float = _GRACE,
+    ) -> None:
+        """`facts` gets the reason of a failure.
+
+        `seconds`: how long a watch lasts. `grace`: how much later a silent one is given up.
+        """
         self._api = api
+        self._facts = facts or SliceFacts()
         self._seconds = seconds
         self._grace = grace
         self._version: str | None = None
@@ -65,6 +76,7 @@ class SliceWatch:
                 self._version = None
             except ApiError as error:
                 self.failure.set(str(error))
+                self._facts.problem = str(error)
                 pause = error.retry_after or 0.0
                 if not error.passing:
                     self._version = None
@@ -94,7 +106,8 @@ class SliceWatch:
         # Not all nodes of a cluster at the same moment.
         seconds = round(self._seconds * random.uniform(0.9, 1.1))  # noqa: S311 - no secret
         async with self._api.slice_changes(version, seconds, seconds + self._grace) as parts:
-            self.failure.set(None)
+            if self.failure.set(None):
+                self._facts.problem = None
             async for line in _lines(parts):
                 self._take(_event(line))
 

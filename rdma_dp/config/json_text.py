@@ -76,10 +76,15 @@ def depth(text: str) -> int:
 
 def line_comment(text: str) -> int:
     """The index of the first comment that goes to the end of its line, with text below; or -1."""
-    comments = (token for token in _tokens(text) if token.kind == "comment")
-    ends = (token.at for token in comments if not token.text.startswith("/*"))
-    at = next(ends, -1)
+    at = next((at for at, _ in line_comments(text)), -1)
     return at if text[at:].partition("\n")[2].strip() else -1
+
+
+def line_comments(text: str) -> Iterator[tuple[int, str]]:
+    """The index and the text of each comment that goes to the end of its line."""
+    for token in _tokens(text):
+        if token.kind == "comment" and not token.text.startswith("/*"):
+            yield token.at, token.text
 
 
 def whole_number(digits: str) -> int:

@@ -49,11 +49,13 @@ def folded(text: str) -> bool:
 
     The operator puts the config into a scalar of YAML that loses its line breaks and indentation:
     comments hide what followed them, and blocks lose their structure. Blank lines become line
-    breaks (YAML 1.2, 7.3.2).
+    breaks (YAML 1.2, 7.3.2). Of JSON, only what is behind a comment is lost.
     """
     lines = [line for line in text.splitlines() if line.strip()]
     if any(line[0] in " \t" for line in lines[1:]):
         return False
+    if json_text.begins_as_json(text):
+        return any(_A_KEY.search(comment) for _, comment in json_text.line_comments(text))
     return any(_TWO_KEYS.search(line) or _hides_keys(line) for line in lines)
 
 

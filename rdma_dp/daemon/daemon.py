@@ -53,7 +53,8 @@ class Daemon:
     """Keeps kubelet's lists what the node and the config say.
 
     Scans are numbered from 1: `begun` is the number of the newest one that began, `applied` that of
-    the newest one that kubelet's lists and the files follow.
+    the newest one that kubelet's lists and the files follow. `links` decides which events of
+    netdevs ask for a scan.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -79,7 +80,7 @@ class Daemon:
         self.scan_again = Debounce()
         self.begun = 0
         self.applied = Latest(0)
-        self._links = RelevantLinks()
+        self.links = RelevantLinks()
         self._scanner = Scanner(self._host, self.metrics)
         self._files = SpecFiles(settings.cdi_directory, settings.device_info_directory)
         self._cdi_watch = DirectoryWatch(settings.cdi_directory)
@@ -100,7 +101,7 @@ class Daemon:
             ):
                 start(tasks, "watch of kubelet's directory", watch.run())
             if self._host.live:
-                sources = events.kernel_sources(self._links)
+                sources = events.kernel_sources(self.links)
                 start(tasks, "kernel events", events.keep_following(self.scan_again.wake, sources))
             # From the start on: before the first scan, a probe says what the daemon waits for.
             start_monitors(tasks, self._settings, self._observed)
@@ -157,11 +158,11 @@ class Daemon:
     async def _scan(self, config: Config, previous: NodeState | None) -> NodeState | None:
         """The state after a scan, with the last inventory if the scan failed; None without one."""
         self.begun = 1 if previous is None else previous.scan + 1
-        self._links.scan_begins()
+        self.links.scan_begins()
         await self._scanner.scan()
         if self._scanner.inventory is None:
             return None
-        if self._links.scan_ended(self._scanner.inventory.netdevs):
+        if self.links.scan_ended(self._scanner.inventory.netdevs):
             self.scan_again.wake()
         now = asyncio.get_running_loop().time()
         state = await in_thread(next_state, config, self._scanner.inventory, now, previous)

@@ -8,8 +8,7 @@ them if none comes.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
 from rdma_dp.aio.latest import Latest, Observable
@@ -22,16 +21,15 @@ from rdma_dp.daemon.dra_gates import ServerGates
 from rdma_dp.daemon.dra_pacing import Pacing
 from rdma_dp.daemon.dra_parts import NODE_NAME
 from rdma_dp.daemon.dra_reader import Offer
+from rdma_dp.daemon.dra_step import Step, next_step, specs
 from rdma_dp.dra.devices import Attributes
-from rdma_dp.dra.slice_plan import SlicePlan, plan
+from rdma_dp.dra.slice_plan import SlicePlan
 from rdma_dp.dra.slices import (
     Document,
     Dropped,
-    Gate,
     NodeIdentity,
     dropped_fields,
     known_attributes,
-    resource_slices,
 )
 from rdma_dp.log import Notice
 from rdma_dp.metrics import Metrics
@@ -45,20 +43,6 @@ _SETTLE = 0.02
 
 # Seconds after which a server that lacks a gate is asked again, by a dry run.
 _PROBE_INTERVAL = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What is wanted, and the writes towards it.
-
-    `waits`: some devices wait until kubelet no longer asks the device plugin for their resource.
-    """
-
-    wanted: tuple[Document, ...]
-    writes: SlicePlan
-    taints: bool = False
-    only_taints: bool = False
-    waits: bool = False
 
 
 class Offers(Protocol):
@@ -87,7 +71,7 @@ class SlicePublisher:
         self._reader = reader
         self._served = served
         self._metrics = metrics
-        self._watch = SliceWatch(api)
+        self._watch = SliceWatch(api, metrics.slices)
         self._gates = ServerGates(api, metrics.slices)
         self._pacing = pacing or Pacing()
         self._uid = ""
@@ -109,6 +93,7 @@ class SlicePublisher:
                 " the node; deploy/ takes it from spec.nodeName by the downward API)",
                 NODE_NAME,
             )
+            self._metrics.slices.problem = f"the environment has no {NODE_NAME}"
             self.withdrawn.set(True)
             await asyncio.Event().wait()
         async with asyncio.TaskGroup() as tasks:
@@ -138,7 +123,7 @@ class SlicePublisher:
         if held is None:
             return None
         step = await self._step(offer, held)
-        if not step.writes.writes or self._written == (step.wanted, _specs(held)):
+        if not step.writes.writes or self._written == (step.wanted, specs(held)):
             return await self._at_rest(offer, held)
         self._note(held, current=False)
         if step.waits and not held:
@@ -155,9 +140,9 @@ class SlicePublisher:
             self._failed(error)
             return 0.0
 
-    async def _step(self, offer: Offer, held: Slices) -> _Step:
+    async def _step(self, offer: Offer, held: Slices) -> Step:
         return await in_thread(
-            _next_step, offer, held, self._served.value, self._node, self._gates.lacking
+            next_step, offer, held, self._served.value, self._node, self._gates.lacking
         )
 
     @property
@@ -166,6 +151,7 @@ class SlicePublisher:
 
     async def _at_rest(self, offer: Offer, held: Slices) -> float | None:
         self._failure.set(None)
+        self._metrics.slices.problem = None
         self._note(held, current=True)
         self.withdrawn.set(offer.settings is None and not held)
         if not self._gates.lacking or offer.settings is None:
@@ -180,7 +166,7 @@ class SlicePublisher:
             return 0.0
         return self._probe_at - now
 
-    async def _follow(self, offer: Offer, step: _Step, held: Slices) -> float:
+    async def _follow(self, offer: Offer, step: Step, held: Slices) -> float:
         """Writes, or learns first what the writes need. Raises ApiError."""
         writes, loop = step.writes, asyncio.get_running_loop()
         if writes.creates and not self._uid_is_new:
@@ -195,7 +181,7 @@ class SlicePublisher:
         after = {**held}
         dropped = await self._write(writes, after)
         # Not what the watch shows: kubelet may have deleted it before the answer came.
-        self._written = step.wanted, _specs(after)
+        self._written = step.wanted, specs(after)
         self._pacing.wrote(loop.time(), taints=step.taints)
         if self._gates.saw(dropped):
             self._probe_at = loop.time() + _PROBE_INTERVAL
@@ -244,54 +230,10 @@ class SlicePublisher:
             logger.debug("a ResourceSlice has changed meanwhile: %s", error)  # the watch shows it
         else:
             self._failure.set(str(error))
+            self._metrics.slices.problem = str(error)
 
     def _note(self, held: Slices, *, current: bool) -> None:
         facts = self._metrics.slices
         facts.published, facts.current = len(held), current
+        facts.once_current = facts.once_current or current
         facts.devices = sum(len(each["spec"].get("devices") or ()) for each in held.values())
-
-
-def _next_step(
-    offer: Offer,
-    held: Slices,
-    served: frozenset[str],
-    node: NodeIdentity,
-    lacking: frozenset[Gate],
-) -> _Step:
-    """What is wanted now. Takes longer with more devices, so it runs in a thread."""
-    if offer.settings is None:
-        return _Step((), plan((), held.values()))
-    devices = tuple(device for device in offer.devices if device.resource not in served)
-    wanted = resource_slices(devices, node, offer.settings, lacking)
-    taints = _taints(wanted) != _taints(held.values())
-    others = plan(_without_taints(wanted), _without_taints(held.values())) if taints else None
-    return _Step(
-        wanted,
-        plan(wanted, held.values()),
-        taints=taints,
-        only_taints=others is not None and not others.writes,
-        waits=len(devices) < len(offer.devices),
-    )
-
-
-def _taints(slices: Iterable[Document]) -> frozenset[tuple[str, str, str]]:
-    """(device, key, effect) of all taints."""
-    return frozenset(
-        (device["name"], taint.get("key", ""), taint.get("effect", ""))
-        for each in slices
-        for device in each["spec"].get("devices") or ()
-        for taint in device.get("taints") or ()
-    )
-
-
-def _without_taints(slices: Iterable[Document]) -> tuple[Document, ...]:
-    return tuple({**each, "spec": {**each["spec"], "devices": _plain(each)}} for each in slices)
-
-
-def _plain(slice_: Document) -> list[Document]:
-    devices = slice_["spec"].get("devices") or ()
-    return [{key: each for key, each in one.items() if key != "taints"} for one in devices]
-
-
-def _specs(slices: Slices) -> list[object]:
-    return [slices[name].get("spec") for name in sorted(slices)]

@@ -4,7 +4,8 @@ Alive means that the event loop answers. Nothing else: a restart mends no hung r
 kubelet, no port that is down and no wrong config.
 
 Ready means that the resources of the config were once offered to kubelet, and that kubelet has each
-of them that is a device plugin. A node without HCAs is ready. A config that becomes wrong later
+of them that is a device plugin, and that the API server once had the ResourceSlices of those that
+are offered by DRA. A node without HCAs is ready. A config that becomes wrong later
 does not make the daemon unready, because the last good config stays in force.
 """
 
@@ -30,3 +31,7 @@ def why_not_ready(observed: Observed) -> Iterator[str]:
             yield f"{name} is not registered with kubelet{f': {why}' if why else ''}"
         elif not plugin.streams.value.open:
             yield f"{name} is registered, but kubelet has opened no ListAndWatch stream yet"
+    slices = observed.metrics.slices
+    if state.config.uses_dra and not slices.once_current:
+        why = slices.problem
+        yield f"the ResourceSlices are not published yet{f': {why}' if why else ''}"

@@ -25,20 +25,22 @@ class SimulatedHost:
         self._tree = Tree()
         self._show(Condition())
 
-    def unplug(self, hca: str) -> None:
-        """Removes an HCA as unbinding the driver of its function does.
+    def unplug(self, *hcas: str) -> None:
+        """Removes HCAs as unbinding the driver of their functions does.
 
         That also removes what the driver created: netdevs, other HCAs on the function, SFs, VFs.
         Raises RdmaDpError if this host has no such HCA.
         """
-        self._hca(hca)
-        unplugged = self._condition.unplugged | {hca}
+        for hca in hcas:
+            self._hca(hca)
+        unplugged = self._condition.unplugged.union(hcas)
         self._show(replace(self._condition, unplugged=unplugged))
 
-    def plug(self, hca: str) -> None:
-        """Adds an unplugged HCA again, with the same numbers."""
-        self._hca(hca)
-        unplugged = self._condition.unplugged - {hca}
+    def plug(self, *hcas: str) -> None:
+        """Adds unplugged HCAs again, with the same numbers."""
+        for hca in hcas:
+            self._hca(hca)
+        unplugged = self._condition.unplugged.difference(hcas)
         self._show(replace(self._condition, unplugged=unplugged))
 
     def set_port(self, hca: str, port: int, *, state: str, phys_state: str) -> None:

@@ -93,6 +93,8 @@ _CONTAINERD_2 = _containerd("github.com/containerd/containerd/v2")
 GO_PLUGIN = Source(
     "go-plugin", "github.com/Mellanox/k8s-rdma-shared-dev-plugin", ("rdma-dp-test-go-plugin",)
 )
+# Its client is Go's, as kubelet's is. It has the modules of the plugin.
+GO_CALLER = Source("go-plugin", GO_PLUGIN.module, ("rdma-dp-test-go-plugin/caller",))
 
 
 def containerd(release: str) -> Source:
@@ -149,5 +151,5 @@ def _digest(source: Source) -> str:
     """The state of our module. A release is always the same."""
     if source.release:
         return ""
-    files = sorted(each for each in source.directory.iterdir() if each.is_file())
+    files = sorted(each for each in source.directory.rglob("*") if each.is_file())
     return f"-{hashlib.sha256(b''.join(each.read_bytes() for each in files)).hexdigest()[:8]}"

@@ -30,7 +30,9 @@ def main() -> int:
         "RDMA_DP_TEST_RELEASE": "1",
     }
     pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/heavy/release")
-    return subprocess.run((*pytest, *sys.argv[1:]), env=environment, check=False).returncode
+    # The first test waits for the whole release: an image and two virtual environments.
+    arguments = ("--timeout=1500", *sys.argv[1:])
+    return subprocess.run((*pytest, *arguments), env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

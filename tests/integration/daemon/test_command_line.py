@@ -10,6 +10,7 @@ import pytest
 from rdma_dp import __version__
 from rdma_dp.cli import main as cli
 from rdma_dp.cli import verb_table
+from rdma_dp.cli.version import version_text
 from rdma_dp.daemon import run as daemon_main
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.kubelet.directories import KubeletDirectories
@@ -142,7 +143,7 @@ def test_the_version_in_every_form_of_go(
     with pytest.raises(SystemExit) as ended:
         main([f"{name}{value}"])
     assert ended.value.code == 0
-    assert capsys.readouterr().out == f"rdma-dp {__version__}\n"
+    assert capsys.readouterr().out == f"{version_text()}\n"
     assert not started
 
 

@@ -57,6 +57,18 @@ async def test_a_slice_has_the_devices_of_the_resource(
         assert not kubelet.resources()
 
 
+async def test_aiohttp_is_loaded_only_by_dra(
+    node: Node, kubelet: SimulatedKubelet, api: FakeApiServer
+) -> None:
+    async with node.daemon() as daemon:
+        maps = Path(f"/proc/{daemon.process.pid}/maps")
+        await kubelet.wait_for(NAME, healthy(4))
+        assert "/aiohttp/" not in maps.read_text()
+        node.configure(entry(via="dra"))
+        await api.until(lambda: len(api.devices()) == 1)
+        assert "/aiohttp/" in maps.read_text()
+
+
 async def test_a_restart_writes_nothing(
     node: Node, kubelet: SimulatedKubelet, api: FakeApiServer
 ) -> None:

@@ -25,9 +25,11 @@ func main() {
 			log.Fatalln(err)
 		}
 	}
+	stopPeriodicUpdate := manager.PeriodicUpdate()
 	end := make(chan os.Signal, 1)
 	signal.Notify(end, syscall.SIGTERM)
 	<-end
+	stopPeriodicUpdate()
 	if err := manager.StopAllServers(); err != nil {
 		log.Fatalln(err)
 	}

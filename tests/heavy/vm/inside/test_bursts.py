@@ -1,16 +1,21 @@
 """More changes at once than the daemon can process one by one. At rest, the list is right."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
+from urllib.request import urlopen
 
 import pytest
 import pytest_asyncio
 
+from rdma_dp.aio.debounce import QUIET
 from tests.heavy.vm.inside import fabric
 from tests.heavy.vm.inside.fabric import EXTRA_A, EXTRA_B, RDMA_CM
 from tests.heavy.vm.inside.node import Node, running_node
 
 CHANGES = 200
+PODS = 20
+METRICS = 19115  # the port of the daemon's metrics
 RESOURCE = {
     "resourceName": "extra",
     "rdmaHcaMax": 2,
@@ -72,6 +77,40 @@ async def test_events_are_lost_while_no_process_reads_them(node: Node) -> None:
 
     await node.lists("rdma/extra", unhealthy=2)
     await node.daemon.says("events came faster than they were read")
+
+
+async def test_the_netdevs_of_pods_cause_no_scan(record_property: Record) -> None:
+    flags = ("--metrics", f"127.0.0.1:{METRICS}")
+    with fabric.netdevs(EXTRA_A):
+        async with running_node(RESOURCE, flags=flags, periodicUpdateInterval=0) as node:
+            await node.lists("rdma/extra")
+            before = await asyncio.to_thread(scans)
+            for _ in range(PODS):
+                await asyncio.to_thread(start_and_stop_a_pod)
+                await asyncio.sleep(2 * QUIET)  # so that each would have its own scan
+            fabric.plug(EXTRA_A)
+            await node.lists("rdma/extra", healthy=2)
+            more = await asyncio.to_thread(scans) - before
+            fabric.unplug(EXTRA_A)
+            record_property(f"scans for {PODS} pods and an HCA", more)
+    assert more < PODS
+
+
+def scans() -> int:
+    with urlopen(f"http://127.0.0.1:{METRICS}/metrics") as answer:
+        text = answer.read().decode()
+    return int(
+        float(re.findall(r'^rdma_dp_scans_total\{result="ok"\} (\S+)', text, re.MULTILINE)[0])
+    )
+
+
+def start_and_stop_a_pod() -> None:
+    """The events of a pod's veth: made, up, renamed, gone."""
+    fabric.run("ip", "link", "add", "pod0", "type", "veth", "peer", "name", "pod0-inside")
+    fabric.run("ip", "link", "set", "pod0-inside", "up")
+    fabric.run("ip", "link", "set", "pod0", "name", "pod1")
+    fabric.run("ip", "link", "set", "pod1", "up")
+    fabric.run("ip", "link", "delete", "pod1")
 
 
 def flap(changes: int) -> None:
