@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.heavy.node import programs, upstream
+from tests.heavy.node import kubelets, programs, upstream
 from tests.heavy.node.results import merged, run_of
 from tests.heavy.suite import CannotRunError
 
@@ -93,3 +93,12 @@ def test_a_run_replaces_the_older_one_of_the_same_programs() -> None:
     content = merged(merged(merged({}, older), other), newer)
     assert content["runs"] == [other, newer]
     assert {it["name"]: it["since"] for it in content["features"]}["CDI field"] == "1.29"
+
+
+@pytest.mark.parametrize("words", [["1.28"], ["--containerd", "1.7 3", "1.28.15"], ["v1.28.15"]])
+def test_what_is_no_release_is_refused_before_anything_is_built(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        kubelets.main(words)
+    assert "is no release: write one such as 1.28.15" in capsys.readouterr().err

@@ -42,7 +42,7 @@ ACTIVE_PODS = Feature(
     "active pods",
     (1, 34),
     "KubeletPodResourcesListUseActivePods",
-    "`rdma-dp pods` and the metrics count the slots of a pod that has ended until it is deleted.",
+    "`rdma-dp pods` also lists pods that have ended, until they are deleted.",
 )
 DRA = Feature(
     "DRA",

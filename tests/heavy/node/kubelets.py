@@ -6,7 +6,9 @@ Exits with 1 if one failed.
 """
 
 import argparse
+import itertools
 import logging
+import re
 import signal
 import sys
 import time
@@ -24,7 +26,7 @@ VERSIONS = (
     *("1.28.15", "1.29.15", "1.30.14", "1.31.14", "1.32.13", "1.33.13", "1.34.9", "1.35.4"),
     programs.KUBELET.version.removeprefix("v"),
 )
-CONTAINERD_2 = "2.2.9"
+SHORT = {"1.7": programs.CONTAINERD.version.removeprefix("v"), "2": "2.2.9"}  # of containerd
 ALONE = Path("tests/heavy/node/alone")
 CORE = ("devices", "restarts", "replacement", "upgrade")
 
@@ -36,7 +38,7 @@ def main(words: list[str]) -> int:
     tests = [str(ALONE / f"test_{name}.py") for name in CORE] if asked.core else [str(ALONE)]
     said: list[str] = []
     passed = failed = skipped = 0
-    for kubelet, containerd in _pairs(asked):
+    for kubelet, containerd in itertools.product(asked.versions, asked.containerd):
         name, began = f"kubelet {kubelet}, containerd {containerd}", time.monotonic()
         try:
             built = _built(kubelet, containerd)
@@ -57,12 +59,13 @@ def main(words: list[str]) -> int:
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tests.heavy.node.kubelets")
-    parser.add_argument("versions", nargs="*", metavar="VERSION", default=VERSIONS)
+    parser.add_argument("versions", nargs="*", metavar="VERSION", default=VERSIONS, type=_release)
     parser.add_argument(
         "--containerd",
         metavar="VERSIONS",
-        default=programs.CONTAINERD.version.removeprefix("v"),
-        help="one or more, separated by spaces. 2 is the default release of containerd 2",
+        default="1.7",
+        type=_runtimes,
+        help=f"one or more, separated by spaces, or short: {SHORT}",
     )
     parser.add_argument("--core", action="store_true", help="only the core tests")
     parser.add_argument(
@@ -74,10 +77,14 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def _pairs(asked: argparse.Namespace) -> list[tuple[str, str]]:
-    short = {"2": CONTAINERD_2, "1.7": programs.CONTAINERD.version.removeprefix("v")}
-    runtimes = [short.get(word, word) for word in asked.containerd.split()]
-    return [(kubelet, runtime) for kubelet in asked.versions for runtime in runtimes]
+def _release(word: str) -> str:
+    if not re.fullmatch(r"\d+\.\d+\.\d+", word):
+        raise argparse.ArgumentTypeError(f"{word!r} is no release: write one such as 1.28.15")
+    return word
+
+
+def _runtimes(words: str) -> list[str]:
+    return [_release(SHORT.get(word, word)) for word in words.split()]
 
 
 def _built(kubelet: str, containerd: str) -> list[Path]:
