@@ -30,7 +30,8 @@ RUN = """\
 ## What was run
 
 Each number is how many tests passed. Each test runs with both ways to register. A test of a feature
-that kubelet lacks is skipped, and the last column names the feature. `-` means not run.
+that kubelet lacks is skipped, and the last column names the feature. Where kubelet lacks the CDI
+field, other tests with CDI use annotations. `-` means not run.
 """
 
 # The files of tests, and what they test.
@@ -49,7 +50,7 @@ LACKS = """\
 ## What works on which release
 
 What a release of Kubernetes has by default. The hand-over between two plugins in a rolling update
-needs no feature: the tests of the column hand-over above ran on each of these.
+needs no feature: the column hand-over above has its tests.
 """
 
 WITHOUT = """\
