@@ -30,6 +30,7 @@ class Sharing:
     device_info: bool = False
     globs: int = 0
     via: Via = Via.PLUGIN
+    periodic_update_interval: int = 60  # seconds
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -40,7 +41,7 @@ class Sharing:
     def config(self) -> Json:
         """The content of the config file."""
         return {
-            "periodicUpdateInterval": 60,
+            "periodicUpdateInterval": self.periodic_update_interval,
             "cdi": self.cdi,
             "configList": [self._resource(number) for number in range(self.resources)],
         }

@@ -358,6 +358,7 @@ VERSIONED = {
     DEPLOY / "network-operator" / "nic-cluster-policy.yaml": r"    version: ",
     REPO / "docs" / "install.md": r"rdma-dp:|newTag: ",
     REPO / "docs" / "releasing.md": r"rdma-dp --version      # rdma-dp ",
+    **dict.fromkeys(sorted((DEPLOY / "dra").glob("*.yaml")), r"image: rdma-dp:"),
 }
 _VERSION = r"[0-9]+\.[0-9]+\.[0-9]+(?:[a-z0-9.+-]*[a-z0-9])?"
 

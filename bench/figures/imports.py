@@ -8,7 +8,7 @@ from bench.process import BenchError, running
 from bench.samples import median
 from bench.scale import Scale
 from bench.sharing import Sharing
-from bench.table import Row, milliseconds, times
+from bench.table import Row, megabytes, milliseconds, times
 from bench.workshop import Workshop
 
 _DAEMON = "import rdma_dp.cli.main, rdma_dp.daemon.run"
@@ -16,32 +16,67 @@ _IMPORTS = {
     "with grpc.aio": "import grpc.aio",
     "with the config's models (pydantic)": "import rdma_dp.config",
     "with all that the daemon imports": _DAEMON,
-    "and RDMA netlink, on a live host": f"{_DAEMON}, rdma_dp.host.netlink.nldev",
+    "and what a live host needs": f"{_DAEMON}, rdma_dp.host.netlink.rdma_queries, pyudev",
 }
 
+# Prints what VmRSS grows by with each statement, in KiB.
+_SIZES = """
+import re
+
+def resident():
+    with open("/proc/self/status") as status:
+        return int(re.search(r"VmRSS:\\s+(\\d+)", status.read())[1])
+
+before = resident()
+print(before, "the bare interpreter")
+for what, modules in {
+    "asyncio": "asyncio",
+    "grpc.aio": "grpc.aio",
+    "protobuf and the messages": "rdma_dp.kubelet.api.deviceplugin_pb2_grpc",
+    "pydantic": "pydantic.main, pydantic.types",
+    "the config's models": "rdma_dp.config",
+    "the rest of the daemon": "rdma_dp.cli.main, rdma_dp.daemon.run",
+    "pyudev": "pyudev",
+}.items():
+    exec(f"import {modules}")
+    after = resident()
+    print(after - before, what)
+    before = after
+"""
+
 # Modules that the daemon must not load: tables for people, and everything for tests.
-_UNWANTED = ("rich", "typer", "pytest", "rdma_dp.render", "simulator")
+_UNWANTED = ("rich", "yaml", "pytest", "rdma_dp.render", "simulator")
 
 
 async def imports(workshop: Workshop, scale: Scale) -> list[Row]:
     """The duration of Python processes that import modules and exit: the median of several.
 
     Only importing less makes this part of a start shorter. The figure includes the exit of the
-    process, a few milliseconds. The last row counts the modules that a registered daemon has loaded
-    (from `python -X importtime`), and names those that it must not load.
+    process, a few milliseconds. Then the memory that each library adds, one after the other in one
+    process. The last row counts the modules that a registered daemon has loaded (from `python -X
+    importtime`), and names those that it must not load.
     """
-    bare = await _median_process(workshop, "pass", scale.starts)
+    bare = await median_process(workshop, "pass", scale.starts)
     rows = [Row("the bare interpreter", milliseconds(bare))]
     for case, statement in _IMPORTS.items():
-        taken = await _median_process(workshop, statement, scale.starts)
+        taken = await median_process(workshop, statement, scale.starts)
         rows.append(Row(case, milliseconds(taken), times(taken, bare, "bare")))
-    return [*rows, await _loaded(workshop)]
+    return [*rows, *await _sizes(workshop), await _loaded(workshop)]
 
 
-async def _median_process(workshop: Workshop, statement: str, count: int) -> float:
+async def median_process(workshop: Workshop, statement: str, count: int) -> float:
+    """The median duration of processes that run a statement, in seconds."""
     log = workshop.directory() / "log"
     await _process(workshop, statement, log)  # compiles
     return median([await _process(workshop, statement, log) for _ in range(count)])
+
+
+async def _sizes(workshop: Workshop) -> list[Row]:
+    """The resident memory that each library adds to those above it."""
+    log = workshop.directory() / "log"
+    await _process(workshop, _SIZES, log)
+    lines = (line.split(" ", 1) for line in log.read_text().splitlines())
+    return [Row(f"memory of {what}", megabytes(int(kibibytes))) for kibibytes, what in lines]
 
 
 async def _process(workshop: Workshop, statement: str, log: Path) -> float:
@@ -65,7 +100,7 @@ async def _loaded(workshop: Workshop) -> Row:
     unwanted = [name for name in _UNWANTED if name in modules]
     verdict = f"MISSED: {', '.join(unwanted)}" if unwanted else "met"
     return Row(
-        "modules loaded by the daemon", str(len(modules)), aim=f"no rich, no test: {verdict}"
+        "modules loaded by the daemon", str(len(modules)), aim=f"no rich, yaml, test: {verdict}"
     )
 
 

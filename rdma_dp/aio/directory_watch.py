@@ -9,18 +9,22 @@ import logging
 import os
 from pathlib import Path
 
+# Its import runs ldconfig once, by ctypes.util.find_library, to find the C library.
 from asyncinotify import Inotify, Mask
 
 from rdma_dp.aio.latest import Latest
+from rdma_dp.aio.threads import in_thread
 from rdma_dp.log import Notice
 
 logger = logging.getLogger(__name__)
 
-# Seconds. The directory may have been replaced without an event.
-_INTERVAL = 5.0
+# Seconds between two checks of whether the directory was replaced without an event, as by a mount.
+_INTERVAL = 10.0
 
-# Seconds between two reported changes while the directory is missing or inotify does not work.
-_UNWATCHED_INTERVAL = 0.5
+# Seconds between two tries while the directory is missing or inotify does not work.
+UNWATCHED_INTERVAL = 0.5
+
+_Identity = tuple[tuple[int, ...] | None, ...]
 
 # inotify_init(2) and inotify_add_watch(2) return these when a limit is reached.
 _USED_UP = {
@@ -51,12 +55,21 @@ _ENDS = Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.IGNORED
 
 
 class DirectoryWatch:
-    """Counts the changes of names in one directory. `changes` is the count, for observers."""
+    """Counts the changes of names in one directory. `changes` is the count, for observers.
 
-    def __init__(self, directory: Path, interval: float = _INTERVAL) -> None:
-        """`interval`: seconds after which a change is reported without an event."""
+    The first count is that of the first reading. Without inotify each try counts.
+    """
+
+    def __init__(
+        self, directory: Path, interval: float = _INTERVAL, file: Path | None = None
+    ) -> None:
+        """`file` is a file in the directory that may be a link to another one.
+
+        `interval`: seconds after which it is noticed that either was changed without an event.
+        """
         self.directory = directory
         self._interval = interval
+        self._file = file
         self.changes = Latest(0)
         self._notice = Notice(logger.warning)
 
@@ -64,26 +77,36 @@ class DirectoryWatch:
         """Watch until cancelled."""
         while True:
             try:
+                # First: a directory that is replaced now differs at the next check.
+                before = await in_thread(self._identities)
                 with Inotify() as inotify:
                     inotify.sync_timeout = 0
                     inotify.add_watch(self.directory, _EVENTS)
-                    await self._follow(inotify)
+                    await self._follow(inotify, before)
+            except FileNotFoundError:
+                await self._until_there()
             except (OSError, MemoryError) as error:
                 self._say(error)
-                await asyncio.sleep(_UNWATCHED_INTERVAL)
+                await asyncio.sleep(UNWATCHED_INTERVAL)
             self._tick()
+
+    async def _until_there(self) -> None:
+        """Waits for a directory that does not exist yet, which is no error."""
+        if self.changes.value == 0:
+            self._tick()
+        # No event reports it: inotify watches what is there.
+        while _identity(self.directory) is None:  # noqa: ASYNC110
+            await asyncio.sleep(UNWATCHED_INTERVAL)
 
     def _say(self, error: OSError | MemoryError) -> None:
         code = error.errno if isinstance(error, OSError) else errno.ENOMEM
-        if code == errno.ENOENT:
-            return  # the directory does not exist yet, which is not an error
         self._notice.set(
             f"cannot watch {self.directory}: {os.strerror(code or errno.EIO)}; reading it every"
-            f" {_UNWATCHED_INTERVAL:.1f} s instead{_USED_UP.get(code or 0, '')}"
+            f" {UNWATCHED_INTERVAL:.1f} s instead{_USED_UP.get(code or 0, '')}"
         )
 
-    async def _follow(self, inotify: Inotify) -> None:
-        """Count changes until the directory itself is removed or renamed."""
+    async def _follow(self, inotify: Inotify, before: _Identity) -> None:
+        """Count changes until the directory itself is removed, renamed or replaced."""
         self._tick()  # something may have changed before the watch existed
         while True:
             try:
@@ -92,6 +115,11 @@ class DirectoryWatch:
                 async with asyncio.timeout(self._interval):
                     await _readable(inotify.fd)
             except TimeoutError:
+                if (now := await in_thread(self._identities)) == before:
+                    continue
+                if now[0] != before[0]:
+                    return
+                before = now
                 self._tick()
                 continue
             # Not `await inotify.get()`: a read that fails would fail again and again in a callback.
@@ -107,6 +135,21 @@ class DirectoryWatch:
 
     def _tick(self) -> None:
         self.changes.set(self.changes.value + 1)
+
+    def _identities(self) -> _Identity:
+        """Of the directory, and of what the file is now."""
+        file = () if self._file is None else (_identity(self._file, content=True),)
+        return _identity(self.directory), *file
+
+
+def _identity(path: Path, *, content: bool = False) -> tuple[int, ...] | None:
+    """What differs for another file under the same name, and for another `content`."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    same = found.st_dev, found.st_ino
+    return (*same, found.st_size, found.st_mtime_ns) if content else same
 
 
 async def _readable(descriptor: int) -> None:

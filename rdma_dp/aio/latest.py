@@ -1,6 +1,7 @@
 """The newest value of something, for any number of observers on one event loop."""
 
 import asyncio
+import contextlib
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Generic, Protocol, TypeVar
@@ -96,15 +97,22 @@ class Part(Generic[T, R]):
         self._whole.follow(event)
 
 
-async def changes(*observed: Observable[Any]) -> AsyncIterator[None]:
-    """Yields at once, and again after each change of any of these. Never ends."""
+async def changes(
+    *observed: Observable[Any], pause: Callable[[], float | None] = lambda: None
+) -> AsyncIterator[None]:
+    """Yields at once, and again after each change of any of these. Never ends.
+
+    Yields also when nothing has changed for `pause()` seconds, if that is not None.
+    """
     changed = asyncio.Event()
     for each in observed:
         each.follow(changed)
     while True:
         changed.clear()  # before the values are read: no change falls between
         yield
-        await changed.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause()):
+                await changed.wait()
 
 
 async def first_of(*waits: Coroutine[Any, Any, R]) -> R:

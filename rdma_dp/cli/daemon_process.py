@@ -10,6 +10,7 @@ from rdma_dp.cli.config_input import log_problems
 from rdma_dp.cli.output import FAILED, OK, complain
 from rdma_dp.config import Defaults
 from rdma_dp.daemon import run as daemon_run
+from rdma_dp.daemon.first_scan import FirstScan
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.root import check_tree
@@ -19,7 +20,9 @@ from rdma_dp.kubelet.registration.choice import RegistrationMode
 logger = logging.getLogger("rdma_dp")
 
 
-def run_daemon(options: argparse.Namespace, started: Callable[[], None]) -> int:
+def run_daemon(
+    options: argparse.Namespace, first_scan: FirstScan, started: Callable[[], None]
+) -> int:
     """Runs the daemon and returns the exit code. `started` is called when its event loop runs."""
     if str(options.config_file) == "-":
         complain("--config-file takes a file that can change, not standard input")
@@ -40,6 +43,7 @@ def run_daemon(options: argparse.Namespace, started: Callable[[], None]) -> int:
         probe_socket=options.probe_socket,
         nfd_features=options.nfd_features,
         config_wait=options.config_wait or None,
+        first_scan=first_scan,
     )
 
     async def serve() -> None:

@@ -25,7 +25,8 @@ _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 def main(words: Sequence[str] | None = None) -> int:
     """The entry point `rdma-dp`."""
-    return _run_verb(parse(verb_table.parser(), words))
+    words = sys.argv[1:] if words is None else words
+    return _run_verb(parse(verb_table.parser(words), words))
 
 
 def compat_main(words: Sequence[str] | None = None) -> int:

@@ -5,6 +5,7 @@ are made from the rows. Rows of one group stand together.
 """
 
 import argparse
+from collections.abc import Sequence
 from functools import partial
 
 from rdma_dp.cli import (
@@ -179,9 +180,13 @@ COMPAT_CONFIG_WAIT = 60.0
 COMPAT_EXAMPLES = ["k8s-rdma-shared-dp", "k8s-rdma-shared-dp --use-cdi --log-level debug"]
 
 
-def parser() -> Parser:
-    """The parser of `rdma-dp`."""
-    made = verbs_parser("rdma-dp", "An RDMA shared device plugin for Kubernetes.", VERBS)
+def parser(words: Sequence[str] = ()) -> Parser:
+    """The parser of `rdma-dp`, with all verbs, or with the one that a command line begins with.
+
+    The arguments of all verbs take 5 ms, which the start of the daemon can do without.
+    """
+    verbs = [verb for verb in VERBS if [verb.name] == [*words[:1]]] or VERBS
+    made = verbs_parser("rdma-dp", "An RDMA shared device plugin for Kubernetes.", verbs)
     add_version(made)
     return made
 

@@ -13,6 +13,7 @@ from typing import NamedTuple, NoReturn
 
 from rdma_dp.config import placeholders
 from rdma_dp.config.problems import ConfigError, Problem, line_column, shown
+from rdma_dp.config.trees import Pairs
 
 _MAX_DIGITS = 100  # of a number; Python refuses to parse more than 4300
 
@@ -35,10 +36,6 @@ _NUMBER = re.compile(
     r"(?P<hex>0[xX][0-9a-fA-F]+)|\+[0-9]+|[0-9]+(?:_[0-9]+)+"
 )  # of other languages
 _QUOTES = "'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
-
-
-class Pairs(list[tuple[str, object]]):
-    """An object with all its keys in the order of the text, duplicates included."""
 
 
 class _Token(NamedTuple):

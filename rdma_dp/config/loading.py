@@ -1,160 +1,21 @@
-"""The config: which HCAs make up which resource, in the format of the Go plugin.
+"""The config that a verb reads, also inside Kubernetes objects and Helm values.
 
-Reading has three steps: syntax (text -> plain data), spelling (what people write -> the
-one spelling that the models know, with warnings), and the models, which are
-strict, with the rules between their fields. Every problem is reported in one go.
+The daemon does not import this module: it reads a plain config alone (reading.py).
 """
 
-import errno
-import json
 import os
-import re
-import stat
-from collections.abc import Container, Iterable
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from pydantic import ValidationError
-from pydantic.json_schema import GenerateJsonSchema
-
-from rdma_dp.config import foreign, manifests, network_operator, rules, syntax
+from rdma_dp.config import foreign, manifests, network_operator, syntax
+from rdma_dp.config.command_line import NO_DEFAULTS, Defaults
 from rdma_dp.config.embedded_places import Embedded
-from rdma_dp.config.models import NO_DEFAULTS, Config, ConfigDocument, Defaults, Resource
-from rdma_dp.config.problems import ConfigError, ConfigMissing, ConfigUnreadable, Problem
-from rdma_dp.config.spelling import tidy
-from rdma_dp.config.validation_errors import problems_of
+from rdma_dp.config.problems import ConfigError, ConfigMissing, Problem
+from rdma_dp.config.reading import Loaded, parse, parse_bytes, read
 
 STANDARD_INPUT = Path("-")
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A config that can be used, the document that it was made of, and warnings about that."""
-
-    config: Config
-    document: ConfigDocument = field(compare=False)  # another spelling of the same config
-    warnings: tuple[Problem, ...] = ()
-
-    @property
-    def in_json(self) -> str:
-        """The document as JSON, without keys that it leaves out. It has no apostrophe.
-
-        An apostrophe in a config breaks the ConfigMap that Network Operator makes of it.
-        """
-        data = self.document.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        return json.dumps(data, indent=2).replace("'", r"\u0027")
-
-    def without(self, positions: Container[int]) -> "Loaded":
-        """The same config without the resources at these positions of its list."""
-
-        def left(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
-            return tuple(each for i, each in enumerate(resources) if i not in positions)
-
-        config = replace(self.config, config_list=left(self.config.config_list))
-        listed = left(self.document.config_list)
-        document = self.document.model_copy(update={"config_list": listed})
-        return replace(self, config=config, document=document)
-
-
-def load(path: Path, defaults: Defaults = NO_DEFAULTS) -> Loaded:
-    """Read a config file. Raises ConfigMissing while there is none, else ConfigError."""
-    return parse_bytes(read(path), defaults)
-
-
-def read(path: Path) -> bytes:
-    """What a config file holds, as far as it can be one.
-
-    Raises ConfigMissing, ConfigUnreadable when a read fails, and ConfigError for anything that is
-    not a regular file: reading a FIFO, for example, can take for ever.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        try:
-            _check_kind(os.fstat(descriptor).st_mode)
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                return file.read(syntax.MAX_BYTES + 1)
-        finally:
-            os.close(descriptor)
-    except (FileNotFoundError, NotADirectoryError):
-        raise ConfigMissing("there is no such file") from None
-    except (OSError, MemoryError) as error:
-        raise ConfigUnreadable(getattr(error, "strerror", None) or "no memory is left") from error
-
-
-def _check_kind(mode: int) -> None:
-    if stat.S_ISDIR(mode):
-        raise ConfigError([Problem("", f"cannot be read: {os.strerror(errno.EISDIR)}")])
-    if not stat.S_ISREG(mode):
-        raise ConfigError([Problem("", "is not a regular file", "write the config to a file")])
-
-
-def parse_bytes(
-    content: bytes, defaults: Defaults = NO_DEFAULTS, *, without_slotless: bool = False
-) -> Loaded:
-    """Read what a config file held. Raises ConfigMissing or ConfigError."""
-    return parse(syntax.decode(content), defaults, without_slotless=without_slotless)
-
-
-def parse(text: str, defaults: Defaults = NO_DEFAULTS, *, without_slotless: bool = False) -> Loaded:
-    """Read a config from JSON or YAML. Raises ConfigMissing or ConfigError.
-
-    `defaults` count where the config says nothing. Nothing behind this function decides that again.
-    `without_slotless` leaves out a resource whose rdmaHcaMax is 0 or missing, with a warning, if
-    another one is left: the Go plugin also serves the others.
-    """
-    try:
-        return _parsed(text, defaults, without_slotless=without_slotless)
-    except ConfigError:
-        if network_operator.folded(text):
-            raise ConfigError([network_operator.FOLDED]) from None
-        raise
-
-
-def _parsed(text: str, defaults: Defaults, *, without_slotless: bool) -> Loaded:
-    reading = syntax.read(text)
-    if problems := foreign.recognised(reading.data):
-        raise ConfigError(problems, reading.warnings)
-    data, respelt = tidy(reading.data, ConfigDocument)
-    warnings = (*reading.warnings, *respelt, *rules.warnings(data))
-    if without_slotless and (slotless := rules.slotless(data)):
-        more = (*warnings, *slotless.values())
-        with suppress(ConfigError):  # with other problems, all of them are errors
-            return _validated(rules.with_a_slot(data, slotless), defaults, more).without(slotless)
-    return _validated(data, defaults, warnings)
-
-
-def _validated(data: object, defaults: Defaults, warnings: tuple[Problem, ...]) -> Loaded:
-    broken = list(rules.errors(data))
-    try:
-        # A file knows the keys alone, not the Python names of the fields behind them.
-        document = ConfigDocument.model_validate(data, by_name=False)
-    except ValidationError as error:
-        raise ConfigError(
-            _in_order([*problems_of(error, ConfigDocument), *broken]), warnings
-        ) from None
-    if broken:
-        raise ConfigError(_in_order(broken), warnings)
-    return Loaded(document.decided(defaults), document, warnings)
-
-
-def _in_order(problems: list[Problem]) -> list[Problem]:
-    """By path, so that what belongs to one resource stands together; [10] after [9]."""
-    return sorted(problems, key=lambda p: re.sub(r"\d+", lambda n: n[0].zfill(8), p.path))
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a config in its usual spelling, for editors."""
-    schema = ConfigDocument.model_json_schema(by_alias=True, schema_generator=_Schema)
-    return {"$schema": _Schema.schema_dialect, **schema, "title": "rdma-dp config"}
-
-
-class _Schema(GenerateJsonSchema):
-    """Without the titles that pydantic makes from the names of fields."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 (pydantic's signature)
-        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import yaml
 from rdma_dp.config import json_text, network_operator, syntax
 from rdma_dp.config.embedded_places import POLICIES, Embedded, Owner, documents, scalar_index
 from rdma_dp.config.problems import ConfigError, Location, Problem, path_of
+from rdma_dp.config.trees import Pairs
 
 _DEEPEST = 64  # keys; custom resource definitions go to about 40
 _WANTED = "configlist"
@@ -248,7 +249,7 @@ def _members(node: yaml.Node | None) -> dict[str, yaml.Node]:
 def _is_plain_json(text: str) -> bool:
     """Whether a text is JSON and a config. Reading it as YAML takes much longer."""
     tree = json_text.parse_json(text)[0] if json_text.begins_as_json(text) else None
-    return isinstance(tree, json_text.Pairs) and _WANTED in {key.casefold() for key, _ in tree}
+    return isinstance(tree, Pairs) and _WANTED in {key.casefold() for key, _ in tree}
 
 
 def _is_config(node: yaml.Node) -> bool:

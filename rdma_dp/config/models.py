@@ -2,9 +2,8 @@
 
 `ConfigDocument` is the file. `Config` has the settings that hold, with the command line's.
 
-A new setting is a field here, with the reason for its default. Add it next to `selectors`, never
-inside: the webhook of Network Operator refuses selectors that it does not know. Parsing, warnings
-about the spelling, and the JSON Schema are derived from the field.
+A new setting is a field here, with the reason for its default, beside `selectors` and not inside:
+Network Operator's webhook refuses unknown selectors. Parsing, warnings and schema follow the field.
 """
 
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from rdma_dp.config.command_line import Defaults
 from rdma_dp.config.dra_settings import DraSettings, Via
 from rdma_dp.config.health_settings import Health
 from rdma_dp.config.metrics_settings import MetricsSettings
@@ -243,7 +243,7 @@ class ConfigDocument(ConfigModel):
         json_schema_extra={"minItems": 1},
     )
 
-    def decided(self, defaults: "Defaults") -> "Config":
+    def decided(self, defaults: Defaults) -> "Config":
         """The settings that hold: the file's, and where it has none, the command line's."""
         cdi = CdiMode.CRI if defaults.use_cdi else CdiMode.OFF
         return Config(
@@ -263,17 +263,6 @@ def _with_one_place_of_selectors(resource: Resource) -> Resource:
     selectors = sets[0] if len(sets) == 1 else sets
     others = {"devices": (), "extra_selectors": Selectors()}
     return resource.model_copy(update={"selectors": selectors, **others})
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What the command line decides where the config says nothing: --use-cdi, --set-links-up."""
-
-    use_cdi: bool = False
-    set_links_up: bool = False
-
-
-NO_DEFAULTS = Defaults()
 
 
 @dataclass(frozen=True, slots=True)

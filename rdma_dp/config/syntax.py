@@ -8,14 +8,12 @@ user chooses, case is significant.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
-import yaml
-
-from rdma_dp.config import json_text, yaml_text
-from rdma_dp.config.json_text import Pairs, whole_number
+from rdma_dp.config import json_text
+from rdma_dp.config.json_text import whole_number
 from rdma_dp.config.problems import (
     ConfigError,
     ConfigMissing,
@@ -25,7 +23,7 @@ from rdma_dp.config.problems import (
     path_of,
     shown,
 )
-from rdma_dp.config.yaml_text import MAX_VALUES
+from rdma_dp.config.trees import MAX_VALUES, Pairs, Unquoted
 
 # A ConfigMap has at most 1 MiB (kubernetes pkg/apis/core MaxSecretSize).
 MAX_BYTES = 1024 * 1024
@@ -41,17 +39,6 @@ _FOREIGN = {
 }
 
 _OWN_KEYS = "env"  # the user chooses the keys below it: names of environment variables
-
-_YAML = "tag:yaml.org,2002:"
-
-
-class Unquoted(str):
-    """A YAML scalar without quotes that YAML would read as a number, a boolean or a date.
-
-    1021, 0x101b and 101e1 can be device IDs. So the text is kept, and its field decides the type.
-    """
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +121,10 @@ def _parse(text: str) -> tuple[object, list[Problem]]:
         if json_text.depth(text) > MAX_DEPTH + 1:  # the innermost one may be empty, as in _Builder
             _refuse_depth()
         return json_text.parse_json(text)
-    documents = yaml_text.documents(text)
-    if not documents:
-        raise ConfigMissing("the config has only comments")
-    if len(documents) > 1:
-        place = yaml_text.place_of(documents[1])
-        _refuse(place, "is not YAML for a config: it holds several documents", "a file holds one")
-    if slip := yaml_text.slip_in(documents[0]):
-        raise ConfigError([slip])
-    return documents[0], []
+    # Imported here: a daemon with a config in JSON does without the YAML reader, 1 MB and 10 ms.
+    from rdma_dp.config import yaml_nodes  # noqa: PLC0415
+
+    return yaml_nodes.parse(text), []
 
 
 # --- from the tree to plain data ----------------------------------------------------------------
@@ -169,44 +151,17 @@ class _Builder:
 
     def _open(self, node: object) -> object:
         """A YAML node as Pairs, a list of nodes, or a scalar. Data from JSON stays as it is."""
+        self._count()
+        if node is None or isinstance(node, list | str | int | float):  # bool is an int
+            return node
+        from rdma_dp.config import yaml_nodes  # noqa: PLC0415 - see _parse
+
+        return yaml_nodes.opened(node, self._count)
+
+    def _count(self) -> None:
         self._values += 1
         if self._values > MAX_VALUES:
             _refuse("", f"holds more than {MAX_VALUES} values")
-        match node:
-            case yaml.MappingNode():
-                _check_members(node, [member for pair in node.value for member in pair])
-                return self._pairs(node)
-            case yaml.SequenceNode():
-                _check_members(node, node.value)
-                return node.value
-            case yaml.ScalarNode(tag=tag, value=text):
-                if tag == f"{_YAML}null":
-                    return None
-                return text if tag == f"{_YAML}str" else Unquoted(text)
-        return node
-
-    def _pairs(self, node: yaml.MappingNode) -> Pairs:
-        own = Pairs()
-        inherited: dict[str, object] = {}
-        for key, value in node.value:
-            if key.tag == f"{_YAML}merge":
-                for name, other in self._merged(value):
-                    inherited.setdefault(name, other)
-            else:
-                own.append((_key(key), value))
-        given = {key for key, _ in own}
-        return Pairs([(k, v) for k, v in inherited.items() if k not in given] + own)
-
-    def _merged(self, node: yaml.Node) -> Iterator[tuple[str, object]]:
-        """The pairs of `<<: *anchor` and `<<: [*anchor, *anchor]`, in their order."""
-        for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
-            pairs = self._open(source)
-            if not isinstance(pairs, Pairs):
-                _refuse(
-                    yaml_text.place_of(source),
-                    "is not YAML: << takes an object or a list of objects",
-                )
-            yield from pairs
 
     def _without_duplicates(self, pairs: Pairs, location: Location) -> list[tuple[str, object]]:
         kept: dict[str, tuple[str, object]] = {}
@@ -230,18 +185,3 @@ class _Builder:
         if isinstance(first, Pairs) and isinstance(second, Pairs):
             return Pairs([*first, *second])
         return later
-
-
-def _check_members(parent: yaml.CollectionNode, members: Iterable[yaml.Node]) -> None:
-    for member in members:
-        if slip := yaml_text.slip_in(member, parent):
-            raise ConfigError([slip])
-
-
-def _key(node: yaml.Node) -> str:
-    if not isinstance(node, yaml.ScalarNode):
-        hint = (
-            "if this is a template, render it first" if isinstance(node, yaml.MappingNode) else None
-        )
-        _refuse(yaml_text.place_of(node), "is not YAML for a config: a key must be a string", hint)
-    return str(node.value)

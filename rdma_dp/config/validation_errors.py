@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from rdma_dp.config import placeholders
 from rdma_dp.config.problems import InvalidValue, Location, Problem, path_of, shown
 from rdma_dp.config.spelling import unknown_key_hint
-from rdma_dp.config.syntax import Unquoted
+from rdma_dp.config.trees import Unquoted
 from rdma_dp.config.types import LIST_OF_OBJECTS, ONE_OBJECT
 
 # pydantic's error type -> message. Braces are filled from the error's context.

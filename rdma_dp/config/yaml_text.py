@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import yaml
 
 from rdma_dp.config.problems import ConfigError, Problem, line_column
-
-MAX_VALUES = 20_000  # a resource has about ten; parsing takes at most about a second
+from rdma_dp.config.trees import MAX_VALUES
 
 _MISSING = "a comma, a quote, a - or the space behind a colon is missing"
 _COMMENT = re.compile(r"(?:^|\s)(?://|/\*)")

@@ -6,8 +6,9 @@ problems as `check-config` prints them.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from rdma_dp import config
 from rdma_dp.aio.directory_watch import DirectoryWatch
@@ -32,6 +33,9 @@ logger = logging.getLogger(__name__)
 # kubelet replaces a mounted ConfigMap at once, by a symbolic link.
 _STEADY = 0.1
 
+# Seconds after which a file that could not be read is read again. No event reports that it can be.
+_RETRY = 5.0
+
 # Seconds after which the log reports that a read hangs, as on a network file system that is gone.
 _SLOW = 10.0
 
@@ -50,8 +54,11 @@ class ConfigFile:
         defaults: Defaults = NO_DEFAULTS,
         read: Callable[[Path], bytes] = config.read,
         facts: ConfigFacts | None = None,
+        retry: float = _RETRY,
         longest_wait: float | None = None,
     ) -> None:
+        """`retry`: seconds after which a file that could not be read is read again."""
+        self._retry = retry
         self._facts = facts or ConfigFacts()
         self._longest_wait = longest_wait
         self._path = path
@@ -61,6 +68,7 @@ class ConfigFile:
         self._demands = Latest(0)
         self._read_at = (-1, 0)  # the changes of the directory and the demands of the last reading
         self._seen: bytes | str | None = None
+        self._unreadable = False  # at the last reading
         self._problems = Notice()
 
     def demand(self) -> None:
@@ -112,10 +120,13 @@ class ConfigFile:
     async def _next_reading(self) -> Loaded:
         """The file when it has changed, or on demand. Raises ConfigError."""
         while True:
-            await first_of(
+            waits: list[Coroutine[Any, Any, object]] = [
                 self._watch.changes.until(lambda count: count != self._read_at[0]),
                 self._demands.until(lambda count: count != self._read_at[1]),
-            )
+            ]
+            if self._unreadable:
+                waits.append(asyncio.sleep(self._retry))
+            await first_of(*waits)
             demanded = self._demands.value != self._read_at[1]
             self._read_at = (self._watch.changes.value, self._demands.value)
             # The first one is taken at once: after a reboot, the pods of the node wait for HCAs.
@@ -123,6 +134,7 @@ class ConfigFile:
             content = await self._content() if at_once else await self._steady_content()
             if demanded:
                 self._problems.set(None)
+            self._unreadable = isinstance(content, ConfigUnreadable)
             if _compared(content) != self._seen or demanded:
                 self._seen = _compared(content)
                 # In the thread: half a second for the largest config.

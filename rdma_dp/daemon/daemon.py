@@ -60,7 +60,8 @@ class Daemon:
     def __init__(self, settings: Settings) -> None:
         directories = settings.directories
         self._settings = settings
-        self._host = Host(settings.root)
+        first = settings.first_scan
+        self._host = Host(settings.root) if first is None else first.host
         self._kubelet = Kubelet(
             directories=directories,
             way=settings.mode,
@@ -68,7 +69,7 @@ class Daemon:
             device_plugins_watch=DirectoryWatch(directories.device_plugins),
             plugins_registry_watch=DirectoryWatch(directories.plugins_registry),
         )
-        self._config_watch = DirectoryWatch(settings.config_file.parent)
+        self._config_watch = DirectoryWatch(settings.config_file.parent, file=settings.config_file)
         self.metrics = Metrics()
         self.config_file = ConfigFile(
             settings.config_file,
@@ -81,7 +82,8 @@ class Daemon:
         self.begun = 0
         self.applied = Latest(0)
         self.links = RelevantLinks()
-        self._scanner = Scanner(self._host, self.metrics)
+        self._heard: Latest[frozenset[str]] = Latest(frozenset())  # sources of kernel events
+        self._scanner = Scanner(self._host, self.metrics, self._heard, first)
         self._files = SpecFiles(settings.cdi_directory, settings.device_info_directory)
         self._cdi_watch = DirectoryWatch(settings.cdi_directory)
         self._offered: Latest[NodeState] | None = None
@@ -102,7 +104,8 @@ class Daemon:
                 start(tasks, "watch of kubelet's directory", watch.run())
             if self._host.live:
                 sources = events.kernel_sources(self.links)
-                start(tasks, "kernel events", events.keep_following(self.scan_again.wake, sources))
+                following = events.keep_following(self.scan_again.wake, sources, heard=self._heard)
+                start(tasks, "kernel events", following)
             # From the start on: before the first scan, a probe says what the daemon waits for.
             start_monitors(tasks, self._settings, self._observed)
             configs = Latest(await self.config_file.first())
@@ -153,6 +156,8 @@ class Daemon:
         """Until a scan succeeds: nothing is known before, and a guess would be a wrong list."""
         while (state := await self._scan(configs.value, None)) is None:
             await self._until_next_scan(None)
+        if self._settings.first_scan is not None and self._host.live:
+            self.scan_again.wake()  # it began before kernel events were followed
         return state
 
     async def _scan(self, config: Config, previous: NodeState | None) -> NodeState | None:

@@ -137,5 +137,8 @@ class Publication:
             changes = self._cdi_watch.changes
             await changes.until(lambda count: count != self._cdi_changes)
             self._cdi_changes = changes.value
-            if not await in_thread(self._files.intact):
-                return
+            try:
+                if not await in_thread(self._files.intact):
+                    return
+            except FAILED_READ:
+                return  # publishing again reports it, and is tried until it succeeds

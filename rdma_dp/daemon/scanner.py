@@ -7,10 +7,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import Any, TypeVar
 
 from rdma_dp.aio.backoff import Backoff
+from rdma_dp.aio.latest import Latest
 from rdma_dp.aio.threads import in_thread
+from rdma_dp.daemon.first_scan import FirstScan
 from rdma_dp.discovery import polling
 from rdma_dp.errors import FAILED_READ
 from rdma_dp.host.files import ExhaustedError, Host
@@ -37,10 +40,23 @@ _SLOW = 10.0
 class Scanner:
     """Scans one host on demand, and knows when a scan is due without an event."""
 
-    def __init__(self, host: Host, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        host: Host,
+        metrics: Metrics | None = None,
+        heard: Latest[frozenset[str]] | None = None,
+        first: FirstScan | None = None,
+    ) -> None:
+        """`heard` are the sources of events that are open: see host/events.py.
+
+        `first` takes the place of the first scan.
+        """
+        self._first = first
         self._host = host
+        self._heard = heard or Latest(frozenset())
         self._metrics = metrics or Metrics()
-        self._found: tuple[polling.Fingerprint | None, Inventory] | None = None
+        self._found: polling.Found | None = None
+        self._turns = count()
         self._backoff = Backoff()
         self._failure = Notice(self._say_failure, self._say_success)
         self._exhausted = False
@@ -49,13 +65,13 @@ class Scanner:
     @property
     def inventory(self) -> Inventory | None:
         """The inventory of the last scan that succeeded; None before the first."""
-        return self._found[1] if self._found else None
+        return self._found.inventory if self._found else None
 
     async def scan(self) -> None:
         """One scan. One that fails leaves the last inventory in force."""
         begun = time.monotonic()
         try:
-            found = await self._read(polling.scan_with_fingerprint, self._host)
+            found = await self._read(self._scanned)
         except FAILED_READ as error:
             self._failed(error)
             self._metrics.scans.add("error")
@@ -67,6 +83,10 @@ class Scanner:
             self._metrics.scan.succeeded_at = time.time()
         self._metrics.scan.seconds = time.monotonic() - begun
 
+    def _scanned(self) -> polling.Found:
+        first, self._first = self._first, None
+        return polling.scan_with_fingerprint(self._host) if first is None else first.result()
+
     async def due(self, interval: float = QUIET_INTERVAL) -> None:
         """Until a scan is due although no event came. `interval` is in seconds."""
         if self._found is None or self._failure.text is not None:
@@ -76,7 +96,8 @@ class Scanner:
         while not changed:
             await asyncio.sleep(interval)
             try:
-                changed = await self._read(polling.differs, self._host, *self._found)
+                turn, heard = next(self._turns), self._heard.value
+                changed = await self._read(polling.differs, self._host, self._found, heard, turn)
             except FAILED_READ as error:
                 self._failed(error)
                 return

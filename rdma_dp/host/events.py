@@ -13,8 +13,10 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 
 from rdma_dp.aio.backoff import Backoff
+from rdma_dp.aio.latest import Latest
 from rdma_dp.errors import FAILED_READ
 from rdma_dp.host.descriptors import check_descriptors, raise_if_exhausted
 from rdma_dp.host.netlink.links import links_in
@@ -42,6 +44,13 @@ _LARGEST_DATAGRAM = 65536  # bytes
 # The directory of devices that no hardware has.
 _VIRTUAL = "/devices/virtual/net/"
 
+UEVENTS, LINK_EVENTS = "uevents", "link events"
+
+# user_namespaces(7): of the initial user namespace. The kernel sends uevents only to network
+# namespaces that it owns (lib/kobject_uevent.c, uevent_net_broadcast), but others can listen, too.
+_UID_MAP = Path("/proc/self/uid_map")
+_ALL_IDS = ["0", "0", "4294967295"]
+
 # What one source of events opens: a uevent monitor, its copy, and what libudev needs to start.
 _DESCRIPTORS = 4
 
@@ -55,16 +64,22 @@ ReadOne = Callable[[], bool | None]
 
 def kernel_sources(links: RelevantLinks) -> Mapping[str, Source]:
     """The sources of events of this machine, as they are named in the log."""
-    return {"uevents": partial(uevents, links), "link events": partial(link_events, links)}
+    return {UEVENTS: partial(uevents, links), LINK_EVENTS: partial(link_events, links)}
 
 
 async def keep_following(
-    wake: Wake, sources: Mapping[str, Source], backoff: Backoff | None = None
+    wake: Wake,
+    sources: Mapping[str, Source],
+    backoff: Backoff | None = None,
+    *,
+    heard: Latest[frozenset[str]] | None = None,
 ) -> None:
     """As `follow`, but opens the sources again after a failure, until cancelled.
 
-    The log reports a failure once. `wake` is called after each failure: events were lost.
+    The log reports a failure once. `wake` is called after each failure: events were lost. `heard`
+    has the names of the sources that are open and get all events, at each moment.
     """
+    heard = heard or Latest(frozenset[str]())
     backoff = backoff or Backoff()
     notice = Notice(logger.warning)
     said = set[str]()
@@ -80,7 +95,7 @@ async def keep_following(
 
     while True:
         try:
-            await follow(woken, sources, warn)
+            await follow(woken, sources, warn, heard)
         except FAILED_READ as error:
             notice.set(
                 f"kernel events: {error}; changes are seen by the timer until they work again"
@@ -94,7 +109,10 @@ def _warn(text: str) -> None:
 
 
 async def follow(
-    wake: Wake, sources: Mapping[str, Source], warn: Callable[[str], None] = _warn
+    wake: Wake,
+    sources: Mapping[str, Source],
+    warn: Callable[[str], None] = _warn,
+    heard: Latest[frozenset[str]] | None = None,
 ) -> None:
     """Call `wake` at every event, until cancelled.
 
@@ -102,16 +120,29 @@ async def follow(
     its changes are found by the timers. Raises ExhaustedError when descriptors or memory are used
     up, and OSError when a source breaks after it was opened. `sources` are named as in the log.
     """
+    heard = heard or Latest(frozenset[str]())
     broken = asyncio.get_running_loop().create_future()
     with ExitStack() as stack:
+        stack.callback(heard.set, frozenset[str]())
+        opened = set()
         for name, source in sources.items():
             check_descriptors(_DESCRIPTORS, f"listen to {name}")
             try:
                 stack.enter_context(source(wake, broken))
+                opened.add(name)
             except (OSError, ImportError) as error:
                 raise_if_exhausted(error, f"listen to {name}")
                 warn(f"no {name}: {error}; changes are seen by the timer only")
+        heard.set(frozenset(opened if _sends_uevents() else opened - {UEVENTS}))
         await broken
+
+
+def _sends_uevents() -> bool:
+    """Whether the kernel sends uevents to this process: not into other user namespaces."""
+    try:
+        return _UID_MAP.read_text().split() == _ALL_IDS
+    except OSError:
+        return False
 
 
 @contextmanager

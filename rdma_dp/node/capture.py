@@ -121,7 +121,7 @@ def _host_names(source: NodeSource) -> Iterator[str]:
         yield source.host.read_or_none(path) or ""
     if source.host.live:
         yield socket.gethostname()
-        yield os.environ.get("NODE_NAME", "")  # deploy/ sets it
+        yield os.environ.get("NODE_NAME", "")  # deploy/components/dra sets it
     yield from _described_names(source.host)
 
 

@@ -19,8 +19,8 @@ COMMANDS = commands()
 CONFIG = REPO / "configs" / "network-operator.json"
 DEPLOY = REPO / "deploy"
 
-READS_THE_NODE = ("discover", "topo", "dry-run", "cdi", "doctor", "pods", "snapshot")
-READS_A_CONFIG = ("dry-run", "cdi", "doctor", "pods", "snapshot")
+READS_THE_NODE = ("discover", "topo", "dry-run", "cdi", "doctor", "pods", "slices", "snapshot")
+READS_A_CONFIG = ("dry-run", "cdi", "doctor", "pods", "slices", "snapshot")
 IN_THE_POD = "/k8s-rdma-shared-dev-plugin/config.json"
 SNAPSHOT = "node.tar.gz"
 WRITTEN = "/tmp/dgx"  # what `simulator host dgx-h100` writes in docs/development.md
@@ -28,10 +28,10 @@ WRITTEN = "/tmp/dgx"  # what `simulator host dgx-h100` writes in docs/developmen
 # The verbs of kubectl and oc that the docs use, and their flags.
 VERBS = {
     "apply": {"-f", "-k"},
-    "delete": {"-f", "-k", "--cascade"},
+    "delete": {"-f", "-k", "-l", "--cascade", "--field-selector"},
     "describe": set(),
     "exec": {"--"},
-    "get": {"-o", "-l"},
+    "get": {"-o", "-l", "--field-selector", "--all-namespaces"},
     "label": set(),
     "logs": {"-l", "--prefix", "-f"},
     "patch": {"--type", "--patch-file"},

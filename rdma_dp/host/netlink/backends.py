@@ -25,7 +25,7 @@ class Netlink(Protocol):
 class KernelNetlink:
     """The kernel of this machine. Raises ExhaustedError when descriptors are used up."""
 
-    # Imported by the first question: pyroute2 costs 75 ms, and links.py needs host/files.py.
+    # Imported by the first question: most trees need no netlink, and links.py needs host/files.py.
 
     def rdma(self) -> NetlinkView | None:
         """As the kernel answers now."""

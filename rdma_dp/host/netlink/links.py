@@ -127,7 +127,7 @@ def set_up(netdev: str) -> None:
     action = f"set {netdev} up"
     check_descriptors(_PYROUTE2_DESCRIPTORS, action)
     try:
-        # Imported here: pyroute2 costs 75 ms, and few nodes have a link to set up.
+        # Imported here: pyroute2 costs 100 ms, and few nodes have a link to set up.
         from pyroute2 import IPRoute, NetlinkError  # noqa: PLC0415
     except (OSError, ImportError) as error:
         raise_if_exhausted(error, action)

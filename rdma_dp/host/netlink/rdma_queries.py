@@ -4,16 +4,19 @@ That is the netdev of each port, the network-namespace mode, the protocol, wheth
 companion, which processes own queue pairs, and the counters of ports. No question needs a
 capability.
 
-pyroute2 costs 75 ms to import and opens an event loop for each socket, so it is imported with the
+pyroute2 takes long to import and opens an event loop for each socket, so it is imported with the
 first question, and only after one socket has shown that the kernel has RDMA netlink.
 """
 
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import ModuleType
 from typing import TypeVar
 
+from rdma_dp.errors import FAILED_READ
 from rdma_dp.host.descriptors import check_descriptors, raise_if_exhausted
+from rdma_dp.host.netlink import pyroute2_parts
 from rdma_dp.host.netlink.values import NETLINK_RDMA, NetlinkView, QueuePairs
 
 # What pyroute2 opens: the epoll and the pair of sockets of an event loop, and the socket itself.
@@ -47,12 +50,19 @@ def query_objects() -> Mapping[str, Mapping[str, int]] | None:
     return asked(lambda nldev: nldev.ask_resources(nldev.objects))
 
 
+def prepare() -> None:
+    """Imports what the questions need, if there is RDMA netlink. The first question may do so."""
+    with suppress(*FAILED_READ):  # the first question reports it
+        asked(lambda _: None)
+
+
 def asked(question: Callable[[ModuleType], R]) -> R | None:
     """The answer to a question to nldev.py; None without RDMA netlink. Raises ExhaustedError."""
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_RDMA):
             pass
         check_descriptors(_DESCRIPTORS, _ACTION)
+        pyroute2_parts.load()
         from rdma_dp.host.netlink import nldev  # noqa: PLC0415
 
         return question(nldev)

@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 # Seconds after which a neighbour that only registers again has a socket again.
 _COMES_BACK = 0.3
 
+# Seconds after which `give_up` is called again while no kubelet comes.
+_RETRY_INTERVAL = 5.0
+
 Identity = tuple[int, int]
 
 
@@ -114,7 +117,8 @@ class DevicePluginsRegistration:
 
     async def _present(self) -> Identity | None:
         """The identity of kubelet.sock once there is one; None to give up."""
-        async for _ in changes(*(watch.changes for watch in self._watches)):
+        watched = (watch.changes for watch in self._watches)
+        async for _ in changes(*watched, pause=lambda: _RETRY_INTERVAL):
             found = identity(self._kubelet)
             if found is not None:
                 return found

@@ -8,15 +8,20 @@ import asyncio
 import contextlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import changes
 from rdma_dp.kubelet.registration.lost import Loss, Lost
+from rdma_dp.kubelet.sockets import is_dead
 from rdma_dp.log import Notice
 
 logger = logging.getLogger(__name__)
+
+# Seconds between two tries to connect to the sockets beside our own. No event reports that a
+# process begins to listen on a socket, or that it is killed: the file stays.
+_PROBE_INTERVAL = 5.0
 
 
 class Neighbours(ABC):
@@ -27,13 +32,27 @@ class Neighbours(ABC):
     def __init__(self, watches: Sequence[DirectoryWatch]) -> None:
         self._watches = tuple(watches)
         self._last: Mapping[str, Path] = {}
+        self._alone = True  # there is no socket of this kind, not even one without a process
         self._unread = Notice(logger.warning)
         self._since_begin: frozenset[str] = frozenset()
         self._seen: frozenset[str] = frozenset()
 
     @abstractmethod
+    def _candidates(self) -> Iterator[tuple[str, Path]]:
+        """The keys and paths of their files. One key may have several paths. Raises OSError."""
+
     def _found(self) -> dict[str, Path]:
         """Those on which a process listens now. Raises OSError."""
+        found: dict[str, Path] = {}
+        self._alone = True
+        for key, path in self._candidates():
+            self._alone = False
+            if key not in found and not is_dead(path):
+                found[key] = path
+        return found
+
+    def _probed_after(self) -> float | None:
+        return None if self._alone else _PROBE_INTERVAL
 
     def present(self) -> Mapping[str, Path]:
         """The paths of those that are served now, by their keys.
@@ -71,7 +90,8 @@ class Neighbours(ABC):
 
         One that only registers again is back by then: two that answered that would go on for ever.
         """
-        async for _ in changes(*(watch.changes for watch in self._watches)):
+        watched = (watch.changes for watch in self._watches)
+        async for _ in changes(*watched, pause=self._probed_after):
             self.scan()  # first: one may end while it is observed
             await self._observe()
             while gone := self.scan()[1]:

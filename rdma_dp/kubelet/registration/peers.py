@@ -1,13 +1,13 @@
 """Other rdma-dp processes that serve the same resource: see the protocol in `handover`."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.kubelet.registration.lost import Lost
 from rdma_dp.kubelet.registration.neighbours import Neighbours
-from rdma_dp.kubelet.sockets import is_dead, paths_in
+from rdma_dp.kubelet.sockets import paths_in
 
 _PROBE_INTERVAL = 0.05  # seconds
 
@@ -24,13 +24,11 @@ class Peers(Neighbours):
         super().__init__(watches)
         self._own = own
 
-    def _found(self) -> dict[str, Path]:
-        found: dict[str, Path] = {}
+    def _candidates(self) -> Iterator[tuple[str, Path]]:
         for watch in self._watches:
             for path in paths_in(watch.directory):
-                if self._may_be_peer(path.name) and path.name not in found and not is_dead(path):
-                    found[path.name] = path
-        return found
+                if self._may_be_peer(path.name):
+                    yield path.name, path
 
     def _may_be_peer(self, name: str) -> bool:
         """By the form that `socket_name` gives them."""

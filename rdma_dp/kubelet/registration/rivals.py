@@ -9,7 +9,7 @@ costs little to register once more, and a lost registration costs all slots.
 import asyncio
 import logging
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from rdma_dp.kubelet.clients.plugin_info import DEVICE_PLUGIN, ask_info
 from rdma_dp.kubelet.directories import KUBELET_SOCKET
 from rdma_dp.kubelet.registration.lost import Loss, Lost
 from rdma_dp.kubelet.registration.neighbours import Neighbours
-from rdma_dp.kubelet.sockets import is_dead, is_our_name, paths_in
+from rdma_dp.kubelet.sockets import is_our_name, paths_in
 
 logger = logging.getLogger(__name__)
 
@@ -54,18 +54,14 @@ class Rivals(Neighbours):
         self._serves: dict[str, Serves] = {}
         self._backoff = Backoff()
 
-    def _found(self) -> dict[str, Path]:
-        found = {}
+    def _candidates(self) -> Iterator[tuple[str, Path]]:
         for watch in self._watches:
             for path in paths_in(watch.directory):
                 if path.name == KUBELET_SOCKET or path.name[0] == "." or is_our_name(path.name):
                     continue
                 key = _key(path)
-                if key is None:
-                    continue
-                if self._serves.get(key) is not Serves.ANOTHER and not is_dead(path):
-                    found[key] = path
-        return found
+                if key is not None and self._serves.get(key) is not Serves.ANOTHER:
+                    yield key, path
 
     async def gone(self, pause: float) -> Loss:
         """As for all neighbours; after one that restarts again and again it takes longer."""

@@ -37,6 +37,19 @@ def kustomize(directory: Path) -> list[Object]:
     return objects(done.stdout)
 
 
+def with_components(directory: Path, names: Iterable[str], **more: Any) -> Path:
+    """Writes a kustomization of the base with these components. Returns its directory."""
+    # kustomize takes relative paths only.
+    up = Path(*[".."] * len(directory.parts[1:])) / DEPLOY.relative_to("/")
+    kustomization = {
+        "resources": [str(up / "base")],
+        "components": [str(up / "components" / name) for name in names],
+        **more,
+    }
+    (directory / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    return directory
+
+
 def helm(*arguments: str | Path) -> list[Object]:
     done = run(*template(*arguments))
     assert done.returncode == 0, done.stderr

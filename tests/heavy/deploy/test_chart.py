@@ -58,6 +58,22 @@ VALUES: dict[str, dict[str, Any]] = {
     },
     "openshift-links-up": {"openshift": {"enabled": True}, "setLinksUp": True},
     "openshift-privileged": {"openshift": {"enabled": True}, "privileged": True},
+    "dra": {"dra": {"enabled": True}},
+    "dra-by-config": {"config": yaml.safe_load((REPO / "configs" / "dra.yaml").read_text())},
+    "dra-existing-config": {
+        "existingConfigMap": "mine",
+        "dra": {"enabled": True, "driverName": "rdma.example.com", "claimStatus": True},
+        "updateStrategy": {"type": "OnDelete"},
+    },
+    "dra-claim-status": {
+        "dra": {"enabled": True, "token": {"expirationSeconds": 600, "audience": "a.example.com"}},
+        "config": {"dra": {"driverName": "rdma.example.com", "claimStatus": True}},
+        "kubelet": {"rootDirectory": "/srv/kubelet"},
+        "cdi": {"enabled": True, "directory": "/srv/cdi"},
+        "metrics": {"enabled": True},
+        "fullnameOverride": "other",
+    },
+    "openshift-dra": {"openshift": {"enabled": True}, "dra": {"enabled": True}},
     "elsewhere": {
         "kubelet": {"rootDirectory": "/srv/kubelet", "registration": "device-plugins"},
         "requireNodeFeature": False,
@@ -244,7 +260,7 @@ def test_the_scc_allows_the_pod(name: str, tmp_path: Path) -> None:
         assert scc["seLinuxContext"]["seLinuxOptions"] == context["seLinuxOptions"]
 
 
-@pytest.mark.parametrize("name", ["openshift-cdi", "openshift-node-features"])
+@pytest.mark.parametrize("name", ["openshift-cdi", "openshift-dra", "openshift-node-features"])
 def test_files_on_openshift_take_the_type_that_may_write_their_directory(
     name: str, tmp_path: Path
 ) -> None:
@@ -263,6 +279,9 @@ def test_files_on_openshift_take_the_type_that_may_write_their_directory(
         ("log.level=loud", "level"),
         ("kubelet.registration=both", "registration"),
         ("privileged=perhaps", "privileged"),
+        ("dra.enabled=perhaps", "enabled"),
+        ("dra.driver=a.example.com", "driver"),
+        ("config.configList[0].via=claims", "via"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(wrong: str, said: str) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from rdma_dp.cli.probe import DEADLINE, SOCKET
 from tests.heavy.deploy.rendered import (
@@ -15,6 +14,7 @@ from tests.heavy.deploy.rendered import (
     kustomize,
     objects,
     of_kind,
+    with_components,
 )
 
 KUSTOMIZATIONS = sorted(
@@ -22,9 +22,12 @@ KUSTOMIZATIONS = sorted(
     for path in DEPLOY.rglob("kustomization.yaml")
     if "components" not in path.parts
 )
+PATCHES = sorted((DEPLOY / "dra").glob("use-*.yaml"))
 PLAIN = sorted(
     path.relative_to(DEPLOY)
-    for path in [*DEPLOY.glob("*.yaml"), *DEPLOY.glob("network-operator/*.yaml")]
+    for pattern in ("*.yaml", "network-operator/*.yaml", "dra/*.yaml")
+    for path in DEPLOY.glob(pattern)
+    if path not in PATCHES
 )
 TOGETHER = ("cdi", "per-hca", "openshift")
 
@@ -90,7 +93,8 @@ def test_the_base_has_no_privilege() -> None:
         "seccompProfile": {"type": "RuntimeDefault"},
     }
     assert pod["automountServiceAccountToken"] is False
-    assert not {"hostPID", "hostIPC", "serviceAccountName"} & pod.keys()
+    assert pod["serviceAccountName"] == "default"
+    assert not {"hostPID", "hostIPC"} & pod.keys()
     assert mounts(base) == BASE_MOUNTS
 
 
@@ -104,7 +108,8 @@ def test_each_mount_has_its_volume_and_each_volume_its_mount() -> None:
 
 def test_the_new_pod_comes_before_the_old_one_goes() -> None:
     spec = of_kind(kustomize(DEPLOY / "base"), "DaemonSet")["spec"]
-    assert spec["updateStrategy"]["rollingUpdate"] == {"maxSurge": "10%", "maxUnavailable": 0}
+    surge = {"maxSurge": "10%", "maxUnavailable": 0}
+    assert spec["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": surge}
     assert spec["minReadySeconds"] > 0
 
 
@@ -153,13 +158,17 @@ def test_openshift_allows_what_the_pod_asks_for() -> None:
     pod = of_kind(found, "DaemonSet")["spec"]["template"]["spec"]
     assert scc["allowPrivilegedContainer"] is context["privileged"] is False
     assert scc["seLinuxContext"]["seLinuxOptions"] == context["seLinuxOptions"]
-    assert {key for volume in pod["volumes"] for key in volume} - {"name"} == {*scc["volumes"]}
+    # projected: components/dra
+    assert {key for volume in pod["volumes"] for key in volume} - {"name"} | {"projected"} == {
+        *scc["volumes"]
+    }
     assert "namespace" not in scc["metadata"]
     role, binding = of_kind(found, "Role"), of_kind(found, "RoleBinding")
     (rule,) = role["rules"]
     assert rule["resourceNames"] == [scc["metadata"]["name"]]
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
-    assert binding["subjects"][0]["name"] == pod["serviceAccountName"]
+    (subject,) = binding["subjects"]
+    assert (subject["kind"], subject["name"]) == ("Group", "system:serviceaccounts:rdma-dp")
     assert {each["metadata"].get("namespace") for each in found} == {"rdma-dp", None}
 
 
@@ -185,14 +194,7 @@ def test_a_namespace_that_is_created_allows_the_pod(directory: Path) -> None:
 
 @pytest.mark.parametrize("order", [TOGETHER, TOGETHER[::-1]])
 def test_components_go_together(tmp_path: Path, order: tuple[str, ...]) -> None:
-    # kustomize takes relative paths only.
-    up = Path(*[".."] * len(tmp_path.parts[1:])) / DEPLOY.relative_to("/")
-    kustomization = {
-        "resources": [str(up / "base")],
-        "components": [str(up / "components" / name) for name in order],
-    }
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-    found = kustomize(tmp_path)
+    found = kustomize(with_components(tmp_path, order))
     assert complaints(found) == []
     assert container(found)["args"] == [*BASE_ARGS, "--use-cdi"]
     assert config(found).config.config_list[0].per_hca

@@ -283,12 +283,7 @@ async def test_one_hca_that_cannot_be_read_does_not_hide_the_other(
         node.host.plug("mlx5_0")
 
 
-async def test_a_read_that_hangs_keeps_neither_the_list_nor_sigterm(
-    node: Node, kubelet: SimulatedKubelet
-) -> None:
-    """As when a scan waits for the firmware of a faulty card: its thread never ends."""
-    node.configure()
-    code = """
+_READ_OR_HANG = """
 import sys, threading
 from rdma_dp.cli import main as cli
 from rdma_dp.host.tree import DiskTree
@@ -301,11 +296,30 @@ def read_or_hang(self, path, limit):
 DiskTree.read = read_or_hang
 sys.exit(cli.main())
 """
-    async with python(code, "run", *node.arguments) as daemon:
+
+
+async def test_a_read_that_hangs_keeps_neither_the_list_nor_sigterm(
+    node: Node, kubelet: SimulatedKubelet
+) -> None:
+    """As when a scan waits for the firmware of a faulty card: its thread never ends."""
+    node.configure()
+    async with python(_READ_OR_HANG, "run", *node.arguments) as daemon:
         await kubelet.wait_for(NAME, healthy(4))
         (_port_of(node, "mlx5_1") / "state").write_text("hang")
         await daemon.says("some read in /sys hangs")
         assert kubelet.allocatable(NAME) == 4
+        await daemon.stop()
+
+
+async def test_a_first_scan_that_hangs_is_reported_and_delays_no_exit(
+    node: Node, kubelet: SimulatedKubelet
+) -> None:
+    """It runs in a thread of its own during the imports."""
+    node.configure()
+    (_port_of(node, "mlx5_1") / "state").write_text("hang")
+    async with python(_READ_OR_HANG, "run", *node.arguments) as daemon:
+        await daemon.says("some read in /sys hangs")
+        assert kubelet.resources() == ()
         await daemon.stop()
 
 

@@ -19,9 +19,11 @@ NEVER = 10 * DEADLINE
 
 
 @asynccontextmanager
-async def watching(directory: Path, interval: float = NEVER) -> AsyncIterator[DirectoryWatch]:
+async def watching(
+    directory: Path, interval: float = NEVER, file: Path | None = None
+) -> AsyncIterator[DirectoryWatch]:
     """A watch that runs and has read the directory once."""
-    watch = DirectoryWatch(directory, interval)
+    watch = DirectoryWatch(directory, interval, file)
     task = asyncio.create_task(watch.run())
     try:
         async with asyncio.timeout(DEADLINE):
@@ -75,10 +77,45 @@ async def test_a_directory_that_is_replaced_is_watched_again(directory: Path) ->
         await seen(watch, (watched / "a").touch)
 
 
-async def test_without_any_event_a_change_is_reported_after_an_interval(directory: Path) -> None:
-    async with watching(directory, 0.02) as watch:
-        for _ in range(3):
-            await seen(watch, lambda: None)
+async def test_a_directory_that_is_replaced_without_an_event_is_watched(directory: Path) -> None:
+    """As by a mount: the directory that was watched does not change."""
+    first, second, link = directory / "first", directory / "second", directory / "link"
+    first.mkdir()
+    second.mkdir()
+    link.symlink_to(first)
+    async with watching(link, 0.02) as watch:
+        await seen(watch, lambda: _turned(link, second))
+        await seen(watch, (second / "a").touch)
+
+
+async def test_a_file_that_is_a_link_to_elsewhere_is_checked(directory: Path) -> None:
+    elsewhere = directory.parent / f"{directory.name}-elsewhere"
+    elsewhere.write_text("one")
+    link = directory / "config.json"
+    link.symlink_to(elsewhere)
+    async with watching(directory, 0.02, link) as watch:
+        await seen(watch, lambda: elsewhere.write_text("three"))
+
+
+async def test_while_nothing_changes_nothing_is_reported(directory: Path) -> None:
+    (directory / "config.json").touch()
+    async with watching(directory, 0.001, directory / "config.json") as watch:
+        before = watch.changes.value
+        for _ in range(50):  # checks of the directory
+            await asyncio.sleep(0.002)
+        assert watch.changes.value == before
+
+
+async def test_while_there_is_no_directory_nothing_is_reported(directory: Path) -> None:
+    async with watching(directory / "missing") as watch:
+        before = watch.changes.value
+        await asyncio.sleep(2 * directory_watch.UNWATCHED_INTERVAL)
+        assert watch.changes.value == before
+
+
+def _turned(link: Path, target: Path) -> None:
+    link.unlink()
+    link.symlink_to(target)
 
 
 async def test_without_inotify_a_change_is_reported_after_an_interval(

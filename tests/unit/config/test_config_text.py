@@ -7,7 +7,7 @@ import pytest
 
 from rdma_dp.config import Config, ConfigError, ConfigMissing, load
 from rdma_dp.config.syntax import MAX_BYTES, MAX_DEPTH, read
-from rdma_dp.config.yaml_text import MAX_VALUES
+from rdma_dp.config.trees import MAX_VALUES
 from tests.unit.config.texts import ENTRY, accepted, refused, text
 
 VALID = text(ENTRY)

@@ -101,7 +101,7 @@ def test_a_node_that_appears_later_is_a_change(fresh: Fresh) -> None:
     link = host.root / "sys/class/hfi1_user/hfi1_1"
     target = link.readlink()
     link.unlink()
-    fingerprint, inventory = scan_with_fingerprint(Host(host.root))
-    assert nodes(inventory)["hfi1_1"] == []
+    found = scan_with_fingerprint(Host(host.root))
+    assert nodes(found.inventory)["hfi1_1"] == []
     link.symlink_to(target)
-    assert differs(Host(host.root), fingerprint, inventory)
+    assert differs(Host(host.root), found)

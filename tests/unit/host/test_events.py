@@ -226,3 +226,17 @@ async def test_sources_that_break_are_opened_again_and_this_is_said_once(lines: 
 class _AtOnce(Backoff):
     def delay(self) -> float:
         return 0.0
+
+
+async def test_heard_are_the_sources_that_are_open() -> None:
+    heard = Latest(frozenset[str]())
+    source, woken = Source(), asyncio.Event()
+    sources: dict[str, Any] = {"one": source, "two": missing}
+    following = asyncio.create_task(
+        events.keep_following(woken.set, sources, Backoff(), heard=heard)
+    )
+    async with asyncio.timeout(DEADLINE):
+        assert await heard.until(bool) == {"one"}
+        following.cancel()
+        await heard.until(lambda names: not names)
+    await asyncio.gather(following, return_exceptions=True)

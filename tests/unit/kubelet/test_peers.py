@@ -10,7 +10,7 @@ import pytest
 
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.kubelet import sockets
-from rdma_dp.kubelet.registration import peers
+from rdma_dp.kubelet.registration import neighbours
 from rdma_dp.kubelet.registration.lost import Loss
 from rdma_dp.kubelet.registration.peers import Peers
 from rdma_dp.kubelet.sockets import SocketServer, socket_name
@@ -62,7 +62,7 @@ async def test_a_peer_that_came_later_is_noticed_when_it_ends(
         seen.set()
         return sockets.is_dead(path)
 
-    monkeypatch.setattr(peers, "is_dead", is_dead)
+    monkeypatch.setattr(neighbours, "is_dead", is_dead)
     async with looking(directory) as task, asyncio.timeout(DEADLINE):
         async with serving(directory / OTHER):
             await seen.wait()

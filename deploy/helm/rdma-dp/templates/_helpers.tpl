@@ -33,7 +33,29 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "rdma-dp.writesCdi" -}}
 {{- $wanted := "" -}}
 {{- if not .Values.existingConfigMap -}}{{- $wanted = .Values.config.cdi | default "" -}}{{- end -}}
-{{- if or .Values.cdi.enabled (has $wanted (list "cri" "annotations" "both")) -}}true{{- end -}}
+{{- if or .Values.cdi.enabled (has $wanted (list "cri" "annotations" "both")) (include "rdma-dp.usesDra" .) -}}true{{- end -}}
+{{- end -}}
+
+{{/* "true" if a resource of the config is via DRA, or the values prepare for that. */}}
+{{- define "rdma-dp.usesDra" -}}
+{{- $wanted := .Values.dra.enabled -}}
+{{- if not .Values.existingConfigMap -}}
+{{- range .Values.config.configList -}}{{- if eq (.via | default "plugin") "dra" -}}{{- $wanted = true -}}{{- end -}}{{- end -}}
+{{- end -}}
+{{- if $wanted -}}true{{- end -}}
+{{- end -}}
+
+{{/* What the config has under `dra`. The chart cannot read an existing ConfigMap. */}}
+{{- define "rdma-dp.draDriver" -}}
+{{- $name := .Values.dra.driverName -}}
+{{- if not .Values.existingConfigMap -}}{{- $name = (.Values.config.dra | default dict).driverName | default $name -}}{{- end -}}
+{{- $name -}}
+{{- end -}}
+
+{{- define "rdma-dp.draClaimStatus" -}}
+{{- $wanted := .Values.dra.claimStatus -}}
+{{- if not .Values.existingConfigMap -}}{{- $wanted = (.Values.config.dra | default dict).claimStatus | default $wanted -}}{{- end -}}
+{{- if $wanted -}}true{{- end -}}
 {{- end -}}
 
 {{/* "true" if the daemon writes device-info files. */}}

@@ -20,6 +20,7 @@ def start(kubelet: Kubelet, source: str) -> Pod:
     """
     spec = parts.pod_spec(source)
     del spec["affinity"]
+    del spec["serviceAccountName"]  # kubelet refuses static pods that name one
     for volume in spec["volumes"]:
         if volume.pop("configMap", None):
             volume["hostPath"] = {"path": str(CONFIG.parent), "type": "Directory"}
