@@ -5,8 +5,9 @@ VENV   := .venv
 DIST   := dist
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint unit test-vm test-node test-dra test-vm-node test-soak test-cdi test-deploy test-monitoring \
-    test-image test-release test-pythons test-all fuzz bench duel image release api docs man lock clean
+.PHONY: run test lint unit test-vm test-node test-dra test-kubelets test-vm-node test-soak test-cdi \
+    test-deploy test-monitoring test-image test-release test-pythons test-all fuzz bench duel image release \
+    api docs man lock clean
 
 ## run: run the demo: the real daemon on a simulated host. Needs no HCA, no kubelet and no root
 run: $(VENV)/.runtime
@@ -37,6 +38,11 @@ test-node: $(VENV)/.development
 ## test-dra: test DRA in a cluster of one: pods with claims, faults, updates, older API servers
 test-dra: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.dra
+
+## test-kubelets: run the node tests on each kubelet. VERSIONS="1.28.15 1.30.14", CONTAINERD="1.7 2", RESULTS=FILE, CORE=1 for the core
+test-kubelets: $(VENV)/.development
+	$(BIN)/python -m tests.heavy.node.kubelets $(if $(CONTAINERD),--containerd "$(CONTAINERD)") \
+	    $(if $(RESULTS),--results $(RESULTS)) $(if $(CORE),--core) $(VERSIONS)
 
 ## test-vm-node: test the image on a node with HCAs, in the virtual machine, with RDMA between pods
 test-vm-node: $(VENV)/.development

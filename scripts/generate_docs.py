@@ -3,7 +3,8 @@
 From the config's JSON Schema: docs/configuration.md, and deploy/helm/rdma-dp/values.schema.json,
 with which helm rejects wrong values. From the doctor's catalogue: the last part of
 docs/troubleshooting.md. The part before it is written by hand. From the codes of verdicts:
-docs/codes.md. From the version of the package: the version in the chart, the manifests and docs.
+docs/codes.md. From the results of the tests: docs/compatibility.md. From the version of the
+package: the version in the chart, the manifests and docs.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import compatibility
 import yaml
 from dashboard import dashboard
 
@@ -40,6 +42,7 @@ CHART = DEPLOY / "helm" / "rdma-dp"
 MONITORING_RULES = DEPLOY / "monitoring" / "rules.yaml"
 TROUBLESHOOTING = REPO / "docs" / "troubleshooting.md"
 CODES = REPO / "docs" / "codes.md"
+COMPATIBILITY = REPO / "docs" / "compatibility.md"
 VALUES_SCHEMA = CHART / "values.schema.json"
 
 Schema = Mapping[str, Any]
@@ -382,6 +385,7 @@ def generated() -> dict[Path, str]:
         REFERENCE: reference(schema),
         VALUES_SCHEMA: f"{made}\n",
         CODES: codes(),
+        COMPATIBILITY: compatibility.of_file(),
         **monitoring(),
         **versioned(),
         TROUBLESHOOTING: troubleshooting(TROUBLESHOOTING.read_text(), CATALOGUE),

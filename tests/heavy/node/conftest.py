@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.heavy.node import results
+from tests.heavy.node.features import LACKS
 from tests.heavy.node.process import logs
 
 ENABLED = "RDMA_DP_TEST_NODE" in os.environ
@@ -47,9 +49,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The table of steps and times."""
+    """The table of steps and times, and the file of results."""
     if not ENABLED:
         return
+    results.record(terminalreporter.stats)
     terminalreporter.section("steps")
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, []):
@@ -59,6 +62,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                     terminalreporter.write_line(f"        {seconds:6.2f} s      {step}")
                 elif isinstance(seconds, int):
                     terminalreporter.write_line(f"        {seconds:6d}        {step}")
+                elif step == LACKS:
+                    terminalreporter.write_line(f"        not tested: {seconds}, kubelet lacks it")
 
 
 def _title(report: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from simulator import host as simulated_host
 from simulator.host import Manifest
 from tests.heavy.node import plugin
+from tests.heavy.node.features import CDI_FIELD, LACKS, Feature, has
 from tests.heavy.node.kubelet import Kubelet
 from tests.heavy.node.pods import Pod
 from tests.heavy.node.private import HOST
@@ -32,6 +33,15 @@ ADDRESSES = {
 }
 NUMA_NODES = {number: 0 if number < 6 else 1 for number in ADDRESSES}
 NOT_CHOSEN = (1, 2, 7, 8)
+
+# How containers get CDI names. Parts of a setting.
+IN_THE_FIELD: Mapping[str, Any] = {"arguments": ("--use-cdi",)}
+IN_ANNOTATIONS: Mapping[str, Any] = {"config": {"cdi": "annotations"}}
+
+
+def with_cdi() -> Mapping[str, Any]:
+    """The part of a setting for CDI names that this kubelet passes on."""
+    return IN_THE_FIELD if has(CDI_FIELD) else IN_ANNOTATIONS
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,13 @@ class Node:
             **self.setting.entry,
         }
         plugin.configure(entry, **self.setting.config)
+
+    def has(self, feature: Feature) -> bool:
+        """Whether kubelet has a feature. If not, the report of the test names it."""
+        there, note = has(feature), (LACKS, feature.name)
+        if not there and note not in self.figures:
+            self.figures.append(note)
+        return there
 
     # --- the plugin
 

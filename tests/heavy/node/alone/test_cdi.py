@@ -5,20 +5,32 @@ import pytest
 from tests.heavy.node.alone.conftest import NodeOf
 from tests.heavy.node.containerd import kill_container
 from tests.heavy.node.expected import VARIABLE, hcas_of, nodes_of, numbers_of
-from tests.heavy.node.node import ADDRESSES, NAME, NOT_CHOSEN, Node, Setting
+from tests.heavy.node.features import CDI_FIELD, need
+from tests.heavy.node.node import (
+    ADDRESSES,
+    IN_ANNOTATIONS,
+    IN_THE_FIELD,
+    NAME,
+    NOT_CHOSEN,
+    Node,
+    Setting,
+    with_cdi,
+)
 from tests.heavy.node.pods import DENIED
 from tests.heavy.node.process import wait_until
 
 MODES = {
-    "flag": {"arguments": ("--use-cdi",)},
-    "annotations": {"config": {"cdi": "annotations"}},
+    "flag": IN_THE_FIELD,
+    "annotations": IN_ANNOTATIONS,
     "both": {"config": {"cdi": "both"}},
 }
 
 
 @pytest.fixture(params=MODES)
 def node(node_of: NodeOf, way: str, per: str, request: pytest.FixtureRequest) -> Node:
-    return node_of(Setting(way, per, **MODES[request.param]))  # type: ignore[arg-type]
+    if request.param == "flag":
+        need(request.node, CDI_FIELD)
+    return node_of(Setting(way, per, **MODES[request.param]))
 
 
 def test_a_pod_gets_its_nodes_and_can_open_no_others(node: Node, per: str) -> None:
@@ -35,7 +47,7 @@ def test_a_pod_gets_its_nodes_and_can_open_no_others(node: Node, per: str) -> No
 def test_a_container_waits_for_its_hca_by_name_and_goes_on_with_it(
     node_of: NodeOf, way: str
 ) -> None:
-    node = node_of(Setting(way, "hca", arguments=("--use-cdi",)))
+    node = node_of(Setting(way, "hca", **with_cdi()))
     pod = node.pod("one").running()
     container, allocation = pod.identity
     (slot,) = pod.slots(NAME)
@@ -55,7 +67,7 @@ def test_a_container_waits_for_its_hca_by_name_and_goes_on_with_it(
 
 
 def test_pods_outlive_restarts_of_kubelet_and_the_plugin(node_of: NodeOf, way: str) -> None:
-    node = node_of(Setting(way, "hca", arguments=("--use-cdi",)))
+    node = node_of(Setting(way, "hca", **with_cdi()))
     pod = node.pod("runs").running()
     before = pod.identity
     node.kubelet.restart()

@@ -3,15 +3,17 @@
 import json
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
 from simulator import host as simulated_host
 from tests.heavy.node.alone.conftest import NodeOf
 from tests.heavy.node.containerd import kill_container
-from tests.heavy.node.node import NAME, Node, Setting
+from tests.heavy.node.node import NAME, Node, Setting, with_cdi
 from tests.heavy.node.plugin import CONFIG
 from tests.heavy.node.pods import Pod
 from tests.heavy.node.private import HOST
@@ -54,13 +56,15 @@ def node(node_without_plugin: NodeOf, way: str) -> Node:
 @pytest.fixture
 def node_with_cdi(node_without_plugin: NodeOf, way: str) -> Iterator[Node]:
     """The same for a plugin of ours that uses CDI."""
-    yield two_hcas(node_without_plugin, way, USE_CDI)
+    yield two_hcas(node_without_plugin, way, with_cdi())
     shutil.rmtree(SPECS, ignore_errors=True)
 
 
-def two_hcas(node_without_plugin: NodeOf, way: str, *arguments: str) -> Node:
+def two_hcas(
+    node_without_plugin: NodeOf, way: str, more: Mapping[str, Any] = MappingProxyType({})
+) -> Node:
     host = simulated_host.parse(MANIFEST, "a host of two HCAs")
-    setting = Setting(way, "resource", host=host, entry=ENTRY, arguments=arguments)
+    setting = Setting(way, "resource", host=host, entry=ENTRY, **more)
     made = node_without_plugin(setting)
     config = json.loads(CONFIG.read_text())
     del config["configList"][0]["slotsPer"]  # just what the Go plugin knows
