@@ -21,7 +21,7 @@ from rdma_dp.host.files import Host
 from rdma_dp.sharing.pool import Pool, make_pools
 from simulator.api_server import FakeApiServer
 from simulator.host import SimulatedHost, build, generate
-from simulator.kubelet import ListReceived, Registered, SimulatedKubelet
+from simulator.kubelet import Claim, ListReceived, Registered, SimulatedKubelet
 from simulator.scratch import scratch
 
 Known = Callable[[SimulatedKubelet], bool]
@@ -67,11 +67,32 @@ class DraDaemon:
     """A daemon whose resources are via DRA, with its kubelet and its API server.
 
     `environment` has the variables that point a process to the API server.
+    `registered_to_published` is in seconds, and 0 if the slice was there before.
     """
 
+    child: Child
     kubelet: SimulatedKubelet
     api: FakeApiServer
     environment: Mapping[str, str]
+    registered_to_published: float
+
+    def claim(self, name: str, device: str) -> Claim:
+        """A new claim with one share of a device."""
+        result = {
+            "request": "hca",
+            "driver": DRIVER,
+            "pool": NODE,
+            "device": device,
+            "shareID": f"share-{name}",
+        }
+        stored = self.api.add(
+            "resourceclaims",
+            {
+                "metadata": {"name": name, "namespace": "default"},
+                "status": {"allocation": {"devices": {"results": [result]}}},
+            },
+        )
+        return Claim("default", name, stored["metadata"]["uid"])
 
 
 def environment_with(bytecode: Path) -> Mapping[str, str]:
@@ -165,8 +186,11 @@ class Workshop:
                 "NODE_NAME": NODE,
             }
             async with self._run(sharing, command, registered, environment) as started:
+                registered_at = time.perf_counter()
+                early = len(api.devices()) == sharing.hcas
                 await api.until(lambda: len(api.devices()) == sharing.hcas)
-                yield DraDaemon(started.kubelet, api, environment)
+                late = 0.0 if early else time.perf_counter() - registered_at
+                yield DraDaemon(started.child, started.kubelet, api, environment, late)
 
     @asynccontextmanager
     async def woken_daemon(self, sharing: Sharing) -> AsyncIterator[Daemon]:

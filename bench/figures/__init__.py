@@ -21,6 +21,7 @@ from bench.figures.planning import planning
 from bench.figures.prefer import prefer
 from bench.figures.prepare import prepare
 from bench.figures.probe import probe
+from bench.figures.publish import dra
 from bench.figures.restart import restart
 from bench.figures.scan import scan
 from bench.figures.scrape import scrape
@@ -39,7 +40,7 @@ FIGURES: Mapping[str, Figure] = MappingProxyType(
         for figure in (
             *(scan, imports, start, allocate, planning, memory),
             *(listing, per_hca, prefer, specs),
-            *(change, restart, stop, burst, crowd, idle, scrape, probe, prepare),
+            *(change, restart, stop, burst, crowd, idle, scrape, probe, prepare, dra),
         )
     }
 )

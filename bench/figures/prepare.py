@@ -12,7 +12,6 @@ from rdma_dp.api_server.api_client import ApiClient
 from rdma_dp.api_server.credentials import credentials_of
 from rdma_dp.api_server.dra_api import DraApi
 from rdma_dp.config import SlotsPer, Via
-from simulator.kubelet import Claim
 
 _MOST_HCAS = 64
 _SHARE = 10  # of the calls: each writes two files
@@ -41,7 +40,7 @@ async def _measured(daemon: DraDaemon, count: int) -> tuple[list[float], list[fl
     async with ApiClient(partial(credentials_of, daemon.environment)) as client:
         api = DraApi(client, NODE, DRIVER)
         for number in range(count):
-            claim = _claim(daemon, number, device)
+            claim = daemon.claim(f"claim-{number}", device)
             begin = time.perf_counter()
             await daemon.kubelet.pods.start_pod("pod", DRIVER, [claim])
             prepared = time.perf_counter()
@@ -50,24 +49,6 @@ async def _measured(daemon: DraDaemon, count: int) -> tuple[list[float], list[fl
             taken.append(prepared - begin)
             await daemon.kubelet.pods.end_pod("pod")
     return taken, read
-
-
-def _claim(daemon: DraDaemon, number: int, device: str) -> Claim:
-    result = {
-        "request": "hca",
-        "driver": DRIVER,
-        "pool": NODE,
-        "device": device,
-        "shareID": f"share-{number}",
-    }
-    stored = daemon.api.add(
-        "resourceclaims",
-        {
-            "metadata": {"name": f"claim-{number}", "namespace": "default"},
-            "status": {"allocation": {"devices": {"results": [result]}}},
-        },
-    )
-    return Claim("default", f"claim-{number}", stored["metadata"]["uid"])
 
 
 def _rows(case: str, taken: list[float], read: list[float]) -> list[Row]:

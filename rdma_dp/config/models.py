@@ -2,9 +2,8 @@
 
 `ConfigDocument` is the file. `Config` has the settings that hold, with the command line's.
 
-A new setting is a field here, with the reason for its default. Add it next to `selectors`, never
-inside: the webhook of Network Operator refuses selectors that it does not know. Parsing, warnings
-about the spelling, and the JSON Schema are derived from the field.
+A new setting is a field here, with the reason for its default, beside `selectors` and not inside:
+Network Operator's webhook refuses unknown selectors. Parsing, warnings and schema follow the field.
 """
 
 from collections.abc import Mapping

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rdma_dp.config import EnvForm
+from rdma_dp.dra.claim_shape import allocation_of, misshapen
 from rdma_dp.dra.devices import DraDevice
 from rdma_dp.dra.parameters import Parameters, read_parameters
 from rdma_dp.errors import RdmaDpError
@@ -85,11 +86,13 @@ def prepared(
     `claim` is the object of the API server. `uid` is the one that kubelet named; None: not checked.
     Results of other drivers are left out. Raises ClaimError with all problems.
     """
+    if wrong := misshapen(claim):
+        raise ClaimError(f"the API server sends a claim that cannot be read: {wrong}")
     metadata = claim.get("metadata") or {}
     name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
     if uid is not None and metadata.get("uid") != uid:
         raise _error(name, [f"another claim of this name has replaced the one of the pod; {_ANEW}"])
-    allocated = ((claim.get("status") or {}).get("allocation") or {}).get("devices")
+    allocated = allocation_of(claim).get("devices")
     if not allocated:
         raise _error(name, ["not allocated; kubelet tries again when the scheduler has done it"])
     known = {device.name: device for device in devices}

@@ -42,12 +42,38 @@ class PluginStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class DriverStatus:
+    """The status of a DRA driver of an rdma-dp: protos/status.proto.
+
+    `node` is None if its environment does not name the node. `trouble` is why it is not registered.
+    `listed` is whether the API server has answered with its slices; `failure` is why they cannot be
+    read or written. `claims` are those that are prepared, as "namespace/name".
+    """
+
+    version: str
+    driver: str
+    registered: bool
+    listed: bool
+    slices: int
+    devices: int
+    current: bool
+    directory: str
+    directory_is_kept: bool
+    node: str | None = None
+    trouble: str | None = None
+    failure: str | None = None
+    lacking_gates: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PluginSocket:
     """A socket that a plugin made in one of kubelet's directories.
 
     `ours` is whether its name is one that rdma-dp gives. `status` is None if no rdma-dp answered.
     `resource` and `kind` are the answer of GetInfo on sockets in plugins_registry ("rdma/hca",
-    "DevicePlugin"). Plugins in device-plugins have no call that returns their resource.
+    "DevicePlugin"; the name of a driver, "DRAPlugin"). Plugins in device-plugins have no call that
+    returns their resource. `driver` is the status of a DRA driver, None if it is not rdma-dp's.
     """
 
     path: str
@@ -56,6 +82,7 @@ class PluginSocket:
     status: PluginStatus | None = None
     resource: str | None = None
     kind: str | None = None
+    driver: DriverStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +97,26 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldClaim:
+    """A claim of a container, with a driver that has prepared a device of it."""
+
+    namespace: str
+    pod: str
+    container: str
+    claim: str
+    driver: str
+
+
+@dataclass(frozen=True, slots=True)
 class PodResources:
-    """kubelet's own record: healthy slots per resource, in use or free, and their holders."""
+    """kubelet's own record: healthy slots per resource, in use or free, and their holders.
+
+    `claims` is None in a snapshot of an rdma-dp that did not read them.
+    """
 
     allocatable: Mapping[str, int] = field(default_factory=dict)
     holders: tuple[Holder, ...] = ()
+    claims: tuple[HeldClaim, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +148,8 @@ class KubeletView:
         """
         found = {each.path.rpartition("/")[2]: each.status for each in self.sockets if each.status}
         return tuple(found.values())
+
+    @property
+    def drivers(self) -> tuple[DriverStatus, ...]:
+        """The statuses of the DRA drivers of rdma-dp daemons; two during a rolling update."""
+        return tuple(each.driver for each in self.sockets if each.driver is not None)

@@ -23,9 +23,9 @@ class NodeState:
     """A config, an inventory, and the pools that they make.
 
     `moment` is when the scan ended, in seconds on the daemon's clock; `scan` is its number, from 1.
-    `pools` are those of the
-    config's resources, in its order. `former` are the last pools of resources that have left the
-    config: kubelet may still ask for them, and they keep their ids when they come back.
+    `pools` are those of the config's resources, in its order. `former` are the last pools of
+    resources that were device plugins and are none now, because they have left the config or are
+    offered by DRA: kubelet may still ask for them, and they keep their ids when they come back.
     """
 
     config: Config
@@ -36,14 +36,13 @@ class NodeState:
     former: Pools = field(default_factory=lambda: _NONE)
 
     def pool(self, name: str) -> Pool:
-        """The newest pool of a resource, also of one that has left the config. Raises KeyError."""
-        return self.pools[name] if name in self.pools else self.former[name]
+        """The newest pool that kubelet has had of a resource. Raises KeyError."""
+        return self.former[name] if name in self.former else self.pools[name]
 
     @property
     def plugin_pools(self) -> Pools:
         """The pools that are registered with kubelet as device plugins."""
-        found = {n: pool for n, pool in self.pools.items() if pool.resource.via is Via.PLUGIN}
-        return MappingProxyType(found)
+        return _offered_by(Via.PLUGIN, self.pools)
 
     @property
     def hcas(self) -> tuple[Hca, ...]:
@@ -75,11 +74,24 @@ def next_state(
     config: Config, inventory: Inventory, now: float, previous: NodeState | None = None
 ) -> NodeState:
     """The state after a scan at `now`. `previous` is the state before it."""
-    before = {} if previous is None else {**previous.former, **previous.pools}
-    made = make_pools(config, inventory, before, now)
-    pools = {pool.resource.full_name: pool for pool in made}
-    former = {name: pool for name, pool in before.items() if name not in pools}
+    # What DRA has published was never listed to kubelet, so it does not stay listed either.
+    before: Mapping[Via, Pools] = dict.fromkeys(Via, _NONE)
+    if previous is not None:
+        listed = {**previous.former, **previous.plugin_pools}
+        before = {Via.PLUGIN: listed, Via.DRA: _offered_by(Via.DRA, previous.pools)}
+    vias = {each.full_name: each.via for each in config.config_list}
+    last = {name: before[via][name] for name, via in vias.items() if name in before[via]}
+    pools = {pool.resource.full_name: pool for pool in make_pools(config, inventory, last, now)}
+    former = {
+        name: pool for name, pool in before[Via.PLUGIN].items() if vias.get(name) is not Via.PLUGIN
+    }
     scan = 1 if previous is None else previous.scan + 1
     return NodeState(
         config, inventory, now, scan, MappingProxyType(pools), MappingProxyType(former)
+    )
+
+
+def _offered_by(via: Via, pools: Pools) -> Pools:
+    return MappingProxyType(
+        {name: pool for name, pool in pools.items() if pool.resource.via is via}
     )

@@ -25,6 +25,88 @@ else:
 DESCRIPTOR: descriptor.FileDescriptor
 
 @typing.final
+class DriverStatusRequest(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
+class DriverStatusReply(message.Message):
+    DESCRIPTOR: descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: builtins.int
+    DRIVER_FIELD_NUMBER: builtins.int
+    NODE_FIELD_NUMBER: builtins.int
+    REGISTERED_FIELD_NUMBER: builtins.int
+    TROUBLE_FIELD_NUMBER: builtins.int
+    LISTED_FIELD_NUMBER: builtins.int
+    SLICES_FIELD_NUMBER: builtins.int
+    DEVICES_FIELD_NUMBER: builtins.int
+    CURRENT_FIELD_NUMBER: builtins.int
+    FAILURE_FIELD_NUMBER: builtins.int
+    LACKING_GATES_FIELD_NUMBER: builtins.int
+    CLAIMS_FIELD_NUMBER: builtins.int
+    DIRECTORY_FIELD_NUMBER: builtins.int
+    DIRECTORY_IS_KEPT_FIELD_NUMBER: builtins.int
+    version: builtins.str
+    driver: builtins.str
+    node: builtins.str
+    """The name of the node, and of the pool of its devices. Empty when the environment has none."""
+    registered: builtins.bool
+    """Whether kubelet has accepted the driver."""
+    trouble: builtins.str
+    """Why the driver is not registered. Empty when there is no problem."""
+    listed: builtins.bool
+    """Whether the API server has answered with the ResourceSlices of this node."""
+    slices: builtins.int
+    """How many slices and devices it has, and whether they are what the node offers."""
+    devices: builtins.int
+    current: builtins.bool
+    failure: builtins.str
+    """Why the slices cannot be read or written. Empty when there is no problem."""
+    directory: builtins.str
+    """The directory of the driver, and whether it is outside the container's own file system."""
+    directory_is_kept: builtins.bool
+    @builtins.property
+    def lacking_gates(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The feature gates that the API server lacks."""
+
+    @builtins.property
+    def claims(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The prepared claims, as "namespace/name". Not listed while they were not read."""
+
+    def __init__(
+        self,
+        *,
+        version: builtins.str = ...,
+        driver: builtins.str = ...,
+        node: builtins.str = ...,
+        registered: builtins.bool = ...,
+        trouble: builtins.str = ...,
+        listed: builtins.bool = ...,
+        slices: builtins.int = ...,
+        devices: builtins.int = ...,
+        current: builtins.bool = ...,
+        failure: builtins.str = ...,
+        lacking_gates: abc.Iterable[builtins.str] | None = ...,
+        claims: abc.Iterable[builtins.str] | None = ...,
+        directory: builtins.str = ...,
+        directory_is_kept: builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = typing.Literal["claims", b"claims", "current", b"current", "devices", b"devices", "directory", b"directory", "directory_is_kept", b"directory_is_kept", "driver", b"driver", "failure", b"failure", "lacking_gates", b"lacking_gates", "listed", b"listed", "node", b"node", "registered", b"registered", "slices", b"slices", "trouble", b"trouble", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+@typing.final
 class StatusRequest(message.Message):
     DESCRIPTOR: descriptor.Descriptor
 

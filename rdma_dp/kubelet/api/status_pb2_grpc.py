@@ -95,3 +95,78 @@ class Status:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class DriverStatusStub:
+    """Served on the socket of a DRA driver.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Get = channel.unary_unary(
+                '/rdmadp.v1.DriverStatus/Get',
+                request_serializer=rdma__dp_dot_kubelet_dot_api_dot_status__pb2.DriverStatusRequest.SerializeToString,
+                response_deserializer=rdma__dp_dot_kubelet_dot_api_dot_status__pb2.DriverStatusReply.FromString,
+                _registered_method=True)
+
+
+class DriverStatusServicer:
+    """Served on the socket of a DRA driver.
+    """
+
+    def Get(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_DriverStatusServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Get': grpc.unary_unary_rpc_method_handler(
+                    servicer.Get,
+                    request_deserializer=rdma__dp_dot_kubelet_dot_api_dot_status__pb2.DriverStatusRequest.FromString,
+                    response_serializer=rdma__dp_dot_kubelet_dot_api_dot_status__pb2.DriverStatusReply.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'rdmadp.v1.DriverStatus', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('rdmadp.v1.DriverStatus', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class DriverStatus:
+    """Served on the socket of a DRA driver.
+    """
+
+    @staticmethod
+    def Get(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rdmadp.v1.DriverStatus/Get',
+            rdma__dp_dot_kubelet_dot_api_dot_status__pb2.DriverStatusRequest.SerializeToString,
+            rdma__dp_dot_kubelet_dot_api_dot_status__pb2.DriverStatusReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

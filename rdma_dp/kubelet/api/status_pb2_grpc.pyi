@@ -31,3 +31,21 @@ class StatusServicer(metaclass=abc_1.ABCMeta):
     ) -> abc.Awaitable[status_pb2.StatusReply]: ...
 
 def add_StatusServicer_to_server(servicer: StatusServicer, server: aio.Server) -> None: ...
+
+class DriverStatusStub:
+    """Served on the socket of a DRA driver."""
+
+    def __init__(self, channel: aio.Channel) -> None: ...
+    Get: aio.UnaryUnaryMultiCallable[status_pb2.DriverStatusRequest, status_pb2.DriverStatusReply]
+
+class DriverStatusServicer(metaclass=abc_1.ABCMeta):
+    """Served on the socket of a DRA driver."""
+
+    @abc_1.abstractmethod
+    def Get(
+        self,
+        request: status_pb2.DriverStatusRequest,
+        context: aio.ServicerContext[status_pb2.DriverStatusRequest, abc.Awaitable[status_pb2.DriverStatusReply]],
+    ) -> abc.Awaitable[status_pb2.DriverStatusReply]: ...
+
+def add_DriverStatusServicer_to_server(servicer: DriverStatusServicer, server: aio.Server) -> None: ...

@@ -10,7 +10,7 @@ import grpc
 from rdma_dp.kubelet.api import podresources_pb2, podresources_pb2_grpc
 from rdma_dp.kubelet.clients.channel import DEADLINE, OPTIONS, UnintelligibleError, intelligible
 from rdma_dp.kubelet.sockets import state_of
-from rdma_dp.kubelet.views import Holder, PodResources, SocketState
+from rdma_dp.kubelet.views import HeldClaim, Holder, PodResources, SocketState
 
 
 async def pod_resources(path: Path) -> PodResources | str:
@@ -52,7 +52,7 @@ async def _book(stub: Any) -> PodResources:
     counts: Counter[str] = Counter()
     for devices in allocatable.devices:
         counts[devices.resource_name] += len(devices.device_ids)
-    return PodResources(dict(counts), _holders(listed))
+    return PodResources(dict(counts), _holders(listed), _claims(listed))
 
 
 def _holders(listed: podresources_pb2.ListPodResourcesResponse) -> tuple[Holder, ...]:
@@ -64,3 +64,17 @@ def _holders(listed: podresources_pb2.ListPodResourcesResponse) -> tuple[Holder,
                 key = (pod.namespace, pod.name, container.name, devices.resource_name)
                 held.setdefault(key, []).extend(devices.device_ids)
     return tuple(Holder(*key, tuple(ids)) for key, ids in held.items())
+
+
+def _claims(listed: podresources_pb2.ListPodResourcesResponse) -> tuple[HeldClaim, ...]:
+    # kubelet lists a device twice after a claim was prepared twice.
+    found = dict.fromkeys(
+        HeldClaim(
+            given.claim_namespace, pod.name, container.name, given.claim_name, each.driver_name
+        )
+        for pod in listed.pod_resources
+        for container in pod.containers
+        for given in container.dynamic_resources
+        for each in given.claim_resources
+    )
+    return tuple(found)

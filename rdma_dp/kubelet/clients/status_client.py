@@ -6,7 +6,7 @@ import grpc
 
 from rdma_dp.kubelet.api import status_pb2, status_pb2_grpc
 from rdma_dp.kubelet.clients.channel import DEADLINE, OPTIONS, intelligible
-from rdma_dp.kubelet.views import PluginStatus
+from rdma_dp.kubelet.views import DriverStatus, PluginStatus
 
 
 async def status_of(path: Path, timeout: float) -> PluginStatus:  # noqa: ASYNC109 - of the call
@@ -38,4 +38,26 @@ async def ask_status(
         connected_at=said.connected_at or None,
         reasons=tuple(said.reasons),
         leaving=said.leaving,
+    )
+
+
+async def ask_driver(channel: grpc.aio.Channel) -> DriverStatus:
+    """The status of a DRA driver of an rdma-dp. Raises as `ask_status` does."""
+    stub = status_pb2_grpc.DriverStatusStub(channel)
+    said = await intelligible(stub.Get(status_pb2.DriverStatusRequest(), timeout=DEADLINE))
+    return DriverStatus(
+        version=said.version,
+        driver=said.driver,
+        registered=said.registered,
+        listed=said.listed,
+        slices=said.slices,
+        devices=said.devices,
+        current=said.current,
+        directory=said.directory,
+        directory_is_kept=said.directory_is_kept,
+        node=said.node or None,
+        trouble=said.trouble or None,
+        failure=said.failure or None,
+        lacking_gates=tuple(said.lacking_gates),
+        claims=tuple(said.claims),
     )

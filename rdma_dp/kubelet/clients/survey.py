@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rdma_dp.kubelet.clients.channel import called
-from rdma_dp.kubelet.clients.plugin_info import ask_info
+from rdma_dp.kubelet.clients.plugin_info import DRA_PLUGIN, ask_info
 from rdma_dp.kubelet.clients.pod_resources import pod_resources
-from rdma_dp.kubelet.clients.status_client import ask_status
+from rdma_dp.kubelet.clients.status_client import ask_driver, ask_status
 from rdma_dp.kubelet.directories import KUBELET_SOCKET, WELL_KNOWN_ROOTS, KubeletDirectories
 from rdma_dp.kubelet.sockets import is_our_name, state_of
 from rdma_dp.kubelet.views import KubeletView, PluginSocket, PodResources, SocketState
@@ -101,7 +101,10 @@ async def _plugin(path: Path, directories: KubeletDirectories) -> PluginSocket:
     if path.parent == directories.plugins_registry:
         info, silent = await called(path, ask_info)
         name, kind = info or (None, None)
-        return PluginSocket(str(path), _state(silent), ours, None, name, kind)
+        driver = None
+        if kind == DRA_PLUGIN:
+            driver, _ = await called(path, ask_driver)
+        return PluginSocket(str(path), _state(silent), ours, None, name, kind, driver)
     return PluginSocket(str(path), state)
 
 

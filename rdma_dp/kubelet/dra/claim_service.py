@@ -76,6 +76,9 @@ async def _tried(
         text = one_line(str(error)) or type(error).__name__
         logger.warning("cannot %s the claim %s: %s", verb, ref, text)
         return None, text
+    except Exception as error:
+        logger.exception("cannot %s the claim %s", verb, ref)
+        return None, f"{type(error).__name__}: the log of rdma-dp has more"
 
 
 def _device(prepared: HeldDevice) -> pb.Device:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from rdma_dp.dra.claim_shape import allocation_of
 from rdma_dp.dra.claims import ClaimError, Holding, PreparedClaim, check_free
 from rdma_dp.dra.devices import DraDevice
 from rdma_dp.errors import RdmaDpError
@@ -120,13 +121,13 @@ class ClaimStore:
             raise ClaimError(f"claim {ref}: it was unprepared at the same time")
         given = self._resolve(claim, ref.uid)
         check_free(given, self._devices(), self._holdings())
-        return ClaimRecord(ref, self._driver, held_devices(given), _allocation(claim))
+        return ClaimRecord(ref, self._driver, held_devices(given), allocation_of(claim))
 
     def _continued(
         self, before: ClaimRecord, claim: Mapping[str, Any] | None
     ) -> ClaimRecord | None:
         """What is prepared, on the hardware of now. None if the claim was allocated anew since."""
-        if claim is None or _allocation(claim) == before.allocation:
+        if claim is None or allocation_of(claim) == before.allocation:
             return self._renewed(before)
         try:
             now = held_devices(self._resolve(claim, before.ref.uid))
@@ -173,12 +174,6 @@ class ClaimStore:
             for uid, record in self._files.all().items()
             for each in record.devices
         ]
-
-
-def _allocation(claim: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The allocation of a claim object that `resolve` takes."""
-    found = (claim.get("status") or {}).get("allocation")
-    return found if isinstance(found, Mapping) else {}
 
 
 def _claim_object(record: ClaimRecord) -> Mapping[str, Any]:

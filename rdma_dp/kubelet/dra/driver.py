@@ -18,8 +18,10 @@ from rdma_dp.kubelet.dra.claim_service import claim_services
 from rdma_dp.kubelet.dra.claim_store import ClaimStore
 from rdma_dp.kubelet.dra.device_health import DeviceHealth, device_health
 from rdma_dp.kubelet.dra.driver_registration import DriverRegistration
+from rdma_dp.kubelet.dra.driver_status import DriverStatusService
 from rdma_dp.kubelet.dra.health_service import HealthService
 from rdma_dp.kubelet.dra.preparation import GetClaim, Preparation
+from rdma_dp.kubelet.sockets import AddServices
 from rdma_dp.metrics import Metrics
 from rdma_dp.specs.claim_directory import ClaimSpecs
 
@@ -77,10 +79,20 @@ class Driver:
         )
         self._health: Latest[tuple[DeviceHealth, ...]] = Latest(())
         health = HealthService(self._health)
-        services = [*claim_services(self.preparation), health.add_to]
         self.registration = DriverRegistration(
-            settings.driver, settings.instance, registry, services, health
+            settings.driver,
+            settings.instance,
+            registry,
+            self._services(health, metrics),
+            health,
         )
+
+    def _services(self, health: HealthService, metrics: Metrics) -> list[AddServices]:
+        node, directory = self._settings.pool, self._settings.directory
+        status = DriverStatusService(
+            node, directory, self.preparation, metrics.slices, lambda: self.registration
+        )
+        return [*claim_services(self.preparation), health.add_to, status.add_to]
 
     async def run(self) -> None:
         """Runs until it is cancelled. Claims are renewed before kubelet can ask for them."""

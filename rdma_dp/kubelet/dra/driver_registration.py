@@ -94,6 +94,11 @@ class DriverRegistration:
         self._backoff = Backoff()
         self._notice = Notice(lambda text: logger.warning("%s: %s", driver, text))
 
+    @property
+    def trouble(self) -> str | None:
+        """Why kubelet does not have the driver, as far as it is known."""
+        return self._notice.text
+
     async def run(self) -> None:
         """Serves until it is cancelled, anew whenever the socket was removed."""
         while True:

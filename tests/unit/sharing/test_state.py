@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rdma_dp.config import Config
+from rdma_dp.config import Config, SlotsPer, Via
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.sharing.state import NodeState, next_state
 from tests.makers import SYSTEM, hca, per_hca, resource, unwritten
@@ -77,3 +77,28 @@ def test_a_port_that_is_down_is_waited_for_until_its_delay_is_over() -> None:
     waiting = next_state(up.config, down, 10.0, up)
     assert waiting.waits_for_a_port
     assert waiting.overdue_at == 10.0 + up.config.config_list[0].health.down_seconds
+
+
+def offered(
+    via: Via, slots: int, per: SlotsPer = SlotsPer.RESOURCE, before: NodeState | None = None
+) -> NodeState:
+    of = resource(slots).model_copy(update={"via": via, "slots_per": per})
+    return next_state(Config(config_list=(of,)), NODE, 0.0, before)
+
+
+def test_what_dra_has_offered_does_not_count_as_listed_to_kubelet() -> None:
+    by_dra = offered(Via.DRA, 4, SlotsPer.HCA)
+    back = offered(Via.PLUGIN, 4, before=by_dra)
+    assert (back.pool(NAME).listed, back.pool(NAME).healthy) == (4, 4)
+    assert [slot.id for slot in back.pool(NAME).slots] == ["0", "1", "2", "3"]
+
+
+def test_a_change_to_dra_and_back_keeps_the_ids_that_kubelet_had() -> None:
+    first = offered(Via.PLUGIN, 3)
+    by_dra = offered(Via.DRA, 5, SlotsPer.HCA, first)
+    assert [pool.listed for pool in by_dra.pools.values()] == [10]
+    # kubelet may still ask for the ids of before, and for no others.
+    assert [slot.id for slot in by_dra.pool(NAME).slots] == ["0", "1", "2"]
+    back = offered(Via.PLUGIN, 1, before=offered(Via.DRA, 5, SlotsPer.HCA, by_dra))
+    assert [slot.id for slot in back.pool(NAME).slots] == ["0", "1", "2"]
+    assert (back.pool(NAME).healthy, dict(back.former)) == (1, {})

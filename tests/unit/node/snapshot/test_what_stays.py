@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.config.problems import ConfigError
-from rdma_dp.kubelet.views import Holder, KubeletView, PluginSocket, PodResources, SocketState
+from rdma_dp.kubelet.views import (
+    HeldClaim,
+    Holder,
+    KubeletView,
+    PluginSocket,
+    PodResources,
+    SocketState,
+)
 from rdma_dp.node.answers import Answers
 from rdma_dp.node.snapshot.anonymous import anonymous
 from rdma_dp.node.snapshot.archive_writing import pack
@@ -71,7 +78,9 @@ VIEW = KubeletView(
     elsewhere=("/srv/falcon/kubelet",),
     sockets=(PluginSocket("/data/acme/kubelet/device-plugins/nvidia.sock", SocketState.ANSWERS),),
     pod_resources=PodResources(
-        {}, (Holder("ml", "pod-7", "train", "rdma/a_resource", (UUID, "0")),)
+        {},
+        (Holder("ml", "pod-7", "train", "rdma/a_resource", (UUID, "0")),),
+        (HeldClaim("ml", "pod-7", "train", "hcas-of-7", "hca.rdma-dp.dev"),),
     ),
     why_no_pod_resources="/data/acme/kubelet/pod-resources is missing",
     unreadable={"/data/acme/kubelet/plugins_registry": "Permission denied"},
@@ -88,8 +97,8 @@ STAYS = {
     "resources, and the keys and values of the config that rdma-dp knows": (
         "rdma/a_resource", "resourcename: a_resource", '["ens1f0np0#1"]',
     ),
-    "pods, namespaces and containers, with their IDs": (
-        '"ml"', "pod-7", '"train"', POD, CONTAINER, "kube-apiserver-x",
+    "pods, namespaces, containers and claims, with their IDs": (
+        '"ml"', "pod-7", "hcas-of-7", '"train"', POD, CONTAINER, "kube-apiserver-x",
     ),
     "interfaces, also those in pods, and their alternative names": ("ens1f0np0", "eth0net1"),
     "HCAs, drivers, kernel modules, and the sockets in kubelet's directories": (

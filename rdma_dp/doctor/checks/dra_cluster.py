@@ -1,0 +1,126 @@
+"""What claims need beside the driver: classes, an HCA near each GPU, and a runtime with CDI."""
+
+import re
+from collections.abc import Iterator
+
+from rdma_dp.config import Via
+from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
+from rdma_dp.doctor.facts.dra_drivers import dra_config, running
+from rdma_dp.dra.device_classes import device_classes
+from rdma_dp.dra.pcie_roots import advised_overrides, gpus_without_hca
+from rdma_dp.inventory.hardware import Hca
+from rdma_dp.inventory.topology import Gpu
+from rdma_dp.node.view import NodeView
+from rdma_dp.text import few
+
+_CLASSES = "kubectl get deviceclasses"
+_APPLY = "rdma-dp dra-class --config FILE | kubectl apply -f -"
+_ROOTS = "set pcieRoots under dra in the config: OVERRIDES"
+_TOPO = "rdma-dp topo"
+_CDI = "set enable_cdi = true in /etc/containerd/config.toml, and restart containerd"
+_VERSION = "containerd --version"
+_CONTAINERD = "etc/containerd/config.toml"
+
+_SETTING = re.compile(r"^\s*(enable_cdi|version)\s*=\s*(\w+)")
+_ON_BY_DEFAULT = 3  # the version of the config file of containerd 2
+
+
+@check(
+    "dra-class",
+    "The cluster has the DeviceClasses of the config",
+    reads="the prepared claims that rdma-dp reports",
+    remedies=(_CLASSES, _APPLY),
+)
+def classes(node: NodeView) -> Iterator[Finding]:
+    """A claim names a DeviceClass, and pods with the old limits need the class of the resource. An
+    administrator applies them once in a cluster. rdma-dp has no permission to read them. A prepared
+    claim shows that one exists.
+    """
+    found, config = running(node), dra_config(node)
+    if config is None:
+        return
+    if not isinstance(found, Finding) and any(each.claims for each in found):
+        yield ok("claims are prepared, so there is a class")
+        return
+    names = tuple(each["metadata"]["name"] for each in device_classes(config))
+    yield unknown(
+        f"the node does not show whether the cluster has {few(names, ', ')}",
+        _CLASSES,
+        _APPLY.replace("FILE", node.config.argument),
+    )
+
+
+@check(
+    "dra-roots",
+    "Every GPU has an HCA on its PCIe root",
+    reads="the places of HCAs and GPUs in /sys/devices, dra.pcieRoots of the config",
+    remedies=(_ROOTS, _TOPO),
+)
+def roots(node: NodeView) -> Iterator[Finding]:
+    """A claim for a GPU and an HCA near it requires one value of `resource.kubernetes.io/pcieRoot`.
+    A GPU whose root no HCA has can never be given with an HCA, and such pods stay Pending. This is
+    so on GB300 and in many virtual machines. `pcieRoots` publishes an HCA under the root of a GPU.
+    """
+    config = dra_config(node)
+    if config is None:
+        return
+    hcas = tuple({hca.name: hca for each in _offered(node) for hca in each}.values())
+    overrides = config.dra.pcie_roots
+    lonely = gpus_without_hca(node.topology, hcas, overrides)
+    if lonely and hcas:
+        advised = advised_overrides(node.topology, hcas, overrides)
+        written = ", ".join(f'"{address}": "{root}"' for address, root in advised.items())
+        yield warn(
+            f"no HCA has the PCIe root of {len(lonely)} of {len(node.topology.gpus)} GPUs:"
+            f" {_places(lonely)}",
+            *([_ROOTS.replace("OVERRIDES", f"{{{written}}}")] if advised else []),
+            _TOPO,
+        )
+    elif node.topology.gpus and hcas:
+        yield ok(f"{len(node.topology.gpus)} GPUs have an HCA on their root")
+
+
+def _offered(node: NodeView) -> Iterator[tuple[Hca, ...]]:
+    """The HCAs of resources with a device for each HCA. A device of several has no one root."""
+    pools = (pool for pool in node.pools if pool.resource.via is Via.DRA)
+    return (pool.hcas for pool in pools if pool.resource.per_hca)
+
+
+def _places(gpus: tuple[Gpu, ...]) -> str:
+    return few(tuple(f"{gpu.place.address} on {gpu.place.host_bridge}" for gpu in gpus), ", ")
+
+
+@check(
+    "dra-cdi",
+    "The container runtime reads CDI specs",
+    reads=f"/{_CONTAINERD}",
+    remedies=(_CDI, _VERSION),
+)
+def cdi(node: NodeView) -> Iterator[Finding]:
+    """Containers get the devices of a claim by CDI. containerd 1.7 reads CDI specs only with
+    `enable_cdi = true`. Without it, containers with a claim fail to start. containerd 2 and CRI-O
+    read them by default.
+    """
+    if dra_config(node) is None:
+        return
+    # Few lines: a snapshot records them, and others of the file may hold passwords.
+    lines = node.host.lines_with(_CONTAINERD, ("enable_cdi", "version =", "version="))
+    if lines is None:
+        yield unknown(f"there is no /{_CONTAINERD}: another runtime, or not visible here", _VERSION)
+        return
+    found = {m[1]: m[2] for m in map(_SETTING.match, lines) if m is not None}
+    if (switch := found.get("enable_cdi")) == "true":
+        yield ok(f"/{_CONTAINERD} has enable_cdi = true")
+    elif switch is not None:
+        yield fail(f"/{_CONTAINERD} has enable_cdi = {switch}", _CDI)
+    elif found.get("version", "").isdecimal() and int(found["version"]) >= _ON_BY_DEFAULT:
+        yield ok(f"/{_CONTAINERD} is one of containerd 2, which reads CDI specs by default")
+    else:
+        yield unknown(
+            f"/{_CONTAINERD} does not set enable_cdi, which containerd 1.7 needs and 2 does not",
+            _VERSION,
+            _CDI,
+        )
+
+
+CHECKS = (classes, roots, cdi)
