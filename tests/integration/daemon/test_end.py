@@ -163,7 +163,7 @@ class Destroyed:
     def __del__(self):
         os.kill(os.getpid(), int(sys.argv[1]))
 
-def run_daemon(options, started):
+def run_daemon(options, first_scan, started):
     Destroyed()
     time.sleep(600)
 
