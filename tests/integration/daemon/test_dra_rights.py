@@ -39,6 +39,6 @@ async def test_a_life_with_claims_uses_each_right_of_the_role(
         node.host.unplug("mlx5_1")
         await cluster.devices(1)
         node.configure(entry("hca", slotsPer="hca"))
-        await kubelet.wait_for("rdma/hca", healthy(4, 8))
+        await kubelet.wait_for("rdma/hca", healthy(4))
         await api.until(lambda: not api.slices())
     assert {(each.verb, each.resource) for each in api.answered} == role() | status
