@@ -43,7 +43,7 @@ LABEL org.opencontainers.image.title="rdma-dp" \
 # Network Operator also runs this image as an init container: sh -c "until lsmod | grep ...; do sleep
 # ...". The slim base images have sh, grep and sleep. lsmod is in the package kmod.
 # tini is the first process of the container. Its release is pinned, and Debian signs the package.
-RUN { command -v lsmod && command -v tini-static; } >/dev/null || { apt-get update \
+RUN { command -v lsmod && test -x /usr/bin/tini-static; } >/dev/null || { apt-get update \
     && apt-get install --yes --no-install-recommends kmod "tini=0.19.0-*" \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log; }
 COPY --from=build /opt/rdma-dp /opt/rdma-dp

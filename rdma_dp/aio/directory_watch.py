@@ -40,6 +40,7 @@ _EVENTS = (
     | Mask.MOVED_TO
     | Mask.MOVED_FROM
     | Mask.CLOSE_WRITE
+    | Mask.ATTRIB
     | Mask.DELETE
     | Mask.DELETE_SELF
     | Mask.MOVE_SELF

@@ -7,6 +7,7 @@ from typing import Any
 from rdma_dp.api_server.api_request import Request
 from rdma_dp.errors import RdmaDpError
 
+_LONGEST_WAIT = 60.0  # seconds; a proxy may ask for hours
 _LONGEST = 1000  # characters of a message; a proxy may answer with a page
 
 
@@ -148,7 +149,7 @@ def _seconds(retry_after: str | None) -> float | None:
         seconds = float(retry_after or "")
     except ValueError:
         return None
-    return seconds if 0 <= seconds < float("inf") else None
+    return min(seconds, _LONGEST_WAIT) if seconds >= 0 else None
 
 
 def message_of(error: BaseException) -> str:

@@ -39,7 +39,8 @@ class DraApi:
     async def node_uid(self) -> str:
         """The uid of this node's Node object. Raises ApiError."""
         found = await self._client.call(Request("get", "", "v1", "nodes", self.node))
-        uid = found.get("metadata", {}).get("uid")
+        metadata = found.get("metadata")
+        uid = metadata.get("uid") if isinstance(metadata, Mapping) else None
         if not isinstance(uid, str) or not uid:
             raise ApiError(f"the Node {self.node} has no uid")
         return uid
@@ -81,7 +82,9 @@ class DraApi:
             raise NotFoundError(
                 error.message, f"{GROUP}/{VERSION} exists since Kubernetes 1.34"
             ) from error
-        items = found.get("items") or ()
+        items = found.get("items") or []
+        if not isinstance(items, list):
+            raise ApiError("the API server answers with a list without items")
         return SliceList(tuple(map(checked, items)), version_of(found))
 
     def slice_changes(
@@ -134,10 +137,12 @@ class DraApi:
 
 
 def checked(found: object) -> Object:
-    """The same object, if it has what every stored object has. Raises ApiError."""
+    """The same object, if it has what every stored slice has. Raises ApiError."""
     metadata = found.get("metadata") if isinstance(found, Mapping) else None
     if not isinstance(found, dict) or not isinstance(metadata, Mapping):
         raise ApiError("the API server sends an object without metadata")
+    if not isinstance(found.get("spec"), Mapping):
+        raise ApiError("the API server sends a ResourceSlice without spec")
     for key in ("name", "uid", "resourceVersion"):
         if not isinstance(metadata.get(key), str):
             raise ApiError(f"the API server sends an object without metadata.{key}")

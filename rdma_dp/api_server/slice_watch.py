@@ -69,7 +69,7 @@ class SliceWatch:
         """Runs until it is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            begun, pause = loop.time(), 0.0
+            begun, pause, self._opened = loop.time(), 0.0, False
             try:
                 await self._follow(self._version or await self._list())
             except GoneError:
@@ -80,7 +80,7 @@ class SliceWatch:
                 pause = error.retry_after or 0.0
                 if not error.passing:
                     self._version = None
-            if loop.time() - begun >= _SHORT:
+            if self._opened and loop.time() - begun >= _SHORT:
                 self._backoff.reset()
             await asyncio.sleep(max(self._backoff.delay(), pause))
 
@@ -106,6 +106,7 @@ class SliceWatch:
         # Not all nodes of a cluster at the same moment.
         seconds = round(self._seconds * random.uniform(0.9, 1.1))  # noqa: S311 - no secret
         async with self._api.slice_changes(version, seconds, seconds + self._grace) as parts:
+            self._opened = True
             if self.failure.set(None):
                 self._facts.problem = None
             async for line in _lines(parts):

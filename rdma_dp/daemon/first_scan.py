@@ -5,11 +5,15 @@ pydantic take longer to import than that.
 """
 
 import threading
+import time
 from concurrent.futures import Future
 from pathlib import Path
 
 from rdma_dp.discovery import polling
 from rdma_dp.host.files import ExhaustedError, Host
+
+# Seconds after its end for which the result is used: longer than the imports take.
+_FRESH = 2.0
 
 
 class FirstScan:
@@ -21,6 +25,7 @@ class FirstScan:
     def __init__(self, root: Path) -> None:
         self.host = Host(root)
         self._found: Future[polling.Found] = Future()
+        self._ended = 0.0
         if self.host.live:
             # Not in the thread: two threads that import at once can get unfinished modules.
             from rdma_dp.host.netlink import rdma_queries  # noqa: PLC0415
@@ -33,10 +38,16 @@ class FirstScan:
 
     def _scan(self) -> None:
         try:
-            self._found.set_result(polling.scan_with_fingerprint(self.host))
+            found = polling.scan_with_fingerprint(self.host)
+            self._ended = time.monotonic()
+            self._found.set_result(found)
         except Exception as error:  # noqa: BLE001 - raised again where the result is used
             self._found.set_exception(error)
 
     def result(self) -> polling.Found:
-        """Waits for the end of the scan. Raises what a scan raises."""
-        return self._found.result()
+        """Waits for the end of the scan; scans again if it has ended long ago. Raises as a scan."""
+        found = self._found.result()
+        if time.monotonic() - self._ended < _FRESH:
+            return found
+        # The daemon has waited for its config. What is listed once stays listed.
+        return polling.scan_with_fingerprint(self.host)

@@ -25,8 +25,10 @@ from rdma_dp.host.paths import (
 )
 from rdma_dp.inventory.hardware import Hca, Inventory, Port
 
-# Its port has a state of its own (drivers/infiniband/hw/vmw_pvrdma/pvrdma_verbs.c, query_port).
-_ASKS_HYPERVISOR = "vmw_pvrdma"
+# Drivers of PCI functions whose ports have a state of their own (drivers/infiniband/hw,
+# vmw_pvrdma/pvrdma_verbs.c and qedr/verbs.c), or one that depends on an IPv4 address
+# (usnic/usnic_ib_verbs.c, cxgb4/provider.c), of which no link event tells.
+_OWN_STATES = frozenset({"vmw_pvrdma", "qede", "cxgb4", "usnic_verbs"})
 
 # Ports that one check reads at most: about a millisecond of CPU time. What happens to a PF or to a
 # switch shows at many ports, and the first one that differs causes a scan of all.
@@ -81,7 +83,8 @@ def differs(host: Host, found: Found, heard: Set[str] = _NO_EVENTS, turn: int = 
     part of the ports of every PF. Raises ExhaustedError.
     """
     before = found.fingerprint
-    with_events = found.ports_with_events if LINK_EVENTS in heard else frozenset()
+    # Both: only a uevent has the old name of a virtual netdev that was renamed.
+    with_events = found.ports_with_events if {LINK_EVENTS, UEVENTS} <= heard else frozenset()
     try:
         with host.at_one_moment():
             if before is None or before.netns_mode != host.read_or_none(NETNS_MODE):
@@ -127,7 +130,8 @@ def _ports_with_events(
         for hca, port in _shared_ports(inventory)
         if port.link_layer == "Ethernet"
         and port.netdevs
-        and (hca.function is None or hca.function.driver != _ASKS_HYPERVISOR)
+        and hca.protocol != "iw"  # core/device.c, iw_query_port: INIT without an IPv4 address
+        and (hca.function is None or hca.function.driver not in _OWN_STATES)
         and all(
             index_of(netdev) == host.read_int(f"{CLASS_NET}/{netdev}/ifindex") is not None
             for netdev in port.netdevs

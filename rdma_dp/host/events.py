@@ -174,7 +174,10 @@ def device_matters(links: RelevantLinks, properties: Mapping[str, str]) -> bool:
     A virtual netdev has no kind in its uevent. It causes a link event too, which has one. But only
     the uevent has the old name when a netdev is renamed (kernel lib/kobject.c, kobject_rename).
     """
-    paths = [properties.get(name, "") for name in ("DEVPATH", "DEVPATH_OLD")]
+    try:
+        paths = [properties.get(name, "") for name in ("DEVPATH", "DEVPATH_OLD")]
+    except UnicodeDecodeError:  # pyudev decodes strictly, and a netdev's name can be any bytes
+        return True
     if not paths[0].startswith(_VIRTUAL):
         return True
     return links.any_of_hca([path.rpartition("/")[2] for path in paths if path])

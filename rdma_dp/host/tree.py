@@ -98,7 +98,10 @@ class DiskTree:
 
     @contextmanager
     def links_kept(self) -> Iterator[None]:
-        """Each link is read once in this context, which shall be as short as one scan."""
+        """Each link is read once in this context, which shall be as short as one scan.
+
+        So is what is no link: a tree that is not the machine's own must not change meanwhile.
+        """
         self._kept = Resolver(cache(self._link), _nothing_is_opaque)
         try:
             yield
@@ -170,7 +173,9 @@ class DiskTree:
             if error.errno in _NO_LINK:
                 return None
             raise
-        return None if _OBJECT.fullmatch(target) else target
+        # No file has the name of a kernel object, unless somebody made one to lead out of the root.
+        beside = f"{self._root}/{path.rpartition('/')[0]}/{target}"
+        return None if _OBJECT.fullmatch(target) and not os.path.lexists(beside) else target
 
 
 def _nothing_is_opaque(path: str) -> bool:  # noqa: ARG001 - as Resolver calls it

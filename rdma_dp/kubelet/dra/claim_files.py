@@ -27,6 +27,7 @@ from rdma_dp.specs.file_errors import FileError
 logger = logging.getLogger(__name__)
 
 _END = ".json"
+_OWED_END = ".owed"  # not prepared, but kubelet will unprepare it
 _DAMAGED_END = ".damaged"  # what is kept of a file that could not be read
 
 _LARGEST = 4 << 20  # bytes; 32 results with their environment have some 100 KB
@@ -48,13 +49,16 @@ class ClaimFiles:
         self._driver = driver
         self._files = OwnFiles(directory)
         self._read: dict[str, tuple[_Version, ClaimRecord | ClaimFileError]] = {}
+        self._owed: set[str] = set()
 
     def all(self) -> Mapping[str, ClaimRecord]:
         """All claims by UID. A file that cannot be read is logged once and left out.
 
         Raises StoreError when the directory cannot be read.
         """
-        names = [name for name in self._names() if name.endswith(_END)]
+        every = self._names()
+        self._owed = {name.removesuffix(_OWED_END) for name in every if name.endswith(_OWED_END)}
+        names = [name for name in every if name.endswith(_END)]
         uids = {uid for name in names if is_uid(uid := name.removesuffix(_END))}
         self._read = {uid: known for uid, known in self._read.items() if uid in uids}
         for uid in uids:
@@ -72,7 +76,7 @@ class ClaimFiles:
     @property
     def count(self) -> int:
         """How many files `cached` is from, with those that cannot be read."""
-        return len(self._read)
+        return len(self._read.keys() | self._owed)
 
     def get(self, uid: str) -> ClaimRecord | None:
         """The claim's record, None without a file. Raises ClaimFileError and StoreError."""
@@ -97,14 +101,25 @@ class ClaimFiles:
             raise StoreError(failure.message, failure.hint)
         self._known(uid)
 
+    def owe(self, uid: str) -> None:
+        """Notes that kubelet will unprepare this claim. Raises StoreError."""
+        try:
+            failures = self._files.write({f"{uid}{_OWED_END}": ""}, lambda *_: True)
+        except FileError as error:
+            raise StoreError(error.message, error.hint) from error
+        for failure in failures.values():
+            raise StoreError(failure.message, failure.hint)
+        self._owed.add(uid)
+
     def remove(self, uid: str) -> None:
         """Removes the claim's file, whatever is in it. Raises StoreError."""
-        names = {_name(uid), _name(uid) + _DAMAGED_END}
+        names = {_name(uid), _name(uid) + _DAMAGED_END, uid + _OWED_END}
         try:
             failures = self._files.clear((), lambda name, _: name in names)
         except FileError as error:
             raise StoreError(error.message, error.hint) from error
         self._read.pop(uid, None)
+        self._owed.discard(uid)
         for failure in failures.values():
             raise StoreError(failure.message, failure.hint)
 

@@ -20,7 +20,7 @@ def renewed(record: ClaimRecord, now: Sequence[HeldDevice], inventory: Inventory
     offered any more stays as it was, as long as its HCAs have their nodes. Raises ClaimError when
     they have not.
     """
-    if results(now) != results(record.devices):
+    if results(now) != results(record.devices) or not _keeps_hcas(record, now, inventory):
         _check_nodes(record, inventory)
         return record
     if [(each.hcas, each.nodes) for each in now] == [(e.hcas, e.nodes) for e in record.devices]:
@@ -54,3 +54,13 @@ def _check_nodes(record: ClaimRecord, inventory: Inventory) -> None:
             " device nodes have other names now",
             "delete the pod to get another HCA, or bring the HCA back",
         )
+
+
+def _keeps_hcas(record: ClaimRecord, now: Sequence[HeldDevice], inventory: Inventory) -> bool:
+    """Whether each device still has those of its HCAs that the node has.
+
+    A config with other selectors can give other HCAs to a device of the same name.
+    """
+    there = {hca.stable_key for hca in inventory.hcas}
+    pairs = zip(record.devices, now, strict=True)
+    return all(there.intersection(old.nodes) <= new.nodes.keys() for old, new in pairs)

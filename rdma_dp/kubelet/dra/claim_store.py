@@ -87,6 +87,12 @@ class ClaimStore:
             self._note()
             return record
 
+    def owe(self, ref: ClaimRef) -> None:
+        """A prepare has failed: kubelet will unprepare the claim all the same."""
+        with self._lock.held():
+            self._files.owe(ref.uid)
+            self._note()
+
     def release(self, ref: ClaimRef) -> None:
         """Removes the claim's spec and file, if there are any. Raises StoreError and FileError."""
         with self._lock.held():

@@ -8,6 +8,7 @@ same end. A claim that is prepared needs no API server.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -122,8 +123,15 @@ class Preparation:
         _check(ref)
         async with self._turn(ref.uid):
             known = await _whole(self._store.get, ref)
-            claim = await (self._claim(ref) if known is None else self._confirmed(ref))
-            record = await _whole(self._store.settle, ref, claim)
+            try:
+                claim = await (self._claim(ref) if known is None else self._confirmed(ref))
+                record = await _whole(self._store.settle, ref, claim)
+            except FAILED_READ:
+                if known is None:  # kubelet unprepares also what was never prepared
+                    with contextlib.suppress(*FAILED_READ):
+                        await _whole(self._store.owe, ref)
+                    self._note()
+                raise
             self._note()
         if known is None and claim is not None and self._on_prepared is not None:
             self._on_prepared(ref, claim)

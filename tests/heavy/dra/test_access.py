@@ -14,9 +14,11 @@ from tests.heavy.node.cluster import api
 HERE = {"nodeName": private.NODE}
 
 
-def a_slice(driver: str = DRIVER, where: Mapping[str, object] = HERE) -> api.Object:
+def a_slice(
+    driver: str = DRIVER, where: Mapping[str, object] = HERE, pool_name: str = private.NODE
+) -> api.Object:
     """A slice of a driver, of this node or of others."""
-    pool = {"name": "foreign", "generation": 1, "resourceSliceCount": 1}
+    pool = {"name": pool_name, "generation": 1, "resourceSliceCount": 1}
     return {
         "apiVersion": "resource.k8s.io/v1",
         "kind": "ResourceSlice",
@@ -53,6 +55,11 @@ def test_foreign_slices_are_refused(cluster: DraCluster, token: str, foreign: ap
         assert refused("DELETE", path, token) in (403, 422)
     finally:
         api.delete(path)
+
+
+def test_the_pool_of_another_node_is_refused(cluster: DraCluster, token: str) -> None:
+    """Devices of one driver and one pool are the same devices, whichever slice names them."""
+    assert refused("POST", SLICES, token, a_slice(pool_name="other")) in (403, 422)
 
 
 def test_a_token_without_a_node_writes_nothing(cluster: DraCluster) -> None:

@@ -1,8 +1,9 @@
 """Requests, over real sockets, to a fake API server."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,6 +214,38 @@ async def test_claims(server: FakeApiServer, api: DraApi) -> None:
 
 async def test_the_node(server: FakeApiServer, api: DraApi) -> None:
     assert await api.node_uid() == server.store.all("nodes")[0]["metadata"]["uid"]
+
+
+class Odd:
+    """A client to which a proxy answers with JSON of its own."""
+
+    def __init__(self, answer: Mapping[str, Any]) -> None:
+        self._answer = answer
+
+    async def call(self, *_: object, **__: object) -> Mapping[str, Any]:
+        return self._answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"metadata": None, "items": 7},
+        {"metadata": 5, "items": [{}]},
+        {"metadata": {"uid": 5}, "items": [5]},
+        {"metadata": {"resourceVersion": "1"}, "items": [{"metadata": {}}]},
+        {
+            "metadata": {"resourceVersion": "1"},
+            "items": [{"metadata": {"name": "a", "uid": "b", "resourceVersion": "1"}}],
+        },
+    ],
+)
+async def test_what_no_api_server_answers_is_an_error_in_words(answer: Mapping[str, Any]) -> None:
+    odd = DraApi(Odd(answer), "n", "d.example.com")  # type: ignore[arg-type]
+    with pytest.raises(ApiError):
+        await odd.node_uid()
+    with pytest.raises(ApiError):
+        await odd.slices()
 
 
 async def test_a_cluster_before_1_34_is_named(server: FakeApiServer, api: DraApi) -> None:

@@ -70,7 +70,16 @@ def test_a_policy_that_refuses_is_no_matter_of_rbac() -> None:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("3", 3.0), ("0", 0.0), (None, None), ("", None), ("-1", None), ("inf", None), ("x", None)],
+    [
+        ("3", 3.0),
+        ("0", 0.0),
+        (None, None),
+        ("", None),
+        ("-1", None),
+        ("inf", 60.0),
+        ("86400", 60.0),
+        ("x", None),
+    ],
 )
 def test_the_delay_that_the_server_asks_for(header: str | None, seconds: float | None) -> None:
     assert error_of(CREATE, 429, {}, header).retry_after == seconds

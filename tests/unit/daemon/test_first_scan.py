@@ -1,6 +1,9 @@
 """The scan that runs while modules are imported counts as any scan."""
 
 import logging
+import time
+from functools import partial
+from operator import add
 
 import pytest
 
@@ -45,3 +48,18 @@ async def test_its_failure_is_that_of_a_scan(
     assert scanner.inventory is not None
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
     assert metrics.scans.values == {("error",): 1, ("ok",): 1}
+
+
+async def test_an_old_inventory_is_not_listed(
+    fresh: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon can wait for its config for days. Slots that were listed once stay listed."""
+    simulated = fresh("seed")
+    first = FirstScan(simulated.root)
+    before = first.result()
+    simulated.unplug("mlx5_1")
+    monkeypatch.setattr(time, "monotonic", partial(add, time.monotonic(), 60.0))
+    scanner = Scanner(first.host, first=first)
+    await scanner.scan()
+    assert scanner.inventory is not None
+    assert len(scanner.inventory.hcas) == len(before.inventory.hcas) - 1

@@ -234,3 +234,17 @@ def test_a_link_over_another_link_does_not_lead_out(tmp_path: Path, secret: Path
     (root / "sys" / "file").symlink_to("x/../outside/file")
     assert (root / "sys" / "file").read_text() == "outside"
     assert Host(root).read("sys/file") is None
+
+
+@pytest.mark.parametrize("scan", [False, True])
+def test_a_link_like_a_kernel_object_leads_nowhere_else(
+    tmp_path: Path, secret: Path, scan: bool
+) -> None:
+    """A3: links in /proc name objects as net:[4026531840]. A file can have such a name too."""
+    root = tmp_path / "root"
+    (root / "sys").mkdir(parents=True)
+    (root / "sys" / "net:[1]").symlink_to(secret)
+    (root / "sys" / "directory").symlink_to("net:[1]")
+    host = Host(root)
+    with host.at_one_moment() if scan else nullcontext():
+        assert host.read("sys/directory/file") is None

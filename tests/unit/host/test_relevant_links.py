@@ -101,6 +101,17 @@ def test_uevents_of_virtual_netdevs_matter_by_the_new_and_the_old_name(
     assert events.device_matters(after_a_scan("under-rxe"), properties) is matters
 
 
+class Undecodable(dict[str, str]):
+    """Properties as of pyudev, which decodes strictly."""
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ARG002 - as dict has it
+        return b"/devices/virtual/net/bad\xff".decode()
+
+
+def test_a_name_that_is_no_text_may_matter() -> None:
+    assert events.device_matters(after_a_scan("under-rxe"), Undecodable())
+
+
 # --- messages -------------------------------------------------------------------------------------
 
 
