@@ -8,6 +8,7 @@ import pytest
 from rdma_dp.discovery import polling, scan
 from rdma_dp.host.files import Host
 from rdma_dp.host.netlink.backends import RecordedNetlink
+from rdma_dp.host.netlink.values import NetlinkView, NldevDevice
 from rdma_dp.host.tree import DiskTree
 from simulator.host import SimulatedHost, build, generate
 from tests.conftest import Fresh
@@ -95,11 +96,14 @@ class Reads(LiveTree):
 
 
 def reads_of(
-    simulated: SimulatedHost, heard: Set[str], index_of: Callable[[str], int | None] | None = None
+    simulated: SimulatedHost,
+    heard: Set[str],
+    index_of: Callable[[str], int | None] | None = None,
+    view: NetlinkView | None = None,
 ) -> set[str]:
     """The paths below /sys that one check reads on a live host where nothing changes."""
     tree = Reads(simulated.root)
-    host = Host(tree, RecordedNetlink())
+    host = Host(tree, RecordedNetlink(view))
     indexes = index_of or (lambda name: host.read_int(f"sys/class/net/{name}/ifindex"))
     found = polling.scan_with_fingerprint(host, indexes)
     tree.paths.clear()
@@ -119,6 +123,13 @@ def test_what_an_event_reports_is_not_read(fresh: Fresh) -> None:
 def test_infiniband_ports_are_read_although_events_come(fresh: Fresh) -> None:
     states = {f"sys/class/infiniband/mlx5_{n}/ports/1/state" for n in (0, 1, 2)}
     assert reads_of(fresh("ipoib"), BOTH) == {MODE, *states}
+
+
+def test_ports_of_iwarp_are_read_although_events_come(fresh: Fresh) -> None:
+    """Their state depends on an IPv4 address, of which neither source tells."""
+    names = ("mlx5_0", "mlx5_1")
+    view = NetlinkView(devices={name: NldevDevice(name, protocol="iw") for name in names})
+    assert reads_of(fresh("seed"), BOTH, view=view) == {MODE, *ETHERNET}
 
 
 def test_without_link_events_ethernet_ports_are_read(fresh: Fresh) -> None:

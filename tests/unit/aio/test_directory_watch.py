@@ -45,6 +45,7 @@ async def seen(watch: DirectoryWatch, happening: Callable[[], object]) -> None:
 async def test_what_comes_goes_or_is_renamed_is_seen(directory: Path) -> None:
     async with watching(directory) as watch:
         await seen(watch, (directory / "a").touch)
+        await seen(watch, lambda: (directory / "a").chmod(0o600))
         await seen(watch, (directory / "a").unlink)
         outside = directory.parent / f"{directory.name}-outside"
         outside.touch()
