@@ -59,7 +59,10 @@ VALUES: dict[str, dict[str, Any]] = {
     "openshift-links-up": {"openshift": {"enabled": True}, "setLinksUp": True},
     "openshift-privileged": {"openshift": {"enabled": True}, "privileged": True},
     "dra": {"dra": {"enabled": True}},
-    "dra-by-config": {"config": yaml.safe_load((REPO / "configs" / "dra.yaml").read_text())},
+    "dra-by-config": {
+        "dra": {"enabled": True},
+        "config": yaml.safe_load((REPO / "configs" / "dra.yaml").read_text()),
+    },
     "dra-existing-config": {
         "existingConfigMap": "mine",
         "dra": {"enabled": True, "driverName": "rdma.example.com", "claimStatus": True},
@@ -141,7 +144,8 @@ def test_every_example_config_can_be_given_as_values(tmp_path: Path) -> None:
     for example in sorted((REPO / "configs").iterdir()):
         written = yaml.safe_load(example.read_text())
         file = tmp_path / example.name
-        file.write_text(json.dumps({"config": written}))
+        uses_dra = any(each.get("via") == "dra" for each in written["configList"])
+        file.write_text(json.dumps({"config": written, "dra": {"enabled": uses_dra}}))
         rendered = config(helm("--values", file)).config
         whole = {"periodicUpdateInterval": 60, **written}
         assert rendered == config([_config_map(whole)]).config, example.name

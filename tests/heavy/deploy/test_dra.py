@@ -245,6 +245,16 @@ def test_a_cluster_before_1_34_is_refused_with_the_reason() -> None:
     assert helm("--set", "dra.enabled=true", "--kube-version", "1.34.0-gke.1")
 
 
+def test_a_resource_via_dra_needs_the_token_for_longer_than_the_config_says(tmp_path: Path) -> None:
+    """Back at the device plugin, pods that still have claims need the token and the mounts."""
+    file = tmp_path / "values.yaml"
+    written = yaml.safe_load((REPO / "configs" / "dra.yaml").read_text())
+    file.write_text(json.dumps({"config": written}))
+    done = run(*template("--values", str(file)))
+    assert done.returncode != 0
+    assert "set dra.enabled=true too" in done.stderr.lower()
+
+
 # --- the patches of the migration ---------------------------------------------------------------
 
 
