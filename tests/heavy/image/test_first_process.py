@@ -35,9 +35,10 @@ def first_process(root: Path, *command: str) -> Iterator[tuple["subprocess.Popen
 
     The block begins when the kernel has started the program: before that, no container exists.
     """
-    unshare = ("unshare", "--pid", "--fork", "--kill-child", f"--root={root}")
+    # A shell starts what runs in the background with SIGQUIT ignored. A runtime does not.
+    unshare = ("env", "--default-signal", "unshare", "--pid", "--fork", "--kill-child")
     with subprocess.Popen(
-        (*unshare, *command, "--config-file", "/run/none/config.json"),
+        (*unshare, f"--root={root}", *command, "--config-file", "/run/none/config.json"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
