@@ -103,11 +103,11 @@ class DraCluster(Cluster):
         wait_until(lambda: self._killed(number))
 
     def _killed(self, number: signal.Signals) -> bool:
-        """False if the API server does not have the container of now yet."""
+        """False if the API server still has the container of before, which has just ended."""
         (container,) = self.drivers()[-1]["status"]["containerStatuses"]
         try:
             kill_container(container["containerID"], number)
-        except AssertionError:
+        except (AssertionError, ProcessLookupError):
             return False
         return True
 
