@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from rdma_dp.aio.directory_watch import DirectoryWatch
-from rdma_dp.aio.latest import Latest, Observable, Part
+from rdma_dp.aio.latest import Observable, Part
 from rdma_dp.aio.tasks import start
 from rdma_dp.daemon.dra_claim_status import ClaimStatusWriter, StatusApi
 from rdma_dp.daemon.dra_parts import NODE_NAME, POD_UID, DraParts
 from rdma_dp.dra.devices import DraDevice
 from rdma_dp.kubelet.dra.driver import Driver, DriverSettings
-
-_UNREAD = -1
 
 
 class ClaimApi(StatusApi, Protocol):
@@ -26,8 +24,8 @@ class ClaimApi(StatusApi, Protocol):
 class Claims:
     """Serves kubelet's DRA services of one driver.
 
-    `prepared` is the number of claims on the node; it is negative until they were read. It also
-    serves while no resource is via DRA, until `prepared` is 0: kubelet gives claims back.
+    `prepared` is the number of claims on the node, None until they were read. It also serves while
+    no resource is via DRA, until `prepared` is 0: kubelet gives claims back.
     """
 
     def __init__(
@@ -59,16 +57,11 @@ class Claims:
             parts.metrics,
             self._statuses.note,
         )
-        self.prepared = Latest(_UNREAD)
+        self.prepared: Observable[int | None] = self.driver.preparation.count
 
     async def run(self) -> None:
         """Runs until it is cancelled."""
         async with asyncio.TaskGroup() as tasks:
             start(tasks, "watch of plugins_registry", self._registry.run())
-            start(tasks, "number of claims", self._count())
             start(tasks, "status of claims", self._statuses.run())
             start(tasks, "DRA services", self.driver.run())
-
-    async def _count(self) -> None:
-        async for count in self.driver.preparation.count.watch():
-            self.prepared.set(_UNREAD if count is None else count)
