@@ -18,9 +18,9 @@ from rdma_dp.api_server.api_client import ApiClient
 from rdma_dp.api_server.credentials import credentials_of
 from rdma_dp.api_server.dra_api import DraApi
 from rdma_dp.daemon.dra_claims import Claims
-from rdma_dp.daemon.dra_parts import NODE_NAME, DraParts
+from rdma_dp.daemon.dra_parts import NODE_NAME, DraParts, offers
 from rdma_dp.daemon.dra_publisher import SlicePublisher
-from rdma_dp.daemon.dra_reader import DeviceReader, offers
+from rdma_dp.daemon.dra_reader import DeviceReader
 
 logger = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdma_dp.aio.latest import Observable
+from rdma_dp.config import Config
 from rdma_dp.host.files import Host
 from rdma_dp.kubelet.directories import KubeletDirectories
 from rdma_dp.metrics import Metrics
@@ -29,3 +30,8 @@ class DraParts:
     cdi_directory: Path
     metrics: Metrics
     environment: Mapping[str, str]
+
+
+def offers(config: Config, driver: str) -> bool:
+    """Whether the config offers a resource under this driver's name."""
+    return config.uses_dra and config.dra.driver_name == driver

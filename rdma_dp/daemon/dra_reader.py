@@ -9,8 +9,8 @@ from types import MappingProxyType
 from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.latest import Latest, Part, first_of
 from rdma_dp.aio.threads import in_thread
-from rdma_dp.config import Config, DraSettings
-from rdma_dp.daemon.dra_parts import DraParts
+from rdma_dp.config import DraSettings
+from rdma_dp.daemon.dra_parts import DraParts, offers
 from rdma_dp.discovery.firmware import read_firmware
 from rdma_dp.discovery.pcie_topology import read_topology
 from rdma_dp.dra.devices import Attributes, DraDevice, dra_devices
@@ -32,11 +32,6 @@ class Offer:
 
     settings: DraSettings | None = None
     devices: tuple[DraDevice, ...] = ()
-
-
-def offers(config: Config, driver: str) -> bool:
-    """Whether the config offers a resource under this driver's name."""
-    return config.uses_dra and config.dra.driver_name == driver
 
 
 class DeviceReader:

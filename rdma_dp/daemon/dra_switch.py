@@ -8,7 +8,7 @@ import asyncio
 from rdma_dp.aio.tasks import start
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.daemon.dra_leftovers import drivers_with_claims
-from rdma_dp.daemon.dra_parts import DraParts
+from rdma_dp.daemon.dra_parts import DraParts, offers
 
 
 async def follow_dra(parts: DraParts) -> None:
@@ -19,22 +19,19 @@ async def follow_dra(parts: DraParts) -> None:
     async with asyncio.TaskGroup() as tasks:
         known = set(await in_thread(drivers_with_claims, parts.directories))
         for name in sorted(known):
-            start(tasks, f"DRA driver {name}", _keep(parts, name, at_once=True))
+            start(tasks, f"DRA driver {name}", _keep(parts, name))
         async for state in parts.states.watch():
             name = state.config.dra.driver_name
             if state.config.uses_dra and name not in known:
                 known.add(name)
-                start(tasks, f"DRA driver {name}", _keep(parts, name, at_once=False))
+                start(tasks, f"DRA driver {name}", _keep(parts, name))
 
 
-async def _keep(parts: DraParts, driver: str, *, at_once: bool) -> None:
+async def _keep(parts: DraParts, driver: str) -> None:
+    """Runs a driver now, and again each time that the config offers a resource by it."""
     while True:
-        if not at_once:
-            await parts.states.until(
-                lambda state: state.config.uses_dra and state.config.dra.driver_name == driver
-            )
-        at_once = False
         # aiohttp and the services of kubelet cost 10 MiB.
         from rdma_dp.daemon.dra import run_dra
 
         await run_dra(parts, driver)
+        await parts.states.until(lambda state: offers(state.config, driver))
