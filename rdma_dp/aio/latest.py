@@ -98,11 +98,14 @@ class Part(Generic[T, R]):
 
 
 async def changes(
-    *observed: Observable[Any], pause: Callable[[], float | None] = lambda: None
+    *observed: Observable[Any],
+    pause: Callable[[], float | None] = lambda: None,
+    settle: float = 0.0,
 ) -> AsyncIterator[None]:
     """Yields at once, and again after each change of any of these. Never ends.
 
-    Yields also when nothing has changed for `pause()` seconds, if that is not None.
+    Yields also when nothing has changed for `pause()` seconds, if that is not None. `settle`:
+    seconds after a change in which more changes count as the same one; `pause()` may end them.
     """
     changed = asyncio.Event()
     for each in observed:
@@ -113,6 +116,7 @@ async def changes(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause()):
                 await changed.wait()
+                await asyncio.sleep(settle)
 
 
 async def first_of(*waits: Coroutine[Any, Any, R]) -> R:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
-from rdma_dp.aio.latest import Latest, Observable
+from rdma_dp.aio.latest import Latest, Observable, changes
 from rdma_dp.aio.tasks import start
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.api_server.api_errors import ApiError, ConflictError, NotFoundError
@@ -79,6 +79,7 @@ class SlicePublisher:
         self._written: tuple[tuple[Document, ...], list[object]] | None = None
         self._undone: Slices | None = None
         self._probe_at = 0.0
+        self._delay: float | None = None  # seconds until the next pass without a change
         self._failure = Notice(
             lambda text: logger.error("cannot publish the devices of DRA, trying again: %s", text),
             lambda: logger.info("the devices of DRA can be published again"),
@@ -103,16 +104,9 @@ class SlicePublisher:
     async def _publish(self) -> None:
         held = await self._watch.held.until(lambda found: found is not None)
         await self._reader.remember(known_attributes((held or {}).values()))
-        changed = asyncio.Event()
-        for each in (self._watch.held, self._reader.offer, self._served):
-            each.follow(changed)
-        while True:
-            changed.clear()  # before the values are read: no change falls between
-            delay = await self._pass()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(delay):
-                    await changed.wait()
-                    await asyncio.sleep(_SETTLE)
+        observed = self._watch.held, self._reader.offer, self._served
+        async for _ in changes(*observed, pause=lambda: self._delay, settle=_SETTLE):
+            self._delay = await self._pass()
 
     async def _pass(self) -> float | None:
         """One comparison, and the writes that are due.
