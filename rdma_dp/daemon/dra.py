@@ -18,7 +18,7 @@ from rdma_dp.api_server.api_client import ApiClient
 from rdma_dp.api_server.credentials import credentials_of
 from rdma_dp.api_server.dra_api import DraApi
 from rdma_dp.daemon.dra_claims import Claims
-from rdma_dp.daemon.dra_parts import NODE_NAME, DraParts, offers
+from rdma_dp.daemon.dra_parts import DraParts, offers
 from rdma_dp.daemon.dra_publisher import SlicePublisher
 from rdma_dp.daemon.dra_reader import DeviceReader
 
@@ -34,7 +34,7 @@ async def run_dra(parts: DraParts, driver: str) -> None:
     logger.info("the DRA driver %s starts", driver)
     credentials = partial(credentials_of, parts.environment)
     async with ApiClient(credentials, parts.metrics.api_errors) as client:
-        api = DraApi(client, parts.environment.get(NODE_NAME, ""), driver)
+        api = DraApi(client, parts.node, driver)
         reader = DeviceReader(parts, driver)
         await reader.read()
         publisher = SlicePublisher(api, reader, parts.served, parts.metrics)

@@ -9,7 +9,7 @@ from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Observable, Part
 from rdma_dp.aio.tasks import start
 from rdma_dp.daemon.dra_claim_status import ClaimStatusWriter, StatusApi
-from rdma_dp.daemon.dra_parts import NODE_NAME, POD_UID, DraParts
+from rdma_dp.daemon.dra_parts import POD_UID, DraParts
 from rdma_dp.dra.devices import DraDevice
 from rdma_dp.kubelet.dra.driver import Driver, DriverSettings
 
@@ -37,7 +37,7 @@ class Claims:
     ) -> None:
         settings = DriverSettings(
             driver=driver,
-            pool=parts.environment.get(NODE_NAME, ""),
+            pool=parts.node,
             # Without the UID, two instances still differ.
             instance=parts.environment.get(POD_UID) or secrets.token_hex(3),
             directory=parts.directories.plugins / driver,

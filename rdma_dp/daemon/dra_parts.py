@@ -31,6 +31,11 @@ class DraParts:
     metrics: Metrics
     environment: Mapping[str, str]
 
+    @property
+    def node(self) -> str:
+        """The name of this node in the cluster, "" if the environment has none."""
+        return self.environment.get(NODE_NAME, "")
+
 
 def offers(config: Config, driver: str) -> bool:
     """Whether the config offers a resource under this driver's name."""
