@@ -11,9 +11,9 @@ from typing import Any
 from rdma_dp.api_server.api_client import APPLY, ApiClient, Object
 from rdma_dp.api_server.api_errors import ApiError, NotFoundError
 from rdma_dp.api_server.api_request import Request
+from rdma_dp.dra.slices import API_VERSION
 
-GROUP = "resource.k8s.io"
-VERSION = "v1"
+GROUP, VERSION = API_VERSION.split("/")
 
 # Seconds in which a claim is asked for again while the API server does not answer. kubelet waits 45
 # s for all claims of a pod (kubelet pkg/kubelet/cm/dra/plugin) and shows our error after that.
@@ -67,7 +67,7 @@ class DraApi:
             {"fieldManager": self.driver, "force": "true"},
         )
         body = {
-            "apiVersion": f"{GROUP}/{VERSION}",
+            "apiVersion": API_VERSION,
             "kind": "ResourceClaim",
             "metadata": {"name": name, "namespace": namespace, "uid": uid},
             "status": status,
@@ -80,7 +80,7 @@ class DraApi:
             found = await self._client.call(self._slices("list", query=self._selector))
         except NotFoundError as error:
             raise NotFoundError(
-                error.message, f"{GROUP}/{VERSION} exists since Kubernetes 1.34"
+                error.message, f"{API_VERSION} exists since Kubernetes 1.34"
             ) from error
         items = found.get("items") or []
         if not isinstance(items, list):
