@@ -226,27 +226,24 @@ class FakeApiServer:
 
     def _created(self, key: Key, body: Object, *, dry_run: bool) -> Object:
         key = (key[0], key[1], body.get("metadata", {}).get("name", ""))
-        if key[0] == "resourceslices":
-            body = slice_rules.dropped(body, self.gates)
-            slice_rules.check(body, None)
-            stamped(body, None)
-        return self.store.create(key, body, dry_run=dry_run)
+        return self.store.create(key, self._admitted(key, body, None), dry_run=dry_run)
 
     def _replaced(self, key: Key, body: Object) -> Object:
-        before = self.store.get(key)
+        return self.store.replace(key, self._admitted(key, body, self.store.get(key)))
+
+    def _admitted(self, key: Key, body: Object, before: Object | None) -> Object:
+        """What is kept of an object. Raises StatusError if it is refused."""
         if key[0] == "resourceslices":
             body = slice_rules.dropped(body, self.gates)
             slice_rules.check(body, before)
             stamped(body, before)
-        return self.store.replace(key, body)
+        return body
 
     def _applied(self, key: Key, body: Object) -> Object:
         """Server-side apply of a status: one manager's devices replace those of before."""
         before = self.store.get(key)
-        if (
-            body.get("metadata", {}).get("uid", before["metadata"]["uid"])
-            != before["metadata"]["uid"]
-        ):
+        uid = before["metadata"]["uid"]
+        if body.get("metadata", {}).get("uid", uid) != uid:
             raise StatusError(409, "Conflict", "Precondition failed: UID in precondition")
         return self.store.replace(
             key, {**before, "status": {**before.get("status", {}), **body["status"]}}

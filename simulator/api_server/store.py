@@ -131,10 +131,8 @@ class Store:
 
     async def changed_after(self, version: int) -> None:
         """Waits for a change after this version, or for `wake`."""
-        while self.version <= version:
-            changed = self._changed
-            await changed.wait()
-            return
+        if self.version <= version:
+            await self._changed.wait()
 
     def wake(self) -> None:
         """Lets all waiters go on."""
