@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from simulator.api_server import FakeApiServer
 from simulator.kubelet import SimulatedKubelet
 from simulator.scratch import scratch
+from tests.integration.daemon.claiming import NODE
 from tests.integration.daemon.process import Node
 
 
@@ -34,3 +36,15 @@ async def no_kubelet(node: Node) -> AsyncIterator[SimulatedKubelet]:
     yield kubelet
     await kubelet.stop()
     assert kubelet.violations == []
+
+
+@pytest.fixture
+async def api(directory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeApiServer]:
+    """An API server with NODE. The daemon's environment points to it."""
+    async with FakeApiServer() as running:
+        running.add_node(NODE)
+        account = running.write_service_account(directory / "account")
+        monkeypatch.setenv("RDMA_DP_API_SERVER", running.url)
+        monkeypatch.setenv("RDMA_DP_SERVICE_ACCOUNT", str(account))
+        monkeypatch.setenv("NODE_NAME", NODE)
+        yield running

@@ -1,26 +1,12 @@
 """The daemon needs each right of the ClusterRole in deploy/, and no other."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from simulator.api_server import FakeApiServer
 from simulator.kubelet import SimulatedKubelet
+from tests.integration.daemon.claiming import Cluster
 from tests.integration.daemon.process import Node, entry, healthy
-from tests.integration.daemon.test_dra_claims import NODE, Cluster
 from tests.unit.api_server.rights import claim_status_rules, rights, role
-
-
-@pytest.fixture
-async def api(directory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeApiServer]:
-    async with FakeApiServer() as running:
-        running.add_node(NODE)
-        account = running.write_service_account(directory / "account")
-        monkeypatch.setenv("RDMA_DP_API_SERVER", running.url)
-        monkeypatch.setenv("RDMA_DP_SERVICE_ACCOUNT", str(account))
-        monkeypatch.setenv("NODE_NAME", NODE)
-        yield running
 
 
 @pytest.mark.parametrize("claim_status", [False, True], ids=["plain", "claim status"])

@@ -1,6 +1,5 @@
 """The daemon with resources via DRA and a fake API server: what is published, and when."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -8,23 +7,9 @@ import pytest
 
 from simulator.api_server import ApiFault, FakeApiServer
 from simulator.kubelet import SimulatedKubelet
+from tests.integration.daemon.claiming import DRIVER, NODE
 from tests.integration.daemon.process import NAME, Node, entry, healthy
 from tests.integration.daemon.scraping import LOOPBACK, free_port, shows
-
-NODE = "node-1"
-DRIVER = "hca.rdma-dp.dev"
-
-
-@pytest.fixture
-async def api(directory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeApiServer]:
-    """A server with this node. The daemon's environment points to it."""
-    async with FakeApiServer() as running:
-        running.add_node(NODE)
-        account = running.write_service_account(directory / "account")
-        monkeypatch.setenv("RDMA_DP_API_SERVER", running.url)
-        monkeypatch.setenv("RDMA_DP_SERVICE_ACCOUNT", str(account))
-        monkeypatch.setenv("NODE_NAME", NODE)
-        yield running
 
 
 def a_slice(name: str, node: str, driver: str) -> dict[str, Any]:

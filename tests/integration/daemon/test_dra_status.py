@@ -12,22 +12,8 @@ from rdma_dp.kubelet.directories import KubeletDirectories
 from rdma_dp.kubelet.views import DriverStatus
 from simulator.api_server import FakeApiServer
 from simulator.kubelet import SimulatedKubelet
+from tests.integration.daemon.claiming import DRIVER, NODE, registered
 from tests.integration.daemon.process import NAME, Node, entry, healthy
-
-NODE = "node-1"
-DRIVER = "hca.rdma-dp.dev"
-
-
-@pytest.fixture
-async def api(directory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeApiServer]:
-    """A server with this node. The daemon's environment points to it."""
-    async with FakeApiServer() as running:
-        running.add_node(NODE)
-        account = running.write_service_account(directory / "account")
-        monkeypatch.setenv("RDMA_DP_API_SERVER", running.url)
-        monkeypatch.setenv("RDMA_DP_SERVICE_ACCOUNT", str(account))
-        monkeypatch.setenv("NODE_NAME", NODE)
-        yield running
 
 
 async def status(kubelet: SimulatedKubelet) -> DriverStatus:
@@ -45,10 +31,6 @@ async def reports(kubelet: SimulatedKubelet, **wanted: object) -> DriverStatus:
             if all(getattr(found, name) == value for name, value in wanted.items()):
                 return found
             await asyncio.sleep(0.05)
-
-
-async def registered(kubelet: SimulatedKubelet) -> None:
-    await kubelet.wait_until(lambda k: k.drivers.newest(DRIVER) is not None)
 
 
 async def test_a_driver_that_is_well(
