@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,10 +22,10 @@ from rdma_dp.config import DraSettings
 from rdma_dp.daemon.dra_pacing import Pacing
 from rdma_dp.daemon.dra_publisher import SlicePublisher
 from rdma_dp.daemon.dra_reader import Offer
-from rdma_dp.dra.devices import Attributes, DeviceKind, DraDevice
+from rdma_dp.dra.devices import Attributes, DraDevice
 from rdma_dp.metrics import Metrics
-from rdma_dp.sharing.allocation import Grant
 from simulator.api_server import ApiFault, FakeApiServer
+from tests.unit.daemon.plain_devices import plain_device
 
 NODE = "n"
 SETTINGS = DraSettings()
@@ -36,18 +35,8 @@ Devices = tuple[tuple[int, bool], ...]
 
 
 def device(number: int, down: bool) -> DraDevice:
-    return DraDevice(
-        name=f"d-{number}",
-        resource="rdma/a",
-        kind=DeviceKind.HCA,
-        hcas=(f"mlx5_{number}",),
-        attributes=MappingProxyType({"rdmaDevice": f"mlx5_{number}"}),
-        slots=4 if number % 2 else None,
-        down=down,
-        healthy=not down,
-        message="",
-        grant=Grant("rdma/a", "a", {}, (), None),
-    )
+    slots = 4 if number % 2 else None
+    return plain_device(f"d-{number}", "rdma/a", f"mlx5_{number}", slots=slots, down=down)
 
 
 class Node:

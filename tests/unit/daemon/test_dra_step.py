@@ -1,13 +1,11 @@
 """What the slices should be now: which change is one of taints alone, and which devices wait."""
 
-from types import MappingProxyType
-
 from rdma_dp.config import DraSettings
 from rdma_dp.daemon.dra_reader import Offer
 from rdma_dp.daemon.dra_step import Step, next_step
-from rdma_dp.dra.devices import DeviceKind, DraDevice
+from rdma_dp.dra.devices import DraDevice
 from rdma_dp.dra.slices import Document, Gate, NodeIdentity
-from rdma_dp.sharing.allocation import Grant
+from tests.unit.daemon.plain_devices import plain_device
 
 NODE = NodeIdentity("n", "uid")
 NOTHING: frozenset[str] = frozenset()
@@ -15,18 +13,7 @@ ALL_GATES: frozenset[Gate] = frozenset()
 
 
 def device(name: str, *, down: bool = False) -> DraDevice:
-    return DraDevice(
-        name=name,
-        resource=f"rdma/{name}",
-        kind=DeviceKind.HCA,
-        hcas=("mlx5_0",),
-        attributes=MappingProxyType({"rdmaDevice": "mlx5_0"}),
-        slots=4,
-        down=down,
-        healthy=not down,
-        message="",
-        grant=Grant("rdma/a", "a", {}, (), None),
-    )
+    return plain_device(name, f"rdma/{name}", down=down)
 
 
 def offer(*devices: DraDevice) -> Offer:
