@@ -28,8 +28,8 @@ Object = dict[str, Any]
 TIMEOUT = 10.0  # seconds for one request with its answer
 _LIMIT = 8 << 20  # bytes of an answer; the largest object of etcd has 1.5 MiB
 
-# A connection that died without a word is noticed after about a minute, without a request: kubelet
-# may delete our slices in the meantime. client-go sends HTTP/2 pings after 30 s for the same.
+# A connection that breaks silently is noticed after about a minute, without a request: kubelet may
+# delete our slices in the meantime. client-go sends HTTP/2 pings after 30 s for the same.
 _KEEPALIVE = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),

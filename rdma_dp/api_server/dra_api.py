@@ -1,6 +1,6 @@
-"""The requests that DRA needs: six calls and one watch (resource.k8s.io/v1, since Kubernetes 1.34).
+"""The requests that DRA needs (resource.k8s.io/v1, since Kubernetes 1.34).
 
-They are all that the ClusterRole in deploy/ allows.
+The ClusterRole in deploy/ allows them and no others.
 """
 
 from collections.abc import AsyncIterator, Mapping

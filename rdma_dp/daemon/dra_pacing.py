@@ -3,10 +3,10 @@
 - One pass of writes a second.
 - One pass of writes that only change taints in ten seconds: a link that flaps is no reason to load
   the API server of a large cluster.
-- What somebody else undid is written again at once, because kubelet deletes all slices of its node
-  when it starts. Undone again, it waits longer each time: two installations may have different
-  configs.
-- What failed is tried again later each time, or after the delay that the server asks for.
+- What another process undid is written again at once, because kubelet deletes all slices of its
+  node when it starts. If it is undone again, each write waits longer: two installations may have
+  different configs.
+- Each try after a failure waits longer, or for the delay that the server asks for.
 """
 
 from rdma_dp.aio.backoff import Backoff
@@ -50,7 +50,7 @@ class Pacing:
         self._next = self._next_of_taints = 0.0
 
     def undone(self, now: float) -> None:
-        """Somebody else changed or deleted what was written, and nothing new is wanted."""
+        """Another process changed or deleted what was written, and nothing new is wanted."""
         if self._undone_at is None or now - self._undone_at > _CALM:
             self._undone.reset()
             self._next = min(self._next, now)

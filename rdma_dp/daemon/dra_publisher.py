@@ -1,8 +1,8 @@
-"""Keeps our ResourceSlices on the API server what the node offers.
+"""Keeps our ResourceSlices on the API server equal to what the node offers.
 
 It compares before it writes, so a restart writes nothing, and two instances in a rolling update
-write the same. The slices stay when the process ends: its successor finds them, and kubelet deletes
-them if none comes.
+write the same. The slices stay when the process ends: the next process finds them, and kubelet
+deletes them if none comes.
 """
 
 import asyncio

@@ -35,7 +35,7 @@ class Offer:
 
 
 class DeviceReader:
-    """Keeps `offer`, and its `devices`, what the newest state says.
+    """Keeps `offer` and `devices` equal to what the newest state offers.
 
     The PCIe topology and the firmware versions are read once for each inventory.
     """

@@ -101,7 +101,7 @@ class FakeApiServer:
         self._runner = None
 
     def break_watches(self) -> None:
-        """Ends all watches without a word, as a load balancer may."""
+        """Closes the connections of all watches, as a load balancer may."""
         self._breaks += 1
         self.store.wake()
 
@@ -111,7 +111,7 @@ class FakeApiServer:
         (directory / "token").write_text(token)
         return directory
 
-    # --- what a test does as somebody else ----------------------------------------------------
+    # --- what a test does as another client ---------------------------------------------------
 
     def add(self, resource: str, wanted: Object) -> Object:
         """Stores an object as an administrator or controller would."""
@@ -154,7 +154,7 @@ class FakeApiServer:
         return sum(each.succeeded and not each.dry_run for each in found)
 
     async def until(self, accept: Callable[[], bool], deadline: float = _DEADLINE) -> None:
-        """Waits until something holds; it is looked at after each request and change."""
+        """Waits until something holds. It is checked after each request and change."""
         try:
             async with asyncio.timeout(deadline):
                 await self.store.until(accept)

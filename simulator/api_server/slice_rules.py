@@ -1,4 +1,4 @@
-"""What the API server refuses in a ResourceSlice, and what it drops without a word.
+"""What the API server refuses in a ResourceSlice, and what it drops without an error.
 
 Sources: k8s.io/kubernetes pkg/apis/resource/validation, pkg/registry/resource/resourceslice and
 pkg/features/kube_features.go, 1.34 to 1.36. It has the rules that a driver of HCAs can break.

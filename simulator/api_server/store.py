@@ -1,4 +1,4 @@
-"""The objects of the fake API server, their versions, and what watches see of them."""
+"""The objects of the fake API server, their versions, and the changes that watches get."""
 
 import asyncio
 import copy
@@ -140,7 +140,7 @@ class Store:
         self._changed = asyncio.Event()
 
     async def until(self, accept: Callable[[], bool]) -> None:
-        """Waits until something holds; looks again after each change and request."""
+        """Waits until something holds. It is checked after each change and request."""
         while not accept():
             await self._changed.wait()
 

@@ -129,7 +129,7 @@ async def test_errors_are_counted_by_kind(server: FakeApiServer, account: Path) 
     }
 
 
-async def test_nobody_listens(server: FakeApiServer, client: ApiClient) -> None:
+async def test_no_server_listens(server: FakeApiServer, client: ApiClient) -> None:
     await server.stop()
     with pytest.raises(UnreachableError, match="cannot be reached to get nodes n"):
         await client.call(NODE)
