@@ -7,10 +7,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.latest import Observable
+from rdma_dp.api_server.dra_api import DraApi
 from rdma_dp.dra.claim_status import claim_status
 from rdma_dp.dra.claims import prepared
 from rdma_dp.dra.devices import DraDevice
@@ -23,21 +24,12 @@ _TRIES = 4
 _MOST_WAITING = 1000  # claims; more than the pods of a node
 
 
-class StatusApi(Protocol):
-    """The write. It raises RdmaDpError."""
-
-    async def apply_claim_status(
-        self, namespace: str, name: str, uid: str, status: dict[str, Any]
-    ) -> None:
-        """Writes our part of the status of a claim."""
-
-
 class ClaimStatusWriter:
     """Writes the status of claims that were prepared, one after the other."""
 
     def __init__(
         self,
-        api: StatusApi,
+        api: DraApi,
         driver: str,
         pool: str,
         devices: Observable[tuple[DraDevice, ...]],

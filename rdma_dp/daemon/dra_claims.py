@@ -2,23 +2,15 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
-from typing import Any, Protocol
 
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Observable, Part
 from rdma_dp.aio.tasks import start
-from rdma_dp.daemon.dra_claim_status import ClaimStatusWriter, StatusApi
+from rdma_dp.api_server.dra_api import DraApi
+from rdma_dp.daemon.dra_claim_status import ClaimStatusWriter
 from rdma_dp.daemon.dra_parts import POD_UID, DraParts
 from rdma_dp.dra.devices import DraDevice
 from rdma_dp.kubelet.dra.driver import Driver, DriverSettings
-
-
-class ClaimApi(StatusApi, Protocol):
-    """What claims need of the API server. Its errors are RdmaDpError."""
-
-    async def claim(self, namespace: str, name: str) -> Mapping[str, Any]:
-        """A ResourceClaim."""
 
 
 class Claims:
@@ -33,7 +25,7 @@ class Claims:
         parts: DraParts,
         driver: str,
         devices: Observable[tuple[DraDevice, ...]],
-        api: ClaimApi,
+        api: DraApi,
     ) -> None:
         settings = DriverSettings(
             driver=driver,
