@@ -137,6 +137,7 @@ class Daemon:
             self._registrations.served,
             self._host,
             self._settings.directories,
+            self._kubelet.plugins_registry_watch,
             self._settings.cdi_directory,
             self.metrics,
             os.environ,

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 
-from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Observable, Part
 from rdma_dp.aio.tasks import start
 from rdma_dp.api_server.dra_api import DraApi
@@ -35,14 +34,13 @@ class Claims:
             directory=parts.directories.plugins / driver,
             cdi_directory=parts.cdi_directory,
         )
-        self._registry = DirectoryWatch(parts.directories.plugins_registry)
         inventory = Part(parts.states, lambda state: state.inventory)
         self._statuses = ClaimStatusWriter(
             api, driver, settings.pool, devices, lambda: parts.states.value.config.dra.claim_status
         )
         self.driver = Driver(
             settings,
-            self._registry,
+            parts.plugins_registry,
             devices,
             inventory,
             api.claim,
@@ -54,6 +52,5 @@ class Claims:
     async def run(self) -> None:
         """Runs until it is cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            start(tasks, "watch of plugins_registry", self._registry.run())
             start(tasks, "status of claims", self._statuses.run())
             start(tasks, "DRA services", self.driver.run())

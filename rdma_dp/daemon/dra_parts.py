@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Observable
 from rdma_dp.config import Config
 from rdma_dp.host.files import Host
@@ -20,13 +21,15 @@ class DraParts:
     """What the daemon gives to DRA.
 
     `states` are all states of the node. `served` are the full names of the resources that kubelet
-    may still ask the device plugin for. `environment` is that of the process.
+    may still ask the device plugin for. `plugins_registry` is a watch that runs. `environment` is
+    that of the process.
     """
 
     states: Observable[NodeState]
     served: Observable[frozenset[str]]
     host: Host
     directories: KubeletDirectories
+    plugins_registry: DirectoryWatch
     cdi_directory: Path
     metrics: Metrics
     environment: Mapping[str, str]

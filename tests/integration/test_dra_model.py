@@ -20,6 +20,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Latest
 from rdma_dp.aio.tasks import start
 from rdma_dp.api_server.api_client import ApiClient
@@ -125,11 +126,14 @@ class World:
             await self.stop()
 
     async def _instance(self, environment: Mapping[str, str]) -> None:
+        directories = KubeletDirectories.below(self.kubelet.root)
+        registry = DirectoryWatch(directories.plugins_registry)
         parts = DraParts(
             self.states,
             Latest(frozenset()),
             Host(self.root),
-            KubeletDirectories.below(self.kubelet.root),
+            directories,
+            registry,
             self.root / "cdi",
             Metrics(),
             environment,
@@ -142,6 +146,7 @@ class World:
             publisher = SlicePublisher(api, reader, parts.served, parts.metrics, pacing)
             claims = Claims(parts, DRIVER, reader.devices, api)
             async with asyncio.TaskGroup() as tasks:
+                start(tasks, "watch", registry.run())
                 start(tasks, "devices", reader.run())
                 start(tasks, "slices", publisher.run())
                 start(tasks, "claims", claims.run())
