@@ -25,7 +25,7 @@ from rdma_dp.metrics import Tally
 
 Object = dict[str, Any]
 
-TIMEOUT = 10.0  # seconds for one request with its answer
+_TIMEOUT = 10.0  # seconds for one request with its answer
 _LIMIT = 8 << 20  # bytes of an answer; the largest object of etcd has 1.5 MiB
 
 # A connection that breaks silently is noticed after about a minute, without a request: kubelet may
@@ -51,7 +51,7 @@ class ApiClient:
         self,
         credentials: Callable[[], Credentials],
         errors: Tally | None = None,
-        timeout: float = TIMEOUT,
+        timeout: float = _TIMEOUT,
     ) -> None:
         """`credentials` is called for each request. `timeout`: seconds for one with its answer."""
         self._credentials = credentials

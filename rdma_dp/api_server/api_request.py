@@ -8,7 +8,7 @@ from urllib.parse import quote
 _NO_QUERY: Mapping[str, str] = MappingProxyType({})
 
 # Methods of HTTP by the verbs of RBAC.
-METHODS = {
+_METHODS = {
     "get": "GET",
     "list": "GET",
     "watch": "GET",
@@ -38,7 +38,7 @@ class Request:
     @property
     def method(self) -> str:
         """The method of HTTP."""
-        return METHODS[self.verb]
+        return _METHODS[self.verb]
 
     @property
     def path(self) -> str:

@@ -17,7 +17,7 @@ GROUP, VERSION = API_VERSION.split("/")
 
 # Seconds in which a claim is asked for again while the API server does not answer. kubelet waits 45
 # s for all claims of a pod (kubelet pkg/kubelet/cm/dra/plugin) and shows our error after that.
-CLAIM_PATIENCE = 15.0
+_CLAIM_PATIENCE = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class DraApi:
     async def claim(self, namespace: str, name: str) -> Object:
         """A ResourceClaim. Raises ApiError, NotFoundError if there is none."""
         request = Request("get", GROUP, VERSION, "resourceclaims", name, namespace)
-        return await self._client.call(request, patience=CLAIM_PATIENCE)
+        return await self._client.call(request, patience=_CLAIM_PATIENCE)
 
     async def apply_claim_status(
         self, namespace: str, name: str, uid: str, status: Mapping[str, Any]

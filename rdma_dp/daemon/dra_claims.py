@@ -38,7 +38,7 @@ class Claims:
         self._statuses = ClaimStatusWriter(
             api, driver, settings.pool, devices, lambda: parts.states.value.config.dra.claim_status
         )
-        self.driver = Driver(
+        self._driver = Driver(
             settings,
             parts.plugins_registry,
             devices,
@@ -47,10 +47,10 @@ class Claims:
             parts.metrics,
             self._statuses.note,
         )
-        self.prepared: Observable[int | None] = self.driver.preparation.count
+        self.prepared: Observable[int | None] = self._driver.preparation.count
 
     async def run(self) -> None:
         """Runs until it is cancelled."""
         async with asyncio.TaskGroup() as tasks:
             start(tasks, "status of claims", self._statuses.run())
-            start(tasks, "DRA services", self.driver.run())
+            start(tasks, "DRA services", self._driver.run())

@@ -7,6 +7,6 @@ checks the token, and what a request may do. Allocation is not simulated.
 """
 
 from simulator.api_server.faults import ApiFault
-from simulator.api_server.server import TOKEN, Answered, FakeApiServer
+from simulator.api_server.server import FakeApiServer
 
-__all__ = ["FakeApiServer", "ApiFault", "Answered", "TOKEN"]
+__all__ = ["FakeApiServer", "ApiFault"]
