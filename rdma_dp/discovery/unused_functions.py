@@ -42,6 +42,12 @@ _MLX4_DEVICES = range(0x1002, 0x1011)  # ConnectX-2 to ConnectX-3 Pro (kernel ml
 KERNEL_LOG = "dmesg | grep -iE 'rdma|infiniband|mlx|irdma|bnxt'"
 
 
+def rdma_module(hca: Hca) -> str:
+    """The module that makes the HCA; "" if that is not known."""
+    driver = (hca.function.driver if hca.function else None) or ""
+    return RDMA_MODULE_OF_DRIVER.get(driver, driver)
+
+
 def find_unused_functions(
     sources: Sources, hcas: tuple[Hca, ...], netns_mode: str | None
 ) -> tuple[UnusedFunction, ...]:
