@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class GoPluginFile:
         wanted = {} if text is None else {go_plugin_names.FILE_NAME: text}
         if_there = () if make else wanted.keys()
         with suppress(FileError):  # of the directory: each resource reports it
-            failures = self._files.write(wanted, _is_ours, if_there=if_there)
+            failures = self._files.write(wanted, go_plugin_names.is_ours, if_there=if_there)
             failure = next((f"{error}; {_WITHOUT}" for error in failures.values()), None)
             self._failure.set(failure)
         return bool(wanted)
@@ -88,7 +88,3 @@ class GoPluginFile:
         except OSError as error:
             raise_if_exhausted(error, f"read {self._directory / name}")
             return b""
-
-
-def _is_ours(file_name: str, read: Callable[[], bytes]) -> bool:
-    return file_name == go_plugin_names.FILE_NAME and go_plugin_names.is_ours(file_name, read())
