@@ -10,7 +10,7 @@ from rdma_dp.host.descriptors import raise_if_exhausted
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.log import Notice
 from rdma_dp.specs import go_plugin_names
-from rdma_dp.specs.directory import OwnFiles
+from rdma_dp.specs.directory import FileState, OwnFiles, file_state
 from rdma_dp.specs.file_errors import FileError
 
 logger = logging.getLogger(__name__)
@@ -19,9 +19,6 @@ _LARGEST = 1024 * 1024  # bytes of a file that are read
 
 _WITHOUT = "containers that the Go plugin started with CDI may fail to restart"
 
-# What shows that a file has changed: inode, time of the change in nanoseconds, size.
-_State = tuple[int, int, int]
-
 
 class GoPluginFile:
     """Keeps our spec of the Go plugin's CDI names, in the directory of the CDI specs."""
@@ -29,7 +26,7 @@ class GoPluginFile:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._files = OwnFiles(directory)
-        self._others: Mapping[str, _State] = {}
+        self._others: Mapping[str, FileState] = {}
         self._failure = Notice(logger.warning)
         self._foreign = Notice(logger.warning)
 
@@ -65,7 +62,7 @@ class GoPluginFile:
         """Whether our file and the Go plugin's own are as they were after the last `write`."""
         return self._files.intact() and self._others == self._others_now()
 
-    def _others_now(self) -> Mapping[str, _State]:
+    def _others_now(self) -> Mapping[str, FileState]:
         """The Go plugin's own files, by name."""
         found = {}
         try:
@@ -73,8 +70,7 @@ class GoPluginFile:
                 for entry in entries:
                     if go_plugin_names.may_be_the_go_plugins(entry.name):
                         with suppress(FileNotFoundError):
-                            status = entry.stat()
-                            found[entry.name] = (status.st_ino, status.st_mtime_ns, status.st_size)
+                            found[entry.name] = file_state(entry.stat())
         except OSError as error:
             raise_if_exhausted(error, f"read {self._directory}")
         return found
