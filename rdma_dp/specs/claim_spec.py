@@ -51,5 +51,5 @@ def text(devices: Sequence[SpecDevice]) -> str:
 
 
 def is_ours(content: bytes) -> bool:
-    """Whether a file with the name of a claim's spec is ours: one, or what a crash left of one."""
+    """Whether a file with the name of a claim's spec is ours, also one that a crash truncated."""
     return cdi.is_of_kind(content, KIND, damaged=True)

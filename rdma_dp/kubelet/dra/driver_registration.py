@@ -150,7 +150,7 @@ class DriverRegistration:
     async def _unused(self) -> None:
         """Until kubelet has closed its stream of health, as it does when it drops a driver.
 
-        Without such a stream, as of a kubelet that has no support for it, never.
+        It never ends for a kubelet that opens no such stream.
         """
         await self._health.streams.until(bool)
         await self._health.streams.until(lambda streams: not streams)
