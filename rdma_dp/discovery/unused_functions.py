@@ -24,6 +24,13 @@ RDMA_MODULE_OF_DRIVER = {
     "qede": "qedr",
 }
 
+
+def module_of(hca: Hca) -> str:
+    """The module that makes an HCA on a PCI function; "" if that is not known."""
+    driver = (hca.function.driver if hca.function else None) or ""
+    return RDMA_MODULE_OF_DRIVER.get(driver, driver)
+
+
 # Drivers that make the HCA themselves: a bound function without an HCA is an error.
 RDMA_DRIVERS = frozenset({"efa", "erdma", "hfi1", "ib_qib", "vmw_pvrdma"})
 
