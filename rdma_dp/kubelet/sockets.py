@@ -6,7 +6,6 @@ own socket, or if its name is one of ours and no process listens on it.
 
 import contextlib
 import errno
-import hashlib
 import os
 import socket
 import stat
@@ -18,6 +17,7 @@ import grpc
 from rdma_dp.aio.tasks import uninterrupted
 from rdma_dp.aio.time_limit import NoThreadError, limited
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.formats.names import digest
 from rdma_dp.kubelet.directories import is_directory
 from rdma_dp.kubelet.server_options import server_options
 from rdma_dp.kubelet.views import SocketState
@@ -49,8 +49,7 @@ def socket_name(resource: str, instance: str) -> str:
     processes of a rolling update. The name is short, because some distributions have a long path to
     kubelet's directory.
     """
-    digest = hashlib.sha256(resource.encode()).hexdigest()[:6]
-    return f"{_MARK}{resource.rpartition('/')[2][:12]}-{digest}-{instance}.sock"
+    return f"{_MARK}{resource.rpartition('/')[2][:12]}-{digest(resource, 6)}-{instance}.sock"
 
 
 def is_our_name(name: str) -> bool:

@@ -7,7 +7,6 @@ If no spec defines a name, the runtime reports an error and does not create the 
 Source: the CDI specification, SPEC.md of cncf-tags/container-device-interface. Pure.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rdma_dp.config import CdiMode
+from rdma_dp.formats.names import digest
 from rdma_dp.sharing.allocation import PERMISSIONS, Grant, grant
 from rdma_dp.sharing.pool import Pool
 
@@ -113,8 +113,7 @@ def _digested(text: str, whole: str) -> str:
 
     A name that already ends like a digest gets one too, so it cannot equal another's.
     """
-    digest = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{text}-{digest[:_DIGITS]}"
+    return f"{text}-{digest(whole, _DIGITS)}"
 
 
 # --- specs --------------------------------------------------------------------------------------

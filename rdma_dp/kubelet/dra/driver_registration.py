@@ -7,7 +7,6 @@ again by itself, and one that loses the connection connects again.
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import os
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Latest, first_of
+from rdma_dp.formats.names import digest
 from rdma_dp.kubelet.clients.plugin_info import DRA_PLUGIN
 from rdma_dp.kubelet.dra.health_service import HealthService
 from rdma_dp.kubelet.registration.watcher_answers import UNREGISTER_DELAY, Introduction
@@ -46,16 +46,12 @@ def driver_socket(directory: Path, driver: str, instance: str) -> Path:
     path = directory / f"{driver}-{instance}{_END}"
     if len(os.fsencode(path)) + len(".") <= LONGEST_PATH:
         return path
-    return directory / f"{_digest(driver)}-{_digest(instance)}{_END}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+    return directory / f"{digest(driver, _DIGITS)}-{digest(instance, _DIGITS)}{_END}"
 
 
 def is_driver_socket(name: str, driver: str) -> bool:
     """Whether `driver_socket` may have made this file name for an instance of the driver."""
-    return name.endswith(_END) and name.startswith((f"{driver}-", f"{_digest(driver)}-"))
+    return name.endswith(_END) and name.startswith((f"{driver}-", f"{digest(driver, _DIGITS)}-"))
 
 
 class DriverRegistration:
