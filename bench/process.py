@@ -78,6 +78,14 @@ class Child:
             raise BenchError("the process was started without standard input")
         self.process.stdin.write(data)
 
+    async def send_evenly(self, data: bytes, seconds: float) -> None:
+        """Writes a byte at a time, evenly over the time, even if sleeps take longer than asked."""
+        begin = time.perf_counter()
+        for number in range(len(data)):
+            self.send(data[number : number + 1])
+            ahead = begin + (number + 1) * seconds / len(data) - time.perf_counter()
+            await asyncio.sleep(max(ahead, 0))
+
     async def ended(self) -> int:
         """Waits until the process exits by itself. Returns the exit code."""
         return await asyncio.wait_for(self.process.wait(), TIMEOUT)

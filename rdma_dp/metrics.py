@@ -115,9 +115,10 @@ class ScanFacts:
 
 @dataclass(slots=True)
 class SliceFacts:
-    """What the API server has of our ResourceSlices. None until it was asked.
+    """What the API server has of our ResourceSlices.
 
-    `current` is whether that is what the node says, and `once_current` whether it ever was.
+    `published` is their number, None until the API server has answered. `current` is whether they
+    are what the node offers, and `once_current` whether they ever were.
     `lacking_gates` are the feature gates without which devices are left out. `problem` is why the
     slices cannot be read or written, None if they can.
     """

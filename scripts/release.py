@@ -38,12 +38,12 @@ class Release:
     epoch: str  # seconds: the date of the commit, for all dates in the results
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
-    def run(self, *command: str | Path, cwd: Path | None = None, **variables: str) -> str:
+    def run(self, *command: str | Path, **variables: str) -> str:
         """The output of a program. It runs in the tree. Raises CalledProcessError."""
         environment = {**self.environment, "SOURCE_DATE_EPOCH": self.epoch, **variables}
         done = subprocess.run(
             list(map(str, command)),
-            cwd=cwd or self.tree,
+            cwd=self.tree,
             env=environment,
             stdout=subprocess.PIPE,
             text=True,

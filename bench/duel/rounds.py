@@ -16,7 +16,7 @@ from bench.samples import median, percentile
 from simulator.host import SimulatedHost
 
 _HCA = "mlx5_0"
-_POLL = 0.01  # seconds between two looks for a change that kubelet's list does not show
+_POLL = 0.01  # seconds between two checks for a change that kubelet's list does not show
 _SETTLED = 1.0  # seconds
 _LONGEST = 120.0  # seconds; an HCA that is not missed by then is shown as that
 

@@ -73,12 +73,7 @@ async def _burst(
 
 
 async def _events(daemon: Daemon, count: int, seconds: float) -> None:
-    """Sends `count` events evenly over the time, even if sleeps take longer than asked."""
-    if not seconds:
+    if seconds:
+        await daemon.child.send_evenly(EVENT * count, seconds)
+    else:
         daemon.child.send(EVENT * count)
-        return
-    begin = time.perf_counter()
-    for number in range(count):
-        daemon.child.send(EVENT)
-        ahead = begin + (number + 1) * seconds / count - time.perf_counter()
-        await asyncio.sleep(max(ahead, 0))

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.calls import Call, allocate_of, caller, timed
@@ -39,18 +38,18 @@ async def crowd(workshop: Workshop, scale: Scale) -> list[Row]:
     host.unplug(*late)
     async with workshop.woken_daemon(Sharing(hcas, resources=_RESOURCES, slots=_SLOTS)) as daemon:
         async with caller(daemon.socket, allocate_of("0")) as call:
-            rows = await _rows("at rest", daemon, call, lambda: b"")
+            rows = await _rows("at rest", daemon, call, b"")
             host.plug(*late)
-            rows += await _rows(f"{len(late)} HCAs appear", daemon, call, lambda: EVENT * len(late))
+            rows += await _rows(f"{len(late)} HCAs appear", daemon, call, EVENT * len(late))
             pods = POD_EVENT * _POD_EVENTS
-            rows += await _rows(f"{_POD_EVENTS:,} events of pods", daemon, call, lambda: pods)
+            rows += await _rows(f"{_POD_EVENTS:,} events of pods", daemon, call, pods)
         rows.append(Row("highest memory", megabytes(daemon.child.highest_memory())))
     return rows
 
 
-async def _rows(case: str, daemon: Daemon, call: Call, events: Callable[[], bytes]) -> list[Row]:
+async def _rows(case: str, daemon: Daemon, call: Call, events: bytes) -> list[Row]:
     before = _read(daemon)
-    sending = asyncio.create_task(_send(daemon, events()))
+    sending = asyncio.create_task(daemon.child.send_evenly(events, 1.0))
     taken: list[float] = []
     begin = time.perf_counter()
     while time.perf_counter() - begin < _SECONDS:
@@ -69,12 +68,3 @@ async def _rows(case: str, daemon: Daemon, call: Call, events: Callable[[], byte
 def _read(daemon: Daemon) -> _Reading:
     lists = sum(isinstance(event, ListReceived) for event in daemon.kubelet.events)
     return _Reading(daemon.child.cpu(), scans(daemon.log), lists)
-
-
-async def _send(daemon: Daemon, events: bytes) -> None:
-    """Sends the events evenly over a second."""
-    begin = time.perf_counter()
-    for number in range(len(events)):
-        daemon.child.send(events[number : number + 1])
-        ahead = begin + (number + 1) / len(events) - time.perf_counter()
-        await asyncio.sleep(max(ahead, 0))

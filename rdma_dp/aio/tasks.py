@@ -1,8 +1,10 @@
-"""Tasks that are to run for as long as the process does."""
+"""Tasks that run for as long as the process does, and work that a cancellation must not cut."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, NoReturn
+from collections.abc import Awaitable, Coroutine
+from typing import Any, NoReturn, TypeVar
+
+R = TypeVar("R")
 
 
 def start(
@@ -24,3 +26,16 @@ def start(
 
     task = tasks.create_task(guarded(), name=name)
     return task
+
+
+async def uninterrupted(work: Awaitable[R]) -> R:
+    """Finishes `work`, even if this task is cancelled meanwhile. The cancellation comes afterwards.
+
+    Returns what the work returns.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    finally:
+        if not task.done():
+            await asyncio.wait([task])

@@ -59,3 +59,16 @@ def in_thread(work: Callable[..., R], *arguments: Any) -> "asyncio.Future[R]":
 
     begin()
     return future
+
+
+async def wait_for_end(
+    work: "asyncio.Future[Any]", patience: float, slow: Callable[[], None]
+) -> None:
+    """Waits for the end of work in a thread. Calls `slow` if it takes more than `patience` seconds.
+
+    The work continues when this wait is cancelled. What it returns or raises stays in the future.
+    """
+    done, _ = await asyncio.wait([work], timeout=patience)
+    if not done:
+        slow()
+        await asyncio.wait([work])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rdma_dp.config import Loaded, Problem
     from rdma_dp.config.embedded_places import Embedded
     from rdma_dp.config.loading import FoundConfig
+    from rdma_dp.sharing.pool import Pool
 
 
 def found_config(file: Path | None, *, quiet: bool = False) -> "FoundConfig":
@@ -56,7 +57,24 @@ def loaded_config(found: "FoundConfig", *, use_cdi: bool = False) -> "Loaded | N
 def say_warnings(warnings: "Iterable[Problem]", found: "FoundConfig") -> None:
     """Print each warning about a config, marked as one."""
     for warning in warnings:
-        say(f"{warning.in_file(found.name)} [warning]")
+        say(_marked(warning, found))
+
+
+def complain_of_warnings(warnings: "Iterable[Problem]", found: "FoundConfig") -> None:
+    """The same on stderr, beside a document on stdout."""
+    for warning in warnings:
+        complain(_marked(warning, found))
+
+
+def complain_of_empty(pools: "Iterable[Pool]", missing: str) -> None:
+    """Print on stderr each resource without an HCA, and what is `missing` because of that."""
+    for pool in pools:
+        if pool.why_empty is not None:
+            complain(f"{pool.resource.full_name} has no HCA, so no {missing}: {pool.why_empty}")
+
+
+def _marked(warning: "Problem", found: "FoundConfig") -> str:
+    return f"{warning.in_file(found.name)} [warning]"
 
 
 def log_problems(logger: logging.Logger, error: RdmaDpError, file: Path) -> None:

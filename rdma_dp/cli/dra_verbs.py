@@ -4,13 +4,17 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from rdma_dp.cli.config_input import found_config, loaded_config
+from rdma_dp.cli.config_input import (
+    complain_of_empty,
+    complain_of_warnings,
+    found_config,
+    loaded_config,
+)
 from rdma_dp.cli.node_verbs import opened
-from rdma_dp.cli.output import EMPTY_RESOURCE, FAILED, OK, complain, print_json, print_lines, say
+from rdma_dp.cli.output import EMPTY_RESOURCE, FAILED, OK, print_json, print_lines, say
 
 if TYPE_CHECKING:
     from rdma_dp.config import Loaded
-    from rdma_dp.config.loading import FoundConfig
     from rdma_dp.dra.devices import DraDevice
     from rdma_dp.node.source import NodeSource
     from rdma_dp.sharing.pool import Pool
@@ -40,10 +44,8 @@ def slices(options: argparse.Namespace) -> int:
         console.show(slice_table.table(made, devices), wide=True)
     else:
         say(_NOTHING)
-    _complain(loaded, config)
-    for pool in pools:
-        if pool.why_empty is not None:
-            complain(f"{pool.resource.full_name} has no HCA, so no device: {pool.why_empty}")
+    complain_of_warnings(loaded.warnings, config)
+    complain_of_empty(pools, "device")
     return OK if all(pool.hcas for pool in pools) else EMPTY_RESOURCE
 
 
@@ -74,10 +76,5 @@ def dra_class(options: argparse.Namespace) -> int:
     if loaded is None:
         return FAILED
     print_lines(yaml_documents.text(device_classes(loaded.config)))
-    _complain(loaded, config)
+    complain_of_warnings(loaded.warnings, config)
     return OK
-
-
-def _complain(loaded: "Loaded", config: "FoundConfig") -> None:
-    for warning in loaded.warnings:
-        complain(f"{warning.in_file(config.name)} [warning]")

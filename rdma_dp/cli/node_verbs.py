@@ -6,7 +6,12 @@ A docstring is the verb's help. Each verb imports what it needs in its body, as 
 import argparse
 from typing import TYPE_CHECKING
 
-from rdma_dp.cli.config_input import found_config, loaded_config
+from rdma_dp.cli.config_input import (
+    complain_of_empty,
+    complain_of_warnings,
+    found_config,
+    loaded_config,
+)
 from rdma_dp.cli.output import (
     EMPTY_RESOURCE,
     FAILED,
@@ -129,11 +134,8 @@ def cdi(options: argparse.Namespace) -> int:
     pools = make_pools(loaded.config, source.scan())
     specs = {cdi.file_name(pool.resource.full_name): cdi.spec(pool) for pool in pools}
     print_json({name: spec for name, spec in specs.items() if spec is not None})
-    for warning in loaded.warnings:
-        complain(f"{warning.in_file(config.name)} [warning]")
-    for pool in pools:
-        if pool.why_empty is not None:
-            complain(f"{pool.resource.full_name} has no HCA, so no spec: {pool.why_empty}")
+    complain_of_warnings(loaded.warnings, config)
+    complain_of_empty(pools, "spec")
     return OK if all(specs.values()) else EMPTY_RESOURCE
 
 

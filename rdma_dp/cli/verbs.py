@@ -10,8 +10,13 @@ import os
 import signal
 from contextlib import ExitStack
 
-from rdma_dp.cli.config_input import found_config, loaded_config, say_warnings
-from rdma_dp.cli.output import FAILED, OK, complain, print_json, print_lines, say
+from rdma_dp.cli.config_input import (
+    complain_of_warnings,
+    found_config,
+    loaded_config,
+    say_warnings,
+)
+from rdma_dp.cli.output import FAILED, OK, print_json, print_lines, say
 
 
 def run(options: argparse.Namespace) -> int:
@@ -53,8 +58,7 @@ def check_config(options: argparse.Namespace) -> int:
     if loaded is None:
         return FAILED
     if options.output == "json":
-        for warning in loaded.warnings:
-            complain(f"{warning.in_file(found.name)} [warning]")
+        complain_of_warnings(loaded.warnings, found)
         print_lines(loaded.in_json)
         return OK
     say_warnings(loaded.warnings, found)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from rdma_dp.config.problems import Location, Problem, path_of
-from rdma_dp.config.selector_rules import Entry
+from rdma_dp.config.problems import Problem, path_of
+from rdma_dp.config.selector_rules import Entry, repeated
 from rdma_dp.config.syntax import flag, number
 from rdma_dp.formats.list_size import MOST_SLOTS
 
@@ -37,19 +37,14 @@ def warnings(data: object, entries: list[Entry]) -> Iterator[Problem]:
 
 def names_differ(ours: list[Entry]) -> Iterator[Problem]:
     """Device classes choose devices by resourceName, without the prefix."""
-    first: dict[str, Location] = {}
-    for place, entry in ours:
-        name = entry.get("resourceName")
-        if not isinstance(name, str):
-            continue
-        if name in first:
-            yield Problem(
-                path_of((*place, "resourceName")),
-                f'"{name}" is already the resourceName of {path_of(first[name])},'
-                " which is offered by DRA too",
-                "a device class cannot distinguish them; choose another name",
-            )
-        first.setdefault(name, place)
+    names = ((place, entry.get("resourceName")) for place, entry in ours)
+    for place, name, first in repeated((place, n) for place, n in names if isinstance(n, str)):
+        yield Problem(
+            path_of((*place, "resourceName")),
+            f'"{name}" is already the resourceName of {path_of(first)},'
+            " which is offered by DRA too",
+            "a device class cannot distinguish them; choose another name",
+        )
 
 
 def few_devices(ours: list[Entry]) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rdma_dp.config import dra_rules, selector_rules
 from rdma_dp.config.problems import Location, Problem, path_of
-from rdma_dp.config.selector_rules import Entry, given
+from rdma_dp.config.selector_rules import Entry, given, repeated
 from rdma_dp.config.syntax import flag, number
 from rdma_dp.config.values.kubernetes import DEFAULT_PREFIX
 from rdma_dp.formats.list_size import MEMORY_LIMIT, MESSAGE_LIMIT, MOST_SLOTS, memory, most_slots
@@ -82,16 +82,13 @@ def with_a_slot(data: Any, positions: Iterable[int]) -> Any:
 
 def names_differ(entries: list[Entry]) -> Iterator[Problem]:
     """No two resources have the same full name: kubelet accepts one plugin for each."""
-    first: dict[str, Location] = {}
-    for place, full_name, _ in _named(entries):
-        if full_name in first:
-            yield Problem(
-                path_of((*place, "resourceName")),
-                f'"{full_name}" is already the name of {path_of(first[full_name])}',
-                'for HCAs that match any of several sets, keep one resource: "selectors": [{...}, '
-                "{...}]; for two resources, choose another name, or another resourcePrefix",
-            )
-        first.setdefault(full_name, place)
+    for place, full_name, first in repeated((place, name) for place, name, _ in _named(entries)):
+        yield Problem(
+            path_of((*place, "resourceName")),
+            f'"{full_name}" is already the name of {path_of(first)}',
+            'for HCAs that match any of several sets, keep one resource: "selectors": [{...}, '
+            "{...}]; for two resources, choose another name, or another resourcePrefix",
+        )
 
 
 def lists_fit_memory(entries: list[Entry]) -> Iterator[Problem]:

@@ -4,7 +4,7 @@
 in the same way, as sets of selectors with their places.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rdma_dp.config import placeholders
@@ -155,6 +155,15 @@ def given(value: object) -> dict[str, Any]:
     """The members of an object that are not empty; {} for anything else."""
     members = value.items() if isinstance(value, dict) else ()
     return {key: member for key, member in members if member}
+
+
+def repeated(names: Iterable[tuple[Location, str]]) -> Iterator[tuple[Location, str, Location]]:
+    """(place, name, first place) for each name that an earlier place has."""
+    first: dict[str, Location] = {}
+    for place, name in names:
+        if name in first:
+            yield place, name, first[name]
+        first.setdefault(name, place)
 
 
 def is_given(value: object) -> bool:

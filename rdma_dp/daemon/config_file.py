@@ -13,7 +13,7 @@ from typing import Any
 from rdma_dp import config
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Latest, first_of
-from rdma_dp.aio.threads import in_thread
+from rdma_dp.aio.threads import in_thread, wait_for_end
 from rdma_dp.config import (
     NO_DEFAULTS,
     Config,
@@ -149,19 +149,18 @@ class ConfigFile:
 
     async def _content(self) -> Content:
         reading = in_thread(self._read, self._path)
-        # asyncio.wait does not cancel the reading: its thread goes on.
-        done, _ = await asyncio.wait([reading], timeout=_SLOW)
-        if not done:
-            logger.warning(
-                "%s: reading it takes more than %.0f s; the last good config stays in force",
-                self._path,
-                _SLOW,
-            )
-            await asyncio.wait([reading])
+        await wait_for_end(reading, _SLOW, self._say_slow)
         try:
             return reading.result()
         except ConfigError as error:
             return error
+
+    def _say_slow(self) -> None:
+        logger.warning(
+            "%s: reading it takes more than %.0f s; the last good config stays in force",
+            self._path,
+            _SLOW,
+        )
 
     def _accepted(self, loaded: Loaded) -> Config:
         self._problems.set(None)

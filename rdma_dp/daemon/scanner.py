@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.latest import Latest
-from rdma_dp.aio.threads import in_thread
+from rdma_dp.aio.threads import in_thread, wait_for_end
 from rdma_dp.daemon.first_scan import FirstScan
 from rdma_dp.discovery import polling
 from rdma_dp.errors import FAILED_READ
@@ -111,17 +111,16 @@ class Scanner:
         return reading.result()
 
     async def _wait_for(self, reading: "asyncio.Future[Any]") -> None:
-        # asyncio.wait does not cancel the reading when this call is cancelled: its thread goes on.
-        done, _ = await asyncio.wait([reading], timeout=_SLOW)
-        if not done:
-            logger.warning(
-                "the scan takes more than %.0f s: some read in /sys hangs; the last lists stay in"
-                " force",
-                _SLOW,
-            )
-            self._metrics.scan.hanging = True
-            await asyncio.wait([reading])
+        await wait_for_end(reading, _SLOW, self._say_slow)
         self._metrics.scan.hanging = False
+
+    def _say_slow(self) -> None:
+        logger.warning(
+            "the scan takes more than %.0f s: some read in /sys hangs; the last lists stay in"
+            " force",
+            _SLOW,
+        )
+        self._metrics.scan.hanging = True
 
     def _failed(self, error: Exception) -> None:
         # One line for one cause: without descriptors, each try fails at another file.

@@ -6,7 +6,7 @@ more: options of the kernel, BARs and the PCIe topology.
 
 from collections.abc import Iterable, Iterator
 
-from rdma_dp.discovery.unused_functions import RDMA_MODULE_OF_DRIVER
+from rdma_dp.discovery.unused_functions import rdma_module
 from rdma_dp.host.files import Host
 from rdma_dp.host.paths import (
     CLASS_INFINIBAND,
@@ -33,24 +33,23 @@ PEER_MEMORY, DMABUF = "peer-memory", "dmabuf"
 
 def interfaces_to_gpu_memory(host: Host, hcas: Iterable[Hca]) -> frozenset[str]:
     """PEER_MEMORY and DMABUF, if an HCA and a GPU have them. Raises HostError or OSError."""
-    modules = {hca.name: _module(hca) for hca in hcas}
     nvidia = _has_nvidia_gpu(host)
-    return frozenset(
-        each for name, module in modules.items() for each in _interfaces(host, name, module, nvidia)
-    )
+    return frozenset(each for hca in hcas for each in _interfaces(host, hca, nvidia))
 
 
-def _module(hca: Hca) -> str:
-    """The module that makes the HCA; "" if that is not known."""
-    driver = (hca.function.driver if hca.function else None) or ""
-    return RDMA_MODULE_OF_DRIVER.get(driver, driver)
+def is_vendors(host: Host, module: str) -> bool | None:
+    """Whether a module is not that of the kernel; None if that is not known."""
+    taint = host.read_or_none(f"{MODULES}/{module}/taint") if module else None
+    # O: not from the kernel's tree (kernel Documentation/admin-guide/tainted-kernels.rst).
+    return None if taint is None else "O" in taint
 
 
-def _interfaces(host: Host, name: str, module: str, nvidia: bool) -> Iterator[str]:
+def _interfaces(host: Host, hca: Hca, nvidia: bool) -> Iterator[str]:
+    module = rdma_module(hca)
     if module in PEER_CLIENTS and ((nvidia and _loaded(host, *NVIDIA_PEERS)) or _amd_is_peer(host)):
         yield PEER_MEMORY
     if module == "efa" and nvidia:
-        p2p = host.read_or_none(f"{CLASS_INFINIBAND}/{name}/device/p2p") or ""
+        p2p = host.read_or_none(f"{CLASS_INFINIBAND}/{hca.name}/device/p2p") or ""
         if "NVIDIA" in p2p or _loaded(host, EFA_PEER):
             yield PEER_MEMORY
     if nvidia and module in DMABUF_SINCE and _registers_dmabuf(host, module):
@@ -81,7 +80,5 @@ def _registers_dmabuf(host: Host, module: str) -> bool:
     version = linux_version(host.read_or_none(KERNEL_RELEASE))
     if version is None or version < FIRST_WITH_DMABUF:
         return False
-    # O: not from the kernel's tree (kernel Documentation/admin-guide/tainted-kernels.rst).
-    vendors = "O" in (host.read_or_none(f"{MODULES}/{module}/taint") or "")
     opens = OPEN_MODULE in (host.read_or_none(NVIDIA_VERSION) or "")
-    return opens and (vendors or version >= DMABUF_SINCE[module])
+    return opens and (is_vendors(host, module) is True or version >= DMABUF_SINCE[module])

@@ -27,7 +27,7 @@ from rdma_dp.inventory.hardware import Hca, Inventory, Port
 
 # Drivers of PCI functions whose ports have a state of their own (drivers/infiniband/hw,
 # vmw_pvrdma/pvrdma_verbs.c and qedr/verbs.c), or one that depends on an IPv4 address
-# (usnic/usnic_ib_verbs.c, cxgb4/provider.c), of which no link event tells.
+# (usnic/usnic_ib_verbs.c, cxgb4/provider.c). No link event reports a change of either.
 _OWN_STATES = frozenset({"vmw_pvrdma", "qede", "cxgb4", "usnic_verbs"})
 
 # Ports that one check reads at most: about a millisecond of CPU time. What happens to a PF or to a

@@ -24,6 +24,7 @@ RDMA_MODULE_OF_DRIVER = {
     "qede": "qedr",
 }
 
+
 # Drivers that make the HCA themselves: a bound function without an HCA is an error.
 RDMA_DRIVERS = frozenset({"efa", "erdma", "hfi1", "ib_qib", "vmw_pvrdma"})
 
@@ -40,6 +41,12 @@ _DRIVER_OF_VENDOR = {MELLANOX: "mlx5_core", QLOGIC: "ib_qib"}
 _MLX4_DEVICES = range(0x1002, 0x1011)  # ConnectX-2 to ConnectX-3 Pro (kernel mlx4/main.c)
 
 KERNEL_LOG = "dmesg | grep -iE 'rdma|infiniband|mlx|irdma|bnxt'"
+
+
+def rdma_module(hca: Hca) -> str:
+    """The module that makes the HCA; "" if that is not known."""
+    driver = (hca.function.driver if hca.function else None) or ""
+    return RDMA_MODULE_OF_DRIVER.get(driver, driver)
 
 
 def find_unused_functions(

@@ -5,10 +5,10 @@ HCA ("hca-0000-18-00-0"), and the number of the slot for a device per slot. Wher
 a label, or could be another device's name, it ends in a digest. Pure.
 """
 
-import hashlib
 import re
 
 from rdma_dp.config import Resource
+from rdma_dp.formats.names import digest
 from rdma_dp.formats.slot_ids import HardwareKey
 from rdma_dp.inventory.pci_ids import ADDRESS
 
@@ -37,8 +37,7 @@ def device_name(resource: Resource, key: HardwareKey) -> str:
     if clear and known and len(plain) <= _LONGEST:
         return plain
     whole = resource.full_name if key is None else f"{resource.full_name}={key}"
-    digest = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
-    return f"{_dashes(plain)[: _LONGEST - _DIGITS - 1]}-{digest}"
+    return f"{_dashes(plain)[: _LONGEST - _DIGITS - 1]}-{digest(whole, _DIGITS)}"
 
 
 def slot_name(device: str, number: int) -> str:

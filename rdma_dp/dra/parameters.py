@@ -13,7 +13,7 @@ from typing import Any
 from rdma_dp.config import EnvForm
 from rdma_dp.config.problems import InvalidValue
 from rdma_dp.config.values.kubernetes import validated_text, validated_variable
-from rdma_dp.text import few
+from rdma_dp.text import few, one_line
 
 KIND = "HcaConfig"
 _FIELDS = ("apiVersion", "kind", "env")
@@ -103,4 +103,4 @@ def _hint(word: object, known: tuple[str, ...]) -> str:
 
 
 def _shown(value: object) -> str:
-    return "missing" if value is None else few((repr(value)[:_SHOWN],), "")
+    return "missing" if value is None else one_line(repr(value)[:_SHOWN])

@@ -1,10 +1,19 @@
 """Names that containers and other programs rely on."""
 
+import hashlib
 import re
 
 # The name of a device-info file is PREFIX-NAME-SLOT and this suffix (network-attachment-definition-
 # client, getDPDeviceInfoPath).
 DEVICE_INFO_END = "-device.json"
+
+
+def digest(text: str, digits: int) -> str:
+    """The first hexadecimal digits of the SHA-256 of a text, which may have lone surrogates.
+
+    Stored names contain it, so it must not change.
+    """
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
 
 
 def hcas_variable(name: str) -> str:

@@ -173,7 +173,7 @@ class DiskTree:
             if error.errno in _NO_LINK:
                 return None
             raise
-        # No file has the name of a kernel object, unless somebody made one to lead out of the root.
+        # A file with the name of a kernel object was made to lead out of the root.
         beside = f"{self._root}/{path.rpartition('/')[0]}/{target}"
         return None if _OBJECT.fullmatch(target) and not os.path.lexists(beside) else target
 

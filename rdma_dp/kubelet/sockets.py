@@ -4,21 +4,20 @@ kubelet's directories are shared by many plugins. A file is removed only if its 
 own socket, or if its name is one of ours and no process listens on it.
 """
 
-import asyncio
 import contextlib
 import errno
-import hashlib
 import os
 import socket
 import stat
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import grpc
 
+from rdma_dp.aio.tasks import uninterrupted
 from rdma_dp.aio.time_limit import NoThreadError, limited
 from rdma_dp.errors import RdmaDpError
+from rdma_dp.formats.names import digest
 from rdma_dp.kubelet.directories import is_directory
 from rdma_dp.kubelet.server_options import server_options
 from rdma_dp.kubelet.views import SocketState
@@ -50,8 +49,7 @@ def socket_name(resource: str, instance: str) -> str:
     processes of a rolling update. The name is short, because some distributions have a long path to
     kubelet's directory.
     """
-    digest = hashlib.sha256(resource.encode()).hexdigest()[:6]
-    return f"{_MARK}{resource.rpartition('/')[2][:12]}-{digest}-{instance}.sock"
+    return f"{_MARK}{resource.rpartition('/')[2][:12]}-{digest(resource, 6)}-{instance}.sock"
 
 
 def is_our_name(name: str) -> bool:
@@ -136,6 +134,10 @@ class SocketServer:
     When gRPC stops, it removes the path that it bound, even if another process has made a new file
     there. So gRPC binds a hidden name, which kubelet's plugin watcher ignores. The socket is then
     renamed to its real name, when the server already answers. Only this class removes it there.
+
+    gRPC's server must not be interrupted. Stopping it while it starts causes a segmentation fault
+    (grpc_server_start after grpc_server_shutdown_and_notify). Its stop() loses a cancellation that
+    comes at its end, as asyncio.wait_for does before Python 3.12.
     """
 
     def __init__(self, path: Path, services: Iterable[AddServices]) -> None:
@@ -191,7 +193,7 @@ class SocketServer:
             server.add_insecure_port(f"unix:{self._hidden}")
         finally:
             os.umask(before)
-        await _uninterrupted(server.start())
+        await uninterrupted(server.start())
 
     def _appear(self) -> None:
         if identity(self.path) is not None:
@@ -207,26 +209,12 @@ class SocketServer:
         """
         try:
             if self._server is not None:
-                await _uninterrupted(self._server.stop(_GRACE))
+                await uninterrupted(self._server.stop(_GRACE))
         finally:
             self._server = None
             self.withdraw()
             with contextlib.suppress(OSError):
                 self._hidden.unlink(missing_ok=True)  # gRPC does not remove it if it never started
-
-
-async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Finish `work`, even if this task is cancelled meanwhile. The cancellation comes afterwards.
-
-    gRPC's server must not be interrupted. Stopping it while it starts causes a segmentation fault
-    (grpc_server_start after grpc_server_shutdown_and_notify). Its stop() loses a cancellation that
-    comes at its end, as asyncio.wait_for does before Python 3.12.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    finally:
-        await asyncio.wait([task])
 
 
 def _why(path: Path, hidden: Path, error: Exception) -> str:

@@ -21,19 +21,16 @@ def table(slices: Sequence[Document], devices: Sequence[DraDevice]) -> Renderabl
 
 
 def _slice(written: Document, known: dict[str, DraDevice]) -> Iterator[RenderableType]:
-    spec = written["spec"]
-    names = [device["name"] for device in spec["devices"]]
-    yield Text.assemble(
-        (f"{written['metadata']['generateName']}*", "bold"), f"  {counted(len(names), 'device')}"
-    )
+    devices, name = written["spec"]["devices"], written["metadata"]["generateName"]
+    yield Text.assemble((f"{name}*", "bold"), f"  {counted(len(devices), 'device')}")
     rows = plain_table("DEVICE", "RESOURCE", "HCAS", "CLAIMS", "PCIE ROOT", "NUMA", "TAINT")
-    tainted = {each["name"]: each.get("taints", ()) for each in spec["devices"]}
-    for name in names[:_MOST_ROWS]:
-        _add(rows, known[name], [f"{t['value']}:{t['effect']}" for t in tainted[name]])
-    if names:
+    for each in devices[:_MOST_ROWS]:
+        taints = [f"{taint['value']}:{taint['effect']}" for taint in each.get("taints", ())]
+        _add(rows, known[each["name"]], taints)
+    if devices:
         yield rows
-    if len(names) > _MOST_ROWS:
-        yield Text(f"and {len(names) - _MOST_ROWS} more: --output yaml shows all", "dim")
+    if len(devices) > _MOST_ROWS:
+        yield Text(f"and {len(devices) - _MOST_ROWS} more: --output yaml shows all", "dim")
 
 
 def _add(rows: Table, device: DraDevice, taints: Sequence[str]) -> None:

@@ -7,7 +7,6 @@ If no spec defines a name, the runtime reports an error and does not create the 
 Source: the CDI specification, SPEC.md of cncf-tags/container-device-interface. Pure.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rdma_dp.config import CdiMode
+from rdma_dp.formats.names import digest
 from rdma_dp.sharing.allocation import PERMISSIONS, Grant, grant
 from rdma_dp.sharing.pool import Pool
 
@@ -113,8 +113,7 @@ def _digested(text: str, whole: str) -> str:
 
     A name that already ends like a digest gets one too, so it cannot equal another's.
     """
-    digest = hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{text}-{digest[:_DIGITS]}"
+    return f"{text}-{digest(whole, _DIGITS)}"
 
 
 # --- specs --------------------------------------------------------------------------------------
@@ -131,11 +130,8 @@ def spec(pool: Pool) -> Document | None:
     nodes = _nodes(everything)
     if not nodes:
         return None
-    return {
-        "cdiVersion": VERSION,
-        "kind": kind(pool.resource.full_name),
-        "devices": [device(name, nodes[name]) for name in sorted(nodes)],
-    }
+    devices = (device(name, nodes[name]) for name in sorted(nodes))
+    return document(kind(pool.resource.full_name), devices)
 
 
 def _nodes(grant: Grant) -> Mapping[str, Sequence[str]]:
@@ -153,16 +149,28 @@ def _nodes(grant: Grant) -> Mapping[str, Sequence[str]]:
     return {name: sorted(paths) for name, paths in found.items()}
 
 
-def device(name: str, paths: Iterable[str], permissions: str = PERMISSIONS) -> Document:
-    """One device of a spec: its name and its nodes."""
+def document(kind: str, devices: Iterable[Document]) -> Document:
+    """A spec with these devices of one kind."""
+    return {"cdiVersion": VERSION, "kind": kind, "devices": [*devices]}
+
+
+def device(
+    name: str,
+    paths: Iterable[str],
+    permissions: str = PERMISSIONS,
+    env: Mapping[str, str] = _NONE,
+) -> Document:
+    """One device of a spec: its name, its nodes and its environment variables."""
     # Without major and minor, the runtime reads them from the node when it creates a container.
     nodes = [{"path": path, "permissions": permissions} for path in paths]
-    return {"name": name, "containerEdits": {"deviceNodes": nodes}}
+    variables = [f"{variable}={value}" for variable, value in sorted(env.items())]
+    edits: Document = {"deviceNodes": nodes} if nodes else {}
+    return {"name": name, "containerEdits": edits | ({"env": variables} if variables else {})}
 
 
-def text(document: Document) -> str:
+def text(spec: Document) -> str:
     """The spec as JSON text, as its file holds it."""
-    return json.dumps(document, indent=2) + "\n"
+    return json.dumps(spec, indent=2) + "\n"
 
 
 def is_our_name(name: str) -> bool:
@@ -173,10 +181,13 @@ def is_our_name(name: str) -> bool:
 def is_ours(name: str, content: bytes) -> bool:
     """Whether rdma-dp wrote this file: its name and the kind inside agree."""
     named = _FILE_NAME.fullmatch(name)
-    if named is None:
-        return False
+    return named is not None and is_of_kind(content, f"{VENDOR}/{named['class_name']}")
+
+
+def is_of_kind(content: bytes, kind: str, *, damaged: bool = False) -> bool:
+    """Whether a file is a spec of this kind. `damaged` is the answer for one that is no JSON."""
     try:
-        document = json.loads(content)
+        found = json.loads(content)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(document, dict) and document.get("kind") == f"{VENDOR}/{named['class_name']}"
+        return damaged
+    return isinstance(found, dict) and found.get("kind") == kind

@@ -1,12 +1,12 @@
 """The CDI specs of claims in the runtime's directory, beside those of resources and of others."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from rdma_dp.specs import claim_spec
 from rdma_dp.specs.claim_spec import SpecDevice
-from rdma_dp.specs.directory import OwnFiles
+from rdma_dp.specs.directory import OwnFiles, file_content
+from rdma_dp.specs.file_errors import raise_first
 
 
 class ClaimSpecs:
@@ -21,23 +21,17 @@ class ClaimSpecs:
         name, text = claim_spec.file_name(uid), claim_spec.text(devices)
         if self._has(name, text):
             return  # the other files of the directory need not be listed
-        failures = self._files.write({name: text}, lambda _, read: claim_spec.is_ours(read()))
-        for failure in failures.values():
-            raise failure
+        raise_first(self._files.write({name: text}, lambda _, read: claim_spec.is_ours(read())))
 
     def remove(self, uid: str) -> None:
         """Removes the claim's spec, if there is one. Raises FileError."""
         own = claim_spec.file_name(uid)
-        failures = self._files.clear(
-            (), lambda name, read: name == own and claim_spec.is_ours(read())
+        raise_first(
+            self._files.clear((), lambda name, read: name == own and claim_spec.is_ours(read()))
         )
-        for failure in failures.values():
-            raise failure
 
     def _has(self, name: str, text: str) -> bool:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            with os.fdopen(os.open(self._directory / name, flags), "rb") as file:
-                return file.read() == text.encode()
+            return file_content(self._directory / name) == text.encode()
         except OSError:
             return False

@@ -5,12 +5,10 @@ the files stay until the claim is unprepared. All files have one kind, which no 
 the names of the devices begin with the claim's UID. Pure.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rdma_dp.sharing.allocation import PERMISSIONS
 from rdma_dp.specs import cdi
 
 # The class of a resource has a "_" or a digest (cdi.kind).
@@ -48,26 +46,10 @@ def device_name(uid: str, request: str, what: str) -> str:
 
 def text(devices: Sequence[SpecDevice]) -> str:
     """The spec as JSON text, as its file holds it."""
-    document = {
-        "cdiVersion": cdi.VERSION,
-        "kind": KIND,
-        "devices": [_device(each) for each in devices],
-    }
-    return json.dumps(document, indent=2) + "\n"
-
-
-def _device(device: SpecDevice) -> cdi.Document:
-    # Without major and minor, the runtime reads them from the node when it creates a container.
-    nodes = [{"path": path, "permissions": PERMISSIONS} for path in device.paths]
-    env = [f"{name}={value}" for name, value in sorted(device.env.items())]
-    edits: cdi.Document = {"deviceNodes": nodes} if nodes else {}
-    return {"name": device.name, "containerEdits": edits | ({"env": env} if env else {})}
+    found = (cdi.device(each.name, each.paths, env=each.env) for each in devices)
+    return cdi.text(cdi.document(KIND, found))
 
 
 def is_ours(content: bytes) -> bool:
-    """Whether a file with the name of a claim's spec is ours: one, or what a crash left of one."""
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
-        return True
-    return isinstance(document, dict) and document.get("kind") == KIND
+    """Whether a file with the name of a claim's spec is ours, also one that a crash truncated."""
+    return cdi.is_of_kind(content, KIND, damaged=True)

@@ -34,7 +34,7 @@ _TEMPORARY_BEGIN, _TEMPORARY_END = ".rdma-dp-", ".tmp"
 _LEFT_OVER = 60.0
 
 
-class _State(NamedTuple):
+class FileState(NamedTuple):
     """What shows that a file has changed, without reading it."""
 
     mode: int
@@ -56,7 +56,7 @@ class OwnFiles:
         self._directory = directory
         # The text of each file and its state when it had that text. A file whose state is the same
         # is not read again: there can be thousands.
-        self._known: dict[str, tuple[_State, str]] = {}
+        self._known: dict[str, tuple[FileState, str]] = {}
 
     def write(
         self, wanted: Mapping[str, str], is_ours: IsOurs, *, if_there: Collection[str] = ()
@@ -102,14 +102,14 @@ class OwnFiles:
         """Whether the files are unchanged since they were written; it does not read them."""
         try:
             return all(
-                _state((self._directory / name).lstat()) == state
+                file_state((self._directory / name).lstat()) == state
                 for name, (state, _) in list(self._known.items())
             )
         except OSError:
             return False
 
     def _put(
-        self, directory: "_Directory", name: str, text: str, found: Mapping[str, _State]
+        self, directory: "_Directory", name: str, text: str, found: Mapping[str, FileState]
     ) -> bool:
         """Writes a file if it does not have this text yet. Returns whether it wrote it."""
         content, state = text.encode(), found.get(name)
@@ -183,7 +183,7 @@ class _Directory:
             failures |= {name: failure(verb, self.path / name, error) for name in changed}
         return failures
 
-    def states(self, of: Callable[[str], bool]) -> dict[str, _State]:
+    def states(self, of: Callable[[str], bool]) -> dict[str, FileState]:
         """The states of the files whose names `of` accepts."""
         try:
             with os.scandir(self.descriptor) as entries:
@@ -191,7 +191,7 @@ class _Directory:
         except OSError as error:
             raise unusable("read", self.path, error) from error
 
-    def holds(self, name: str, state: _State, content: bytes) -> bool:
+    def holds(self, name: str, state: FileState, content: bytes) -> bool:
         """Whether the file has this content and our mode. Raises FileError if it is not ours."""
         path = self.path / name
         if stat.S_ISLNK(state.mode):
@@ -206,7 +206,7 @@ class _Directory:
             raise FileError(f"cannot write {path}: its content is not rdma-dp's", "remove it")
         return found == content and stat.S_IMODE(state.mode) == _MODE
 
-    def drop(self, name: str, state: _State) -> bool:
+    def drop(self, name: str, state: FileState) -> bool:
         """Removes the file if it is ours. Returns whether it removed it."""
         if not stat.S_ISREG(state.mode):
             return False
@@ -218,7 +218,7 @@ class _Directory:
             return False
         return True
 
-    def replace(self, name: str, content: bytes) -> _State:
+    def replace(self, name: str, content: bytes) -> FileState:
         """Writes the file under a temporary name and renames it, so readers see a whole file."""
         temporary = f"{_TEMPORARY_BEGIN}{secrets.token_hex(8)}{_TEMPORARY_END}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -229,7 +229,7 @@ class _Directory:
                 file.flush()
                 os.fchmod(file.fileno(), _MODE)  # the umask may have removed bits
                 os.fsync(file.fileno())
-                state = _state(os.fstat(file.fileno()))
+                state = file_state(os.fstat(file.fileno()))
             os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
         except BaseException:
             with suppress(OSError):
@@ -238,9 +238,17 @@ class _Directory:
         return state
 
     def _read(self, name: str) -> bytes:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with os.fdopen(os.open(name, flags, dir_fd=self.descriptor), "rb") as file:
-            return file.read()
+        return file_content(name, within=self.descriptor)
+
+
+def file_content(path: str | Path, *, most: int = -1, within: int | None = None) -> bytes:
+    """What a file holds, up to `most` bytes. `within` is the descriptor of its directory.
+
+    A symbolic link is not followed, and a FIFO does not block. Raises OSError.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, dir_fd=within), "rb") as file:
+        return file.read(most)
 
 
 def _make(directory: Path) -> None:
@@ -256,17 +264,18 @@ def _make(directory: Path) -> None:
         directory.chmod(_DIRECTORY_MODE)
 
 
-def _states(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[str, _State]]:
+def _states(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[str, FileState]]:
     for entry in entries:
         with suppress(FileNotFoundError):  # another program has renamed or removed it
-            yield entry.name, _state(entry.stat(follow_symlinks=False))
+            yield entry.name, file_state(entry.stat(follow_symlinks=False))
 
 
-def _state(status: os.stat_result) -> _State:
-    return _State(status.st_mode, status.st_ino, status.st_mtime_ns, status.st_size)
+def file_state(status: os.stat_result) -> FileState:
+    """The state of a file with this status."""
+    return FileState(status.st_mode, status.st_ino, status.st_mtime_ns, status.st_size)
 
 
-def _is_left_over(name: str, state: _State) -> bool:
+def _is_left_over(name: str, state: FileState) -> bool:
     """Whether a process that was killed while it wrote has left this temporary file."""
     temporary = name.startswith(_TEMPORARY_BEGIN) and name.endswith(_TEMPORARY_END)
     return temporary and time.time() - state.modified / 1e9 > _LEFT_OVER

@@ -1,6 +1,7 @@
 """Why files in a directory cannot be written, read or removed, and what to do."""
 
 import errno
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -32,6 +33,12 @@ class FileError(RdmaDpError):
 
 class UnreadError(FileError):
     """The directory cannot be read now. The files in it may be as they were."""
+
+
+def raise_first(failures: Mapping[str, FileError]) -> None:
+    """Raises the first of these errors, if there is one."""
+    for each in failures.values():
+        raise each
 
 
 def unusable(verb: str, directory: Path, error: OSError) -> FileError:

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from rdma_dp.host.descriptors import raise_if_exhausted
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.log import Notice
 from rdma_dp.specs import go_plugin_names
-from rdma_dp.specs.directory import OwnFiles
+from rdma_dp.specs.directory import FileState, OwnFiles, file_state
 from rdma_dp.specs.file_errors import FileError
 
 logger = logging.getLogger(__name__)
@@ -19,9 +19,6 @@ _LARGEST = 1024 * 1024  # bytes of a file that are read
 
 _WITHOUT = "containers that the Go plugin started with CDI may fail to restart"
 
-# What shows that a file has changed: inode, time of the change in nanoseconds, size.
-_State = tuple[int, int, int]
-
 
 class GoPluginFile:
     """Keeps our spec of the Go plugin's CDI names, in the directory of the CDI specs."""
@@ -29,7 +26,7 @@ class GoPluginFile:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._files = OwnFiles(directory)
-        self._others: Mapping[str, _State] = {}
+        self._others: Mapping[str, FileState] = {}
         self._failure = Notice(logger.warning)
         self._foreign = Notice(logger.warning)
 
@@ -47,7 +44,7 @@ class GoPluginFile:
         wanted = {} if text is None else {go_plugin_names.FILE_NAME: text}
         if_there = () if make else wanted.keys()
         with suppress(FileError):  # of the directory: each resource reports it
-            failures = self._files.write(wanted, _is_ours, if_there=if_there)
+            failures = self._files.write(wanted, go_plugin_names.is_ours, if_there=if_there)
             failure = next((f"{error}; {_WITHOUT}" for error in failures.values()), None)
             self._failure.set(failure)
         return bool(wanted)
@@ -65,7 +62,7 @@ class GoPluginFile:
         """Whether our file and the Go plugin's own are as they were after the last `write`."""
         return self._files.intact() and self._others == self._others_now()
 
-    def _others_now(self) -> Mapping[str, _State]:
+    def _others_now(self) -> Mapping[str, FileState]:
         """The Go plugin's own files, by name."""
         found = {}
         try:
@@ -73,8 +70,7 @@ class GoPluginFile:
                 for entry in entries:
                     if go_plugin_names.may_be_the_go_plugins(entry.name):
                         with suppress(FileNotFoundError):
-                            status = entry.stat()
-                            found[entry.name] = (status.st_ino, status.st_mtime_ns, status.st_size)
+                            found[entry.name] = file_state(entry.stat())
         except OSError as error:
             raise_if_exhausted(error, f"read {self._directory}")
         return found
@@ -88,7 +84,3 @@ class GoPluginFile:
         except OSError as error:
             raise_if_exhausted(error, f"read {self._directory / name}")
             return b""
-
-
-def _is_ours(file_name: str, read: Callable[[], bytes]) -> bool:
-    return file_name == go_plugin_names.FILE_NAME and go_plugin_names.is_ours(file_name, read())

@@ -13,8 +13,7 @@ Sources: Mellanox/k8s-rdma-shared-dev-plugin v1.5.3, pkg/cdi/cdi.go and pkg/reso
 resolveConflict in pkg/cdi/cache.go of cncf-tags/container-device-interface.
 """
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from rdma_dp.inventory.hardware import CharDevice, Inventory
 from rdma_dp.specs import cdi
@@ -53,9 +52,7 @@ def text(nodes: Mapping[str, Iterable[str]], others: Iterable[bytes] = ()) -> st
         for address, paths in nodes.items()
         if not any(address.encode() in content for content in taken)
     ]
-    return (
-        cdi.text({"cdiVersion": cdi.VERSION, "kind": KIND, "devices": devices}) if devices else None
-    )
+    return cdi.text(cdi.document(KIND, devices)) if devices else None
 
 
 def defines(content: bytes) -> bool:
@@ -68,15 +65,9 @@ def may_be_the_go_plugins(file_name: str) -> bool:
     return file_name.startswith(_ITS_FILES) and file_name.endswith(_ENDS) and file_name != FILE_NAME
 
 
-def is_ours(file_name: str, content: bytes) -> bool:
+def is_ours(file_name: str, read: Callable[[], bytes]) -> bool:
     """Whether rdma-dp wrote this file, by its name and the kind inside."""
-    if file_name != FILE_NAME:
-        return False
-    try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(document, dict) and document.get("kind") == KIND
+    return file_name == FILE_NAME and cdi.is_of_kind(read(), KIND)
 
 
 def _usable(devices: Iterable[CharDevice | None]) -> list[str]:

@@ -102,7 +102,7 @@ def _spec(pool: Pool) -> Mapping[str, str]:
 def _is_our_spec(file_name: str, read: Callable[[], bytes]) -> bool:
     if cdi.is_our_name(file_name):
         return cdi.is_ours(file_name, read())
-    return file_name == go_plugin_names.FILE_NAME and go_plugin_names.is_ours(file_name, read())
+    return go_plugin_names.is_ours(file_name, read)
 
 
 class _Files:

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 
 from rdma_dp.kubelet.api import dra_pb2 as pb
+from simulator.kubelet.client import cut_by_grpc
 from simulator.kubelet.dra_plugins import DriverTable
 
 CALL_TIMEOUT = 45.0  # seconds; kubelet, pkg/kubelet/cm/dra/plugin/dra_plugin.go
@@ -128,8 +129,7 @@ class ClaimTable:
         except grpc.aio.AioRpcError as error:
             raise PrepareError(f"{method}: {error.code().name}: {error.details()}") from error
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if not cut_by_grpc():
                 raise
             raise PrepareError(f"{method}: the connection was closed") from None
 

@@ -56,7 +56,7 @@ class Connection:
 
 
 class DriverTable:
-    """The drivers that are registered, and what they say of their devices.
+    """The drivers that are registered, and the health of their devices.
 
     `known` are the services that this kubelet knows. `health` is by driver, pool and device.
     """

@@ -25,9 +25,9 @@ class SimulatedKubelet:
     `pod_resources` is whether it serves the pod-resources API; `name` gives containers their names
     there. `grace` is the time in seconds after which a resource without a plugin is forgotten.
     `dra` are the DRA services that it knows, by default all of them, and `dra_timeout` the seconds
-    that it waits for a driver's answer. `drivers` are the DRA drivers
-    that are registered, `pods` the claims of pods. `on_event` is called with each event. `faults`
-    can be replaced at any time, and takes effect at the next `start`.
+    that it waits for a driver's answer. `drivers` are the DRA drivers that are registered, `pods`
+    the claims of pods. `on_event` is called with each event. `faults` can be replaced at any time,
+    and takes effect at the next `start`.
 
     `start` after `stop` or `kill` is a restart of kubelet. Containers and their devices survive it.
     """

@@ -7,6 +7,7 @@ at once).
 
 import asyncio
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -62,9 +63,13 @@ class _Sighting:
 
 @dataclass(frozen=True, slots=True)
 class _Registered:
+    """A plugin that is registered, as GetInfo introduced it. A driver's name is its resource."""
+
     sighting: _Sighting
+    type: str
     resource: str
-    type: str = PLUGIN_TYPE
+    socket: Path
+    versions: Sequence[str]
 
 
 class PluginWatcher:
@@ -161,10 +166,7 @@ class PluginWatcher:
 
     async def _step(self, path: Path) -> None:
         if registered := self._registered.pop(path, None):
-            if registered.type == DRA_PLUGIN:
-                await self._drivers.remove(registered.resource, path)
-            else:
-                await self._manager.disconnect(registered.resource)
+            await self._drop(registered)
         else:
             await self._register(path, self._there[path])
 
@@ -183,60 +185,55 @@ class PluginWatcher:
             info = await stub.GetInfo(pb.InfoRequest(), timeout=GET_INFO_TIMEOUT)
         except grpc.aio.AioRpcError as error:
             raise _PluginFailure(f"GetInfo: {error.details()}") from error
-        if reason := self._refusal(path, info):
+        socket = Path(info.endpoint) if info.endpoint else path
+        plugin = _Registered(sighting, info.type, info.name, socket, info.supported_versions)
+        if reason := self._refusal(plugin):
             await self._refuse(stub, info.name, reason)
-        self._registered[path] = _Registered(sighting, info.name, info.type)
+        self._registered[path] = plugin
         try:
-            if info.type == DRA_PLUGIN:
-                await self._connect_driver(path, info, stub)
-            else:
-                await self._connect(path, info, stub)
+            await self._connect(plugin, stub)
         except _PluginFailure:
             self._registered.pop(path, None)
             raise
 
-    def _refusal(self, path: Path, info: pb.PluginInfo) -> str | None:
-        if info.type == DRA_PLUGIN:
-            return self._drivers.refusal(info.name, _socket(path, info), info.supported_versions)
-        if info.type != PLUGIN_TYPE:
-            return f"no handler registered for plugin type: {info.type}"
-        if self._faults.version not in info.supported_versions:
+    def _refusal(self, plugin: _Registered) -> str | None:
+        if plugin.type == DRA_PLUGIN:
+            return self._drivers.refusal(plugin.resource, plugin.socket, plugin.versions)
+        if plugin.type != PLUGIN_TYPE:
+            return f"no handler registered for plugin type: {plugin.type}"
+        if self._faults.version not in plugin.versions:
             return (
                 f"manager version, {self._faults.version}, is not among plugin supported "
-                f"versions {list(info.supported_versions)}"
+                f"versions {list(plugin.versions)}"
             )
-        if fault := resource_name_fault(info.name):
-            return f'the ResourceName "{info.name}" is invalid: {fault}'
+        if fault := resource_name_fault(plugin.resource):
+            return f'the ResourceName "{plugin.resource}" is invalid: {fault}'
         return None
 
-    async def _connect(self, path: Path, info: pb.PluginInfo, stub: rpc.RegistrationStub) -> None:
-        socket = _socket(path, info)
+    async def _connect(self, plugin: _Registered, stub: rpc.RegistrationStub) -> None:
         try:
-            await self._manager.connect(info.name, socket, Way.WATCHER)
+            await self._dial(plugin)
         except (DialError, grpc.aio.AioRpcError) as error:
             reason = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error)
-            await self._refuse(stub, info.name, f"plugin registration failed: {reason}")
+            await self._refuse(stub, plugin.resource, f"plugin registration failed: {reason}")
         try:
             await self._notify(stub, pb.RegistrationStatus(plugin_registered=True))
         except grpc.aio.AioRpcError as error:
-            await self._manager.disconnect(info.name)
+            await self._drop(plugin)
             reason = f"NotifyRegistrationStatus: {error.details()}"
-            raise _PluginFailure(reason, info.name) from error
+            raise _PluginFailure(reason, plugin.resource) from error
 
-    async def _connect_driver(
-        self, path: Path, info: pb.PluginInfo, stub: rpc.RegistrationStub
-    ) -> None:
-        try:
-            socket = _socket(path, info)
-            await self._drivers.register(info.name, socket, info.supported_versions)
-        except DialError as error:
-            await self._refuse(stub, info.name, f"plugin registration failed: {error}")
-        try:
-            await self._notify(stub, pb.RegistrationStatus(plugin_registered=True))
-        except grpc.aio.AioRpcError as error:
-            await self._drivers.remove(info.name, socket)
-            reason = f"NotifyRegistrationStatus: {error.details()}"
-            raise _PluginFailure(reason, info.name) from error
+    async def _dial(self, plugin: _Registered) -> None:
+        if plugin.type == DRA_PLUGIN:
+            await self._drivers.register(plugin.resource, plugin.socket, plugin.versions)
+        else:
+            await self._manager.connect(plugin.resource, plugin.socket, Way.WATCHER)
+
+    async def _drop(self, plugin: _Registered) -> None:
+        if plugin.type == DRA_PLUGIN:
+            await self._drivers.remove(plugin.resource, plugin.socket)
+        else:
+            await self._manager.disconnect(plugin.resource)
 
     async def _refuse(self, stub: rpc.RegistrationStub, resource: str, reason: str) -> NoReturn:
         try:
@@ -248,7 +245,3 @@ class PluginWatcher:
     async def _notify(self, stub: rpc.RegistrationStub, status: pb.RegistrationStatus) -> None:
         if not self._faults.skip_notify:
             await stub.NotifyRegistrationStatus(status, timeout=NOTIFY_TIMEOUT)
-
-
-def _socket(path: Path, info: pb.PluginInfo) -> Path:
-    return Path(info.endpoint) if info.endpoint else path

@@ -2,7 +2,12 @@
 
 import logging
 import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+Run = tuple[str, Callable[[], tuple[int, str]]]
+"""A name, and what returns pytest's exit code and a line about it. It raises CannotRunError."""
 
 
 class CannotRunError(Exception):
@@ -26,3 +31,28 @@ def not_run(log: logging.Logger, error: CannotRunError) -> int:
     in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
     log.error("%s: %s", "failed" if in_ci else "skipped", error)
     return 1 if in_ci else 0
+
+
+def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The suite's own arguments, and those behind "--", which are pytest's."""
+    end = words.index("--") if "--" in words else len(words)
+    return [*words[:end]], [*words[end + 1 :]]
+
+
+def run_each(log: logging.Logger, runs: Iterable[Run]) -> int:
+    """Make each run, and print how they ended. Returns 1 if one failed."""
+    said: list[str] = []
+    counts = Counter[str]()
+    for name, run in runs:
+        try:
+            code, line = run()
+        except CannotRunError as error:
+            wrong = not_run(log, CannotRunError(f"{name}: {error}"))
+            counts["failed" if wrong else "skipped"] += 1
+            said.append(f"not run  {name}: {error}")
+            continue
+        counts["failed" if code else "passed"] += 1
+        said.append(f"{'FAILED' if code else 'passed'}   {line}")
+    total = ", ".join(f"{counts[each]} {each}" for each in ("passed", "failed", "skipped"))
+    print("\n".join(("", *said, total)))  # noqa: T201
+    return 1 if counts["failed"] else 0

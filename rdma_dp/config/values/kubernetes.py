@@ -56,10 +56,7 @@ def validated_name(name: str) -> str:
             "holds a slash; it is only the part after the slash",
             'the part before it is "resourcePrefix"',
         )
-    if len(name) > LONGEST_NAME:
-        raise InvalidValue(
-            f"has {len(name)} characters, Kubernetes allows {LONGEST_NAME}", "shorten it"
-        )
+    _check_length(name, LONGEST_NAME)
     if not re.fullmatch(NAME_PATTERN, name):
         raise InvalidValue(
             "is not a name that Kubernetes accepts",
@@ -75,30 +72,25 @@ def validated_prefix(prefix: str) -> str:
             "is reserved by Kubernetes",
             f"not {QUOTA_PREFIX}* and not *{NATIVE_DOMAIN}; use {DEFAULT_PREFIX} or your domain",
         )
-    if len(prefix) > LONGEST_PREFIX:
-        raise InvalidValue(
-            f"has {len(prefix)} characters, Kubernetes allows {LONGEST_PREFIX}", "shorten it"
-        )
-    if not re.fullmatch(PREFIX_PATTERN, prefix):
-        raise InvalidValue(
-            "is not a DNS name",
-            f"lowercase letters, digits, - and . as in {DEFAULT_PREFIX} or rdma.example.com",
-        )
-    return prefix
+    return _dns_name(prefix, LONGEST_PREFIX, f"{DEFAULT_PREFIX} or rdma.example.com")
 
 
 def validated_driver(name: str) -> str:
     """The name of a DRA driver: a lowercase DNS subdomain."""
-    if len(name) > LONGEST_DRIVER:
-        raise InvalidValue(
-            f"has {len(name)} characters, Kubernetes allows {LONGEST_DRIVER}", "shorten it"
-        )
+    return _dns_name(name, LONGEST_DRIVER, "hca.rdma-dp.dev")
+
+
+def _dns_name(name: str, longest: int, examples: str) -> str:
+    _check_length(name, longest)
     if not re.fullmatch(PREFIX_PATTERN, name):
-        raise InvalidValue(
-            "is not a DNS name",
-            "lowercase letters, digits, - and . as in hca.rdma-dp.dev",
-        )
+        hint = f"lowercase letters, digits, - and . as in {examples}"
+        raise InvalidValue("is not a DNS name", hint)
     return name
+
+
+def _check_length(name: str, longest: int) -> None:
+    if len(name) > longest:
+        raise InvalidValue(f"has {len(name)} characters, Kubernetes allows {longest}", "shorten it")
 
 
 def validated_variable(name: str) -> str:

@@ -69,24 +69,22 @@ def validated(text: str) -> str:
 
 def validated_one(text: str) -> str:
     """One address as the kernel writes it: no glob, no range, no short form."""
-    if _ADDRESS.fullmatch(text) is None:
-        usual = normalized(text)
-        if usual != text and _ADDRESS.fullmatch(usual):
-            raise InvalidValue("is not spelled as the kernel does", f'write "{usual}"')
-        raise InvalidValue("is not a PCI address", _EXAMPLE)
-    return text
+    return _as_the_kernel(text, normalized(text), ADDRESS, "is not a PCI address", _EXAMPLE)
 
 
 def validated_root(text: str) -> str:
     """The root of a PCIe tree, as its directory in /sys/devices is called."""
-    if re.fullmatch(ROOT_PATTERN, text) is None:
-        usual = text.lower()
-        if usual != text and re.fullmatch(ROOT_PATTERN, usual):
-            raise InvalidValue("is not spelled as the kernel does", f'write "{usual}"')
-        raise InvalidValue(
-            "is not a PCIe root", 'pci, a domain and a bus as in /sys/devices, such as "pci0000:15"'
-        )
-    return text
+    hint = 'pci, a domain and a bus as in /sys/devices, such as "pci0000:15"'
+    return _as_the_kernel(text, text.lower(), ROOT_PATTERN, "is not a PCIe root", hint)
+
+
+def _as_the_kernel(text: str, usual: str, pattern: str, message: str, hint: str) -> str:
+    """The text if it matches. `usual` is its usual spelling, which may be one that matches."""
+    if re.fullmatch(pattern, text):
+        return text
+    if re.fullmatch(pattern, usual):
+        raise InvalidValue("is not spelled as the kernel does", f'write "{usual}"')
+    raise InvalidValue(message, hint)
 
 
 def matches(wanted: str, address: str) -> bool:

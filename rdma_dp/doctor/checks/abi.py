@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from rdma_dp.discovery.unused_functions import RDMA_MODULE_OF_DRIVER
+from rdma_dp.discovery.unused_functions import rdma_module
 from rdma_dp.doctor.check import Finding, check, ok, unknown, warn
 from rdma_dp.host.files import Host
 from rdma_dp.host.paths import CLASS_VERBS
@@ -57,7 +57,7 @@ def abi(node: NodeView) -> Iterator[Finding]:
         if version is None:
             yield unknown(f"/{CLASS_VERBS} does not show the ABI of its uverbs", subject=hca.name)
         elif version not in expected:
-            module = RDMA_MODULE_OF_DRIVER.get(_driver(hca), _driver(hca))
+            module = rdma_module(hca)
             yield warn(
                 f"{module} has uverbs ABI {version}, Linux has {expected[-1]}: pods need the"
                 " vendor's library for rdma-core",

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from rdma_dp.doctor.check import Finding, check, fail, not_checked, ok, unknown, warn
 from rdma_dp.doctor.facts.dra_drivers import NO_VIEW, dra_config, running, statuses
 from rdma_dp.dra.slices import Gate
-from rdma_dp.kubelet.views import DriverStatus
+from rdma_dp.kubelet.views import DriverStatus, KubeletView
 from rdma_dp.node.view import NodeView
 
 _FIND = "kubectl get pods -A -o wide --field-selector spec.nodeName=NODE"
@@ -54,9 +54,8 @@ def driver(node: NodeView) -> Iterator[Finding]:
         yield NO_VIEW
         return
     found = statuses(view, config)
-    if not found and view.plugins_registry in view.unreadable:
-        why = view.unreadable[view.plugins_registry]
-        yield unknown(f"cannot list {view.plugins_registry}: {why}", _AS_ROOT)
+    if not found and (unlisted := _unlisted(view)):
+        yield unlisted
     elif not found and any(each.resource == name for each in view.sockets):
         yield unknown(f"the driver {name} reports no status: an older rdma-dp, or another program")
     elif not found:
@@ -71,6 +70,13 @@ def driver(node: NodeView) -> Iterator[Finding]:
     for each in found:
         yield from _installed(each)
     yield ok(f"{name} is registered")
+
+
+def _unlisted(view: KubeletView) -> Finding | None:
+    place = view.plugins_registry
+    if place not in view.unreadable:
+        return None
+    return unknown(f"cannot list {place}: {view.unreadable[place]}", _AS_ROOT)
 
 
 def _installed(status: DriverStatus) -> Iterator[Finding]:
@@ -175,11 +181,8 @@ def rivals(node: NodeView) -> Iterator[Finding]:
             _FIND,
             subject=name,
         )
-    if view.plugins_registry in view.unreadable:
-        yield unknown(
-            f"cannot list {view.plugins_registry}: {view.unreadable[view.plugins_registry]}",
-            _AS_ROOT,
-        )
+    if unlisted := _unlisted(view):
+        yield unlisted
     yield ok("no other driver of network devices is registered")
 
 

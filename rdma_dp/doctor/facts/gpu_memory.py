@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from rdma_dp.discovery.unused_functions import RDMA_MODULE_OF_DRIVER
+from rdma_dp.discovery.gpudirect import is_vendors
+from rdma_dp.discovery.unused_functions import rdma_module
 from rdma_dp.doctor.facts.kernel_config import Kernel, read_kernel
 from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.paths import CLASS_INFINIBAND, MEMORY_PEERS, MODULES, NVIDIA_VERSION, PCI_DEVICES
@@ -117,12 +118,9 @@ def gpu_facts(host: Host, gpu: Gpu) -> GpuFacts:
 
 def hca_facts(host: Host, hca: Hca) -> HcaFacts:
     """The facts of an HCA on a PCI function."""
-    driver = (hca.function.driver if hca.function else None) or ""
-    module = RDMA_MODULE_OF_DRIVER.get(driver, driver)
+    module = rdma_module(hca)
     p2p = host.read_or_none(f"{CLASS_INFINIBAND}/{hca.name}/device/p2p")
-    taint = host.read_or_none(f"{MODULES}/{module}/taint") if module else None
-    # O: not from the kernel's tree (kernel Documentation/admin-guide/tainted-kernels.rst).
-    return HcaFacts(hca.name, module, p2p, None if taint is None else "O" in taint)
+    return HcaFacts(hca.name, module, p2p, is_vendors(host, module))
 
 
 def _entries(host: Host, path: str) -> tuple[str, ...]:

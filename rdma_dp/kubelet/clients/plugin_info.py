@@ -6,7 +6,8 @@ from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
 from rdma_dp.kubelet.api import pluginregistration_pb2_grpc as rpc
 from rdma_dp.kubelet.clients.channel import DEADLINE, intelligible
 
-# kubelet's name for device plugins (staging/src/k8s.io/kubelet/pkg/apis/pluginregistration).
+# kubelet's names for device plugins and for DRA drivers
+# (staging/src/k8s.io/kubelet/pkg/apis/pluginregistration).
 DEVICE_PLUGIN = "DevicePlugin"
 DRA_PLUGIN = "DRAPlugin"
 

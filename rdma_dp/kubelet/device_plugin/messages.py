@@ -87,7 +87,7 @@ def options(resource: Resource) -> pb.DevicePluginOptions:
 def preferences(
     pool: Pool, request: pb.PreferredAllocationRequest, index: SlotIndex | None = None
 ) -> pb.PreferredAllocationResponse:
-    """What each container should get, also for a kubelet that asks although it was not told to.
+    """What each container should get. A kubelet gets it also if the options do not make it ask.
 
     `index` is that of the pool, if there is one.
     """

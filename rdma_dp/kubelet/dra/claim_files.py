@@ -6,10 +6,10 @@ kubelet gets the answer, and stays until the claim is unprepared. The caller hol
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
 
 from rdma_dp.host.descriptors import raise_if_exhausted
 from rdma_dp.kubelet.dra.claim_record import (
@@ -21,8 +21,8 @@ from rdma_dp.kubelet.dra.claim_record import (
     is_uid,
     to_text,
 )
-from rdma_dp.specs.directory import OwnFiles
-from rdma_dp.specs.file_errors import FileError
+from rdma_dp.specs.directory import FileState, OwnFiles, file_content, file_state
+from rdma_dp.specs.file_errors import FileError, raise_first
 
 logger = logging.getLogger(__name__)
 
@@ -33,14 +33,6 @@ _DAMAGED_END = ".damaged"  # what is kept of a file that could not be read
 _LARGEST = 4 << 20  # bytes; 32 results with their environment have some 100 KB
 
 
-class _Version(NamedTuple):
-    """What shows that a file has changed, without reading it."""
-
-    inode: int
-    modified: int
-    size: int
-
-
 class ClaimFiles:
     """The claim files of one driver in one directory."""
 
@@ -48,7 +40,7 @@ class ClaimFiles:
         self.directory = directory
         self._driver = driver
         self._files = OwnFiles(directory)
-        self._read: dict[str, tuple[_Version, ClaimRecord | ClaimFileError]] = {}
+        self._read: dict[str, tuple[FileState, ClaimRecord | ClaimFileError]] = {}
         self._owed: set[str] = set()
 
     def all(self) -> Mapping[str, ClaimRecord]:
@@ -93,35 +85,26 @@ class ClaimFiles:
             raise known
         if isinstance(known, ClaimFileError):
             self._keep_damaged(uid)
-        try:
-            failures = self._files.write({_name(uid): to_text(record)}, lambda *_: True)
-        except FileError as error:
-            raise StoreError(error.message, error.hint) from error
-        for failure in failures.values():
-            raise StoreError(failure.message, failure.hint)
+        self._write(_name(uid), to_text(record))
         self._known(uid)
 
     def owe(self, uid: str) -> None:
         """Notes that kubelet will unprepare this claim. Raises StoreError."""
-        try:
-            failures = self._files.write({f"{uid}{_OWED_END}": ""}, lambda *_: True)
-        except FileError as error:
-            raise StoreError(error.message, error.hint) from error
-        for failure in failures.values():
-            raise StoreError(failure.message, failure.hint)
+        self._write(f"{uid}{_OWED_END}", "")
         self._owed.add(uid)
 
     def remove(self, uid: str) -> None:
         """Removes the claim's file, whatever is in it. Raises StoreError."""
         names = {_name(uid), _name(uid) + _DAMAGED_END, uid + _OWED_END}
-        try:
+        with _store_errors():
             failures = self._files.clear((), lambda name, _: name in names)
-        except FileError as error:
-            raise StoreError(error.message, error.hint) from error
-        self._read.pop(uid, None)
-        self._owed.discard(uid)
-        for failure in failures.values():
-            raise StoreError(failure.message, failure.hint)
+            self._read.pop(uid, None)
+            self._owed.discard(uid)
+            raise_first(failures)
+
+    def _write(self, name: str, text: str) -> None:
+        with _store_errors():
+            raise_first(self._files.write({name: text}, lambda *_: True))
 
     def _names(self) -> list[str]:
         try:
@@ -136,17 +119,16 @@ class ClaimFiles:
         """The record, or why the file cannot be read; read again only if the file has changed."""
         path = self.directory / _name(uid)
         try:
-            status = path.lstat()
+            state = file_state(path.lstat())
         except (FileNotFoundError, NotADirectoryError):
             self._read.pop(uid, None)
             return None
         except OSError as error:
             raise_if_exhausted(error, f"read {path}")
             raise StoreError(f"cannot read {path}: {error.strerror}") from error
-        version = _Version(status.st_ino, status.st_mtime_ns, status.st_size)
         known = self._read.get(uid)
-        if known is None or known[0] != version:
-            self._read[uid] = known = version, self._parsed(path, uid)
+        if known is None or known[0] != state:
+            self._read[uid] = known = state, self._parsed(path, uid)
         return known[1]
 
     def _parsed(self, path: Path, uid: str) -> ClaimRecord | ClaimFileError:
@@ -167,6 +149,15 @@ class ClaimFiles:
         logger.warning("%s is kept as %s, and its claim is prepared anew", path, kept.name)
 
 
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """What fails with a file in here is a StoreError."""
+    try:
+        yield
+    except FileError as error:
+        raise StoreError(error.message, error.hint) from error
+
+
 _HINT = "it stays until its pod is deleted"
 
 
@@ -176,10 +167,8 @@ def _name(uid: str) -> str:
 
 def _content(path: Path) -> bytes:
     """The content of a regular file. Raises ClaimFileError and ExhaustedError."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        with os.fdopen(os.open(path, flags), "rb") as file:
-            content = file.read(_LARGEST + 1)
+        content = file_content(path, most=_LARGEST + 1)
     except OSError as error:
         raise_if_exhausted(error, f"read {path}")
         raise ClaimFileError(error.strerror or str(error)) from error

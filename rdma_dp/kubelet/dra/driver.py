@@ -96,20 +96,21 @@ class Driver:
 
     async def run(self) -> None:
         """Runs until it is cancelled. Claims are renewed before kubelet can ask for them."""
+        seen = self._hardware()
         await self.preparation.renew()
         async with asyncio.TaskGroup() as tasks:
-            start(tasks, "specs of claims", self._renew())
+            start(tasks, "specs of claims", self._renew(seen))
             start(tasks, "health of devices", self._assess())
             start(tasks, "registration of the driver", self.registration.run())
 
-    async def _renew(self) -> None:
-        """After each change of the hardware, and after a while."""
+    async def _renew(self, seen: tuple[object, object]) -> None:
+        """After each change of the hardware since `seen`, and after a while."""
         while True:
-            seen = self._hardware()
-            await self.preparation.renew()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._interval):
                     await self._changed(seen)
+            seen = self._hardware()
+            await self.preparation.renew()
 
     def _hardware(self) -> tuple[object, object]:
         return self._devices.value, self._inventory.value

@@ -7,7 +7,6 @@ again by itself, and one that loses the connection connects again.
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import os
 from collections.abc import Sequence
@@ -16,10 +15,10 @@ from pathlib import Path
 from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Latest, first_of
-from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
-from rdma_dp.kubelet.api import pluginregistration_pb2_grpc
+from rdma_dp.formats.names import digest
+from rdma_dp.kubelet.clients.plugin_info import DRA_PLUGIN
 from rdma_dp.kubelet.dra.health_service import HealthService
-from rdma_dp.kubelet.registration.watcher_answers import Introduction
+from rdma_dp.kubelet.registration.watcher_answers import UNREGISTER_DELAY, Introduction
 from rdma_dp.kubelet.sockets import (
     LONGEST_PATH,
     AddServices,
@@ -31,18 +30,11 @@ from rdma_dp.log import Notice
 
 logger = logging.getLogger(__name__)
 
-# kubelet's name for drivers (staging/src/k8s.io/kubelet/pkg/apis/pluginregistration).
-DRA_PLUGIN = "DRAPlugin"
-
 # kubelet takes the first service that it knows (pkg/kubelet/cm/dra/plugin/registration.go).
 SERVICES = ("v1.DRAPlugin", "v1beta1.DRAPlugin", "v1alpha1.DRAResourceHealth")
 
 _END = "-reg.sock"
 _DIGITS = 12  # of a digest that stands for a name that is too long
-
-# Seconds within which kubelet has seen that a socket is gone: its watcher scans once a second
-# (pkg/kubelet/pluginmanager/plugin_manager.go: loopSleepDuration).
-_UNREGISTER_DELAY = 2.5
 
 
 def driver_socket(directory: Path, driver: str, instance: str) -> Path:
@@ -54,16 +46,12 @@ def driver_socket(directory: Path, driver: str, instance: str) -> Path:
     path = directory / f"{driver}-{instance}{_END}"
     if len(os.fsencode(path)) + len(".") <= LONGEST_PATH:
         return path
-    return directory / f"{_digest(driver)}-{_digest(instance)}{_END}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+    return directory / f"{digest(driver, _DIGITS)}-{digest(instance, _DIGITS)}{_END}"
 
 
 def is_driver_socket(name: str, driver: str) -> bool:
     """Whether `driver_socket` may have made this file name for an instance of the driver."""
-    return name.endswith(_END) and name.startswith((f"{driver}-", f"{_digest(driver)}-"))
+    return name.endswith(_END) and name.startswith((f"{driver}-", f"{digest(driver, _DIGITS)}-"))
 
 
 class DriverRegistration:
@@ -80,7 +68,7 @@ class DriverRegistration:
         watch: DirectoryWatch,
         services: Sequence[AddServices],
         health: HealthService,
-        unregister_delay: float = _UNREGISTER_DELAY,
+        unregister_delay: float = UNREGISTER_DELAY,
     ) -> None:
         """`watch` is that of plugins_registry. `services` are all services, with that of health."""
         self.driver = driver
@@ -102,8 +90,10 @@ class DriverRegistration:
     async def run(self) -> None:
         """Serves until it is cancelled, anew whenever the socket was removed."""
         while True:
-            introduction = Introduction(self._info(), self._begun, self._accepted)
-            server = SocketServer(self.socket, [self._adder(introduction), *self._services])
+            introduction = Introduction(
+                DRA_PLUGIN, self.driver, SERVICES, self._begun, self._accepted
+            )
+            server = SocketServer(self.socket, [introduction.add_to, *self._services])
             try:
                 self._remove_stale()
                 await server.start()
@@ -119,18 +109,6 @@ class DriverRegistration:
             finally:
                 self.registered.set(False)
                 await server.stop()
-
-    def _info(self) -> pb.PluginInfo:
-        # An empty endpoint means this very socket, wherever kubelet's root directory is.
-        return pb.PluginInfo(
-            type=DRA_PLUGIN, name=self.driver, endpoint="", supported_versions=SERVICES
-        )
-
-    @staticmethod
-    def _adder(introduction: Introduction) -> AddServices:
-        return lambda server: pluginregistration_pb2_grpc.add_RegistrationServicer_to_server(
-            introduction, server
-        )
 
     def _begun(self) -> None:
         self.introduced.set(self.introduced.value + 1)
@@ -168,7 +146,7 @@ class DriverRegistration:
     async def _unused(self) -> None:
         """Until kubelet has closed its stream of health, as it does when it drops a driver.
 
-        Without such a stream, as of a kubelet that has no support for it, never.
+        It never ends for a kubelet that opens no such stream.
         """
         await self._health.streams.until(bool)
         await self._health.streams.until(lambda streams: not streams)

@@ -65,7 +65,7 @@ class DriverStatusService(rpc.DriverStatusServicer):
 
 
 def _is_kept(directory: Path) -> bool:
-    """Whether a directory outlives the container: not so in the overlay that is its root."""
+    """Whether a directory outlives the container. One in the overlay of its root does not."""
     try:
         if os.stat(directory).st_dev != os.stat("/").st_dev:  # noqa: PTH116 - st_dev is enough
             return True

@@ -4,7 +4,6 @@ kubelet takes the health of a device as unknown when it was not sent for a while
 is sent again and again. Source: kubelet, pkg/kubelet/cm/dra/manager.go.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -12,7 +11,7 @@ from typing import Any
 
 import grpc
 
-from rdma_dp.aio.latest import Latest, Observable
+from rdma_dp.aio.latest import Latest, Observable, changes
 from rdma_dp.kubelet.api import dra_health_pb2 as pb
 from rdma_dp.kubelet.api import dra_health_pb2_grpc as rpc
 from rdma_dp.kubelet.dra.device_health import DeviceHealth, DeviceState
@@ -56,14 +55,8 @@ class HealthService(rpc.DRAResourceHealthServicer):
         """The whole list: at once, after each change, and before kubelet takes it as outdated."""
         self.streams.set(self.streams.value + 1)
         try:
-            while True:
-                sent = self._health.value
-                yield _message(sent, self._interval)
-                try:
-                    async with asyncio.timeout(self._interval):
-                        await self._health.until(lambda newest, last=sent: newest != last)  # type: ignore[misc]
-                except TimeoutError:
-                    continue
+            async for _ in changes(self._health, pause=lambda: self._interval):
+                yield _message(self._health.value, self._interval)
         finally:
             self.streams.set(self.streams.value - 1)
 

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from rdma_dp.aio.latest import Latest
+from rdma_dp.aio.tasks import uninterrupted
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.dra.claims import ClaimError
 from rdma_dp.errors import FAILED_READ, RdmaDpError
@@ -183,12 +184,7 @@ async def _whole(work: Callable[..., R], *arguments: Any) -> R:
 
     The next request for the claim must find what this one wrote.
     """
-    future = in_thread(work, *arguments)
-    try:
-        return await asyncio.shield(future)
-    finally:
-        if not future.done():
-            await asyncio.wait([future])
+    return await uninterrupted(in_thread(work, *arguments))
 
 
 def _check(ref: ClaimRef) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import first_of
-from rdma_dp.kubelet.api import pluginregistration_pb2_grpc
 from rdma_dp.kubelet.device_plugin.servicer import Plugin, Streams
 from rdma_dp.kubelet.device_plugin.status_service import services
 from rdma_dp.kubelet.registration.handover import hand_over, stay_registered
@@ -20,7 +19,11 @@ from rdma_dp.kubelet.registration.lost import Loss, Lost
 from rdma_dp.kubelet.registration.peers import Peers
 from rdma_dp.kubelet.registration.registrar import CONNECT_DEADLINE, STREAM_TIMEOUT, Registrar
 from rdma_dp.kubelet.registration.rivals import Rivals
-from rdma_dp.kubelet.registration.watcher_answers import Introduction, introduction_of
+from rdma_dp.kubelet.registration.watcher_answers import (
+    UNREGISTER_DELAY,
+    Introduction,
+    introduction_of,
+)
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, is_dead
 
 # Sockets that cannot be made, after which another mode is tried. The first failure can be due to a
@@ -31,10 +34,6 @@ _ATTEMPTS = 3
 # there has dialled what is in its directory: its watcher does so within a second of its start.
 _PROBE_INTERVAL = 0.5
 _DIAL_TIMEOUT = 3.0
-
-# Seconds within which kubelet has seen that a socket is gone, which drops its current client: its
-# watcher scans once a second (pkg/kubelet/pluginmanager/plugin_manager.go: loopSleepDuration).
-_UNREGISTER_DELAY = 2.5
 
 
 class PluginsRegistryRegistration:
@@ -106,12 +105,7 @@ class PluginsRegistryRegistration:
     def _server(self, introduction: Introduction) -> SocketServer:
         return SocketServer(
             self._socket,
-            [
-                lambda server: pluginregistration_pb2_grpc.add_RegistrationServicer_to_server(
-                    introduction, server
-                ),
-                *services(self._plugin, "plugins-registry"),
-            ],
+            [introduction.add_to, *services(self._plugin, "plugins-registry")],
         )
 
     async def _lost(self, introduction: Introduction, server: SocketServer) -> Loss:
@@ -191,11 +185,11 @@ class PluginsRegistryRegistration:
         # neighbour in between costs the registration, too.
         await introduction.registered.until(bool)
         return await stay_registered(
-            self._plugin, self._registrar, self._neighbours, _UNREGISTER_DELAY
+            self._plugin, self._registrar, self._neighbours, UNREGISTER_DELAY
         )
 
     async def _asked(self, introduction: Introduction, seconds: float) -> bool:
-        return bool(await first_of(introduction.asked.until(bool), self._overlooked(seconds)))
+        return await first_of(introduction.asked.until(bool), self._overlooked(seconds))
 
     async def _overlooked(self, seconds: float) -> bool:
         """Until a kubelet has been there for so long; False, as it has not dialled."""

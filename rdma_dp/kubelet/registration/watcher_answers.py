@@ -1,7 +1,7 @@
 """What kubelet's plugin watcher asks of a socket that it found in plugins_registry."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import grpc
@@ -18,28 +18,42 @@ logger = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
+# Seconds within which kubelet has seen that a socket is gone, which drops its current client: its
+# watcher scans once a second (pkg/kubelet/pluginmanager/plugin_manager.go: loopSleepDuration).
+UNREGISTER_DELAY = 2.5
+
 
 class Introduction(rpc.RegistrationServicer):
     """Answers the watcher for one socket. A registration begins with GetInfo.
 
-    `info` says what the socket serves. `begin` is called at each GetInfo, `accepted` when kubelet
-    has registered the socket. `asked` is how often kubelet called GetInfo. `refusal` is the reason
-    for which kubelet refused the socket last.
+    `kind`, `name` and `versions` say what the socket serves. `begin` is called at each GetInfo,
+    `accepted` when kubelet has registered the socket. `asked` is whether kubelet called GetInfo.
+    `refusal` is the reason for which kubelet refused the socket last.
     """
 
     def __init__(
-        self, info: pb.PluginInfo, begin: Callable[[], None], accepted: Callable[[], None]
+        self,
+        kind: str,
+        name: str,
+        versions: Sequence[str],
+        begin: Callable[[], None],
+        accepted: Callable[[], None],
     ) -> None:
-        self._info = info
+        # An empty endpoint means this very socket, wherever kubelet's root directory is.
+        self._info = pb.PluginInfo(type=kind, name=name, endpoint="", supported_versions=versions)
         self._begin = begin
         self._accepted = accepted
         self.registered = Latest(False)
-        self.asked = Latest(0)
+        self.asked = Latest(False)
         self.refusal: Latest[str | None] = Latest(None)
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Adds this service to a server."""
+        rpc.add_RegistrationServicer_to_server(self, server)
 
     async def GetInfo(self, request: pb.InfoRequest, context: Context) -> Any:
         """What the socket serves."""
-        self.asked.set(self.asked.value + 1)
+        self.asked.set(True)
         self._begin()
         return self._info
 
@@ -70,11 +84,5 @@ def introduction_of(plugin: Plugin, neighbours: Iterable[Neighbours]) -> Introdu
         for each in neighbours:
             each.registered()
 
-    # An empty endpoint means this very socket, wherever kubelet's root directory is.
-    info = pb.PluginInfo(
-        type=DEVICE_PLUGIN,
-        name=plugin.resource,
-        endpoint="",
-        supported_versions=[messages.API_VERSION],
-    )
-    return Introduction(info, begin, accepted)
+    versions = [messages.API_VERSION]
+    return Introduction(DEVICE_PLUGIN, plugin.resource, versions, begin, accepted)

@@ -19,7 +19,6 @@ from rdma_dp.discovery import scan
 from rdma_dp.host.containers import Name
 from rdma_dp.host.files import Host
 from rdma_dp.host.netlink.backends import RecordedNetlink
-from rdma_dp.host.tree import DiskTree
 from rdma_dp.kubelet.holdings import Holding
 from rdma_dp.monitoring.counter_reader import CounterReader
 from rdma_dp.monitoring.pod_metrics import pod_families
@@ -32,6 +31,7 @@ from simulator.kubelet import SimulatedKubelet
 from tests.heavy.monitoring.prometheus import prometheus, until_answered
 from tests.integration.daemon.process import NAME, Node, healthy
 from tests.integration.daemon.scraping import LOOPBACK, free_port
+from tests.live_tree import LiveTree
 
 HOST = "dgx-b200"  # it has HCAs that cannot be shared
 PROMETHEUS_DEADLINE = 120.0  # seconds
@@ -89,18 +89,10 @@ def _second(root: Path, statistics: Mapping[str, int]) -> Iterator[int]:
         thread.join()
 
 
-class _LiveTree(DiskTree):
-    """A tree that counts as this machine: the reader asks for the statistics of its netdevs."""
-
-    @property
-    def live(self) -> bool:
-        return True
-
-
 class _Families(Collector):
     def __init__(self, root: Path, statistics: Mapping[str, int]) -> None:
         self._statistics = statistics
-        self._host = Host(_LiveTree(root), RecordedNetlink())
+        self._host = Host(LiveTree(root), RecordedNetlink())
         self._state = next_state(parse(CONFIG).config, scan(Host(root)), 0.0)
         self._usage = _usage(self._state)
 

@@ -12,11 +12,11 @@ import re
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from tests.heavy import suite
 from tests.heavy.node import programs, results, running
-from tests.heavy.suite import CannotRunError
 from tests.paths import REPO
 
 log = logging.getLogger("test-kubelets")
@@ -33,28 +33,26 @@ CORE = ("devices", "restarts", "replacement", "upgrade")
 
 def main(words: list[str]) -> int:
     """Run the tests on each pair, and say which ran."""
-    split = words.index("--") if "--" in words else len(words)
-    asked, more = _arguments().parse_args(words[:split]), words[split + 1 :]
+    own, more = suite.split(words)
+    asked = _arguments().parse_args(own)
     tests = [str(ALONE / f"test_{name}.py") for name in CORE] if asked.core else [str(ALONE)]
-    said: list[str] = []
-    passed = failed = skipped = 0
-    for kubelet, containerd in itertools.product(asked.versions, asked.containerd):
-        name, began = f"kubelet {kubelet}, containerd {containerd}", time.monotonic()
-        try:
-            built = _built(kubelet, containerd)
-        except CannotRunError as error:
-            wrong = suite.not_run(log, CannotRunError(f"{name}: {error}"))
-            failed, skipped = failed + wrong, skipped + 1 - wrong
-            said.append(f"not run  {name}: {error}")
-            continue
+    results_file = {results.FILE: str(asked.results.absolute())}
+
+    def tested(kubelet: str, containerd: str) -> tuple[int, str]:
+        name, began = _name(kubelet, containerd), time.monotonic()
+        built = _built(kubelet, containerd)
         prepared = time.monotonic()
         log.info("%s", name)
-        code = running.tests(built, [*tests, *more], {results.FILE: str(asked.results.absolute())})
-        passed, failed = passed + (code == 0), failed + (code != 0)
+        code = running.tests(built, [*tests, *more], results_file)
         took = f"built in {prepared - began:.0f} s, ran {time.monotonic() - prepared:.0f} s"
-        said.append(f"{'FAILED' if code else 'passed'}   {name}: {took}")
-    print("\n".join(("", *said, f"{passed} passed, {failed} failed, {skipped} skipped")))  # noqa: T201
-    return 1 if failed else 0
+        return code, f"{name}: {took}"
+
+    pairs = itertools.product(asked.versions, asked.containerd)
+    return suite.run_each(log, [(_name(*pair), partial(tested, *pair)) for pair in pairs])
+
+
+def _name(kubelet: str, containerd: str) -> str:
+    return f"kubelet {kubelet}, containerd {containerd}"
 
 
 def _arguments() -> argparse.ArgumentParser:

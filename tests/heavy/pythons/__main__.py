@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from tests.heavy import suite
@@ -25,30 +26,18 @@ TESTS = ("-n", "3", "tests/unit", "tests/integration/daemon")
 
 def main(words: list[str]) -> int:
     """Run the tests on each Python, and say which ran and which this machine lacks."""
-    split = words.index("--") if "--" in words else len(words)
-    tests = words[split + 1 :] or list(TESTS)
+    own, more = suite.split(words)
     image = interpreters.of_image((REPO / "Dockerfile").read_text())
-    asked = [image if word == "image" else word for word in words[:split]]
-    said: list[str] = []
-    passed = failed = skipped = 0
-    for version in asked or interpreters.VERSIONS:
-        began = time.monotonic()
-        try:
-            where, code = _tested(version, tests)
-        except CannotRunError as error:
-            wrong = suite.not_run(log, CannotRunError(f"Python {version}: {error}"))
-            failed, skipped = failed + wrong, skipped + 1 - wrong
-            said.append(f"not run  Python {version}: {error}")
-            continue
-        passed, failed = passed + (code == 0), failed + (code != 0)
-        took = f"{time.monotonic() - began:.0f} s"
-        said.append(f"{'FAILED' if code else 'passed'}   Python {where}, {took}")
-    print("\n".join(("", *said, f"{passed} passed, {failed} failed, {skipped} skipped")))  # noqa: T201
-    return 1 if failed else 0
+    asked = [image if word == "image" else word for word in own] or interpreters.VERSIONS
+    tests = more or list(TESTS)
+    return suite.run_each(
+        log, [(f"Python {version}", partial(_tested, version, tests)) for version in asked]
+    )
 
 
-def _tested(version: str, tests: list[str]) -> tuple[str, int]:
-    """The Python and where it is from, and pytest's exit code."""
+def _tested(version: str, tests: list[str]) -> tuple[int, str]:
+    """Pytest's exit code, and a line with the Python and where it is from."""
+    began = time.monotonic()
     interpreter = interpreters.found(version)
     enter: tuple[str, ...] = ()
     if interpreter is None:
@@ -61,7 +50,8 @@ def _tested(version: str, tests: list[str]) -> tuple[str, int]:
     log.info("Python %s", where)
     python = _environment(where, program, enter)
     pytest = (*enter, str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
-    return where, subprocess.run(pytest, cwd=REPO, check=False).returncode
+    code = subprocess.run(pytest, cwd=REPO, check=False).returncode
+    return code, f"Python {where}, {time.monotonic() - began:.0f} s"
 
 
 def _environment(where: str, program: Path, enter: tuple[str, ...]) -> Path:

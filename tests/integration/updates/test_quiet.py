@@ -9,9 +9,9 @@ from rdma_dp.discovery import polling, scan
 from rdma_dp.host.files import Host
 from rdma_dp.host.netlink.backends import RecordedNetlink
 from rdma_dp.host.netlink.values import NetlinkView, NldevDevice
-from rdma_dp.host.tree import DiskTree
 from simulator.host import SimulatedHost, build, generate
 from tests.conftest import Fresh
+from tests.live_tree import LiveTree
 
 Change = Callable[[SimulatedHost], None]
 
@@ -69,14 +69,6 @@ def test_a_failure_to_look_is_a_reason_to_scan(fresh: Fresh) -> None:
         there.symlink_to(there.name)
 
     assert differs(fresh("ipoib"), damage)
-
-
-class LiveTree(DiskTree):
-    """A simulated host in the place of this machine. Its links are relative, as those of sysfs."""
-
-    @property
-    def live(self) -> bool:
-        return True
 
 
 class Reads(LiveTree):

@@ -11,11 +11,11 @@ from rdma_dp.doctor.catalogue import chosen
 from rdma_dp.doctor.check import Verdict
 from rdma_dp.doctor.examination import Result, examine
 from rdma_dp.host.files import Host
-from rdma_dp.host.tree import DiskTree
 from rdma_dp.node.counters import Growth, growth, read, watch
 from rdma_dp.node.view import ConfigSeen, NodeView
 from simulator.host import SimulatedHost
 from tests.conftest import Fresh, Sample
+from tests.live_tree import LiveTree
 from tests.unit.doctor.ailing import ailing, seen
 from tests.unit.doctor.twins import ill, told
 
@@ -124,14 +124,6 @@ functions:
           ports/1/counters/link_downed: "N/A (no PMA)"
           ports/1/hw_counters/np_cnp_sent: "10"
 """
-
-
-class LiveTree(DiskTree):
-    """A tree that says that it is this machine."""
-
-    @property
-    def live(self) -> bool:
-        return True
 
 
 def test_two_readings_of_the_errors_and_the_congestion(fresh: Fresh) -> None:

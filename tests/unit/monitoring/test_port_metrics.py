@@ -9,24 +9,16 @@ from rdma_dp.config import parse
 from rdma_dp.discovery import scan
 from rdma_dp.host.files import Host
 from rdma_dp.host.netlink.backends import RecordedNetlink
-from rdma_dp.host.tree import DiskTree
 from rdma_dp.inventory.counter_meanings import MEANINGS
 from rdma_dp.monitoring.counter_reader import CounterReader
 from rdma_dp.monitoring.port_metrics import port_families
 from rdma_dp.sharing.state import NodeState, next_state
 from simulator.host import SimulatedHost
 from tests.conftest import Fresh
+from tests.live_tree import LiveTree
 
 # The first way of each driver to show each meaning, all on one port.
 EACH = [names for each in MEANINGS for names in each.sources[:1]]
-
-
-class LiveTree(DiskTree):
-    """A tree that says that it is this machine."""
-
-    @property
-    def live(self) -> bool:
-        return True
 
 
 def state_of(host: SimulatedHost, level: str) -> NodeState:

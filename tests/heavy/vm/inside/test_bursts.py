@@ -1,9 +1,7 @@
 """More changes at once than the daemon can process one by one. At rest, the list is right."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable
-from urllib.request import urlopen
 
 import pytest
 import pytest_asyncio
@@ -12,10 +10,10 @@ from rdma_dp.aio.debounce import QUIET
 from tests.heavy.vm.inside import fabric
 from tests.heavy.vm.inside.fabric import EXTRA_A, EXTRA_B, RDMA_CM
 from tests.heavy.vm.inside.node import Node, running_node
+from tests.integration.daemon.scraping import LOOPBACK, free_port, scrape
 
 CHANGES = 200
 PODS = 20
-METRICS = 19115  # the port of the daemon's metrics
 RESOURCE = {
     "resourceName": "extra",
     "rdmaHcaMax": 2,
@@ -80,28 +78,27 @@ async def test_events_are_lost_while_no_process_reads_them(node: Node) -> None:
 
 
 async def test_the_netdevs_of_pods_cause_no_scan(record_property: Record) -> None:
-    flags = ("--metrics", f"127.0.0.1:{METRICS}")
+    port = free_port()
+    flags = ("--metrics", f"{LOOPBACK}:{port}")
     with fabric.netdevs(EXTRA_A):
         async with running_node(RESOURCE, flags=flags, periodicUpdateInterval=0) as node:
             await node.lists("rdma/extra")
-            before = await asyncio.to_thread(scans)
+            before = await scans(port)
             for _ in range(PODS):
                 await asyncio.to_thread(start_and_stop_a_pod)
                 await asyncio.sleep(2 * QUIET)  # so that each would have its own scan
             fabric.plug(EXTRA_A)
             await node.lists("rdma/extra", healthy=2)
-            more = await asyncio.to_thread(scans) - before
+            more = await scans(port) - before
             fabric.unplug(EXTRA_A)
             record_property(f"scans for {PODS} pods and an HCA", more)
     assert more < PODS
 
 
-def scans() -> int:
-    with urlopen(f"http://127.0.0.1:{METRICS}/metrics") as answer:
-        text = answer.read().decode()
-    return int(
-        float(re.findall(r'^rdma_dp_scans_total\{result="ok"\} (\S+)', text, re.MULTILINE)[0])
-    )
+async def scans(port: int) -> int:
+    count = (await scrape(port)).get("scans_total", result="ok")
+    assert count is not None
+    return int(count)
 
 
 def start_and_stop_a_pod() -> None:

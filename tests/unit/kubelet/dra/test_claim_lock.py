@@ -31,8 +31,8 @@ def test_a_process_that_holds_it_is_waited_for_and_reported(tmp_path: Path) -> N
     with holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        told = r"another rdma-dp has held the lock .*lock for 0 s"
-        with pytest.raises(StoreError, match=told), ClaimLock(path, timeout=0.01).held():
+        text = r"another rdma-dp has held the lock .*lock for 0 s"
+        with pytest.raises(StoreError, match=text), ClaimLock(path, timeout=0.01).held():
             pass
         holder.kill()
     with ClaimLock(path, timeout=60).held():

@@ -221,8 +221,8 @@ async def test_a_refusal_is_reported_and_ends(
         )
         task.cancel()
         await asyncio.wait([task])
-    told = [line for line in caplog.messages if "kubelet refused the driver" in line]
-    assert len(told) == 1
+    reported = [line for line in caplog.messages if "kubelet refused the driver" in line]
+    assert len(reported) == 1
 
 
 async def test_the_health_of_devices_names_hcas_and_reasons(machine: Machine) -> None:

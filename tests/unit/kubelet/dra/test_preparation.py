@@ -282,9 +282,9 @@ async def test_a_damaged_file_is_kept_and_the_claim_prepared_anew(
     instance = node.instance()
     await instance.renew()
     await instance.renew()
-    told = [each for each in caplog.messages if "cannot be used" in each]
-    assert len(told) == 1
-    assert str(node.file(ref(1))) in told[0]
+    reported = [each for each in caplog.messages if "cannot be used" in each]
+    assert len(reported) == 1
+    assert str(node.file(ref(1))) in reported[0]
     assert (instance.claims.value, instance.count.value) == ({}, 1)  # kubelet will give it back
     assert node.spec(ref(1)).exists()  # a container of the claim may restart
     assert await instance.prepare(ref(1)) == first
