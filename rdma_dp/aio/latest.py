@@ -116,7 +116,8 @@ async def changes(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause()):
                 await changed.wait()
-                await asyncio.sleep(settle)
+                if settle:
+                    await asyncio.sleep(settle)
 
 
 async def first_of(*waits: Coroutine[Any, Any, R]) -> R:
