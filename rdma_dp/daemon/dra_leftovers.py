@@ -10,16 +10,17 @@ from rdma_dp.kubelet.sockets import paths_in
 def drivers_with_claims(directories: KubeletDirectories) -> frozenset[str]:
     """The names of our drivers below kubelet's plugins directory that still have claims.
 
-    Raises OSError.
+    Raises OSError when descriptors or memory are used up.
     """
-    drivers = paths_in(directories.plugins)
-    return frozenset(path.name for path in drivers if _has_claims(path / CLAIMS))
+    drivers = _readable(directories.plugins)
+    return frozenset(path.name for path in drivers if _readable(path / CLAIMS))
 
 
-def _has_claims(directory: Path) -> bool:
+def _readable(directory: Path) -> list[Path]:
+    """What is in a directory. Nothing if it cannot be read: it is another driver's, or stale."""
     try:
-        return bool(paths_in(directory))
+        return paths_in(directory)
     except OSError as error:
         if error.errno in EXHAUSTED:
             raise
-        return False  # of another driver, or a mount that is gone
+        return []
