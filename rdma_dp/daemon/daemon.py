@@ -27,8 +27,8 @@ from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import Config
 from rdma_dp.daemon import links_up, node_labels
 from rdma_dp.daemon.config_file import ConfigFile
-from rdma_dp.daemon.dra_parts import DraParts
-from rdma_dp.daemon.dra_switch import follow_dra
+from rdma_dp.daemon.dra.dra_parts import DraParts
+from rdma_dp.daemon.dra.dra_switch import follow_dra
 from rdma_dp.daemon.metrics_and_probes import start_monitors
 from rdma_dp.daemon.publication import Publication
 from rdma_dp.daemon.registrations import Registrations

@@ -3,7 +3,7 @@ what pods have.
 
 Random sequences: HCAs that come and go, links, pods with claims, API errors, conflicts and lost
 answers, gates that are lost, kubelet's deletions, restarts, and a second instance. Models of the
-parts alone are in test_claim_model.py and test_dra_publisher_model.py.
+parts alone are in test_claim_model.py and test_slice_publisher_model.py.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ from rdma_dp.api_server.api_client import ApiClient
 from rdma_dp.api_server.credentials import credentials_of
 from rdma_dp.api_server.dra_api import DraApi
 from rdma_dp.config import Config, parse
-from rdma_dp.daemon.dra_claims import Claims
-from rdma_dp.daemon.dra_pacing import Pacing
-from rdma_dp.daemon.dra_parts import DraParts
-from rdma_dp.daemon.dra_publisher import SlicePublisher
-from rdma_dp.daemon.dra_reader import DeviceReader
+from rdma_dp.daemon.dra.device_reader import DeviceReader
+from rdma_dp.daemon.dra.dra_parts import DraParts
+from rdma_dp.daemon.dra.prepared_claims import Claims
+from rdma_dp.daemon.dra.slice_pacing import Pacing
+from rdma_dp.daemon.dra.slice_publisher import SlicePublisher
 from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.kubelet.directories import CLAIMS, KubeletDirectories

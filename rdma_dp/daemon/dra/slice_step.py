@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rdma_dp.api_server.slice_watch import Slices
-from rdma_dp.daemon.dra_reader import Offer
+from rdma_dp.daemon.dra.device_reader import Offer
 from rdma_dp.dra.slice_plan import SlicePlan, plan
 from rdma_dp.dra.slices import Document, Gate, NodeIdentity, resource_slices
 

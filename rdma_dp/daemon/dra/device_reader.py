@@ -10,7 +10,7 @@ from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.latest import Latest, Part, first_of
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import DraSettings
-from rdma_dp.daemon.dra_parts import DraParts, offers
+from rdma_dp.daemon.dra.dra_parts import DraParts, offers
 from rdma_dp.discovery.firmware import read_firmware
 from rdma_dp.discovery.pcie_topology import read_topology
 from rdma_dp.dra.devices import Attributes, DraDevice, dra_devices

@@ -17,11 +17,11 @@ from rdma_dp.aio.threads import in_thread
 from rdma_dp.api_server.api_errors import ApiError, ConflictError, NotFoundError
 from rdma_dp.api_server.dra_api import DraApi
 from rdma_dp.api_server.slice_watch import Slices, SliceWatch
-from rdma_dp.daemon.dra_gates import ServerGates
-from rdma_dp.daemon.dra_pacing import Pacing
-from rdma_dp.daemon.dra_parts import NODE_NAME
-from rdma_dp.daemon.dra_reader import Offer
-from rdma_dp.daemon.dra_step import Step, next_step, specs
+from rdma_dp.daemon.dra.device_reader import Offer
+from rdma_dp.daemon.dra.dra_parts import NODE_NAME
+from rdma_dp.daemon.dra.server_gates import ServerGates
+from rdma_dp.daemon.dra.slice_pacing import Pacing
+from rdma_dp.daemon.dra.slice_step import Step, next_step, specs
 from rdma_dp.dra.devices import Attributes
 from rdma_dp.dra.slice_plan import SlicePlan
 from rdma_dp.dra.slices import (

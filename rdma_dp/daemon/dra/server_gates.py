@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from rdma_dp.api_server.dra_api import DraApi
-from rdma_dp.daemon.dra_reader import Offer
+from rdma_dp.daemon.dra.device_reader import Offer
 from rdma_dp.dra.slices import Dropped, Gate, NodeIdentity, dropped_fields, resource_slices
 from rdma_dp.log import Notice
 from rdma_dp.metrics import SliceFacts

@@ -1,8 +1,8 @@
 """What the slices should be now: which change is one of taints alone, and which devices wait."""
 
 from rdma_dp.config import DraSettings
-from rdma_dp.daemon.dra_reader import Offer
-from rdma_dp.daemon.dra_step import Step, next_step
+from rdma_dp.daemon.dra.device_reader import Offer
+from rdma_dp.daemon.dra.slice_step import Step, next_step
 from rdma_dp.dra.devices import DraDevice
 from rdma_dp.dra.slices import Document, Gate, NodeIdentity
 from tests.unit.daemon.plain_devices import plain_device

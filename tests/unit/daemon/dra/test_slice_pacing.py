@@ -8,7 +8,7 @@ from rdma_dp.api_server.api_errors import (
     ForbiddenError,
     UnreachableError,
 )
-from rdma_dp.daemon.dra_pacing import Pacing
+from rdma_dp.daemon.dra.slice_pacing import Pacing
 
 START = 1000.0
 

@@ -2,8 +2,8 @@
 
 Everything here observes the states of the node, as kubelet's device plugin streams do:
 
-    states -> devices (dra_reader) -> slices on the API server (dra_publisher)
-                                   -> claims that kubelet asks for (dra_claims)
+    states -> devices (device_reader) -> slices on the API server (slice_publisher)
+                                      -> claims that kubelet asks for (prepared_claims)
 
 It is imported only when some resource is via DRA (dra_switch).
 """
@@ -17,10 +17,10 @@ from rdma_dp.aio.tasks import start
 from rdma_dp.api_server.api_client import ApiClient
 from rdma_dp.api_server.credentials import credentials_of
 from rdma_dp.api_server.dra_api import DraApi
-from rdma_dp.daemon.dra_claims import Claims
-from rdma_dp.daemon.dra_parts import DraParts, offers
-from rdma_dp.daemon.dra_publisher import SlicePublisher
-from rdma_dp.daemon.dra_reader import DeviceReader
+from rdma_dp.daemon.dra.device_reader import DeviceReader
+from rdma_dp.daemon.dra.dra_parts import DraParts, offers
+from rdma_dp.daemon.dra.prepared_claims import Claims
+from rdma_dp.daemon.dra.slice_publisher import SlicePublisher
 
 logger = logging.getLogger(__name__)
 

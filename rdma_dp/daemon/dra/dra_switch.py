@@ -7,8 +7,8 @@ import asyncio
 
 from rdma_dp.aio.tasks import start
 from rdma_dp.aio.threads import in_thread
-from rdma_dp.daemon.dra_leftovers import drivers_with_claims
-from rdma_dp.daemon.dra_parts import DraParts, offers
+from rdma_dp.daemon.dra.dra_parts import DraParts, offers
+from rdma_dp.daemon.dra.leftover_claims import drivers_with_claims
 
 
 async def follow_dra(parts: DraParts) -> None:
@@ -31,7 +31,7 @@ async def _keep(parts: DraParts, driver: str) -> None:
     """Runs a driver now, and again each time that the config offers a resource by it."""
     while True:
         # aiohttp and the services of kubelet cost 10 MiB.
-        from rdma_dp.daemon.dra import run_dra
+        from rdma_dp.daemon.dra.dra_tasks import run_dra
 
         await run_dra(parts, driver)
         await parts.states.until(lambda state: offers(state.config, driver))

@@ -19,9 +19,9 @@ from rdma_dp.api_server.api_client import ApiClient
 from rdma_dp.api_server.credentials import Credentials
 from rdma_dp.api_server.dra_api import DraApi
 from rdma_dp.config import DraSettings
-from rdma_dp.daemon.dra_pacing import Pacing
-from rdma_dp.daemon.dra_publisher import SlicePublisher
-from rdma_dp.daemon.dra_reader import Offer
+from rdma_dp.daemon.dra.device_reader import Offer
+from rdma_dp.daemon.dra.slice_pacing import Pacing
+from rdma_dp.daemon.dra.slice_publisher import SlicePublisher
 from rdma_dp.dra.devices import Attributes, DraDevice
 from rdma_dp.metrics import Metrics
 from simulator.api_server import ApiFault, FakeApiServer

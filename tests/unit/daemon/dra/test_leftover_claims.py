@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rdma_dp.daemon.dra_leftovers import drivers_with_claims
+from rdma_dp.daemon.dra.leftover_claims import drivers_with_claims
 from rdma_dp.kubelet.directories import CLAIMS, KubeletDirectories
 
 

@@ -6,8 +6,8 @@ import secrets
 from rdma_dp.aio.latest import Observable, Part
 from rdma_dp.aio.tasks import start
 from rdma_dp.api_server.dra_api import DraApi
-from rdma_dp.daemon.dra_claim_status import ClaimStatusWriter
-from rdma_dp.daemon.dra_parts import POD_UID, DraParts
+from rdma_dp.daemon.dra.claim_status_writer import ClaimStatusWriter
+from rdma_dp.daemon.dra.dra_parts import POD_UID, DraParts
 from rdma_dp.dra.devices import DraDevice
 from rdma_dp.kubelet.dra.driver import Driver, DriverSettings
 

@@ -1,0 +1,1 @@
+"""DRA in the daemon: publishes the devices in ResourceSlices and prepares claims."""
