@@ -27,9 +27,9 @@ lint: $(VENV)/.development
 unit: $(VENV)/.development
 	$(BIN)/pytest -n 3
 
-## test-vm: test the daemon on a real kernel with Soft-RoCE HCAs, in a virtual machine
+## test-vm: test the daemon on a real kernel with Soft-RoCE HCAs, in a virtual machine. KERNEL=13 for that of Debian 13, CORE=1 for discovery and events
 test-vm: $(VENV)/.development
-	$(BIN)/python -m tests.heavy.vm
+	$(BIN)/python -m tests.heavy.vm $(if $(KERNEL),--kernel "$(KERNEL)") $(if $(CORE),--core)
 
 ## test-node: test the daemon with a real kubelet and containerd, in separate namespaces
 test-node: $(VENV)/.development

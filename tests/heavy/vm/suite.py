@@ -23,7 +23,6 @@ ENVIRONMENT = {
 def run(
     kernel: Kernel,
     name: str,
-    tests: str,
     arguments: Iterable[str],
     *,
     environment: Mapping[str, str],
@@ -32,10 +31,10 @@ def run(
 ) -> int:
     """Boot and test, for at most `timeout` seconds and with at most `memory` MiB.
 
-    The suite called `name` is the directory `tests`.
+    The suite is called `name`. `arguments` are pytest's: the tests and what follows.
     """
     color = "yes" if sys.stdout.isatty() else "no"
-    pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--color={color}", tests)
+    pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--color={color}")
     try:
         return machine.run(
             kernel,

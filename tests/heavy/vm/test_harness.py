@@ -47,5 +47,5 @@ def test_where_there_can_be_no_vm_only_ci_fails(
     monkeypatch.setattr(debian, "check_host", refuse)
     monkeypatch.setenv("CI", in_ci)
 
-    assert suite.main() == code
+    assert suite.main([]) == code
     assert caplog.record_tuples == [("test-vm", logging.ERROR, f"{verdict}: it needs Debian")]

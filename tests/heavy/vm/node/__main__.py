@@ -51,8 +51,7 @@ def main() -> int:
         return in_vm.run(
             kernel,
             "test-vm-node",
-            "tests/heavy/vm/node",
-            sys.argv[1:],
+            ["tests/heavy/vm/node", *sys.argv[1:]],
             environment={"PATH": path, **parts.environment(Path(directory))},
             timeout=1800.0,
             memory=6144,
