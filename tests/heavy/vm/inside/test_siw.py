@@ -86,7 +86,7 @@ async def test_each_family_is_handed_out_by_its_selectors(node: Node, iwarp: Sof
 
 
 async def test_the_log_says_that_both_in_a_resource_cannot_reach_each_other(node: Node) -> None:
-    assert node.daemon.has_said("iWARP and RoCE ports cannot reach each other") == 1
+    assert node.daemon.has_said("iWARP and RoCE ports cannot reach each other")
 
 
 async def test_a_container_opens_the_iwarp_hca(node: Node, iwarp: SoftHca) -> None:
