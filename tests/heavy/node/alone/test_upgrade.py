@@ -73,6 +73,7 @@ def two_hcas(
     return made
 
 
+@pytest.mark.core(order="end-first", end=signal.SIGTERM)
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
 @pytest.mark.parametrize("order", ["end-first", "start-first"])
 def test_ours_takes_its_place(node: Node, order: str, end: signal.Signals) -> None:
@@ -153,6 +154,7 @@ def restarts(pod: Pod) -> None:
     assert pod.sight().usable == GIVEN_BY_GO
 
 
+@pytest.mark.core(order="start-first", end=signal.SIGTERM)
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
 @pytest.mark.parametrize("order", ["end-first", "start-first"])
 def test_a_container_of_the_go_plugin_with_cdi_restarts_under_ours_and_back(
