@@ -1,8 +1,8 @@
 """`python -m tests.heavy.node.kubelets [OPTION...] [VERSION...] [-- PYTEST ARGUMENT...]`
 
 Runs the tests without a cluster on each kubelet VERSION with each containerd. Builds both once.
-`--core` runs those marked so: a few of devices, restarts, replacement and the upgrade from the Go
-plugin. Exits with 1 if one failed.
+`--core` runs those marked so: a few of devices, CDI, health, restarts, replacement and the upgrade
+from the Go plugin. Exits with 1 if one failed.
 """
 
 import argparse
