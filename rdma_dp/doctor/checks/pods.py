@@ -55,14 +55,14 @@ def seen(node: NodeView) -> Iterator[Finding]:
 
 def _without_devices(node: NodeView, container: HeldContainer) -> Finding:
     evidence = "holds the resource, but no uverbs node of an HCA is in its /dev/infiniband"
-    remedies = (_DELETE,)
+    remedies = [_DELETE]
     cdi = node.config.config.cdi if node.config.config else CdiMode.OFF
     if cdi is not CdiMode.OFF:
         evidence += f"; with cdi: {cdi}, containerd 1.7 gives it none without enable_cdi"
-        remedies = (_RUNTIME, *remedies)
+        remedies.insert(0, _RUNTIME)
     if cdi is CdiMode.CRI:
         evidence += ", nor kubelet 1.28 without the feature gate DevicePluginCDIDevices"
-        remedies = (_BY_ANNOTATIONS, *remedies)
+        remedies.insert(0, _BY_ANNOTATIONS)
     return warn(evidence, *remedies, subject=container.subject)
 
 
