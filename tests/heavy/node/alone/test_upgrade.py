@@ -56,7 +56,9 @@ def node(node_without_plugin: NodeOf, way: str) -> Node:
 @pytest.fixture
 def node_with_cdi(node_without_plugin: NodeOf, way: str) -> Iterator[Node]:
     """The same for a plugin of ours that uses CDI."""
-    yield two_hcas(node_without_plugin, way, with_cdi())
+    node = two_hcas(node_without_plugin, way, with_cdi())
+    shutil.rmtree(SPECS, ignore_errors=True)  # those of an earlier test
+    yield node
     shutil.rmtree(SPECS, ignore_errors=True)
 
 
