@@ -18,6 +18,7 @@ MODULES = (
     "veth",
     "bonding",
     "8021q",
+    "macvlan",
     "ib_uverbs",
     "ib_umad",
     "rdma_ucm",
