@@ -45,10 +45,13 @@ class DraApi:
             raise ApiError(f"the Node {self.node} has no uid")
         return uid
 
-    async def claim(self, namespace: str, name: str) -> Object:
-        """A ResourceClaim. Raises ApiError, NotFoundError if there is none."""
+    async def claim(self, namespace: str, name: str, patience: float = _CLAIM_PATIENCE) -> Object:
+        """A ResourceClaim. Raises ApiError, NotFoundError if there is none.
+
+        `patience`: seconds within which another try may begin.
+        """
         request = Request("get", GROUP, VERSION, "resourceclaims", name, namespace)
-        return await self._client.call(request, patience=_CLAIM_PATIENCE)
+        return await self._client.call(request, patience=patience)
 
     async def apply_claim_status(
         self, namespace: str, name: str, uid: str, status: Mapping[str, Any]

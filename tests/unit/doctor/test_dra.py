@@ -187,6 +187,12 @@ ILL: dict[str, tuple[Check, dict[str, Any], str, str]] = {
         "warn ns/old: is prepared, but kubelet lists no container with it",
         "kubectl -n ns get resourceclaim old",
     ),
+    "claim that stays": (
+        dra_driver.claims,
+        {"claims": ("ns/train", "ns/old"), "stuck_claims": ("ns/old: the disk is full",)},
+        "warn ns/old: kubelet has forgotten it, and rdma-dp cannot release it: the disk is full",
+        f"ls -l {STATUS.directory}/rdma-dp-claims",
+    ),
 }
 
 
