@@ -3,12 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from rdma_dp.config import Via
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
 from rdma_dp.doctor.facts.dra_drivers import dra_config, running
 from rdma_dp.dra.device_classes import device_classes
-from rdma_dp.dra.pcie_roots import advised_overrides, gpus_without_hca
-from rdma_dp.inventory.hardware import Hca
+from rdma_dp.dra.pcie_roots import published_roots
 from rdma_dp.inventory.topology import Gpu
 from rdma_dp.node.view import NodeView
 from rdma_dp.text import few
@@ -64,26 +62,17 @@ def roots(node: NodeView) -> Iterator[Finding]:
     config = dra_config(node)
     if config is None:
         return
-    hcas = tuple({hca.name: hca for each in _offered(node) for hca in each}.values())
-    overrides = config.dra.pcie_roots
-    lonely = gpus_without_hca(node.topology, hcas, overrides)
-    if lonely and hcas:
-        advised = advised_overrides(node.topology, hcas, overrides)
-        written = ", ".join(f'"{address}": "{root}"' for address, root in advised.items())
+    found = published_roots(node.pools, node.topology, config.dra.pcie_roots)
+    if found.lonely:
+        written = ", ".join(f'"{address}": "{root}"' for address, root in found.advised.items())
         yield warn(
-            f"no HCA has the PCIe root of {len(lonely)} of {len(node.topology.gpus)} GPUs:"
-            f" {_places(lonely)}",
-            *([_ROOTS.replace("OVERRIDES", f"{{{written}}}")] if advised else []),
+            f"no HCA has the PCIe root of {len(found.lonely)} of {len(node.topology.gpus)} GPUs:"
+            f" {_places(found.lonely)}",
+            *([_ROOTS.replace("OVERRIDES", f"{{{written}}}")] if found.advised else []),
             _TOPO,
         )
-    elif node.topology.gpus and hcas:
+    elif node.topology.gpus and any(each.root for each in found.devices):
         yield ok(f"{len(node.topology.gpus)} GPUs have an HCA on their root")
-
-
-def _offered(node: NodeView) -> Iterator[tuple[Hca, ...]]:
-    """The HCAs of resources with a device for each HCA. A device of several has no one root."""
-    pools = (pool for pool in node.pools if pool.resource.via is Via.DRA)
-    return (pool.hcas for pool in pools if pool.resource.per_hca)
 
 
 def _places(gpus: tuple[Gpu, ...]) -> str:

@@ -24,6 +24,7 @@ from rdma_dp.node.answers import Answers
 from rdma_dp.node.view import ConfigSeen, NodeView
 from rdma_dp.sharing.pool import make_pools
 from tests.conftest import Sample
+from tests.unit.cli.process import rdma_dp
 from tests.unit.doctor.ailing import ALL_MELLANOX, seen
 from tests.unit.doctor.twins import told
 
@@ -264,6 +265,28 @@ def test_overrides_of_the_config_count(sample: Sample, tmp_path: Path) -> None:
     written = result.remedy[0].partition("config: ")[2]
     mended = seen("dra-roots", sample("gb300"), a_config(tmp_path, more=f"pcieRoots: {written}"))
     assert mended.verdict is Verdict.OK, mended
+
+
+@pytest.mark.parametrize(
+    ("name", "selectors", "verdict"),
+    [
+        ("gb300", "vendors: ['15b3']", "ok"),
+        ("gb300", "rdmaDevices: [mlx5_0]", "warn"),
+        ("dgx-h100", "vendors: ['15b3']", "ok"),
+        ("dgx-h100", "rdmaDevices: [mlx5_0]", "warn"),
+    ],
+)
+def test_a_device_of_a_whole_resource_has_the_root_of_all_its_hcas(
+    name: str, selectors: str, verdict: str, sample: Sample, tmp_path: Path
+) -> None:
+    """As topo shows it. One of HCAs on several roots has none, and no claim can require it."""
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "configList: [{resourceName: a, rdmaHcaMax: 2, via: dra, selectors: {" + selectors + "}}]\n"
+    )
+    assert seen("dra-roots", sample(name), file).verdict == verdict
+    shown = rdma_dp("topo", "--config", file, "--root", sample(name)).out
+    assert ("no HCA" in shown.partition("PCIe roots for DRA")[2]) == (verdict == "warn")
 
 
 @pytest.mark.parametrize("name", ["dgx-h100", "hgx", "seed"])
