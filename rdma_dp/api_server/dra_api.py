@@ -90,6 +90,14 @@ class DraApi:
             raise ApiError("the API server answers with a list without items")
         return SliceList(tuple(map(checked, items)), version_of(found))
 
+    async def device_classes(self) -> tuple[Object, ...]:
+        """All DeviceClasses of the cluster, for the doctor. Raises ApiError."""
+        found = await self._client.call(Request("list", GROUP, VERSION, "deviceclasses"))
+        items = found.get("items") or []
+        if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
+            raise ApiError("the API server answers with a list without items")
+        return tuple(items)
+
     def slice_changes(
         self, version: str, seconds: int, idle: float
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:

@@ -21,6 +21,7 @@ from rdma_dp.kubelet.views import (
     SocketState,
 )
 from rdma_dp.node.answers import Answers
+from rdma_dp.node.cluster_queries import ClusterClasses
 from rdma_dp.node.view import ConfigSeen, NodeView
 from rdma_dp.sharing.pool import make_pools
 from tests.conftest import Sample
@@ -228,8 +229,43 @@ def test_what_cannot_be_listed_is_unknown(config: Config, tmp_path: Path) -> Non
 def test_a_prepared_claim_shows_that_there_is_a_class(config: Config, tmp_path: Path) -> None:
     assert said(dra_cluster.classes, config, view(STATUS), tmp_path).verdict is Verdict.OK
     result = said(dra_cluster.classes, config, view(replace(STATUS, claims=())), tmp_path)
-    assert told(result) == ["unknown : the node does not show whether the cluster has rdma-hca, a"]
+    text = "not checked whether the cluster has rdma-hca, a: the API server was not asked"
+    assert told(result) == [f"unknown : {text}: only the doctor in the pod can ask it"]
     assert "kubectl get deviceclasses" in result.remedy
+
+
+@pytest.mark.parametrize(
+    ("names", "resources", "texts"),
+    [
+        (("rdma-hca", "a"), ("rdma/a",), ["ok : the cluster has the 2 classes of the config"]),
+        (("rdma-hca", "other"), ("rdma/a",), ["ok : the cluster has the 2 classes of the config"]),
+        (
+            ("a",),
+            (),
+            [
+                "warn rdma-hca: the cluster has no such DeviceClass",
+                "warn rdma/a: no DeviceClass has it as extendedResourceName, as a would",
+            ],
+        ),
+    ],
+)
+def test_in_the_pod_the_classes_are_compared(
+    names: tuple[str, ...],
+    resources: tuple[str, ...],
+    texts: list[str],
+    config: Config,
+    tmp_path: Path,
+) -> None:
+    seen_classes = ClusterClasses(frozenset(names), frozenset(resources))
+    node = NodeView(
+        Host(tmp_path),
+        Inventory(),
+        Answers(kubelet=view(STATUS)),
+        ConfigSeen(Path("c"), config),
+        classes=seen_classes,
+    )
+    (result,) = examine(node, [dra_cluster.classes])
+    assert told(result) == texts
 
 
 @pytest.mark.parametrize(
