@@ -30,8 +30,11 @@ def test_where_each_gpu_has_an_hca_nothing_is_advised(
     assert advised_overrides(topology, hcas, {}) == {}
 
 
-def test_on_gb300_each_gpu_gets_hcas_of_its_numa_node(sample: Sample, look: Look) -> None:
-    topology, hcas = seen("gb300", sample, look)
+@pytest.mark.parametrize("name", ["gb200", "gb300"])
+def test_on_grace_each_gpu_gets_hcas_of_its_numa_node(
+    name: str, sample: Sample, look: Look
+) -> None:
+    topology, hcas = seen(name, sample, look)
     assert lonely(topology, hcas, {}) == ["GPU0", "GPU1", "GPU2", "GPU3"]
     advised = dict(advised_overrides(topology, hcas, {}))
     assert advised["0000:03:00.0"] == "pci0008:00"
