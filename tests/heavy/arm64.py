@@ -22,8 +22,8 @@ _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 # another root needs no file of this one.
 _RULE = Path("/usr/lib/binfmt.d/qemu-aarch64.conf")
 
-# Beside what is unpacked: the links /bin and /lib, and the files of base-passwd, which it copies
-# when it is configured.
+# Beside what is unpacked: the links /bin and /lib, the files that base-passwd copies when it is
+# configured, and the cache of libraries, in which pyudev searches for its own.
 _OPTIONS = (
     "--architectures=arm64",
     "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
@@ -31,6 +31,7 @@ _OPTIONS = (
         f'--customize-hook=cp "$1/usr/share/base-passwd/{name}.master" "$1/etc/{name}"'
         for name in ("passwd", "group")
     ),
+    '--customize-hook=chroot "$1" ldconfig',
     "--include=?essential",
 )
 
@@ -54,10 +55,11 @@ def emulate() -> None:
 def root(release: str, packages: Iterable[str], place: Path) -> None:
     """Make the directory `place` from packages, what they depend on, and the essential ones.
 
-    They are unpacked and not configured: without emulation, that takes seconds. Raises
+    They are unpacked and not configured: almost without emulation, that takes seconds. Raises
     CannotRunError.
     """
     debian.install(("mmdebstrap",))
+    emulate()
     log.info("making a root of Debian %s for arm64", release)
     place.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=place.parent, prefix="unfinished-"))

@@ -20,8 +20,9 @@ IMAGE = "localhost/rdma-dp:test"
 SHIPPED = f"docker.io/library/rdma-dp:{__version__}"
 # The packages of python:3.12-slim that Debian's minimal variant lacks.
 BASE_PACKAGES = ("python3", "python3-venv", "ca-certificates")
-# The base for arm64 also has those that the Dockerfile adds: its apt is not configured.
-FOREIGN_PACKAGES = (*BASE_PACKAGES, "kmod", "tini")
+# The base for arm64 also has those that the Dockerfile adds: its apt is not configured. Debian's
+# minimal variant has apt, and with it the library of C++.
+FOREIGN_PACKAGES = (*BASE_PACKAGES, "apt", "kmod", "tini")
 # The builder's own certificates: a build machine may reach its package index through a proxy.
 CERTIFICATES = "/etc/ssl/certs"
 TIMEOUT = 1200.0  # seconds for one step
