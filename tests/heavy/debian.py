@@ -67,12 +67,20 @@ def unpacked(packages: tuple[str, ...], cache: Path) -> Path:
     return place
 
 
-def bootstrap(release: str, packages: str, root: Path, variant: str = "minbase") -> None:
+def bootstrap(
+    release: str,
+    packages: str,
+    root: Path,
+    variant: str = "minbase",
+    options: tuple[str, ...] = (),
+) -> None:
     """Make `root`, an empty directory, a tree of this Debian release with these packages.
 
     mmdebstrap must be installed. With the variant "extract" the packages are only unpacked.
+    `options` are further ones of mmdebstrap.
     """
-    command = ["mmdebstrap", f"--variant={variant}", f"--aptopt={_APT}", f"--include={packages}"]
+    command = ["mmdebstrap", f"--variant={variant}", f"--aptopt={_APT}", *options]
+    command.append(f"--include={packages}")
     for attempt in range(1, ATTEMPTS + 1):
         shutil.rmtree(root)
         done = subprocess.run(

@@ -5,16 +5,18 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.heavy import debian
+from tests.heavy import arm64, debian
 from tests.heavy.vm import initramfs, siw
 
 log = logging.getLogger(__name__)
 
 RELEASES = {"12": "bookworm", "13": "trixie"}
 META_PACKAGE = "linux-image-amd64"
+# Nodes with Grace run kernels with pages above 4 KiB. Debian 12 has none of those.
+FOREIGN_PACKAGES = {"12": "linux-image-arm64", "13": "linux-image-arm64-16k"}
 INIT = Path(__file__).with_name("init")
 
 
@@ -24,6 +26,7 @@ class Kernel:
 
     image: Path
     initramfs: Path
+    architecture: str = arm64.NATIVE
 
 
 def newest_kernel(cache: Path) -> Kernel:
@@ -56,6 +59,18 @@ def kernel_of(release: str, cache: Path, *, with_siw: bool = False) -> Kernel:
 
     kind, recipe = (f"{name}-siw", Path(siw.__file__).read_text()) if with_siw else (name, "")
     return _made(cache / f"{kind}-{_digest(packages, recipe)}", unpack)
+
+
+def foreign_kernel(release: str, cache: Path) -> Kernel:
+    """As `kernel_of`, for arm64. Debian 13's has pages of 16 KiB."""
+    package, name = FOREIGN_PACKAGES[release], RELEASES[release]
+
+    def unpack(directory: Path) -> None:
+        directory.rmdir()
+        arm64.root(name, (package, "busybox-static"), directory)
+
+    made = _made(cache / f"{name}-{package}-{_digest()}", unpack)
+    return replace(made, architecture=arm64.FOREIGN)
 
 
 def _digest(*texts: str) -> str:
