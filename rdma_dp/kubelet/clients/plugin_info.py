@@ -9,7 +9,6 @@ from rdma_dp.kubelet.clients.channel import DEADLINE, intelligible
 # kubelet's names for device plugins and for DRA drivers
 # (staging/src/k8s.io/kubelet/pkg/apis/pluginregistration).
 DEVICE_PLUGIN = "DevicePlugin"
-DRA_PLUGIN = "DRAPlugin"
 
 
 async def ask_info(channel: grpc.aio.Channel) -> tuple[str, str]:
