@@ -21,7 +21,7 @@ def written(directory: Path, *resources: dict[str, Any], **dra: Any) -> Path:
     return file
 
 
-@pytest.mark.parametrize("name", ["dgx-h100", "gb300", "sriov", "subfunctions"])
+@pytest.mark.parametrize("name", ["dgx-h100", "gb200", "gb300", "sriov", "subfunctions"])
 def test_what_a_host_publishes(name: str, sample: Sample, golden: Golden) -> None:
     arguments = ("slices", "--config", CONFIG, "--root", sample(name), "--node", "node-1")
     table, text = rdma_dp(*arguments), rdma_dp(*arguments, "-o", "yaml")

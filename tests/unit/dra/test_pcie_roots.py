@@ -67,15 +67,18 @@ def test_where_each_gpu_has_an_hca_nothing_is_advised(
     assert (lonely(roots), roots.advised) == ([], {})
 
 
-def test_on_gb300_each_gpu_gets_hcas_of_its_numa_node(sample: Sample, look: Look) -> None:
-    found, _ = seen("gb300", sample, look)
+@pytest.mark.parametrize("name", ["gb200", "gb300"])
+def test_on_grace_each_gpu_gets_hcas_of_its_numa_node(
+    name: str, sample: Sample, look: Look
+) -> None:
+    found, _ = seen(name, sample, look)
     assert lonely(found) == ["GPU0", "GPU1", "GPU2", "GPU3"]
     assert found.advised["0000:03:00.0"] == "pci0008:00"
     assert found.advised["0002:03:00.0"] == "pci0009:00"
-    after, published = seen("gb300", sample, look, found.advised)
+    after, published = seen(name, sample, look, found.advised)
     assert (lonely(after), after.advised) == ([], {})
-    inventory = look("gb300")
-    topology = read_topology(Host(sample("gb300")), inventory)
+    inventory = look(name)
+    topology = read_topology(Host(sample(name)), inventory)
     numa = {gpu.place.host_bridge: gpu.place.numa_node for gpu in topology.gpus}
     for (hca,) in (each.hcas for each in after.devices):
         assert numa[str(published[hca.name])] == hca.numa_node
