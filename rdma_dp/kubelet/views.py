@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# What GetInfo answers for a DRA driver (k8s.io/kubelet pkg/apis/pluginregistration/v1).
+DRA_PLUGIN = "DRAPlugin"
+
 
 class SocketState(StrEnum):
     """The result of connecting to a socket."""

@@ -11,10 +11,11 @@ import yaml
 from rdma_dp.api_server.credentials import SERVICE_ACCOUNT
 from rdma_dp.config import Config, Via, parse_bytes
 from rdma_dp.config.dra_settings import DEFAULT_DRIVER
-from rdma_dp.daemon.dra.dra_parts import NODE_NAME, POD_UID
+from rdma_dp.daemon.dra.dra_parts import POD_UID
 from rdma_dp.dra.device_classes import device_classes
 from rdma_dp.dra.parameters import read_parameters
 from rdma_dp.dra.slices import NodeIdentity, resource_slices
+from rdma_dp.formats.names import NODE_NAME
 from rdma_dp.kubelet.directories import KubeletDirectories
 from tests.makers import hca
 from tests.paths import REPO
