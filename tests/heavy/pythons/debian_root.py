@@ -1,5 +1,6 @@
 """A Python of another Debian release, in a directory that a process changes its root to."""
 
+import hashlib
 import logging
 import shutil
 import tempfile
@@ -13,7 +14,7 @@ log = logging.getLogger(__name__)
 # The releases of Debian that have a Python which Debian 12 lacks.
 RELEASES = {"3.13": "trixie", "3.14": "sid"}
 
-_PACKAGES = "python{0},python{0}-venv,ca-certificates,libudev1"
+_PACKAGES = "python{0},python{0}-venv,ca-certificates,git,libudev1"
 
 # The tree has the same path inside. The network's settings and the certificates are the machine's.
 _ENTER = """
@@ -42,13 +43,15 @@ def made(version: str) -> Path:
     debian.check_host()
     suite.need_root(f"this machine has none, and running that of Debian {release}")
     debian.install(("mmdebstrap",))
-    place = suite.cache("pythons") / f"debian-{release}-{version}"
+    packages = _PACKAGES.format(version)
+    digest = hashlib.sha256(packages.encode()).hexdigest()[:8]
+    place = suite.cache("pythons") / f"debian-{release}-{version}-{digest}"
     if not place.exists():
         log.info("making a root with python%s of Debian %s", version, release)
         place.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(dir=place.parent, prefix="unfinished-"))
         try:
-            debian.bootstrap(release, _PACKAGES.format(version), unfinished)
+            debian.bootstrap(release, packages, unfinished)
             unfinished.rename(place)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)

@@ -31,7 +31,7 @@ ENVIRONMENT = {
     "CONTAINERS_CONF": "/dev/null",  # podman runs with the suite's settings, not with the host's
 }
 TESTS = "tests/heavy/vm/inside"
-CORE = ("discover", "nldev", "hotplug", "modules", "quiet_changes")
+CORE = ("discover", "nldev", "device_monitor", "hotplug", "modules", "quiet_changes")
 SIW_ON = "13"  # the release for whose kernel siw is built
 
 

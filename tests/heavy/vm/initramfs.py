@@ -18,13 +18,15 @@ MODULES = (
     "veth",
     "bonding",
     "8021q",
+    "macvlan",
     "ib_uverbs",
     "ib_umad",
     "rdma_ucm",
     "rdma_rxe",
 )
-# rxe asks the crypto API for it by name, so no dependency shows it. Newer kernels do not have it.
-OPTIONAL_MODULES = ("crc32_generic",)
+# rxe and siw ask the crypto API for them by name, so no dependency shows them. Newer kernels do not
+# have them.
+OPTIONAL_MODULES = ("crc32_generic", "crc32c_generic")
 # For the tests, which load it. See siw.py.
 SPARE_MODULE = "siw"
 

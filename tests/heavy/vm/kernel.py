@@ -57,8 +57,8 @@ def kernel_of(release: str, cache: Path, *, with_siw: bool = False) -> Kernel:
             log.info("building siw for it")
             siw.build(name, next(directory.glob("usr/lib/modules/*")), directory / "build")
 
-    kind = f"{name}-siw" if with_siw else name
-    return _made(cache / f"{kind}-{_digest(packages, Path(siw.__file__).read_text())}", unpack)
+    kind, recipe = (f"{name}-siw", Path(siw.__file__).read_text()) if with_siw else (name, "")
+    return _made(cache / f"{kind}-{_digest(packages, recipe)}", unpack)
 
 
 def foreign_kernel(release: str, cache: Path) -> Kernel:
