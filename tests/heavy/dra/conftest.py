@@ -5,23 +5,31 @@ from collections.abc import Iterator
 import pytest
 
 from tests.heavy.dra.dra_cluster import DraCluster
-from tests.heavy.node.cluster.conftest import cluster
+from tests.heavy.dra.manifests import config_of
+from tests.heavy.node.cluster.conftest import cluster, containerd, hardware
 from tests.heavy.node.conftest import (
     ENABLED,
     pytest_runtest_makereport,
     pytest_terminal_summary,
 )
+from tests.heavy.node.containerd import Containerd
 
-__all__ = ["cluster", "pytest_runtest_makereport", "pytest_terminal_summary"]
+__all__ = [
+    "cluster",
+    "containerd",
+    "hardware",
+    "pytest_runtest_makereport",
+    "pytest_terminal_summary",
+]
 
 if not ENABLED:
     collect_ignore_glob = ["*"]
 
 
-@pytest.fixture(scope="session")
-def _cluster() -> Iterator[DraCluster]:
+@pytest.fixture(scope="package")
+def _cluster(containerd: Containerd) -> Iterator[DraCluster]:
     """The fixture `cluster` takes it."""
     made = DraCluster()
-    made.install()
+    made.install(config_of(), devices=9)
     yield made
     made.end()

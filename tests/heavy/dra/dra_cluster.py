@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.heavy.dra import audit
-from tests.heavy.dra.manifests import DRIVER, config_of
+from tests.heavy.dra.manifests import DRIVER
 from tests.heavy.node.cluster import api
 from tests.heavy.node.cluster.cluster import DEPLOY, Cluster
 from tests.heavy.node.cluster.control_plane import Access
@@ -34,17 +34,18 @@ _MADE = ("deployments", "replicasets", "pods", "resourceclaims", "resourceclaimt
 
 
 class DraCluster(Cluster):
-    """One node with the HCAs of a sample host, RBAC, and our driver as a DaemonSet."""
+    """One node, RBAC, and our driver as a DaemonSet."""
 
     def __init__(self) -> None:
         flags = audit.write_policy()
         super().__init__(Access("RBAC", flags, _CONTROLLERS), **_KUBELET)
 
-    def install(self) -> None:
-        """Install our driver and its classes, as deploy/ ships them."""
+    def install(self, config: Mapping[str, Any], devices: int) -> None:
+        """Install our driver and its classes, as deploy/ ships them, with a config that publishes
+        this many devices.
+        """
         self.kubectl("apply", "-k", DEPLOY / "overlays" / "dra")
-        self.configure(json.dumps(config_of()))
-        wait_until(self.devices, lambda found: len(found) == 9)
+        self.offer(config, devices, "deploy/overlays/dra applied")
 
     def offer(self, config: Mapping[str, Any], devices: int, after: str) -> None:
         """Replace the config, and wait until this many devices are published."""

@@ -6,6 +6,7 @@ import pytest
 
 from tests.heavy.dra.claim_pods import ClaimPod, only, request, start, template
 from tests.heavy.dra.dra_cluster import DraCluster
+from tests.heavy.node.cluster.hardware import Hardware
 
 Health = dict[str, tuple[str, str]]
 
@@ -30,23 +31,25 @@ def says(hca: str, state: str) -> Callable[[Health], bool]:
     return matches
 
 
-def test_a_link_that_is_down(cluster: DraCluster, pod: ClaimPod) -> None:
+def test_a_link_that_is_down(cluster: DraCluster, hardware: Hardware, pod: ClaimPod) -> None:
     before = pod.identity
-    cluster.hardware.host.set_port(FIRST, 1, state="DOWN", phys_state="Polling")
+    hardware.host.set_port(FIRST, 1, state="DOWN", phys_state="Polling")
     found = cluster.wait("the device is tainted", cluster.taints)
     assert [*found.values()] == ["NoSchedule"]
     cluster.wait("unhealthy in the pod's status", pod.health, says(FIRST, "Unhealthy"))
     assert start(cluster, "second", "any").running().hcas() == {SECOND}
-    cluster.hardware.host.set_port(FIRST, 1, state="ACTIVE", phys_state="LinkUp")
+    hardware.host.set_port(FIRST, 1, state="ACTIVE", phys_state="LinkUp")
     cluster.wait("the taint is gone", cluster.taints, lambda found: not found)
     cluster.wait("healthy in the pod's status", pod.health, says(FIRST, "Healthy"))
     assert start(cluster, "third", "any").running().hcas() == {FIRST}
     assert pod.identity == before
 
 
-def test_an_hca_that_is_unplugged_and_plugged(cluster: DraCluster, pod: ClaimPod) -> None:
+def test_an_hca_that_is_unplugged_and_plugged(
+    cluster: DraCluster, hardware: Hardware, pod: ClaimPod
+) -> None:
     before, devices = pod.identity, cluster.devices()
-    host = cluster.hardware.host
+    host = hardware.host
     host.unplug(FIRST)
     cluster.wait("the device is gone", cluster.devices, lambda found: len(found) == 8)
     cluster.wait("unhealthy in the pod's status", pod.health, says(FIRST, "Unhealthy"))
