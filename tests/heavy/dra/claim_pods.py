@@ -1,7 +1,7 @@
 """Pods with claims, and the templates of their claims."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from tests.heavy.node.cluster.pods import Pod
 from tests.heavy.node.process import wait_until
 
 Object = dict[str, Any]
+Health = dict[str, tuple[str, str]]
 
 GROUP = "resource.k8s.io/v1"
 
@@ -81,7 +82,7 @@ class ClaimPod(Pod):
         nodes = [line.split()[-1] for line in lines if line.startswith("c")]
         return {_hca(name) for name in nodes if name.startswith("uverbs")}
 
-    def health(self) -> dict[str, tuple[str, str]]:
+    def health(self) -> Health:
         """The health and the message of each of its devices, from its status."""
         (container,) = self.status.get("containerStatuses") or [{}]
         return {
@@ -89,6 +90,15 @@ class ClaimPod(Pod):
             for status in container.get("allocatedResourcesStatus", [])
             for each in status["resources"]
         }
+
+
+def says(hca: str, state: str) -> Callable[[Health], bool]:
+    """Whether the status of a pod gives the device of an HCA this health."""
+
+    def matches(health: Health) -> bool:
+        return [each for device, (each, _) in health.items() if hca in device] == [state]
+
+    return matches
 
 
 def _hca(node: str) -> str:

@@ -1,14 +1,10 @@
 """HCAs whose link is down, and HCAs that are unplugged: taints, devices, and the status of pods."""
 
-from collections.abc import Callable
-
 import pytest
 
-from tests.heavy.dra.claim_pods import ClaimPod, only, request, start, template
+from tests.heavy.dra.claim_pods import ClaimPod, only, request, says, start, template
 from tests.heavy.dra.dra_cluster import DraCluster
 from tests.heavy.node.cluster.hardware import Hardware
-
-Health = dict[str, tuple[str, str]]
 
 FIRST, SECOND = "mlx5_0", "mlx5_3"  # the scheduler takes the first device that fits
 
@@ -20,15 +16,6 @@ def pod(cluster: DraCluster) -> ClaimPod:
     pod = start(cluster, "first", "any").running()
     assert pod.hcas() == {FIRST}
     return pod
-
-
-def says(hca: str, state: str) -> Callable[[Health], bool]:
-    """Whether the status of a pod gives the device of an HCA this health."""
-
-    def matches(health: Health) -> bool:
-        return [each for device, (each, _) in health.items() if hca in device] == [state]
-
-    return matches
 
 
 def test_a_link_that_is_down(cluster: DraCluster, hardware: Hardware, pod: ClaimPod) -> None:

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tests.heavy import debian, suite
@@ -24,23 +25,35 @@ log = logging.getLogger("test-vm-node")
 
 PACKAGES = (
     *("qemu-system-x86", "ibverbs-utils", "ibverbs-providers", "perftest", "iproute2", "kmod"),
-    *("buildah", "mmdebstrap", "runc", "busybox-static"),
+    *("buildah", "mmdebstrap", "runc", "busybox-static", "openssl"),
 )
 SOURCES = (programs.KUBELET, programs.KUBECTL, programs.CONTAINERD)
 
 
-def main() -> int:
-    """Get the parts, boot and run the tests. If that is not possible, print the reason."""
+def of_a_node() -> list[Path]:
+    """The directories of a node's programs. They are built once."""
+    return [programs.build(source, suite.cache("node")) for source in SOURCES]
+
+
+def main(
+    name: str = "test-vm-node",
+    tests: str = "tests/heavy/vm/node",
+    built: Callable[[], Iterable[Path]] = of_a_node,
+) -> int:
+    """Get the parts, boot and run the tests. If that is not possible, print the reason.
+
+    `built` returns the directories of the node's programs.
+    """
     try:
         debian.check_host()
         suite.need_root("building an image without a container daemon")
         debian.install(PACKAGES)
-        built = [programs.build(source, suite.cache("node")) for source in SOURCES]
+        directories = built()
         helm = tools.Go(suite.cache("deploy")).programs("helm")
         kernel = newest_kernel(suite.cache("vm"))
     except CannotRunError as error:
         return suite.not_run(log, error)
-    path = os.pathsep.join([*map(str, (*built, helm)), *private.PATH])
+    path = os.pathsep.join([*map(str, (*directories, helm)), *private.PATH])
     with tempfile.TemporaryDirectory(prefix="rdma-dp-vm-node-") as directory:
         log.info("building the image")
         try:
@@ -50,8 +63,8 @@ def main() -> int:
             return 1
         return in_vm.run(
             kernel,
-            "test-vm-node",
-            "tests/heavy/vm/node",
+            name,
+            tests,
             sys.argv[1:],
             environment={"PATH": path, **parts.environment(Path(directory))},
             timeout=1800.0,

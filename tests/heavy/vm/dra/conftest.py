@@ -1,0 +1,29 @@
+"""One cluster for all tests, with the VM as its node. Each test starts without pods and claims."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.heavy.dra.dra_cluster import DraCluster
+from tests.heavy.node.cluster import network
+from tests.heavy.node.cluster.conftest import cluster
+from tests.heavy.node.conftest import pytest_runtest_makereport, pytest_terminal_summary
+from tests.heavy.node.containerd import Containerd
+from tests.heavy.vm.dra.verbs_pods import CONFIG
+from tests.heavy.vm.inside.fabric import HCAS
+from tests.heavy.vm.node import parts
+from tests.heavy.vm.node.conftest import machine
+
+__all__ = ["cluster", "machine", "pytest_runtest_makereport", "pytest_terminal_summary"]
+
+
+@pytest.fixture(scope="session")
+def _cluster(machine: None) -> Iterator[DraCluster]:
+    """The fixture `cluster` takes it."""
+    parts.take_images()
+    containerd = Containerd(network_plugins=network.configure())
+    made = DraCluster()
+    made.install(CONFIG, devices=len(HCAS))
+    yield made
+    made.end()
+    containerd.end()
