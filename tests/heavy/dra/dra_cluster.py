@@ -36,9 +36,9 @@ _MADE = ("deployments", "replicasets", "pods", "resourceclaims", "resourceclaimt
 class DraCluster(Cluster):
     """One node, RBAC, and our driver as a DaemonSet."""
 
-    def __init__(self) -> None:
+    def __init__(self, **kubelet: Any) -> None:
         flags = audit.write_policy()
-        super().__init__(Access("RBAC", flags, _CONTROLLERS), **_KUBELET)
+        super().__init__(Access("RBAC", flags, _CONTROLLERS), **_KUBELET, **kubelet)
 
     def install(self, config: Mapping[str, Any], devices: int) -> None:
         """Install our driver and its classes, as deploy/ ships them, with a config that publishes

@@ -53,7 +53,7 @@ class Cluster:
     def __init__(self, access: Access = EVERYTHING, **kubelet: Any) -> None:
         self.figures: list[Step] = []
         self.control_plane = ControlPlane(access)
-        self.kubelet = Kubelet(KUBECONFIG, **_KUBELET, **kubelet)
+        self.kubelet = Kubelet(KUBECONFIG, **{**_KUBELET, **kubelet})
         self.kubelet.forget()
         self.kubelet.start()
         wait_until(lambda: api.get("/api/v1/namespaces/default/serviceaccounts/default"))

@@ -14,4 +14,4 @@ from tests.heavy.vm.node.__main__ import main
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="test-vm-dra: %(message)s")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    sys.exit(main("test-vm-dra", "tests/heavy/vm/dra", of_a_cluster))
+    sys.exit(main("test-vm-dra", "tests/heavy/vm/dra", of_a_cluster, patience=3))

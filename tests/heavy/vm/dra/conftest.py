@@ -22,7 +22,8 @@ def _cluster(machine: None) -> Iterator[DraCluster]:
     """The fixture `cluster` takes it."""
     parts.take_images()
     containerd = Containerd(network_plugins=network.configure())
-    made = DraCluster()
+    # kubelet gives up an update of its node's status after this time. 1 s is too short here.
+    made = DraCluster(nodeStatusUpdateFrequency="10s")
     made.install(CONFIG, devices=len(HCAS))
     yield made
     made.end()

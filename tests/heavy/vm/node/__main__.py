@@ -39,10 +39,12 @@ def main(
     name: str = "test-vm-node",
     tests: str = "tests/heavy/vm/node",
     built: Callable[[], Iterable[Path]] = of_a_node,
+    patience: float = 1.0,
 ) -> int:
     """Get the parts, boot and run the tests. If that is not possible, print the reason.
 
-    `built` returns the directories of the node's programs.
+    `built` returns the directories of the node's programs. `patience` is a factor on all time
+    limits.
     """
     try:
         debian.check_host()
@@ -65,9 +67,9 @@ def main(
             kernel,
             name,
             tests,
-            sys.argv[1:],
-            environment={"PATH": path, **parts.environment(Path(directory))},
-            timeout=1800.0,
+            (f"--timeout={300 * patience}", *sys.argv[1:]),
+            environment={"PATH": path, **parts.environment(Path(directory), 240 * patience)},
+            timeout=1800 * patience,
             memory=6144,
         )
 
