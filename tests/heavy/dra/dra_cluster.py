@@ -9,11 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.heavy.dra import audit
 from tests.heavy.dra.manifests import DRIVER
 from tests.heavy.node.cluster import api
 from tests.heavy.node.cluster.cluster import DEPLOY, Cluster
-from tests.heavy.node.cluster.control_plane import Access
 from tests.heavy.node.containerd import kill_container
 from tests.heavy.node.process import logs, wait_until
 
@@ -22,7 +20,8 @@ CLAIMS = "/apis/resource.k8s.io/v1/resourceclaims"
 CLAIM_FILES = Path("/var/lib/kubelet/plugins") / DRIVER / "rdma-dp-claims"
 SPECS = Path("/var/run/cdi")
 
-_CONTROLLERS = (
+# Those that claims and Deployments need, besides those of every cluster.
+CONTROLLERS = (
     *("resourceclaim-controller", "device-taint-eviction-controller"),
     *("deployment-controller", "replicaset-controller"),
 )
@@ -34,11 +33,10 @@ _MADE = ("deployments", "replicasets", "pods", "resourceclaims", "resourceclaimt
 
 
 class DraCluster(Cluster):
-    """One node, RBAC, and our driver as a DaemonSet."""
+    """One node, with our driver as a DaemonSet."""
 
     def __init__(self, **kubelet: Any) -> None:
-        flags = audit.write_policy()
-        super().__init__(Access("RBAC", flags, _CONTROLLERS), **_KUBELET, **kubelet)
+        super().__init__(**_KUBELET, **kubelet)
 
     def install(self, config: Mapping[str, Any], devices: int) -> None:
         """Install our driver and its classes, as deploy/ ships them, with a config that publishes

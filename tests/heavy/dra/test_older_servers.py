@@ -8,6 +8,7 @@ import pytest
 from tests.heavy.dra.claim_pods import request, start, template
 from tests.heavy.dra.dra_cluster import DraCluster
 from tests.heavy.dra.manifests import config_of
+from tests.heavy.node.cluster.control_plane import ControlPlane
 
 FEW = 4
 GATE = "DRAConsumableCapacity"
@@ -22,13 +23,15 @@ def few(**dra: str) -> dict[str, object]:
 
 
 @pytest.fixture(params=["1.35", "1.34"])
-def older(cluster: DraCluster, request: pytest.FixtureRequest) -> Iterator[DraCluster]:
+def older(
+    cluster: DraCluster, control_plane: ControlPlane, request: pytest.FixtureRequest
+) -> Iterator[DraCluster]:
     cluster.offer(config_of("plugin"), 0, "no devices any more")
-    cluster.control_plane.restart_api_server("--emulated-version", request.param)
+    control_plane.restart_api_server("--emulated-version", request.param)
     yield cluster
     cluster.tidy()
     cluster.offer(config_of("plugin"), 0, "no devices any more")
-    cluster.control_plane.restart_api_server()
+    control_plane.restart_api_server()
     cluster.offer(config_of(), 9, "devices by DRA once more")
 
 

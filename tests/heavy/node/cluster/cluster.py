@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from tests.heavy.image.builder import SHIPPED
 from tests.heavy.node import private
 from tests.heavy.node.cluster import api
-from tests.heavy.node.cluster.control_plane import EVERYTHING, KUBECONFIG, Access, ControlPlane
+from tests.heavy.node.cluster.control_plane import KUBECONFIG
 from tests.heavy.node.cluster.pods import Pod
 from tests.heavy.node.containerd import ctr
 from tests.heavy.node.kubelet import Kubelet
@@ -46,13 +46,12 @@ Step = tuple[str, object]
 
 
 class Cluster:
-    """A control plane and one node, on which containerd runs and has our image. Nothing of rdma-dp
-    runs yet.
+    """One node of a control plane that runs. Its containerd has our image. Nothing of rdma-dp runs
+    yet.
     """
 
-    def __init__(self, access: Access = EVERYTHING, **kubelet: Any) -> None:
+    def __init__(self, **kubelet: Any) -> None:
         self.figures: list[Step] = []
-        self.control_plane = ControlPlane(access)
         self.kubelet = Kubelet(KUBECONFIG, **{**_KUBELET, **kubelet})
         self.kubelet.forget()
         self.kubelet.start()
@@ -66,7 +65,6 @@ class Cluster:
 
     def end(self) -> None:
         self.kubelet.stop()
-        self.control_plane.end()
 
     # --- what users type
 
@@ -206,7 +204,6 @@ class Cluster:
 
     def unhurt(self) -> None:
         """Fail if there was a fault that the test did not check for."""
-        self.control_plane.unhurt()
         assert self.kubelet.process
         assert self.kubelet.process.runs, "kubelet has ended by itself"
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.heavy.node.cluster import network
 from tests.heavy.node.cluster.cluster import ARCHIVE, Cluster
+from tests.heavy.node.cluster.control_plane import ControlPlane
 from tests.heavy.node.cluster.hardware import RUNC, Hardware
 from tests.heavy.node.conftest import FAILED
 from tests.heavy.node.containerd import Containerd, ctr
@@ -32,7 +33,14 @@ def containerd(hardware: Hardware) -> Iterator[Containerd]:
 
 
 @pytest.fixture(scope="package")
-def _cluster(containerd: Containerd) -> Iterator[Cluster]:
+def control_plane() -> Iterator[ControlPlane]:
+    made = ControlPlane()
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="package")
+def _cluster(containerd: Containerd, control_plane: ControlPlane) -> Iterator[Cluster]:
     made = Cluster()
     yield made
     made.end()
