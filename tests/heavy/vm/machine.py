@@ -4,7 +4,7 @@ import logging
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tests.heavy.vm.kernel import Kernel
@@ -37,6 +37,13 @@ QEMU = (
     *("-virtfs", "local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap"),
 )
 
+# A netdev of the machine. Its connections to other addresses come from this process's network.
+NETWORK = (
+    *("-netdev", "user,id=network"),
+    *("-device", "virtio-net-pci,netdev=network,romfile="),
+)
+GATEWAY, ADDRESS = "10.0.2.2", "10.0.2.15/24"  # qemu's defaults
+
 
 class MachineError(Exception):
     """The machine ended without an answer of the job. The message has the last lines of the
@@ -52,16 +59,17 @@ def run(
     environment: Mapping[str, str],
     timeout: float,
     memory: int,
+    devices: Sequence[str] = (),
 ) -> int:
     """Boot, run `command` as root, print its output, and return its exit code (63 for more).
 
     `timeout` is in seconds, for everything. `memory` is in MiB. The host's files can be changed
-    inside. The changes are in memory.
+    inside. The changes are in memory. `devices` are further options of qemu.
     """
     with tempfile.TemporaryDirectory(prefix="rdma-dp-vm-") as place:
         job, console = Path(place, "job"), Path(place, "console")
         job.write_text(_job(command, directory, environment))
-        status = _boot(kernel, job, console, timeout, memory)
+        status = _boot(kernel, job, console, timeout, ("-m", str(memory), *devices))
         answer = (status - 1) // 2 - ANSWER
         if status % 2 == 0 or answer < 0:
             raise MachineError(f"qemu ended with status {status}; {_last_lines(console)}")
@@ -80,10 +88,10 @@ def _job(command: Sequence[str], directory: Path, environment: Mapping[str, str]
     )
 
 
-def _boot(kernel: Kernel, job: Path, console: Path, timeout: float, memory: int) -> int:
+def _boot(kernel: Kernel, job: Path, console: Path, timeout: float, options: Iterable[str]) -> int:
     command = (
         *QEMU,
-        *("-m", str(memory)),
+        *options,
         *("-kernel", str(kernel.image), "-initrd", str(kernel.initramfs)),
         *("-append", f"console=ttyS0 quiet panic=-1 JOB={job}"),
         *("-serial", f"file:{console}"),

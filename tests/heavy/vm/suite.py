@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from tests.heavy.vm import machine
 from tests.heavy.vm.kernel import Kernel
@@ -29,10 +29,11 @@ def run(
     environment: Mapping[str, str],
     timeout: float,
     memory: int,
+    devices: Sequence[str] = (),
 ) -> int:
     """Boot and test, for at most `timeout` seconds and with at most `memory` MiB.
 
-    The suite called `name` is the directory `tests`.
+    The suite called `name` is the directory `tests`. `devices` are further options of qemu.
     """
     color = "yes" if sys.stdout.isatty() else "no"
     pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--color={color}", tests)
@@ -44,6 +45,7 @@ def run(
             environment={**ENVIRONMENT, "RDMA_DP_IN_VM": name, **environment},
             timeout=timeout,
             memory=memory,
+            devices=devices,
         )
     except MachineError as error:
         log.error("failed: %s", error)

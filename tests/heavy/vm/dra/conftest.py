@@ -9,6 +9,7 @@ from tests.heavy.node.cluster import network
 from tests.heavy.node.cluster.conftest import cluster
 from tests.heavy.node.conftest import pytest_runtest_makereport, pytest_terminal_summary
 from tests.heavy.node.containerd import Containerd
+from tests.heavy.vm.dra import beside
 from tests.heavy.vm.dra.verbs_pods import CONFIG
 from tests.heavy.vm.inside.fabric import HCAS
 from tests.heavy.vm.node import parts
@@ -20,6 +21,7 @@ __all__ = ["cluster", "machine", "pytest_runtest_makereport", "pytest_terminal_s
 @pytest.fixture(scope="session")
 def _cluster(machine: None) -> Iterator[DraCluster]:
     """The fixture `cluster` takes it."""
+    beside.connect()
     parts.take_images()
     containerd = Containerd(network_plugins=network.configure())
     # kubelet gives up an update of its node's status after this time. 1 s is too short here.

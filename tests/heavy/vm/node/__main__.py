@@ -39,12 +39,13 @@ def main(
     name: str = "test-vm-node",
     tests: str = "tests/heavy/vm/node",
     built: Callable[[], Iterable[Path]] = of_a_node,
+    boot: Callable[..., int] = in_vm.run,
     patience: float = 1.0,
 ) -> int:
     """Get the parts, boot and run the tests. If that is not possible, print the reason.
 
-    `built` returns the directories of the node's programs. `patience` is a factor on all time
-    limits.
+    `built` returns the directories of the node's programs. `boot` is as in_vm.run. `patience` is a
+    factor on all time limits.
     """
     try:
         debian.check_host()
@@ -63,7 +64,7 @@ def main(
         except BuildError as error:
             log.error("the image: %s", error)
             return 1
-        return in_vm.run(
+        return boot(
             kernel,
             name,
             tests,

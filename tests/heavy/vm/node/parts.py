@@ -36,7 +36,7 @@ _PROVIDER = (  # The user-space driver of rxe. libibverbs finds it through its c
     "/usr/lib/x86_64-linux-gnu/libibverbs/librxe-rdmav34.so",
 )
 
-_DIRECTORY = "RDMA_DP_TEST_PARTS"
+DIRECTORY = "RDMA_DP_TEST_PARTS"
 
 
 def environment(directory: Path, deadline: float) -> Mapping[str, str]:
@@ -44,7 +44,7 @@ def environment(directory: Path, deadline: float) -> Mapping[str, str]:
     as slow.
     """
     return {
-        _DIRECTORY: str(directory),
+        DIRECTORY: str(directory),
         "RDMA_DP_TEST_NODE": "/run/logs",
         "RDMA_DP_TEST_CGROUP": "rdma-dp-node",
         "RDMA_DP_TEST_DEADLINE": str(deadline),
@@ -109,4 +109,4 @@ def _containerd(directory: Path) -> Path:
 
 
 def _directory() -> Path:
-    return Path(os.environ[_DIRECTORY])
+    return Path(os.environ[DIRECTORY])
