@@ -48,7 +48,7 @@ test-kubelets: $(VENV)/.development
 test-vm-node: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.vm.node
 
-## test-vm-dra: test DRA in a cluster in the virtual machine, with RDMA between pods that have claims
+## test-vm-dra: test DRA with RDMA between pods that have claims, in the virtual machine
 test-vm-dra: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.vm.dra
 
