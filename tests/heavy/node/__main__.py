@@ -29,10 +29,10 @@ def of_a_cluster() -> list[Path]:
     return [*built, unpacked / "bin", unpacked / "lib" / "cni"]
 
 
-def main(tests: str = "tests/heavy/node") -> int:
+def main(tests: str = "tests/heavy/node", packages: tuple[str, ...] = ()) -> int:
     """Get the parts and run the tests. If that is not possible, print the reason."""
     try:
-        running.prepare_machine(PACKAGES)
+        running.prepare_machine((*PACKAGES, *packages))
         helm = tools.Go(suite.cache("deploy")).programs("helm")
         parts = (*of_a_cluster(), programs.build(programs.GO_PLUGIN, suite.cache("node")), helm)
         image = archive(REPO)

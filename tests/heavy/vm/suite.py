@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from tests.heavy.vm import machine
 from tests.heavy.vm.kernel import Kernel
@@ -23,20 +24,22 @@ ENVIRONMENT = {
 def run(
     kernel: Kernel,
     name: str,
-    tests: str,
     arguments: Iterable[str],
     *,
     environment: Mapping[str, str],
     timeout: float,
     memory: int,
     devices: Sequence[str] = (),
+    root: Path = Path("/"),
+    python: str = sys.executable,
 ) -> int:
     """Boot and test, for at most `timeout` seconds and with at most `memory` MiB.
 
-    The suite called `name` is the directory `tests`. `devices` are further options of qemu.
+    The suite is called `name`. `arguments` are pytest's: the tests and what follows. `root` has the
+    machine's files, and `python` is a path in it. `devices` are further options of qemu.
     """
     color = "yes" if sys.stdout.isatty() else "no"
-    pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--color={color}", tests)
+    pytest = (python, "-m", "pytest", "-p", "no:cacheprovider", f"--color={color}")
     try:
         return machine.run(
             kernel,
@@ -46,6 +49,7 @@ def run(
             timeout=timeout,
             memory=memory,
             devices=devices,
+            root=root,
         )
     except MachineError as error:
         log.error("failed: %s", error)

@@ -27,7 +27,6 @@ _NETDEV = "eth0"
 def boot(
     kernel: Kernel,
     name: str,
-    tests: str,
     arguments: Iterable[str],
     *,
     environment: Mapping[str, str],
@@ -36,7 +35,7 @@ def boot(
     """As `in_vm.run`, with a control plane that the VM reaches."""
     run = {
         "kernel": [str(kernel.image), str(kernel.initramfs)],
-        "tests": [name, tests, [*arguments]],
+        "suite": [name, [*arguments]],
         "options": {"environment": dict(environment), **limits},
     }
     command = (sys.executable, "-m", "tests.heavy.vm.dra.beside", json.dumps(run))
@@ -49,8 +48,9 @@ def _boot(run: Mapping[str, Any]) -> int:
     shutil.copytree(
         KUBECONFIG.parent, Path(run["options"]["environment"][parts.DIRECTORY], _ACCESS)
     )
-    kernel = Kernel(*map(Path, run["kernel"]))
-    code = in_vm.run(kernel, *run["tests"], devices=machine.NETWORK, **run["options"])
+    image, initramfs = map(Path, run["kernel"])
+    kernel = Kernel(image, initramfs)
+    code = in_vm.run(kernel, *run["suite"], devices=machine.NETWORK, **run["options"])
     control_plane.end()
     return code
 

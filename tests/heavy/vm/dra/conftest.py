@@ -5,28 +5,29 @@ from collections.abc import Iterator
 import pytest
 
 from tests.heavy.dra.dra_cluster import DraCluster
-from tests.heavy.node.cluster import network
 from tests.heavy.node.cluster.conftest import cluster
 from tests.heavy.node.conftest import pytest_runtest_makereport, pytest_terminal_summary
 from tests.heavy.node.containerd import Containerd
 from tests.heavy.vm.dra import beside
 from tests.heavy.vm.dra.verbs_pods import CONFIG
 from tests.heavy.vm.inside.fabric import HCAS
-from tests.heavy.vm.node import parts
-from tests.heavy.vm.node.conftest import machine
+from tests.heavy.vm.node.conftest import containerd, machine
 
-__all__ = ["cluster", "machine", "pytest_runtest_makereport", "pytest_terminal_summary"]
+__all__ = [
+    "cluster",
+    "containerd",
+    "machine",
+    "pytest_runtest_makereport",
+    "pytest_terminal_summary",
+]
 
 
 @pytest.fixture(scope="session")
-def _cluster(machine: None) -> Iterator[DraCluster]:
+def _cluster(containerd: Containerd) -> Iterator[DraCluster]:
     """The fixture `cluster` takes it."""
     beside.connect()
-    parts.take_images()
-    containerd = Containerd(network_plugins=network.configure())
     # kubelet gives up an update of its node's status after this time. 1 s is too short here.
     made = DraCluster(nodeStatusUpdateFrequency="10s")
     made.install(CONFIG, devices=len(HCAS))
     yield made
     made.end()
-    containerd.end()

@@ -19,13 +19,13 @@ from tests.heavy.node import private, programs
 from tests.heavy.suite import CannotRunError
 from tests.heavy.vm import suite as in_vm
 from tests.heavy.vm.kernel import newest_kernel
-from tests.heavy.vm.node import parts
+from tests.heavy.vm.node import parts, second_network
 
 log = logging.getLogger("test-vm-node")
 
 PACKAGES = (
     *("qemu-system-x86", "ibverbs-utils", "ibverbs-providers", "perftest", "iproute2", "kmod"),
-    *("buildah", "mmdebstrap", "runc", "busybox-static", "openssl"),
+    *("buildah", "mmdebstrap", "runc", "busybox-static", "openssl", second_network.PACKAGE),
 )
 SOURCES = (programs.KUBELET, programs.KUBECTL, programs.CONTAINERD)
 
@@ -67,8 +67,7 @@ def main(
         return boot(
             kernel,
             name,
-            tests,
-            (f"--timeout={300 * patience}", *sys.argv[1:]),
+            [tests, f"--timeout={300 * patience}", *sys.argv[1:]],
             environment={"PATH": path, **parts.environment(Path(directory), 240 * patience)},
             timeout=1800 * patience,
             memory=6144,
