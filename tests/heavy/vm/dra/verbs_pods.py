@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.heavy.dra.claim_pods import ClaimPod, only, request, template
+from tests.heavy.dra.claim_pods import PODS, ClaimPod, only, request, template
 from tests.heavy.dra.dra_cluster import DraCluster
 from tests.heavy.node.cluster import api
 from tests.heavy.vm.inside.fabric import HCAS, SoftHca
@@ -12,7 +12,6 @@ from tests.heavy.vm.node.expected import every_number
 
 # Each HCA is a device that pods share.
 CONFIG: dict[str, Any] = {
-    "health": {"requireActivePort": True, "downSeconds": 1},
     "configList": [
         {
             "resourceName": "hca",
@@ -20,11 +19,10 @@ CONFIG: dict[str, Any] = {
             "slotsPer": "hca",
             "selectors": {"ifNames": [hca.netdev for hca in HCAS]},
             "via": "dra",
+            "health": {"downSeconds": 1},
         }
     ],
 }
-
-_PODS = "/api/v1/namespaces/default/pods"
 
 
 class VerbsPod(ClaimPod):
@@ -50,5 +48,5 @@ def claims_of(cluster: DraCluster, hca: SoftHca) -> str:
 def start(cluster: DraCluster, name: str, claim: str | None) -> VerbsPod:
     """A pod with a claim of a template, or without a claim. It may not run yet."""
     pod = VerbsPod(cluster, name)
-    api.post(_PODS, pod.with_template(claim) if claim else pod.manifest({}, ()))
+    api.post(PODS, pod.with_template(claim) if claim else pod.manifest({}, ()))
     return pod
