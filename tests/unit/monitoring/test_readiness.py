@@ -1,5 +1,6 @@
 """When the daemon is ready: kubelet has every resource that is a device plugin."""
 
+from dataclasses import replace
 from unittest.mock import Mock
 
 from rdma_dp.config import Config, Via
@@ -15,10 +16,7 @@ NOT_PUBLISHED = "the ResourceSlices are not published yet"
 
 def reasons(*resources: Via, slices: SliceFacts | None = None) -> list[str]:
     config = Config(
-        tuple(
-            resource(name=f"r{number}").model_copy(update={"via": via})
-            for number, via in enumerate(resources)
-        )
+        tuple(replace(resource(name=f"r{number}"), via=via) for number, via in enumerate(resources))
     )
     state = next_state(config, Inventory((hca(),), (), SYSTEM), 0.0)
     metrics = Metrics(slices=slices or SliceFacts())
