@@ -143,17 +143,16 @@ class ConfigFile:
 
     async def _parsed(self, content: Content) -> Accepted:
         """What the bytes mean. Raises ConfigError. It does not count as waiting for a config."""
+        limit, loop = self._limit, asyncio.get_running_loop()
+        left = None if limit is None or (ends := limit.when()) is None else ends - loop.time()
+        if limit is not None:
+            limit.reschedule(None)
         # In the thread: half a second for the largest config.
         parsing = in_thread(self._parse, content, self._defaults)
-        limit, loop = self._limit, asyncio.get_running_loop()
-        if limit is None or (ends := limit.when()) is None:
-            return await parsing
-        left = ends - loop.time()
-        limit.reschedule(None)
-        try:
-            return await parsing
-        finally:
+        await wait_for_end(parsing, _SLOW, lambda: self._say_slow("parsing"))
+        if limit is not None and left is not None:
             limit.reschedule(loop.time() + left)
+        return parsing.result()
 
     async def _steady_content(self) -> Content:
         before = None
@@ -164,16 +163,17 @@ class ConfigFile:
 
     async def _content(self) -> Content:
         reading = in_thread(self._read, self._path)
-        await wait_for_end(reading, _SLOW, self._say_slow)
+        await wait_for_end(reading, _SLOW, lambda: self._say_slow("reading"))
         try:
             return reading.result()
         except ConfigError as error:
             return error
 
-    def _say_slow(self) -> None:
+    def _say_slow(self, action: str) -> None:
         logger.warning(
-            "%s: reading it takes more than %.0f s; the last good config stays in force",
+            "%s: %s it takes more than %.0f s; the last good config stays in force",
             self._path,
+            action,
             _SLOW,
         )
 
