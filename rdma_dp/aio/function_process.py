@@ -4,6 +4,7 @@ For work whose modules take much memory and time: the process imports them besid
 memory is free again when it ends.
 """
 
+import os
 import pickle
 import subprocess
 import sys
@@ -60,3 +61,5 @@ def serve(module: str, name: str) -> None:
     if arguments:
         answer = function(*pickle.loads(arguments))  # noqa: S301
         sys.stdout.buffer.write(pickle.dumps(answer))
+        sys.stdout.buffer.flush()
+    os._exit(0)  # without the time that it takes to free what was imported
