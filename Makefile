@@ -27,9 +27,10 @@ lint: $(VENV)/.development
 unit: $(VENV)/.development
 	$(BIN)/pytest -n 3
 
-## test-vm: test the daemon on a real kernel with Soft-RoCE HCAs, in a virtual machine
+## test-vm: test the daemon on a real kernel with Soft-RoCE HCAs, in a virtual machine. KERNEL=13 for that of Debian 13, CORE=1 for discovery and events, ARCH=arm64
 test-vm: $(VENV)/.development
-	$(BIN)/python -m tests.heavy.vm
+	$(BIN)/python -m tests.heavy.vm $(if $(KERNEL),--kernel "$(KERNEL)") $(if $(CORE),--core) \
+	    $(if $(ARCH),--arch "$(ARCH)")
 
 ## test-node: test the daemon with a real kubelet and containerd, in separate namespaces
 test-node: $(VENV)/.development
@@ -64,9 +65,9 @@ test-deploy: $(VENV)/.development
 test-monitoring: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.monitoring
 
-## test-image: build the image without a container daemon, and inspect it
+## test-image: build the image without a container daemon, and inspect it. ARCH=arm64 for that of arm64
 test-image: $(VENV)/.development
-	$(BIN)/python -m tests.heavy.image
+	$(BIN)/python -m tests.heavy.image $(if $(ARCH),--arch "$(ARCH)")
 
 ## test-release: make a release and check that all of it has one version
 test-release: $(VENV)/.development
@@ -94,7 +95,7 @@ bench: $(VENV)/.development
 duel: $(VENV)/.development
 	$(BIN)/python -m bench.duel
 
-## image: build the container image with buildah or docker
+## image: build the container image with buildah or docker. PLATFORMS=linux/amd64,linux/arm64 for both
 image:
 	scripts/build_image.sh
 

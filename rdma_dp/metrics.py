@@ -143,7 +143,8 @@ class Metrics:
     see api_server/api_errors.py): requests to the API server that failed, each try counts.
     `claim_prepares` (driver, result: ok, refused, api-server, error); `claim_unprepares` (driver,
     result: ok, error); `claim_prepare_seconds` (driver); `claims` (driver): those that are
-    prepared.
+    prepared; `claims_released` (driver): those that kubelet had forgotten; `claims_stuck` (driver):
+    those of them that cannot be released.
     """
 
     config: ConfigFacts = field(default_factory=ConfigFacts)
@@ -164,3 +165,5 @@ class Metrics:
     claim_unprepares: Tally = field(default_factory=Tally)
     claim_prepare_seconds: Durations = field(default_factory=Durations)
     claims: Levels = field(default_factory=Levels)
+    claims_released: Tally = field(default_factory=Tally)
+    claims_stuck: Levels = field(default_factory=Levels)

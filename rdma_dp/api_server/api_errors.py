@@ -67,6 +67,13 @@ class NotFoundError(ApiError):
     kind = "not-found"
 
 
+class NoObjectError(NotFoundError):
+    """404, and the API server itself says that it has no object of this name.
+
+    Without the kind, as in an older cluster, it does not say that, nor does a proxy.
+    """
+
+
 class ConflictError(ApiError):
     """409: the object exists already, or is not the one that was read."""
 
@@ -112,8 +119,16 @@ def error_of(
 ) -> ApiError:
     """The error of an answer with this HTTP status. `answer` is its body: JSON, or a text."""
     made = _BY_STATUS.get(status, BusyError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None)
+    if made is NotFoundError and _names_object(request, answer):
+        made = NoObjectError
     text = f"the API server answers {status} to {request}: {_message(answer)}"
     return (made or ApiError)(text, _hint(request, status, answer), _seconds(retry_after))
+
+
+def _names_object(request: Request, answer: object) -> bool:
+    """Whether a Status is about the object (apimachinery pkg/api/errors, NewNotFound)."""
+    details = answer.get("details") if isinstance(answer, Mapping) else None
+    return isinstance(details, Mapping) and details.get("name") == request.name != ""
 
 
 def _message(answer: object) -> str:

@@ -42,7 +42,8 @@ class DriverStatus:
 
     `node` is None if its environment does not name the node. `trouble` is why it is not registered.
     `listed` is whether the API server has answered with its slices; `failure` is why they cannot be
-    read or written. `claims` are those that are prepared, as "namespace/name".
+    read or written. `claims` are those that are prepared, as "namespace/name". `stuck_claims` are
+    those that kubelet has forgotten and that cannot be released, each with the reason.
     """
 
     version: str
@@ -59,3 +60,4 @@ class DriverStatus:
     failure: str | None = None
     lacking_gates: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
+    stuck_claims: tuple[str, ...] = ()

@@ -26,10 +26,10 @@ SOURCES = (
 )
 
 
-def main(tests: str = "tests/heavy/node") -> int:
+def main(tests: str = "tests/heavy/node", packages: tuple[str, ...] = ()) -> int:
     """Get the parts and run the tests. If that is not possible, print the reason."""
     try:
-        running.prepare_machine(PACKAGES)
+        running.prepare_machine((*PACKAGES, *packages))
         unpacked = debian.unpacked(UNPACKED, suite.cache("node"))
         helm = tools.Go(suite.cache("deploy")).programs("helm")
         built = {programs.build(source, suite.cache("node")) for source in SOURCES}

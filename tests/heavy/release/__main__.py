@@ -1,6 +1,6 @@
 """`python -m tests.heavy.release [PYTEST ARGUMENT...]`: make a release and inspect it.
 
-Needs Debian, root and Go; installs buildah and mmdebstrap. Exits with pytest's code.
+Needs Debian, root and Go; installs buildah, mmdebstrap and qemu-user. Exits with pytest's code.
 """
 
 import logging
@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-from tests.heavy import debian, suite
+from tests.heavy import arm64, debian, suite
 from tests.heavy.deploy import tools
 from tests.heavy.image.__main__ import PACKAGES
 from tests.heavy.suite import CannotRunError
@@ -22,6 +22,7 @@ def main() -> int:
         debian.check_host()
         suite.need_root("building without a container daemon")
         debian.install(PACKAGES)
+        arm64.emulate()
         programs = tools.Go(suite.cache("deploy")).programs("helm", "kustomize")
     except CannotRunError as error:
         return suite.not_run(log, error)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.heavy.arm64 import ARCHITECTURES
 from tests.heavy.image import builder
 from tests.paths import REPO
 
@@ -22,7 +23,7 @@ def dist() -> Iterator[Path]:
         storage = Path(directory, "storage")
         made = Path(directory, "dist")
         try:
-            variables = builder.for_other_programs(storage)
+            variables = builder.for_other_programs(storage, *ARCHITECTURES)
             subprocess.run(
                 [sys.executable, "-m", "scripts.release", "--to", made],
                 cwd=REPO,

@@ -72,10 +72,12 @@ def test_the_pod_has_what_the_daemon_reads() -> None:
     fields = {each["name"]: each["valueFrom"]["fieldRef"]["fieldPath"] for each in container["env"]}
     assert fields == {NODE_NAME: "spec.nodeName", POD_UID: "metadata.uid"}
     mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
-    driver = KubeletDirectories.below(Path("/var/lib/kubelet")).plugins / DEFAULT_DRIVER
+    kubelet = KubeletDirectories.below(Path("/var/lib/kubelet"))
+    driver = kubelet.plugins / DEFAULT_DRIVER
     assert mounts == {
         "dra-driver": str(driver),
         "cdi": "/var/run/cdi",
+        "pod-resources": str(kubelet.pod_resources.parent),
         "api-access": str(SERVICE_ACCOUNT),
     }
     volumes = {each["name"]: each for each in pod["volumes"]}

@@ -76,6 +76,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if .Values.metrics.enabled -}}{{- $wanted -}}{{- else -}}none{{- end -}}
 {{- end -}}
 
+{{/* "true" if kubelet is asked for its pods: for their metrics, and for claims that it has forgotten. */}}
+{{- define "rdma-dp.readsPodResources" -}}
+{{- if or (include "rdma-dp.usesDra" .) (ne (include "rdma-dp.podMetrics" .) "none") -}}true{{- end -}}
+{{- end -}}
+
 {{/* "true" if the flag or the config makes the daemon set links up. */}}
 {{- define "rdma-dp.setsLinksUp" -}}
 {{- if or .Values.setLinksUp (and (not .Values.existingConfigMap) .Values.config.setLinksUp) -}}true{{- end -}}

@@ -6,6 +6,8 @@ does.
 
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +79,15 @@ class ControlPlane:
         self._processes.remove(self._api_server)
         self._api_server.end(signal.SIGKILL)  # it would wait for watches to end
         self._api_server = self._start_api_server(*flags)
+
+    @contextmanager
+    def api_server_away(self) -> Iterator[None]:
+        """While the block runs, the API server takes requests and does not answer."""
+        self._api_server.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._api_server.send(signal.SIGCONT)
 
     def _start_api_server(self, *flags: str) -> Process:
         tokens = _CERTIFICATES / "tokens.csv"

@@ -18,13 +18,13 @@ from tests.heavy.node import private, programs
 from tests.heavy.suite import CannotRunError
 from tests.heavy.vm import suite as in_vm
 from tests.heavy.vm.kernel import newest_kernel
-from tests.heavy.vm.node import parts
+from tests.heavy.vm.node import parts, second_network
 
 log = logging.getLogger("test-vm-node")
 
 PACKAGES = (
     *("qemu-system-x86", "ibverbs-utils", "ibverbs-providers", "perftest", "iproute2", "kmod"),
-    *("buildah", "mmdebstrap", "runc", "busybox-static"),
+    *("buildah", "mmdebstrap", "runc", "busybox-static", second_network.PACKAGE),
 )
 SOURCES = (programs.KUBELET, programs.KUBECTL, programs.CONTAINERD)
 
@@ -51,8 +51,7 @@ def main() -> int:
         return in_vm.run(
             kernel,
             "test-vm-node",
-            "tests/heavy/vm/node",
-            sys.argv[1:],
+            ["tests/heavy/vm/node", *sys.argv[1:]],
             environment={"PATH": path, **parts.environment(Path(directory))},
             timeout=1800.0,
             memory=6144,
