@@ -93,7 +93,6 @@ def test_the_slice_of_its_node_is_accepted(cluster: DraCluster, token: str) -> N
         "/api/v1/pods",
         "/api/v1/nodes",
         "/apis/resource.k8s.io/v1/resourceclaims",
-        "/apis/resource.k8s.io/v1/deviceclasses",
     ],
 )
 def test_what_it_may_not_list(cluster: DraCluster, token: str, path: str) -> None:
