@@ -29,9 +29,10 @@ daemon on a simulated host. Only what is listed here was run.
 RUN = """\
 ## What was run
 
-Each number is how many tests passed. Each test runs with both ways to register. A test of a feature
-that kubelet lacks is skipped, and the last column names the feature. Where kubelet lacks the CDI
-field, other tests with CDI use annotations. `-` means not run.
+Each number is how many tests passed. "core" are the most important ones, which `.ci/run` runs on
+the oldest kubelet. Each test runs with both ways to register. A test of a feature that kubelet
+lacks is skipped, and the last column names the feature. Where kubelet lacks the CDI field, other
+tests with CDI use annotations. `-` means not run.
 """
 
 # The files of tests, and what they test.
@@ -76,11 +77,12 @@ def of_file() -> str:
 
 
 def _runs(runs: Sequence[Run]) -> str:
-    head = ("kubelet", "containerd", *AREAS.values(), "skipped")
+    head = ("kubelet", "containerd", "tests", *AREAS.values(), "skipped")
     rows = (
         (
             run["kubelet"],
             run["containerd"],
+            "core" if run["core"] else "all",
             *(_count(run["tests"].get(area)) for area in AREAS),
             ", ".join(run["lacks"]),
         )

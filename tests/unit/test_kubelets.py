@@ -75,9 +75,10 @@ def test_a_run_counts_its_tests_and_names_what_kubelet_lacks() -> None:
         "skipped": [report("cdi", ("lacks", "CDI field"))],
         "": [report("devices")],
     }
-    assert run_of("1.28.15", "2.2.9", stats) == {
+    assert run_of("1.28.15", "2.2.9", stats, core=True) == {
         "kubelet": "1.28.15",
         "containerd": "2.2.9",
+        "core": True,
         "tests": {
             "cdi": {"skipped": 1},
             "devices": {"failed": 2, "passed": 1},

@@ -52,7 +52,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """The table of steps and times, and the file of results."""
     if not ENABLED:
         return
-    results.record(terminalreporter.stats)
+    core = bool(terminalreporter.config.getoption("core", False))
+    results.record(terminalreporter.stats, core=core)
     terminalreporter.section("steps")
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, []):

@@ -29,8 +29,9 @@ CDI_FIELD = Feature(
     "CDI field",
     (1, 29),
     "DevicePluginCDIDevices",
-    "With `cri` for `cdi`, or with `--use-cdi`, containers get no device. Set `cdi` to "
-    "`annotations`, or switch the feature gate on.",
+    "With `cri` for `cdi`, or with `--use-cdi`, containers get no device. The daemon cannot know "
+    "it: kubelet does not report it to plugins. The check `pod-processes` of `rdma-dp doctor` "
+    "warns once such a pod runs. Set `cdi` to `annotations`, or switch the feature gate on.",
 )
 POD_STATUS = Feature(
     "pod status",

@@ -15,19 +15,24 @@ FILE = "RDMA_DP_TEST_RESULTS"  # the variable with the file's name
 Results = dict[str, Any]
 
 
-def record(stats: Mapping[str, Sequence[Any]]) -> None:
-    """Write pytest's reports of this run into the file, if one is named."""
+def record(stats: Mapping[str, Sequence[Any]], *, core: bool) -> None:
+    """Write pytest's reports of this run into the file, if one is named.
+
+    `core` is whether only the tests marked so were run.
+    """
     name = os.environ.get(FILE)
     if not name:
         return
     file = Path(name)
     before = json.loads(file.read_text()) if file.exists() else {}
-    run = run_of(features.release(), features.containerd_release(), stats)
+    run = run_of(features.release(), features.containerd_release(), stats, core=core)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(merged(before, run), indent=1) + "\n")
 
 
-def run_of(kubelet: str, containerd: str, stats: Mapping[str, Sequence[Any]]) -> Results:
+def run_of(
+    kubelet: str, containerd: str, stats: Mapping[str, Sequence[Any]], *, core: bool = False
+) -> Results:
     """The counts of each file of tests, and the features that kubelet lacks."""
     counts: dict[str, Counter[str]] = {}
     lacks = set[str]()
@@ -38,7 +43,8 @@ def run_of(kubelet: str, containerd: str, stats: Mapping[str, Sequence[Any]]) ->
                 counts.setdefault(area, Counter())["failed" if outcome == "error" else outcome] += 1
                 lacks |= {it for key, it in report.user_properties if key == features.LACKS}
     tests = {area: dict(sorted(counts[area].items())) for area in sorted(counts)}
-    return {"kubelet": kubelet, "containerd": containerd, "tests": tests, "lacks": sorted(lacks)}
+    programs = {"kubelet": kubelet, "containerd": containerd}
+    return {**programs, "core": core, "tests": tests, "lacks": sorted(lacks)}
 
 
 def merged(before: Results, run: Results) -> Results:

@@ -228,10 +228,29 @@ def test_a_holder_without_a_process_is_unknown(roce: Node, check: Check) -> None
     ) in evidence
 
 
-def test_a_holder_without_uverbs_nodes_is_a_warning(roce: Node) -> None:
+@pytest.mark.parametrize(
+    ("cdi", "causes"),
+    [
+        ("off", []),
+        ("annotations", ["enable_cdi"]),
+        ("both", ["enable_cdi"]),
+        ("cri", ["DevicePluginCDIDevices", "enable_cdi"]),
+    ],
+)
+def test_a_holder_without_uverbs_nodes_is_a_warning(
+    roce: Node, tmp_path: Path, cdi: str, causes: list[str]
+) -> None:
+    """With CDI, the runtime or an older kubelet may ignore the names."""
+    roce.config = tmp_path / "config.yaml"
+    roce.config.write_text(f"{ALL_MELLANOX.read_text()}\ncdi: {cdi}\n")
+    assert roce.sees(pods.seen).verdict is Verdict.OK
     for file in (roce.root / f"proc/{PID}/root/dev/infiniband").iterdir():
         file.unlink()
-    assert "no uverbs node" in only(roce.sees(pods.seen), Verdict.WARN)
+    result = roce.sees(pods.seen)
+    evidence = only(result, Verdict.WARN)
+    assert "no uverbs node" in evidence
+    assert [each for each in ("DevicePluginCDIDevices", "enable_cdi") if each in evidence] == causes
+    assert ('set "cdi": "annotations"' in str(result.remedy)) == (cdi == "cri")
 
 
 def test_the_remedy_inspects_the_node_from_a_pod_of_its_own(roce: Node) -> None:

@@ -11,6 +11,34 @@ from tests.heavy.node.node import Node, Setting
 NodeOf = Callable[[Setting], Node]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option of `test-kubelets` for a run that must be short."""
+    parser.addoption("--core", action="store_true", help="only the tests that are marked core")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the mark."""
+    config.addinivalue_line(
+        "markers", "core(PARAMETER=VALUE...): --core runs it, with these values alone"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--core`, keep only those tests."""
+    if config.getoption("core", False):
+        left = [item for item in items if not _is_core(item)]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+def _is_core(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("core")
+    values = item.callspec.params if hasattr(item, "callspec") else {}
+    return mark is not None and all(
+        values.get(name, wanted) == wanted for name, wanted in mark.kwargs.items()
+    )
+
+
 @pytest.fixture(scope="session", params=["device-plugins", "plugins-registry"])
 def way(request: pytest.FixtureRequest) -> str:
     """How the plugin registers."""

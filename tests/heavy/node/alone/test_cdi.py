@@ -33,6 +33,7 @@ def node(node_of: NodeOf, way: str, per: str, request: pytest.FixtureRequest) ->
     return node_of(Setting(way, per, **MODES[request.param]))
 
 
+@pytest.mark.core(per="hca")
 def test_a_pod_gets_its_nodes_and_can_open_no_others(node: Node, per: str) -> None:
     every = numbers_of(*ADDRESSES, *NOT_CHOSEN)
     pod = node.pod("one", others=every).running()

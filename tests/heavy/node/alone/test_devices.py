@@ -1,9 +1,13 @@
 """What kubelet knows of the plugin, and what a pod gets."""
 
+import pytest
+
 from tests.heavy.node.alone.conftest import NodeOf
 from tests.heavy.node.expected import VARIABLE, hcas_of, nodes_of, numbers_of
 from tests.heavy.node.node import ADDRESSES, NAME, NOT_CHOSEN, NUMA_NODES, Node, Setting
 from tests.heavy.node.pods import DENIED
+
+pytestmark = pytest.mark.core(per="hca")
 
 
 def test_kubelet_knows_every_slot_by_its_id_and_numa_node(node: Node, per: str) -> None:

@@ -82,6 +82,7 @@ def test_a_kubelet_that_restarts_meanwhile_counts_none_either(
     assert [pod.identity for pod in pods] == before
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("per", ["hca"], indirect=True, scope="session")
 def test_one_hca_takes_its_own_slots_with_it_and_no_others(node: Node) -> None:
     pods = [node.pod("runs") for _ in ADDRESSES]

@@ -18,6 +18,7 @@ def with_newer(node: Node) -> tuple[Process, Process]:
     return older, newer
 
 
+@pytest.mark.core(per="hca", which="older")
 @pytest.mark.parametrize("which", ["older", "newer"])
 def test_one_of_two_ends_and_the_count_never_falls(node: Node, which: str) -> None:
     pod = node.pod("runs").running()

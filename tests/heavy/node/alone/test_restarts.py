@@ -13,6 +13,7 @@ TERM, KILL = signal.SIGTERM, signal.SIGKILL
 either_end = pytest.mark.parametrize("end", [TERM, KILL], ids=["TERM", "KILL"])
 
 
+@pytest.mark.core(per="hca", end=KILL)
 @either_end
 def test_kubelet_restarts(node: Node, end: signal.Signals) -> None:
     pod = node.pod("runs").running()
@@ -24,6 +25,7 @@ def test_kubelet_restarts(node: Node, end: signal.Signals) -> None:
     node.pod("new").running()
 
 
+@pytest.mark.core(per="hca", end=TERM)
 @either_end
 def test_the_plugin_restarts(node: Node, end: signal.Signals) -> None:
     pod = node.pod("runs").running()
@@ -53,6 +55,7 @@ def test_kubelet_restarts_fifty_times_as_fast_as_it_can(node: Node) -> None:
     assert node.plugin.runs
 
 
+@pytest.mark.core(per="hca")
 def test_a_container_restarts_while_the_plugin_is_away(node: Node) -> None:
     """kubelet has the allocation in its checkpoint, and does not call Allocate."""
     pod = node.pod("runs").running()

@@ -56,7 +56,9 @@ def node(node_without_plugin: NodeOf, way: str) -> Node:
 @pytest.fixture
 def node_with_cdi(node_without_plugin: NodeOf, way: str) -> Iterator[Node]:
     """The same for a plugin of ours that uses CDI."""
-    yield two_hcas(node_without_plugin, way, with_cdi())
+    node = two_hcas(node_without_plugin, way, with_cdi())
+    shutil.rmtree(SPECS, ignore_errors=True)  # those of an earlier test
+    yield node
     shutil.rmtree(SPECS, ignore_errors=True)
 
 
@@ -73,6 +75,7 @@ def two_hcas(
     return made
 
 
+@pytest.mark.core(order="end-first", end=signal.SIGTERM)
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
 @pytest.mark.parametrize("order", ["end-first", "start-first"])
 def test_ours_takes_its_place(node: Node, order: str, end: signal.Signals) -> None:
@@ -153,6 +156,7 @@ def restarts(pod: Pod) -> None:
     assert pod.sight().usable == GIVEN_BY_GO
 
 
+@pytest.mark.core(order="start-first", end=signal.SIGTERM)
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
 @pytest.mark.parametrize("order", ["end-first", "start-first"])
 def test_a_container_of_the_go_plugin_with_cdi_restarts_under_ours_and_back(
