@@ -52,12 +52,13 @@ shift
 exec "$@"
 """
 
-# A netdev of the machine. Its connections to other addresses come from this process's network.
+# A netdev of the machine. Its connections to other addresses come from this process's network. Its
+# own network is none of those of the HCAs (inside/fabric.py).
 NETWORK = (
-    *("-netdev", "user,id=network"),
+    *("-netdev", "user,id=network,net=10.80.0.0/24"),
     *("-device", "virtio-net-pci,netdev=network,romfile="),
 )
-GATEWAY, ADDRESS = "10.0.2.2", "10.0.2.15/24"  # qemu's defaults
+GATEWAY, ADDRESS = "10.80.0.2", "10.80.0.15/24"  # as qemu chooses them
 
 
 class MachineError(Exception):
