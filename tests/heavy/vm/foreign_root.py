@@ -55,6 +55,7 @@ def made(cache: Path) -> Path:
         with tempfile.TemporaryDirectory(dir=cache, prefix="unfinished-") as directory:
             root = Path(directory, "root")
             arm64.root(RELEASE, _PACKAGES, root)
+            (root / "etc/hosts").write_text("127.0.0.1 localhost\n")  # no package has it
             _install(root)
             root.rename(place)
     return place
