@@ -5,8 +5,8 @@ VENV   := .venv
 DIST   := dist
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint unit test-vm test-node test-dra test-kubelets test-vm-node test-soak test-cdi \
-    test-deploy test-monitoring test-image test-release test-pythons test-all fuzz bench duel image release \
+.PHONY: run test lint unit test-vm test-node test-dra test-kubelets test-vm-node test-vm-dra test-soak \
+    test-cdi test-deploy test-monitoring test-image test-release test-pythons test-all fuzz bench duel image release \
     api docs man lock clean
 
 ## run: run the demo: the real daemon on a simulated host. Needs no HCA, no kubelet and no root
@@ -48,6 +48,10 @@ test-kubelets: $(VENV)/.development
 ## test-vm-node: test the image on a node with HCAs, in the virtual machine, with RDMA between pods
 test-vm-node: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.vm.node
+
+## test-vm-dra: test DRA with RDMA between pods that have claims, in the virtual machine
+test-vm-dra: $(VENV)/.development
+	$(BIN)/python -m tests.heavy.vm.dra
 
 ## test-soak: test 1,000 kubelet restarts and 10,000 inventory changes in one process
 test-soak: $(VENV)/.development

@@ -1,7 +1,7 @@
 """Pods with claims, and the templates of their claims."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from tests.heavy.node.pods import NodeView
 from tests.heavy.node.process import wait_until
 
 Object = dict[str, Any]
+Health = dict[str, tuple[str, str]]
 
 Given = tuple[set[str], dict[str, str]]
 """The device nodes that a container has, and its variables that are about HCAs."""
@@ -147,7 +148,7 @@ class ClaimPod(Pod):
         nodes = [line.split()[-1] for line in lines if line.startswith("c")]
         return {_hca(name) for name in nodes if name.startswith("uverbs")}
 
-    def health(self) -> dict[str, tuple[str, str]]:
+    def health(self) -> Health:
         """The health and the message of each of its devices, from its status."""
         (container,) = self.status.get("containerStatuses") or [{}]
         return {
@@ -155,6 +156,15 @@ class ClaimPod(Pod):
             for status in container.get("allocatedResourcesStatus", [])
             for each in status["resources"]
         }
+
+
+def says(hca: str, state: str) -> Callable[[Health], bool]:
+    """Whether the status of a pod gives the device of an HCA this health."""
+
+    def matches(health: Health) -> bool:
+        return [each for device, (each, _) in health.items() if hca in device] == [state]
+
+    return matches
 
 
 def _hca(node: str) -> str:

@@ -10,11 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tests.heavy.dra import audit
-from tests.heavy.dra.manifests import DRIVER, config_of
+from tests.heavy.dra.manifests import DRIVER
 from tests.heavy.node.cluster import api
 from tests.heavy.node.cluster.cluster import DEPLOY, Cluster
-from tests.heavy.node.cluster.control_plane import Access
 from tests.heavy.node.containerd import pid_of, processes
 from tests.heavy.node.process import logs, wait_until
 
@@ -23,7 +21,8 @@ CLAIMS = "/apis/resource.k8s.io/v1/resourceclaims"
 CLAIM_FILES = Path("/var/lib/kubelet/plugins") / DRIVER / "rdma-dp-claims"
 SPECS = Path("/var/run/cdi")
 
-_CONTROLLERS = (
+# Those that claims and Deployments need, besides those of every cluster.
+CONTROLLERS = (
     *("resourceclaim-controller", "device-taint-eviction-controller"),
     *("deployment-controller", "replicaset-controller"),
 )
@@ -36,17 +35,17 @@ _DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 
 
 class DraCluster(Cluster):
-    """One node with the HCAs of a sample host, RBAC, and our driver as a DaemonSet."""
+    """One node, with our driver as a DaemonSet."""
 
-    def __init__(self) -> None:
-        flags = audit.write_policy()
-        super().__init__(Access("RBAC", flags, _CONTROLLERS), **_KUBELET)
+    def __init__(self, **kubelet: Any) -> None:
+        super().__init__(**_KUBELET, **kubelet)
 
-    def install(self) -> None:
-        """Install our driver and its classes, as deploy/ ships them."""
+    def install(self, config: Mapping[str, Any], devices: int) -> None:
+        """Install our driver and its classes, as deploy/ ships them, with a config that publishes
+        this many devices.
+        """
         self.kubectl("apply", "-k", DEPLOY / "overlays" / "dra")
-        self.configure(json.dumps(config_of()))
-        wait_until(self.devices, lambda found: len(found) == 9)
+        self.offer(config, devices, "deploy/overlays/dra applied")
 
     def make(self, *objects: api.Object) -> None:
         """Apply objects."""

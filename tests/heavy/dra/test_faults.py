@@ -15,6 +15,7 @@ from tests.heavy.dra.busy_pods import busy_pods
 from tests.heavy.dra.claim_pods import of_hcas, only, request, start, start_all, template
 from tests.heavy.dra.dra_cluster import SPECS, DraCluster
 from tests.heavy.node.cluster import api
+from tests.heavy.node.cluster.control_plane import ControlPlane
 from tests.heavy.node.containerd import kill_container, running
 from tests.heavy.node.process import wait_until
 
@@ -35,14 +36,14 @@ def test_kubelet_restarts(cluster: DraCluster) -> None:
     assert pod.identity == before
 
 
-def test_the_api_server_is_away(cluster: DraCluster) -> None:
+def test_the_api_server_is_away(cluster: DraCluster, control_plane: ControlPlane) -> None:
     """A claim that is prepared goes on: its container starts again, beside a driver that did."""
     source = template(cluster, "one", [request("hca", selectors=only("mlx5_4"))])
     pod = start(cluster, "one", source).running()
     restarts, driver = cluster.restarts(), cluster.pid()
     (container,) = pod.status["containerStatuses"]
     before = pod.given()
-    with cluster.control_plane.api_server_away():
+    with control_plane.api_server_away():
         os.kill(driver, signal.SIGKILL)
         kill_container(container["containerID"])
         wait_until(pod.logs, lambda found: len(found) == 2)

@@ -27,7 +27,7 @@ def bare(cluster: DraCluster) -> Iterator[DraCluster]:
     cluster.tidy()
     cluster.run("helm", "uninstall", "rdma-dp", *_IN_KUBE_SYSTEM, "--ignore-not-found")
     cluster.wait("no driver", cluster.drivers, lambda found: not found)
-    cluster.install()
+    cluster.install(config_of(), devices=9)
 
 
 def release(cluster: DraCluster, config: dict[str, Any], *, dra: bool) -> None:

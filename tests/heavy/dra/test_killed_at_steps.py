@@ -20,6 +20,7 @@ from tests.heavy.dra.killed_driver import (
     lock_held,
     locks,
 )
+from tests.heavy.node.cluster.control_plane import ControlPlane
 from tests.heavy.node.process import wait_until
 
 HCA = "mlx5_4"
@@ -46,14 +47,16 @@ def test_one_claim(cluster: DraCluster, source: str, prepare: Step, unprepare: S
     cluster.released()
 
 
-def test_the_api_server_does_not_answer(cluster: DraCluster, source: str) -> None:
+def test_the_api_server_does_not_answer(
+    cluster: DraCluster, control_plane: ControlPlane, source: str
+) -> None:
     """It is killed while it waits for the claim."""
     pid = cluster.pid()
     with ExitStack() as stack:
         with lock_held():
             pod = start(cluster, "one", source)
             wait_until(lambda: locks(pid))
-            stack.enter_context(cluster.control_plane.api_server_away())
+            stack.enter_context(control_plane.api_server_away())
         wait_until(lambda: not locks(pid))
         os.kill(pid, signal.SIGKILL)
     assert pod.running().given() == of_hcas(cluster, HCA)

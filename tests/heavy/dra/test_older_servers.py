@@ -10,6 +10,8 @@ from tests.heavy.dra.claim_pods import request, start, template
 from tests.heavy.dra.dra_cluster import DraCluster
 from tests.heavy.dra.manifests import config_of
 from tests.heavy.node.cluster import api
+from tests.heavy.node.cluster.control_plane import ControlPlane
+from tests.heavy.node.cluster.hardware import Hardware
 
 FEW = 4
 GATES = ("DRAConsumableCapacity", "DRADeviceTaints")
@@ -25,17 +27,19 @@ def few(**dra: str) -> dict[str, object]:
 
 
 @pytest.fixture(params=["1.35", "1.34"])
-def older(cluster: DraCluster, request: pytest.FixtureRequest) -> Iterator[DraCluster]:
+def older(
+    cluster: DraCluster, control_plane: ControlPlane, request: pytest.FixtureRequest
+) -> Iterator[DraCluster]:
     cluster.offer(config_of("plugin"), 0, "no devices any more")
-    cluster.control_plane.restart_api_server("--emulated-version", request.param)
+    control_plane.restart_api_server("--emulated-version", request.param)
     yield cluster
     cluster.tidy()
     cluster.offer(config_of("plugin"), 0, "no devices any more")
-    cluster.control_plane.restart_api_server()
+    control_plane.restart_api_server()
     cluster.offer(config_of(), 9, "devices by DRA once more")
 
 
-def test_what_the_server_drops_is_not_published(older: DraCluster) -> None:
+def test_what_the_server_drops_is_not_published(older: DraCluster, hardware: Hardware) -> None:
     """Neither a shared HCA as an exclusive one, nor an HCA without a link as one that has it."""
     before = older.says("").count(GATES[0])
     older.configure(json.dumps(few()))
@@ -53,9 +57,9 @@ def test_what_the_server_drops_is_not_published(older: DraCluster) -> None:
     }
     assert len(names) == 2
     others = hcas_of(older.devices()) - {DOWN}
-    older.hardware.host.set_port(DOWN, 1, state="DOWN", phys_state="Polling")
+    hardware.host.set_port(DOWN, 1, state="DOWN", phys_state="Polling")
     older.wait("devices of the other HCAs", older.devices, lambda found: hcas_of(found) == others)
-    older.hardware.host.set_port(DOWN, 1, state="ACTIVE", phys_state="LinkUp")
+    hardware.host.set_port(DOWN, 1, state="ACTIVE", phys_state="LinkUp")
     older.wait("all devices", older.devices, lambda found: len(found) == 9 * FEW)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 MODULES = (
     "virtio_pci",
     "virtio_console",
+    "virtio_net",
     "9pnet_virtio",
     "9p",
     "overlay",

@@ -52,6 +52,14 @@ shift
 exec "$@"
 """
 
+# A netdev of the machine. Its connections to other addresses come from this process's network. Its
+# own network is none of those of the HCAs (inside/fabric.py).
+NETWORK = (
+    *("-netdev", "user,id=network,net=10.80.0.0/24"),
+    *("-device", "virtio-net-pci,netdev=network,romfile="),
+)
+GATEWAY, ADDRESS = "10.80.0.2", "10.80.0.15/24"  # as qemu chooses them
+
 
 class MachineError(Exception):
     """The machine ended without an answer of the job. The message has the last lines of the
@@ -67,18 +75,20 @@ def run(
     environment: Mapping[str, str],
     timeout: float,
     memory: int,
+    devices: Sequence[str] = (),
     root: Path = Path("/"),
 ) -> int:
     """Boot, run `command` as root, print its output, and return its exit code.
 
     `timeout` is in seconds, for everything. `memory` is in MiB. The machine's files are those below
     `root` on this host, and `directory`. They can be changed inside. The changes are in memory.
+    `devices` are further options of qemu.
     """
     with tempfile.TemporaryDirectory(prefix="rdma-dp-vm-") as place:
         job, console, answer = (Path(place, name) for name in ("job", "console", "answer"))
         job.write_text(_job(command, directory, environment))
         shared = () if root == Path("/") else _within(root, directory, Path(place))
-        status = _boot((*shared, *_qemu(kernel, job, root, memory)), console, timeout)
+        status = _boot((*shared, *_qemu(kernel, job, root, memory), *devices), console, timeout)
         if status != 0 or not answer.read_text():
             raise MachineError(f"qemu ended with status {status}; {_last_lines(console)}")
         code = int(answer.read_text())

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tests.heavy.vm import machine
@@ -29,13 +29,14 @@ def run(
     environment: Mapping[str, str],
     timeout: float,
     memory: int,
+    devices: Sequence[str] = (),
     root: Path = Path("/"),
     python: str = sys.executable,
 ) -> int:
     """Boot and test, for at most `timeout` seconds and with at most `memory` MiB.
 
     The suite is called `name`. `arguments` are pytest's: the tests and what follows. `root` has the
-    machine's files, and `python` is a path in it.
+    machine's files, and `python` is a path in it. `devices` are further options of qemu.
     """
     color = "yes" if sys.stdout.isatty() else "no"
     pytest = (python, "-m", "pytest", "-p", "no:cacheprovider", f"--color={color}")
@@ -47,6 +48,7 @@ def run(
             environment={**ENVIRONMENT, "RDMA_DP_IN_VM": name, **environment},
             timeout=timeout,
             memory=memory,
+            devices=devices,
             root=root,
         )
     except MachineError as error:

@@ -130,13 +130,12 @@ class ControlPlane:
         self._processes.append(started)
         return started
 
-    def unhurt(self) -> None:
-        """Fail if a part of it has exited."""
-        assert all(each.runs for each in self._processes), "a part of the control plane has ended"
-
     def end(self) -> None:
+        """Fails if a part of it has exited by itself."""
+        ended = [each.log.stem for each in self._processes if not each.runs]
         for process in reversed(self._processes):
             process.end(signal.SIGKILL)  # the API server would wait for the watches of pods
+        assert not ended, f"parts of the control plane have ended: {', '.join(ended)}"
 
 
 def _key_for_accounts() -> None:
