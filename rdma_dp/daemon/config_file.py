@@ -139,7 +139,11 @@ class ConfigFile:
             self._unreadable = isinstance(content, ConfigUnreadable)
             if _compared(content) != self._seen or demanded:
                 self._seen = _compared(content)
-                return await self._parsed(content)
+                try:
+                    return await self._parsed(content)
+                except ConfigUnreadable as error:  # even if the file could be read
+                    self._unreadable, self._seen = True, _compared(error)
+                    raise
 
     async def _parsed(self, content: Content) -> Accepted:
         """What the bytes mean. Raises ConfigError. It does not count as waiting for a config."""

@@ -4,10 +4,13 @@ The models of the config take 14 MB and 70 ms. A daemon needs them for a moment 
 is parsed by another process, and at a start both processes import their modules at the same time.
 """
 
+import logging
 from collections.abc import Callable
 
 from rdma_dp.aio.function_process import FunctionProcess, ProcessError
-from rdma_dp.config import Accepted, ConfigError, Defaults, Problem
+from rdma_dp.config import Accepted, ConfigError, ConfigUnreadable, Defaults, Problem
+
+logger = logging.getLogger(__name__)
 
 # What the file holds at one moment, or why it cannot be read.
 Content = bytes | ConfigError
@@ -17,16 +20,26 @@ Parse = Callable[[Content, Defaults], Accepted]
 
 
 def parse_here(content: Content, defaults: Defaults) -> Accepted:
-    """Parses in this process. Raises ConfigError."""
-    from rdma_dp.config import reading  # noqa: PLC0415 - see above
+    """Parses in this process. Raises ConfigError.
 
+    It is ConfigUnreadable where the modules cannot be loaded: without descriptors or memory.
+    """
     if isinstance(content, ConfigError):
         raise content
-    return reading.parse_as_daemon(content, defaults)
+    try:
+        from rdma_dp.config import reading  # noqa: PLC0415 - see above
+
+        return reading.parse_as_daemon(content, defaults)
+    except (OSError, ImportError, MemoryError) as error:
+        raise ConfigUnreadable(str(error) or "no memory is left") from error
 
 
 class SeparateParser:
-    """Parses each config in a process of its own, or here if no process can be started."""
+    """Parses each config in a process of its own.
+
+    It is parsed here if no process can be started, or if that process was killed: for lack of
+    memory, this process alone takes less than both.
+    """
 
     def __init__(
         self, start: Callable[[], FunctionProcess | None], first: FunctionProcess | None
@@ -48,6 +61,9 @@ class SeparateParser:
         try:
             found: Accepted | ConfigError = process.result(content, defaults)
         except ProcessError as error:
+            if error.killed:
+                logger.warning("parsing the config in the daemon: %s", error)
+                return parse_here(content, defaults)
             raise ConfigError([Problem("", f"cannot be parsed: {error}")]) from None
         if isinstance(found, ConfigError):
             raise found

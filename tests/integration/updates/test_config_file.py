@@ -11,8 +11,9 @@ import pytest
 from rdma_dp import config
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.cli import main as cli
-from rdma_dp.config import Config, ConfigError
+from rdma_dp.config import Accepted, Config, ConfigError, Defaults
 from rdma_dp.daemon.config_file import ConfigFile
+from rdma_dp.daemon.config_parsing import Content, Parse, parse_here
 from tests.integration.updates.config_maps import ConfigMap
 from tests.logs import Log
 
@@ -49,12 +50,15 @@ class Reader:
 
 @asynccontextmanager
 async def reading(
-    path: Path, read: Callable[[Path], bytes] = config.read, retry: float = 10 * DEADLINE
+    path: Path,
+    read: Callable[[Path], bytes] = config.read,
+    retry: float = 10 * DEADLINE,
+    parse: Parse = parse_here,
 ) -> AsyncIterator[Reader]:
     watch = DirectoryWatch(path.parent)
     task = asyncio.create_task(watch.run())
     try:
-        yield Reader(ConfigFile(path, watch, read=read, retry=retry))
+        yield Reader(ConfigFile(path, watch, read=read, parse=parse, retry=retry))
     finally:
         task.cancel()
         await asyncio.wait([task])
@@ -365,3 +369,27 @@ async def test_a_first_file_that_cannot_be_read_is_waited_for(path: Path, lines:
         fails = False
         assert await waiting == [7]
     assert lines.count("cannot be read: Input/output error") == 1
+
+
+async def test_a_config_that_cannot_be_parsed_now_is_parsed_again(path: Path, lines: Log) -> None:
+    """Its modules cannot be loaded without memory. No event reports that they can be."""
+    path.write_text(text(1))
+    fails = True
+
+    def parse(content: Content, defaults: Defaults) -> Accepted:
+        if fails:
+            raise config.ConfigUnreadable("Too many open files")
+        return parse_here(content, defaults)
+
+    async with reading(path, retry=0.01, parse=parse) as reader:
+        waiting = asyncio.create_task(reader.first())
+        await lines.until("waiting for a config")
+        fails = False
+        assert await waiting == [1]
+        fails = True
+        path.write_text(text(2))
+        waiting = asyncio.create_task(reader.next())
+        await lines.until("the last good config stays in force")
+        fails = False
+        assert await waiting == [2]
+    assert lines.count("cannot be read: Too many open files") == 2

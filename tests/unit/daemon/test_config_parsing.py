@@ -1,11 +1,16 @@
 """A config that another process parses is what this one would make of it."""
 
+import signal
+import sys
+from functools import partial
+
 import pytest
 
 from rdma_dp.aio.function_process import FunctionProcess
 from rdma_dp.cli.parser_process import parser_process
 from rdma_dp.config import ConfigError, ConfigMissing, ConfigUnreadable, Defaults
 from rdma_dp.daemon.config_parsing import Content, Parse, SeparateParser, parse_here
+from tests.logs import Log
 from tests.paths import CONFIGS
 from tests.unit.config.texts import entry, text
 
@@ -65,3 +70,31 @@ def test_a_process_that_ends_without_an_answer_is_an_error_of_the_config() -> No
     parser = SeparateParser(parser_process, FunctionProcess("operator", "truediv"))
     with pytest.raises(ConfigError, match="cannot be parsed: the process for it ended with status"):
         parser.parse(text(entry()).encode(), DEFAULTS)
+
+
+def killed(content: Content, defaults: Defaults) -> None:
+    signal.raise_signal(signal.SIGKILL)
+
+
+def test_it_is_parsed_here_if_the_process_was_killed(lines: Log) -> None:
+    for first in (FunctionProcess(__name__, "killed"), None):
+        parser = SeparateParser(partial(FunctionProcess, __name__, "killed"), first)
+        accepted = parser.parse(text(entry()).encode(), DEFAULTS)
+        assert [each.resource_name for each in accepted.config.config_list] == ["a"]
+    assert lines.count("parsing the config in the daemon: the process for it ended with") == 2
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), MemoryError()])
+def test_a_config_whose_parser_cannot_be_loaded_is_one_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    class Failing:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "rdma_dp.config.reading":
+                raise error
+
+    monkeypatch.delitem(sys.modules, "rdma_dp.config.reading")
+    monkeypatch.delattr("rdma_dp.config.reading")
+    monkeypatch.setattr(sys, "meta_path", [Failing(), *sys.meta_path])
+    with pytest.raises(ConfigUnreadable, match=r"Too many open files|no memory is left"):
+        SeparateParser(lambda: None, None).parse(text(entry()).encode(), DEFAULTS)
