@@ -6,8 +6,6 @@ that shows a table does not load gRPC.
 
 import argparse
 import gc
-import os
-import signal
 from contextlib import ExitStack
 
 from rdma_dp.cli.config_input import (
@@ -21,12 +19,6 @@ from rdma_dp.cli.output import FAILED, OK, print_json, print_lines, say
 
 def run(options: argparse.Namespace) -> int:
     """Run the device plugin: advertise the HCAs to kubelet until SIGTERM."""
-    # The kernel ignores signals for a container's first process unless the process handles them.
-    # The daemon sets its own handlers later. Until then there is nothing to put in order, and an
-    # exception could be lost: Python ignores those in destructors and in some callbacks of imports.
-    for number in (signal.SIGTERM, signal.SIGQUIT):
-        signal.signal(number, lambda *_: os._exit(OK))
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # no config was read yet
     from rdma_dp.aio.time_limit import limited
 
     with ExitStack() as starting:

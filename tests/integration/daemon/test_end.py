@@ -176,3 +176,28 @@ sys.exit(main.main(["run"]))
 async def test_a_signal_counts_where_python_ignores_exceptions(number: signal.Signals) -> None:
     async with python(DESTRUCTOR, str(int(number))) as daemon:
         assert await daemon.ended() == 0
+
+
+# The signal comes while the command line is imported.
+IMPORT = """
+import os, sys
+from rdma_dp.cli import main
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "rdma_dp.cli.program":
+            os.kill(os.getpid(), int(sys.argv[1]))
+
+sys.meta_path.insert(0, Finder())
+sys.exit(main.main(["run", "--bogus"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGQUIT, 0), (signal.SIGHUP, 2)]
+)
+async def test_a_signal_counts_before_the_command_line_is_loaded(
+    number: signal.Signals, code: int
+) -> None:
+    async with python(IMPORT, str(int(number))) as daemon:
+        assert await daemon.ended() == code
