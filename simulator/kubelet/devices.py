@@ -1,7 +1,7 @@
 """The devices of all resources, their health, and their holders. Pure state."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
@@ -66,9 +66,16 @@ class DeviceTable:
         """kubelet starts: it remembers only the names of the resources."""
         self.lists = {resource: DeviceList() for resource in self.lists}
 
-    def forget_ids(self) -> None:
-        """From now on, only ids that are listed now count as missing if they disappear."""
-        self._ever_listed = {name: set(devices.order) for name, devices in self.lists.items()}
+    def forget_ids(self, forgotten: Collection[str]) -> None:
+        """From now on, only ids that are listed now count as missing if they disappear.
+
+        None of a resource in `forgotten` does.
+        """
+        self._ever_listed = {
+            name: set(devices.order)
+            for name, devices in self.lists.items()
+            if name not in forgotten
+        }
         self._missing = {}
 
     def free(self, resource: str) -> list[str]:

@@ -1,6 +1,6 @@
 """The simulated kubelet, as tests and the demo use it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -159,11 +159,11 @@ class SimulatedKubelet:
         options = endpoint.options if endpoint else None
         return bool(options and options.get_preferred_allocation_available)
 
-    def forget_ids(self) -> None:
+    def forget_ids(self, known: Collection[str]) -> None:
         """Report only missing ids that are listed now: a new process of a plugin knows only its own
-        ids.
+        ids. Those of a resource without a plugin are of an old process if it is not in `known`.
         """
-        self._devices.forget_ids()
+        self._devices.forget_ids(self.leaving.difference(known))
 
     def allocated(self, resource: str) -> frozenset[str]:
         """The ids that containers hold."""

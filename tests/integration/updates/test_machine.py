@@ -4,7 +4,7 @@ The sockets and files are real. The clock runs SPEED times as fast as real time.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -346,21 +346,44 @@ def _others() -> set[asyncio.Task[Any]]:
     return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
 
-@pytest.mark.timeout(900)
-def test_at_rest_kubelet_holds_what_the_node_and_the_config_say(
-    lines: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[asyncio.Runner]:
     # On a fast clock, calls from socket to socket take no time.
     monkeypatch.setattr(handover, "HANDOVER_TIMEOUT", handover.HANDOVER_TIMEOUT * SPEED)
-    with asyncio.Runner(loop_factory=lambda: HurriedLoop(SPEED)) as runner:
-        run_state_machine_as_test(
-            partial(Node, runner),  # type: ignore[arg-type]  # its docstring takes any factory
-            settings=settings(
-                max_examples=150,
-                stateful_step_count=50,
-                deadline=None,
-                # real sockets race, so a failing sequence cannot be shortened
-                phases=(Phase.generate,),
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+    with asyncio.Runner(loop_factory=lambda: HurriedLoop(SPEED)) as running:
+        yield running
+
+
+def test_a_resource_comes_back_with_fewer_slots_in_a_process_that_did_not_know_it(
+    runner: asyncio.Runner,
+) -> None:
+    way, node = RegistrationMode.DEVICE_PLUGINS, Node(runner)
+    wishes = {"a": replace(LEAST_OF_ALL, slots=12), "b": LEAST_OF_ALL}
+    node.begin(way, mount=False, second_host=False, wishes=wishes, cdi=None, use_cdi=False)
+    try:
+        node.rest(alone=True)
+        node.resource_goes("a")
+        node.run(asyncio.sleep(3.0))
+        node.plugin_ends()
+        node.rest(alone=True)
+        node.resource_comes_or_turns("a", LEAST_OF_ALL, in_place=False)
+        node.rest(alone=True)
+    finally:
+        node.teardown()
+
+
+@pytest.mark.timeout(900)
+def test_at_rest_kubelet_holds_what_the_node_and_the_config_say(
+    lines: Log, runner: asyncio.Runner
+) -> None:
+    run_state_machine_as_test(
+        partial(Node, runner),  # type: ignore[arg-type]  # its docstring takes any factory
+        settings=settings(
+            max_examples=150,
+            stateful_step_count=50,
+            deadline=None,
+            # real sockets race, so a failing sequence cannot be shortened
+            phases=(Phase.generate,),
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

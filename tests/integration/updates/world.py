@@ -189,9 +189,9 @@ class World:
         else:
             raise AssertionError(f"never at rest: {unrest}")
         if len(self.daemons) == 1:
-            self.kubelet.forget_ids()
             for name, ids in self._listed(expected).items():
                 self.model.seen(name, ids)
+            self.kubelet.forget_ids({f"rdma/{name}" for name in self.model.tidied})
             there = self.specs.ours()
             self.model.keeps_spec |= {name for name in expected if _spec(name) in there}
         self.bystanders.check()
