@@ -29,10 +29,10 @@ daemon on a simulated host. Only what is listed here was run.
 RUN = """\
 ## What was run
 
-Each number is how many tests passed. "core" are the most important ones, which `.ci/run` runs on the
-oldest kubelet with `CORE=1`. Each test runs with both ways to register. A test of a feature that
-kubelet lacks is skipped, and the last column names the feature. Where kubelet lacks the CDI field,
-other tests with CDI use annotations. `-` means not run.
+Each number is how many tests passed. "core" are the most important ones, which `.ci/run` runs on
+the oldest kubelet. Each test runs with both ways to register. A test of a feature that kubelet
+lacks is skipped, and the last column names the feature. Where kubelet lacks the CDI field, other
+tests with CDI use annotations. `-` means not run.
 """
 
 # The files of tests, and what they test.

@@ -1,10 +1,13 @@
 """HCAs, inventories and resources for tests of the pure core; `hypothesis` strategies for them."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
-from rdma_dp.config import Resource, Selectors, SlotsPer
+from rdma_dp.config import Resource, SlotsPer
+from rdma_dp.config.models import ResourceDocument
+from rdma_dp.config.selectors import SelectorsDocument
 from rdma_dp.inventory.hardware import (
     CharDevice,
     DeviceNumber,
@@ -60,13 +63,19 @@ def unwritten(text: str) -> Unhealthy:
 
 def resource(slots: int = 3, name: str = "hca", **selectors: Any) -> Resource:
     """A resource with selectors in the config's spelling. Without selectors it takes every HCA."""
-    found = Selectors.model_validate(selectors)
+    found = SelectorsDocument.model_validate(selectors).value
     return Resource(resource_name=name, rdma_hca_max=slots, selectors=found)
+
+
+def of_sets(*sets: Any) -> Resource:
+    """A resource with several sets of selectors in the config's spelling."""
+    entry = {"resourceName": "a", "rdmaHcaMax": 1, "selectors": list(sets)}
+    return ResourceDocument.model_validate(entry).value
 
 
 def per_hca(slots: int = 3, **changes: Any) -> Resource:
     """A resource that takes every HCA and has slots for each HCA."""
-    return resource(slots).model_copy(update={"slots_per": SlotsPer.HCA, **changes})
+    return replace(resource(slots), slots_per=SlotsPer.HCA, **changes)
 
 
 def selection(*hcas: Hca, of: Resource | None = None) -> Selection:

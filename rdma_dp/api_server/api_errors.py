@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from rdma_dp.api_server.api_request import Request
-from rdma_dp.errors import RdmaDpError
+from rdma_dp.errors import RdmaDpError, reason_of
 
 _LONGEST_WAIT = 60.0  # seconds; a proxy may ask for hours
 _LONGEST = 1000  # characters of a message; a proxy may answer with a page
@@ -169,7 +169,7 @@ def _seconds(retry_after: str | None) -> float | None:
 
 def message_of(error: BaseException) -> str:
     """What went wrong with a connection, in words."""
-    return (str(error) or type(error).__name__)[:_LONGEST]
+    return reason_of(error)[:_LONGEST]
 
 
 def status_code(answer: Mapping[str, Any]) -> int:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from rdma_dp import __version__, log
 from rdma_dp.cli.config_input import log_problems
 from rdma_dp.cli.output import FAILED, OK, complain
+from rdma_dp.cli.parser_process import parser_process
 from rdma_dp.config import Defaults
 from rdma_dp.daemon import run as daemon_run
+from rdma_dp.daemon.config_parsing import SeparateParser
 from rdma_dp.daemon.first_scan import FirstScan
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.errors import RdmaDpError
@@ -30,7 +32,22 @@ def run_daemon(
     check_tree(options.root)  # report a wrong --root before anything starts
     log.configure(options.log_level, options.log_format)
     logger.info("rdma-dp %s", __version__)
-    settings = Settings(
+    settings = _settings(options, first_scan)
+
+    async def serve() -> None:
+        started()
+        await daemon_run.run(settings)
+
+    try:
+        asyncio.run(serve())
+    except RdmaDpError as error:
+        log_problems(logger, error, options.config_file)
+        return FAILED
+    return OK
+
+
+def _settings(options: argparse.Namespace, first_scan: FirstScan) -> Settings:
+    return Settings(
         config_file=options.config_file,
         directories=KubeletDirectories.below(options.kubelet_root_dir, options.device_plugins_dir),
         mode=RegistrationMode(options.registration),
@@ -44,15 +61,5 @@ def run_daemon(
         nfd_features=options.nfd_features,
         config_wait=options.config_wait or None,
         first_scan=first_scan,
+        parse=SeparateParser(parser_process, options.parser_process).parse,
     )
-
-    async def serve() -> None:
-        started()
-        await daemon_run.run(settings)
-
-    try:
-        asyncio.run(serve())
-    except RdmaDpError as error:
-        log_problems(logger, error, options.config_file)
-        return FAILED
-    return OK

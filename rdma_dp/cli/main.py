@@ -1,67 +1,37 @@
 """The two programs: `rdma-dp` with its verbs, and `k8s-rdma-shared-dp`.
 
-Only this floor prints and sets exit codes. 0: success. 1: an error, with a line on stderr. 2: the
-command line is wrong. 3: `dry-run` or `cdi` found a resource without an HCA. `doctor` exits with
-the worst result of its checks: 0 for ok, 1 for a warning, 2 for a failure. It exits with 3 if it
-could not check the node. With `-o npd` it exits with 0 for ok and for warnings, 1 for a failure,
-and 2 if it could not check the node.
+A daemon first starts the process that parses its config, which imports as much as the daemon
+itself. So this module loads everything else after that.
 """
 
-import argparse
-import errno
-import io
-import os
 import sys
 from collections.abc import Sequence
 
-from rdma_dp.cli import verb_table
-from rdma_dp.cli.output import FAILED, INTERRUPTED, OK, complain
-from rdma_dp.cli.parsing import parse
-from rdma_dp.errors import RdmaDpError
+from rdma_dp.aio.function_process import FunctionProcess
+from rdma_dp.cli.parser_process import parser_process
 
-# errno: no more descriptors in this process or on the machine, or no memory (host/files.py).
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+# Beginnings of the options that only print something, in all forms that Go takes.
+_PRINTING = ("-h", "--h", "-v", "--v")
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """The entry point `rdma-dp`."""
     words = sys.argv[1:] if words is None else words
-    return _run_verb(parse(verb_table.parser(words), words))
+    process = _process_for(words) if [*words[:1]] == ["run"] else None
+    from rdma_dp.cli import program  # noqa: PLC0415 - see above
+
+    return program.run(words, process)
 
 
 def compat_main(words: Sequence[str] | None = None) -> int:
     """The entry point `k8s-rdma-shared-dp`: the daemon, with the Go plugin's flags."""
-    return _run_verb(parse(verb_table.compat_parser(), words))
+    words = sys.argv[1:] if words is None else words
+    process = _process_for(words)
+    from rdma_dp.cli import program  # noqa: PLC0415 - see above
+
+    return program.run_compat(words, process)
 
 
-def _run_verb(options: argparse.Namespace) -> int:
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name from the kernel or a config may not be valid text. Show it escaped.
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        code = int(options.verb(options))
-        if sys.stdout:  # None when the caller closed it
-            sys.stdout.flush()  # here, because a closed pipe at interpreter exit cannot be handled
-    except RdmaDpError as error:
-        complain(str(error))
-        return int(options.failed)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:  # `rdma-dp discover | head`
-        _drop_output()
-        return OK
-    except OSError as error:
-        if error.errno in _EXHAUSTED:  # even a module of ours cannot be read then
-            complain(f"out of file descriptors or memory: {error.strerror}")
-            return int(options.failed)
-        if error.errno != errno.ENOSPC:
-            raise
-        complain(f"cannot write the output: {error.strerror}")
-        _drop_output()
-        return FAILED
-    return code
-
-
-def _drop_output() -> None:
-    """Send what is still in the buffer to /dev/null, so that the flush at exit does not fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _process_for(words: Sequence[str]) -> FunctionProcess | None:
+    """The process for the config of a daemon with these words."""
+    return None if any(word.startswith(_PRINTING) for word in words) else parser_process()

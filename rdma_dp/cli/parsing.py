@@ -1,7 +1,6 @@
 """A command line from a table of verbs: usage, grouped help, examples, and errors of one line."""
 
 import argparse
-import difflib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -49,6 +48,8 @@ class Parser(argparse.ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         valid = [str(choice) for choice in action.choices]
+        import difflib  # noqa: PLC0415 - the daemon does without it
+
         near = difflib.get_close_matches(str(value), valid, n=1)
         hint = f"did you mean {near[0]}?" if near else f"valid: {', '.join(valid)}"
         raise argparse.ArgumentError(action, f"{str(value)!r} is not valid; {hint}")
@@ -67,7 +68,7 @@ def verbs_parser(prog: str, description: str, verbs: Sequence[Verb]) -> Parser:
         formatter_class=_formatter(verbs),
         allow_abbrev=False,
     )
-    subparsers = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    subparsers = parser.add_subparsers(prog=prog, title="verbs", metavar="VERB", required=True)
     for verb in verbs:
         added = subparsers.add_parser(
             verb.name,

@@ -1,25 +1,42 @@
-"""The config: which HCAs each resource takes, in the format of the Go plugin."""
+"""The config: which HCAs each resource takes, in the format of the Go plugin.
+
+The names in `_OF_READING` load pydantic when they are used: it takes 70 ms and 14 MB. A running
+daemon has a process of its own for them (parsing.py).
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from rdma_dp.config.command_line import NO_DEFAULTS, Defaults
-from rdma_dp.config.dra_settings import DraSettings, DraSlots, LinkDown, Via
-from rdma_dp.config.health_settings import Health
-from rdma_dp.config.metrics_settings import CountersLevel, MetricsSettings, PodMetrics
-from rdma_dp.config.models import (
+from rdma_dp.config.file_content import MAX_BYTES, read
+from rdma_dp.config.node_config import (
     EMPTY_CONFIG,
+    Accepted,
     CdiMode,
     Config,
-    ConfigDocument,
+    CountersLevel,
+    DraSettings,
+    DraSlots,
     EnvForm,
+    Health,
+    LinkDown,
+    MetricsSettings,
+    PodMetrics,
     Preference,
     Resource,
     SlotsPer,
+    Via,
 )
 from rdma_dp.config.problems import ConfigError, ConfigMissing, ConfigUnreadable, Problem
-from rdma_dp.config.reading import Loaded, json_schema, load, parse, parse_bytes, read
-from rdma_dp.config.selectors import Selectors, Traits, compiled, value_for
-from rdma_dp.config.syntax import MAX_BYTES
+from rdma_dp.config.selector_sets import Selectors, Traits, compiled, value_for
+
+if TYPE_CHECKING:
+    from rdma_dp.config.models import ConfigDocument
+    from rdma_dp.config.reading import Loaded, json_schema, load, parse, parse_bytes
+
+_OF_READING = ("ConfigDocument", "Loaded", "json_schema", "load", "parse", "parse_bytes")
 
 __all__ = [
+    "Accepted",
     "Config",
     "ConfigDocument",
     "EMPTY_CONFIG",
@@ -54,3 +71,12 @@ __all__ = [
     "ConfigMissing",
     "ConfigUnreadable",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The names in `_OF_READING`, loaded at the first use."""
+    if name not in _OF_READING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from rdma_dp.config import reading  # noqa: PLC0415 - see above
+
+    return getattr(reading, name)

@@ -1,11 +1,11 @@
 """What a config says about Dynamic Resource Allocation (DRA)."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from rdma_dp.config.node_config import DEFAULT_DRIVER, DraSettings, DraSlots, LinkDown
 from rdma_dp.config.types import (
     ConfigModel,
     Flag,
@@ -13,33 +13,9 @@ from rdma_dp.config.types import (
     described_pattern,
     enum,
     one_of,
+    values_of,
 )
 from rdma_dp.config.values import kubernetes, pci_addresses
-
-# Users write it into device classes and CEL expressions, so it must not change.
-DEFAULT_DRIVER = "hca.rdma-dp.dev"
-
-
-class Via(StrEnum):
-    """How pods get a resource: from kubelet's device plugin manager, or by claims."""
-
-    PLUGIN = "plugin"
-    DRA = "dra"
-
-
-class LinkDown(StrEnum):
-    """The taint of a device whose HCAs have no ACTIVE port."""
-
-    NONE = "none"
-    NO_SCHEDULE = "NoSchedule"
-
-
-class DraSlots(StrEnum):
-    """How the slots of a resource become devices."""
-
-    SHARED = "shared"  # one device that several claims share
-    EACH = "each"  # one device for each slot
-
 
 DriverName = Annotated[
     Text,
@@ -58,7 +34,7 @@ PcieRoot = Annotated[
 ]
 
 
-class DraSettings(ConfigModel):
+class DraSettingsDocument(ConfigModel):
     """How resources with `"via": "dra"` are offered. Without such a resource it has no effect."""
 
     driver_name: DriverName = Field(
@@ -96,3 +72,8 @@ class DraSettings(ConfigModel):
         "that request more than one of the resource.",
         examples=["each"],
     )
+
+    @property
+    def value(self) -> DraSettings:
+        """The settings as values."""
+        return DraSettings(**values_of(self))

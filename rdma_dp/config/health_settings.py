@@ -2,10 +2,11 @@
 
 from pydantic import Field
 
-from rdma_dp.config.types import ConfigModel, Flag, WholeNumber
+from rdma_dp.config.node_config import Health
+from rdma_dp.config.types import ConfigModel, Flag, WholeNumber, values_of
 
 
-class Health(ConfigModel):
+class HealthDocument(ConfigModel):
     """When the slots of a resource are Healthy."""
 
     require_active_port: Flag = Field(
@@ -23,3 +24,8 @@ class Health(ConfigModel):
         "once.",
         examples=[5],
     )
+
+    @property
+    def value(self) -> Health:
+        """The settings as values."""
+        return Health(**values_of(self))

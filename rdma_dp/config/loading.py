@@ -12,8 +12,9 @@ from typing import BinaryIO
 from rdma_dp.config import foreign, manifests, network_operator, syntax
 from rdma_dp.config.command_line import NO_DEFAULTS, Defaults
 from rdma_dp.config.embedded_places import Embedded
+from rdma_dp.config.file_content import MAX_BYTES, read
 from rdma_dp.config.problems import ConfigError, ConfigMissing, Problem
-from rdma_dp.config.reading import Loaded, parse, parse_bytes, read
+from rdma_dp.config.reading import Loaded, parse, parse_bytes
 
 STANDARD_INPUT = Path("-")
 
@@ -97,7 +98,7 @@ def _piped(stream: BinaryIO | None) -> bytes:
         raise ConfigError([Problem("", "is closed", "pipe a config into it, or name a file")])
     if stream.isatty():
         raise ConfigError([Problem("", "is a terminal", "pipe a config into it, or name a file")])
-    content = stream.read(syntax.MAX_BYTES + 1)
+    content = stream.read(MAX_BYTES + 1)
     if not content.strip():
         raise ConfigError([Problem("", "is empty", "nothing was piped into it")])
     return content

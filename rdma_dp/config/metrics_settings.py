@@ -1,30 +1,14 @@
 """What a config says about the metrics."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from rdma_dp.config.types import ConfigModel, Flag, WholeNumber, enum, one_of
+from rdma_dp.config.node_config import CountersLevel, MetricsSettings, PodMetrics
+from rdma_dp.config.types import ConfigModel, Flag, WholeNumber, enum, one_of, values_of
 
 
-class CountersLevel(StrEnum):
-    """Which counters of ports the metrics have."""
-
-    NONE = "none"
-    TROUBLE = "trouble"  # traffic, errors and congestion
-    ALL = "all"
-
-
-class PodMetrics(StrEnum):
-    """What the metrics have about pods."""
-
-    NONE = "none"
-    ALLOCATIONS = "allocations"
-    QUEUE_PAIRS = "queuePairs"
-
-
-class MetricsSettings(ConfigModel):
+class MetricsSettingsDocument(ConfigModel):
     """What the metrics have beside the state of the daemon. --metrics serves them."""
 
     counters: Annotated[CountersLevel, one_of(CountersLevel), enum(CountersLevel)] = Field(
@@ -57,3 +41,8 @@ class MetricsSettings(ConfigModel):
         "hundred values for them. Not with counters: none.",
         examples=[True],
     )
+
+    @property
+    def value(self) -> MetricsSettings:
+        """The settings as values."""
+        return MetricsSettings(**values_of(self))

@@ -1,23 +1,32 @@
-"""The models of a config: its resources, and the settings of the node.
+"""The models of a config: its keys, their values, their descriptions, and the JSON Schema.
 
-`ConfigDocument` is the file. `Config` has the settings that hold, with the command line's.
+`ConfigDocument` is the file. `Config` (node_config.py) has the settings that hold, with the command
+line's.
 
 A new setting is a field here, with the reason for its default, beside `selectors` and not inside:
 Network Operator's webhook refuses unknown selectors. Parsing, warnings and schema follow the field.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from rdma_dp.config.command_line import Defaults
-from rdma_dp.config.dra_settings import DraSettings, Via
-from rdma_dp.config.health_settings import Health
-from rdma_dp.config.metrics_settings import MetricsSettings
-from rdma_dp.config.selectors import Selectors, joined_sets, one_or_several
+from rdma_dp.config.dra_settings import DraSettingsDocument
+from rdma_dp.config.health_settings import HealthDocument
+from rdma_dp.config.metrics_settings import MetricsSettingsDocument
+from rdma_dp.config.node_config import (
+    CdiMode,
+    Config,
+    EnvForm,
+    Preference,
+    Resource,
+    SlotsPer,
+    Via,
+)
+from rdma_dp.config.selector_sets import Selectors, joined_sets
+from rdma_dp.config.selectors import SelectorsDocument
 from rdma_dp.config.types import (
     ConfigModel,
     Flag,
@@ -32,43 +41,15 @@ from rdma_dp.config.types import (
     WholeNumber,
     at_least_one,
     enum,
+    in_tuple,
     one_of,
+    values_of,
 )
 from rdma_dp.config.values import kubernetes
 from rdma_dp.formats.list_size import MESSAGE_LIMIT
 
 
-class SlotsPer(StrEnum):
-    """What rdmaHcaMax counts: slots of the resource, or slots of each HCA."""
-
-    RESOURCE = "resource"
-    HCA = "hca"
-
-
-class Preference(StrEnum):
-    """Which slots to prefer for a container that requests several."""
-
-    SPREAD = "spread"
-    PACK = "pack"
-
-
-class CdiMode(StrEnum):
-    """How a container gets its devices: as device nodes, or by CDI names for the runtime."""
-
-    OFF = "off"
-    CRI = "cri"
-    ANNOTATIONS = "annotations"
-    BOTH = "both"
-
-
-class EnvForm(StrEnum):
-    """The format of an environment variable with the HCAs of a container."""
-
-    HCAS = "hcas"  # NCCL_IB_HCA, with exact names: "=mlx5_0,mlx5_1"
-    PORTS = "ports"  # UCX_NET_DEVICES, with ports: "mlx5_0:1,mlx5_1:1"
-
-
-class Resource(ConfigModel):
+class ResourceDocument(ConfigModel):
     """An extended resource of the node: the HCAs that it takes, and how it shares them."""
 
     model_config = ConfigDict(
@@ -99,8 +80,8 @@ class Resource(ConfigModel):
         f"accepts {MESSAGE_LIMIT} bytes.",
         examples=[63],
     )
-    selectors: OneOrSeveral[Selectors] = Field(
-        default_factory=Selectors,
+    selectors: OneOrSeveral[SelectorsDocument] = Field(
+        default_factory=SelectorsDocument,
         description="The HCAs that the resource takes. At least one selector other than exclude is "
         "required, so that a config does not share every HCA of a node by accident. A list has "
         "several sets of selectors; the resource takes an HCA if any of the sets takes it. The "
@@ -108,8 +89,8 @@ class Resource(ConfigModel):
         "drivers, ifNames and linkTypes. Put other selectors into extraSelectors.",
         examples=[{"vendors": ["15b3"]}, [{"deviceIDs": ["101b"]}, {"deviceIDs": ["1021"]}]],
     )
-    extra_selectors: OneOrSeveral[Selectors] = Field(
-        default_factory=Selectors,
+    extra_selectors: OneOrSeveral[SelectorsDocument] = Field(
+        default_factory=SelectorsDocument,
         description="More selectors, with the same effect as in selectors, for those that an "
         "admission webhook refuses there. A selector must not be in both. If one of the two is a "
         "list of sets, the other counts for each of its sets.",
@@ -161,8 +142,8 @@ class Resource(ConfigModel):
         json_schema_extra={"additionalProperties": False},
     )
     management: Management = True
-    health: Health = Field(
-        default_factory=Health,
+    health: HealthDocument = Field(
+        default_factory=HealthDocument,
         description="When the slots of the resource are Healthy.",
         examples=[{"requireActivePort": True, "downSeconds": 5}],
     )
@@ -174,24 +155,16 @@ class Resource(ConfigModel):
     )
 
     @property
-    def selector_sets(self) -> tuple[Selectors, ...]:
-        """The sets of selectors, at least one. The resource takes an HCA if any set takes it."""
-        return one_or_several(self.selectors)
-
-    @property
-    def per_hca(self) -> bool:
-        """Whether each slot belongs to one HCA."""
-        return self.slots_per is SlotsPer.HCA
-
-    @property
-    def tells_topology(self) -> bool:
-        """Whether the list has the NUMA node of each slot, if the slot has one."""
-        return self.per_hca if self.topology is None else self.topology
-
-    @property
-    def full_name(self) -> str:
-        """The name that kubelet and pods use: "rdma/rdma_shared_device_a"."""
-        return f"{self.resource_prefix}/{self.resource_name}"
+    def value(self) -> Resource:
+        """The resource, with everything in `selectors`."""
+        values = values_of(self)
+        sets = joined_sets(
+            [each.value for each in in_tuple(self.selectors)] or [Selectors()],
+            values.pop("devices"),
+            [each.value for each in in_tuple(values.pop("extra_selectors"))] or [Selectors()],
+        )
+        values["selectors"] = sets[0] if len(sets) == 1 else sets
+        return Resource(**{**values, "health": self.health.value})
 
 
 class ConfigDocument(ConfigModel):
@@ -226,65 +199,32 @@ class ConfigDocument(ConfigModel):
         "the Go plugin with useCdi need them to restart. New containers do not get these names.",
         examples=[False],
     )
-    metrics: MetricsSettings = Field(
-        default_factory=MetricsSettings,
+    metrics: MetricsSettingsDocument = Field(
+        default_factory=MetricsSettingsDocument,
         description="What the metrics have beside the state of the daemon, if --metrics serves "
         "them.",
         examples=[{"counters": "all", "minInterval": 30}],
     )
-    dra: DraSettings = Field(
-        default_factory=DraSettings,
+    dra: DraSettingsDocument = Field(
+        default_factory=DraSettingsDocument,
         description='How resources with "via": "dra" are offered.',
         examples=[{"linkDown": "NoSchedule"}],
     )
-    config_list: Annotated[tuple[Resource, ...], AfterValidator(at_least_one)] = Field(
+    config_list: Annotated[tuple[ResourceDocument, ...], AfterValidator(at_least_one)] = Field(
         description="The resources that the node offers. Each must have a different name.",
         examples=[[{"resourceName": "a", "rdmaHcaMax": 63, "selectors": {"vendors": ["15b3"]}}]],
         json_schema_extra={"minItems": 1},
     )
 
-    def decided(self, defaults: Defaults) -> "Config":
+    def decided(self, defaults: Defaults) -> Config:
         """The settings that hold: the file's, and where it has none, the command line's."""
         cdi = CdiMode.CRI if defaults.use_cdi else CdiMode.OFF
         return Config(
-            config_list=tuple(_with_one_place_of_selectors(each) for each in self.config_list),
+            config_list=tuple(each.value for each in self.config_list),
             periodic_update_interval=self.periodic_update_interval,
             set_links_up=defaults.set_links_up if self.set_links_up is None else self.set_links_up,
             cdi=cdi if self.cdi is None else self.cdi,
             go_plugin_cdi_names=self.go_plugin_cdi_names,
-            metrics=self.metrics,
-            dra=self.dra,
+            metrics=self.metrics.value,
+            dra=self.dra.value,
         )
-
-
-def _with_one_place_of_selectors(resource: Resource) -> Resource:
-    """The same resource with everything in `selectors`."""
-    sets = joined_sets(resource.selector_sets, resource.devices, resource.extra_selectors)
-    selectors = sets[0] if len(sets) == 1 else sets
-    others = {"devices": (), "extra_selectors": Selectors()}
-    return resource.model_copy(update={"selectors": selectors, **others})
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """The settings that hold, all decided. The loader makes it; nothing later asks who decides.
-
-    All selectors of a resource are in `selectors`; `selector_sets` has them as a tuple.
-    `periodic_update_interval` is in seconds; 0 means no timer.
-    """
-
-    config_list: tuple[Resource, ...] = ()
-    periodic_update_interval: int = 60
-    set_links_up: bool = False
-    cdi: CdiMode = CdiMode.OFF
-    go_plugin_cdi_names: bool = True
-    metrics: MetricsSettings = field(default_factory=MetricsSettings)
-    dra: DraSettings = field(default_factory=DraSettings)
-
-    @property
-    def uses_dra(self) -> bool:
-        """Whether pods get some resource by DRA."""
-        return any(resource.via is Via.DRA for resource in self.config_list)
-
-
-EMPTY_CONFIG = Config()

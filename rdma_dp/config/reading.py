@@ -5,35 +5,34 @@ one spelling that the models know, with warnings), and the models, which are
 strict, with the rules between their fields. Every problem is reported in one go.
 """
 
-import errno
 import json
-import os
 import re
-import stat
 from collections.abc import Container
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from rdma_dp.config import foreign, network_operator, rules, syntax
 from rdma_dp.config.command_line import NO_DEFAULTS, Defaults
-from rdma_dp.config.models import Config, ConfigDocument, Resource
-from rdma_dp.config.problems import ConfigError, ConfigMissing, ConfigUnreadable, Problem
+from rdma_dp.config.file_content import read
+from rdma_dp.config.models import ConfigDocument
+from rdma_dp.config.node_config import Accepted
+from rdma_dp.config.problems import ConfigError, Problem
 from rdma_dp.config.spelling import tidy
 from rdma_dp.config.validation_errors import problems_of
 
+_T = TypeVar("_T")
 
-@dataclass(frozen=True)
-class Loaded:
-    """A config that can be used, the document that it was made of, and warnings about that."""
 
-    config: Config
+@dataclass(frozen=True, kw_only=True)
+class Loaded(Accepted):
+    """A config that can be used, and the document that it was made of."""
+
     document: ConfigDocument = field(compare=False)  # another spelling of the same config
-    warnings: tuple[Problem, ...] = ()
 
     @property
     def in_json(self) -> str:
@@ -47,7 +46,7 @@ class Loaded:
     def without(self, positions: Container[int]) -> "Loaded":
         """The same config without the resources at these positions of its list."""
 
-        def left(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
+        def left(resources: tuple[_T, ...]) -> tuple[_T, ...]:
             return tuple(each for i, each in enumerate(resources) if i not in positions)
 
         config = replace(self.config, config_list=left(self.config.config_list))
@@ -59,33 +58,6 @@ class Loaded:
 def load(path: Path, defaults: Defaults = NO_DEFAULTS) -> Loaded:
     """Read a config file. Raises ConfigMissing while there is none, else ConfigError."""
     return parse_bytes(read(path), defaults)
-
-
-def read(path: Path) -> bytes:
-    """What a config file holds, as far as it can be one.
-
-    Raises ConfigMissing, ConfigUnreadable when a read fails, and ConfigError for anything that is
-    not a regular file: reading a FIFO, for example, can take for ever.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        try:
-            _check_kind(os.fstat(descriptor).st_mode)
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                return file.read(syntax.MAX_BYTES + 1)
-        finally:
-            os.close(descriptor)
-    except (FileNotFoundError, NotADirectoryError):
-        raise ConfigMissing("there is no such file") from None
-    except (OSError, MemoryError) as error:
-        raise ConfigUnreadable(getattr(error, "strerror", None) or "no memory is left") from error
-
-
-def _check_kind(mode: int) -> None:
-    if stat.S_ISDIR(mode):
-        raise ConfigError([Problem("", f"cannot be read: {os.strerror(errno.EISDIR)}")])
-    if not stat.S_ISREG(mode):
-        raise ConfigError([Problem("", "is not a regular file", "write the config to a file")])
 
 
 def parse_bytes(
@@ -108,6 +80,20 @@ def parse(text: str, defaults: Defaults = NO_DEFAULTS, *, without_slotless: bool
         if network_operator.folded(text):
             raise ConfigError([network_operator.FOLDED]) from None
         raise
+
+
+def parse_as_daemon(content: bytes, defaults: Defaults) -> Accepted:
+    """What a config says, as the daemon takes it. Raises ConfigMissing or ConfigError."""
+    loaded = parse_bytes(content, defaults, without_slotless=True)
+    return Accepted(loaded.config, loaded.warnings)
+
+
+def accepted_or_error(content: bytes, defaults: Defaults) -> Accepted | ConfigError:
+    """The same for a caller in another process, which gets the error as a value."""
+    try:
+        return parse_as_daemon(content, defaults)
+    except ConfigError as error:
+        return error
 
 
 def _parsed(text: str, defaults: Defaults, *, without_slotless: bool) -> Loaded:
@@ -134,7 +120,7 @@ def _validated(data: object, defaults: Defaults, warnings: tuple[Problem, ...]) 
         ) from None
     if broken:
         raise ConfigError(_in_order(broken), warnings)
-    return Loaded(document.decided(defaults), document, warnings)
+    return Loaded(document.decided(defaults), warnings, document=document)
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:
@@ -149,7 +135,13 @@ def json_schema() -> dict[str, Any]:
 
 
 class _Schema(GenerateJsonSchema):
-    """Without the titles that pydantic makes from the names of fields."""
+    """Without the titles that pydantic makes from the names of fields.
+
+    An object has the name of the value that is made of it: "Resource".
+    """
+
+    def normalize_name(self, name: str) -> str:
+        return super().normalize_name(name).replace("Document", "")
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 (pydantic's signature)
         return False

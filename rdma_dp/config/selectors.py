@@ -1,15 +1,11 @@
-"""The selectors of a resource: which HCAs it takes, and which of them it excludes."""
+"""The selectors of a resource as models: the keys, their values and their descriptions.
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
-from itertools import product
-from types import MappingProxyType
-from typing import Any, Self
+selector_sets.py has the values that are left when a config was read.
+"""
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
-from rdma_dp.config.spelling import tidy
+from rdma_dp.config.selector_sets import Selectors, Traits
 from rdma_dp.config.types import (
     ConfigModel,
     DeviceId,
@@ -24,15 +20,11 @@ from rdma_dp.config.types import (
     PfName,
     Several,
     VendorId,
+    values_of,
 )
-from rdma_dp.config.values.globs import compile_globs
-from rdma_dp.config.values.hca_traits import FUNCTION_TYPES
-from rdma_dp.config.values.matchers import EqualMatcher, Matcher
-from rdma_dp.config.values.pci_addresses import compile_addresses
-from rdma_dp.config.values.pf_names import compile_pf_names
 
 
-class Traits(ConfigModel):
+class TraitsDocument(ConfigModel):
     """Properties to select HCAs by. An absent list is not compared.
 
     In `exclude`, unknown keys are errors: ignoring one could hand out an HCA that the config
@@ -101,127 +93,31 @@ class Traits(ConfigModel):
         examples=[[0]],
     )
 
-    @cached_property
-    def matchers(self) -> Mapping[str, Matcher[Any]]:
-        """The matchers of the selectors that are given, compiled at the first use."""
-        return compiled(self)
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy, without what was derived from this one: an updated copy has other values."""
-        copied = super().model_copy(update=update, deep=deep)
-        for derived in ("matchers", "excluding"):
-            copied.__dict__.pop(derived, None)
-        return copied
-
-    def joined(self, other: Self) -> Self:
-        """These selectors, with those of `other` that are absent here."""
-        return self.model_copy(update=_given(other) | _given(self))
+    @property
+    def value(self) -> Traits:
+        """The selectors as values."""
+        return Traits(**values_of(self))
 
 
-class Selectors(Traits):
+class SelectorsDocument(TraitsDocument):
     """One set of selectors: all of them must match an HCA, each with at least one value."""
 
     model_config = ConfigDict(extra="ignore")
 
-    exclude: OneOrSeveral[Traits] = Field(
-        default_factory=Traits,
+    exclude: OneOrSeveral[TraitsDocument] = Field(
+        default_factory=TraitsDocument,
         description="HCAs to exclude from those that match. An HCA is excluded when at least one "
         "of these selectors matches it, also if they are in a list of objects. Requires another "
         "selector, which takes HCAs.",
         examples=[{"ifNames": ["eth0"]}],
     )
 
-    @cached_property
-    def excluding(self) -> Traits:
-        """The selectors of `exclude`: those of a list together."""
-        if isinstance(self.exclude, Traits):
-            return self.exclude
-        merged: dict[str, tuple[Any, ...]] = {}
-        for one in self.exclude:
-            for name, values in _given(one).items():
-                merged[name] = tuple(dict.fromkeys((*merged.get(name, ()), *values)))
-        return Traits().model_copy(update=merged)
-
-    def joined(self, other: Self) -> Self:
-        """These selectors, with those of `other` that are absent here, and `exclude` joined too."""
-        exclude = self.excluding.joined(other.excluding)
-        return super().joined(other).model_copy(update={"exclude": exclude})
-
-
-# How the values of a selector are compared, by field; all others are compared for equality.
-_COMPILERS: Mapping[str, Callable[[Iterable[str]], Matcher[Any]]] = MappingProxyType(
-    {
-        "if_names": compile_globs,
-        "rdma_devices": compile_globs,
-        "pci_addresses": compile_addresses,
-        "pf_names": compile_pf_names,
-    }
-)
-
-
-def compiled(traits: Traits) -> Mapping[str, Matcher[Any]]:
-    """A matcher for each selector that is given, by field name ("if_names"), in field order.
-
-    Call it once per config: compiling takes longer than comparing. `exclude` is not in it; compile
-    `selectors.excluding` separately.
-    """
-    return {
-        name: _COMPILERS.get(name, EqualMatcher)(values)
-        for name, values in _given(traits).items()
-        if name in Traits.model_fields
-    }
-
-
-# Texts that mean such a value and nothing else. "1" could be an ID as well as a NUMA node, and
-# "iwarp" is more than a link type.
-_ID = re.compile(r"0x[0-9a-f]{1,4}|[0-9a-f]{4}", re.IGNORECASE)
-_PLAIN: Mapping[str, re.Pattern[str]] = MappingProxyType(
-    {
-        "vendors": _ID,
-        "device_ids": _ID,
-        "link_types": re.compile(r"ether(net)?|infiniband|ib", re.IGNORECASE),
-        "function_types": re.compile("|".join(FUNCTION_TYPES), re.IGNORECASE),
-        "numa_nodes": re.compile(r"0|[1-9][0-9]{0,3}"),
-    }
-)
-
-
-def value_for(field: str, text: str) -> Any | None:
-    """A text as a value of a selector, in its usual spelling; None if it is none.
-
-    `field` is the name of the selector's field: "if_names".
-    """
-    if field in _PLAIN and not _PLAIN[field].fullmatch(text):
-        return None
-    name = Traits.model_fields[field].alias or field
-    data, _ = tidy({name: [int(text) if field == "numa_nodes" else text]}, Traits)
-    try:
-        values = getattr(Traits.model_validate(data, by_name=False), field)
-    except ValidationError:
-        return None
-    return next(iter(values), None)
-
-
-def _given(traits: Traits) -> dict[str, Any]:
-    return {name: values for name, values in traits if values}
-
-
-def joined_sets(
-    sets: Sequence[Selectors],
-    devices: Sequence[str],
-    extra: Selectors | tuple[Selectors, ...],
-) -> tuple[Selectors, ...]:
-    """The sets of selectors, joined with the Go plugin's key `devices` and with `extraSelectors`.
-
-    `devices` has names of interfaces, so it is a further `ifNames`.
-    """
-    if not devices and extra == Selectors():
-        return tuple(sets)
-    named = Selectors(if_names=tuple(devices))
-    pairs = product(sets, one_or_several(extra))
-    return tuple(one.joined(named).joined(other) for one, other in pairs)
-
-
-def one_or_several(found: Selectors | tuple[Selectors, ...]) -> tuple[Selectors, ...]:
-    """The sets of a key that takes one set or a list; at least one."""
-    return (found,) if isinstance(found, Selectors) else found or (Selectors(),)
+    @property
+    def value(self) -> Selectors:
+        """The selectors as values."""
+        given = self.exclude
+        if isinstance(given, TraitsDocument):
+            exclude: Traits | tuple[Traits, ...] = given.value
+        else:
+            exclude = tuple(each.value for each in given)
+        return Selectors(**{**values_of(self), "exclude": exclude})

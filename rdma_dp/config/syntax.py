@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from rdma_dp.config import json_text
+from rdma_dp.config.file_content import MAX_BYTES
 from rdma_dp.config.json_text import whole_number
 from rdma_dp.config.problems import (
     ConfigError,
@@ -25,8 +26,6 @@ from rdma_dp.config.problems import (
 )
 from rdma_dp.config.trees import MAX_VALUES, Pairs, Unquoted
 
-# A ConfigMap has at most 1 MiB (kubernetes pkg/apis/core MaxSecretSize).
-MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 
 # What a file that is no text begins with.

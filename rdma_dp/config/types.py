@@ -41,7 +41,22 @@ _T = TypeVar("_T")
 class ConfigModel(BaseModel):
     """Base of all models of the config."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        model_title_generator=lambda model: model.__name__.removesuffix("Document"),
+    )
+
+
+def values_of(document: BaseModel) -> dict[str, Any]:
+    """The values of a model's fields, by field."""
+    return {name: getattr(document, name) for name in type(document).model_fields}
+
+
+def in_tuple(found: _T | tuple[_T, ...]) -> tuple[_T, ...]:
+    """The objects of OneOrSeveral."""
+    return found if isinstance(found, tuple) else (found,)
 
 
 def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -16,14 +16,15 @@ from rdma_dp.aio.latest import Latest, first_of
 from rdma_dp.aio.threads import in_thread, wait_for_end
 from rdma_dp.config import (
     NO_DEFAULTS,
+    Accepted,
     Config,
     ConfigError,
     ConfigMissing,
     ConfigUnreadable,
     Defaults,
-    Loaded,
     Problem,
 )
+from rdma_dp.daemon.config_parsing import Content, Parse, parse_here
 from rdma_dp.log import Notice
 from rdma_dp.metrics import ConfigFacts
 
@@ -39,10 +40,6 @@ _RETRY = 5.0
 # Seconds after which the log reports that a read hangs, as on a network file system that is gone.
 _SLOW = 10.0
 
-# What the file holds at one moment, or why it cannot be read. It is read once, so that the bytes
-# that were compared are the bytes that are parsed.
-Content = bytes | ConfigError
-
 
 class ConfigFile:
     """Reads one config file again when it changes, or on demand."""
@@ -54,6 +51,7 @@ class ConfigFile:
         defaults: Defaults = NO_DEFAULTS,
         read: Callable[[Path], bytes] = config.read,
         facts: ConfigFacts | None = None,
+        parse: Parse = parse_here,
         retry: float = _RETRY,
         longest_wait: float | None = None,
     ) -> None:
@@ -61,9 +59,11 @@ class ConfigFile:
         self._retry = retry
         self._facts = facts or ConfigFacts()
         self._longest_wait = longest_wait
+        self._limit: asyncio.Timeout | None = None  # while the first config is waited for
         self._path = path
         self._defaults = defaults
         self._read = read
+        self._parse = parse
         self._watch = watch
         self._demands = Latest(0)
         self._read_at = (-1, 0)  # the changes of the directory and the demands of the last reading
@@ -81,7 +81,7 @@ class ConfigFile:
         Raises ConfigError when it is wrong, or when there was none in that time.
         """
         try:
-            async with asyncio.timeout(self._longest_wait):
+            async with asyncio.timeout(self._longest_wait) as self._limit:
                 return await self._first()
         except TimeoutError:
             raise ConfigError(
@@ -94,6 +94,8 @@ class ConfigFile:
                     )
                 ]
             ) from None
+        finally:
+            self._limit = None
 
     async def _first(self) -> Config:
         limit = "" if self._longest_wait is None else f", for up to {self._longest_wait:g} s"
@@ -117,7 +119,7 @@ class ConfigFile:
                 logger.info("new config from %s", self._path)
                 return self._accepted(loaded)
 
-    async def _next_reading(self) -> Loaded:
+    async def _next_reading(self) -> Accepted:
         """The file when it has changed, or on demand. Raises ConfigError."""
         while True:
             waits: list[Coroutine[Any, Any, object]] = [
@@ -137,8 +139,20 @@ class ConfigFile:
             self._unreadable = isinstance(content, ConfigUnreadable)
             if _compared(content) != self._seen or demanded:
                 self._seen = _compared(content)
-                # In the thread: half a second for the largest config.
-                return await in_thread(_loaded, content, self._defaults)
+                return await self._parsed(content)
+
+    async def _parsed(self, content: Content) -> Accepted:
+        """What the bytes mean. Raises ConfigError. It does not count as waiting for a config."""
+        limit, loop = self._limit, asyncio.get_running_loop()
+        left = None if limit is None or (ends := limit.when()) is None else ends - loop.time()
+        if limit is not None:
+            limit.reschedule(None)
+        # In the thread: half a second for the largest config.
+        parsing = in_thread(self._parse, content, self._defaults)
+        await wait_for_end(parsing, _SLOW, lambda: self._say_slow("parsing"))
+        if limit is not None and left is not None:
+            limit.reschedule(loop.time() + left)
+        return parsing.result()
 
     async def _steady_content(self) -> Content:
         before = None
@@ -149,20 +163,21 @@ class ConfigFile:
 
     async def _content(self) -> Content:
         reading = in_thread(self._read, self._path)
-        await wait_for_end(reading, _SLOW, self._say_slow)
+        await wait_for_end(reading, _SLOW, lambda: self._say_slow("reading"))
         try:
             return reading.result()
         except ConfigError as error:
             return error
 
-    def _say_slow(self) -> None:
+    def _say_slow(self, action: str) -> None:
         logger.warning(
-            "%s: reading it takes more than %.0f s; the last good config stays in force",
+            "%s: %s it takes more than %.0f s; the last good config stays in force",
             self._path,
+            action,
             _SLOW,
         )
 
-    def _accepted(self, loaded: Loaded) -> Config:
+    def _accepted(self, loaded: Accepted) -> Config:
         self._problems.set(None)
         self._facts.accepted()
         for warning in loaded.warnings:
@@ -182,9 +197,3 @@ class ConfigFile:
 def _compared(content: Content) -> bytes | str:
     """What two readings are compared by."""
     return str(content) if isinstance(content, ConfigError) else content
-
-
-def _loaded(content: Content, defaults: Defaults) -> Loaded:
-    if isinstance(content, ConfigError):
-        raise content
-    return config.parse_bytes(content, defaults, without_slotless=True)

@@ -77,6 +77,7 @@ class Daemon:
             settings.defaults,
             facts=self.metrics.config,
             longest_wait=settings.config_wait,
+            parse=settings.parse,
         )
         self.scan_again = Debounce()
         self.begun = 0

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rdma_dp.config import NO_DEFAULTS, Defaults
+from rdma_dp.daemon.config_parsing import Parse, parse_here
 from rdma_dp.daemon.first_scan import FirstScan
 from rdma_dp.kubelet.directories import KubeletDirectories
 from rdma_dp.kubelet.registration.choice import RegistrationMode
@@ -18,7 +19,7 @@ class Settings:
     `pod_resources` is the socket on which kubelet lists the holders of devices. `nfd_features` is
     the directory for the feature file, or None where no node labels are wanted. `config_wait` is
     for how many seconds the daemon waits for its first config; None is without a limit.
-    `first_scan` is a scan of `root` that has begun, if there is one.
+    `first_scan` is a scan of `root` that has begun, if there is one. `parse` parses configs.
     """
 
     config_file: Path
@@ -34,3 +35,4 @@ class Settings:
     nfd_features: Path | None = None
     config_wait: float | None = None
     first_scan: FirstScan | None = None
+    parse: Parse = parse_here

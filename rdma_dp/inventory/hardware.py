@@ -6,9 +6,9 @@ Names are those of the kernel. `None` always means that the node does not show t
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 
+from rdma_dp.inventory.function_type import FunctionType as FunctionType  # noqa: PLC0414
 from rdma_dp.inventory.verdicts import Ineligible, NoInterface, Suspicion, Unused
 
 CHAR_DEVICE_DIRECTORY = "/dev/infiniband"
@@ -95,18 +95,6 @@ class NetDevice:
     bond: str | None = None
     admin_up: bool | None = None
     altnames: tuple[str, ...] = ()
-
-
-class FunctionType(StrEnum):
-    """The type of the function that an HCA is on.
-
-    A VF that is passed through to a virtual machine is a PF there: the guest cannot distinguish it.
-    """
-
-    PF = "pf"
-    VF = "vf"
-    SF = "sf"
-    VIRTUAL = "virtual"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from rdma_dp.errors import RdmaDpError
 from rdma_dp.formats.names import digest
 from rdma_dp.kubelet.directories import is_directory
 from rdma_dp.kubelet.server_options import server_options
-from rdma_dp.kubelet.views import SocketState
+from rdma_dp.kubelet.statuses import SocketState
 
 _MARK = "rdma-dp-"
 LONGEST_PATH = 107  # bytes: sun_path of unix(7) without its closing NUL

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from rdma_dp.errors import FAILED_READ
+from rdma_dp.errors import FAILED_READ, reason_of
 
 _TIMEOUT = 5.0  # seconds; a person waits
 
@@ -27,7 +27,7 @@ def ask_classes(environment: Mapping[str, str]) -> ClusterClasses:
     try:
         return asyncio.run(_asked(environment))
     except FAILED_READ as error:
-        return ClusterClasses(failure=str(error) or type(error).__name__)
+        return ClusterClasses(failure=reason_of(error))
 
 
 async def _asked(environment: Mapping[str, str]) -> ClusterClasses:

@@ -7,6 +7,7 @@ and its functions without an HCA. What the form of a value alone shows is in con
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from rdma_dp.config import Selectors, Traits, compiled, value_for
 from rdma_dp.config.values.forms import WANTED
@@ -180,7 +181,8 @@ def _hits(
     accepted = [value for value in values if wanted[value] is not None]
     if not accepted:
         return
-    traits = Traits().model_copy(update={trait.field: tuple(wanted[each] for each in accepted)})
+    selector: dict[str, Any] = {trait.field: tuple(wanted[each] for each in accepted)}
+    traits = Traits(**selector)
     matcher = compiled(traits)[trait.field]
     matching: dict[int, dict[str, _Candidate]] = {}
     for candidate in candidates:

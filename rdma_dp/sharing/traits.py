@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from rdma_dp.config import Traits
+from rdma_dp.config.selector_sets import KEYS
 from rdma_dp.config.values import pf_names
 from rdma_dp.inventory.hardware import Hca
 from rdma_dp.inventory.verdicts import NoInterface
@@ -27,7 +27,7 @@ class Trait:
     @property
     def selector(self) -> str:
         """The selector's name as the config spells it."""
-        return Traits.model_fields[self.field].alias or self.field
+        return KEYS[self.field]
 
 
 def _of_functions(attribute: str) -> Callable[[Hca], Values]:

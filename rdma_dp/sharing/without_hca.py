@@ -1,6 +1,7 @@
 """Functions without an HCA, compared with selectors as far as these need none. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rdma_dp.config import Selectors
@@ -44,12 +45,8 @@ def as_hcas(inventory: Inventory) -> Iterator[tuple[UnusedFunction, Hca]]:
 
 def _known_without_hca(selectors: Selectors) -> Selectors:
     """The selectors without those that need an HCA."""
-    return selectors.model_copy(
-        update={
-            **_OF_HCAS_ONLY,
-            "exclude": selectors.excluding.model_copy(update=_OF_HCAS_ONLY),
-        }
-    )
+    exclude = replace(selectors.excluding, **_OF_HCAS_ONLY)
+    return replace(selectors, **_OF_HCAS_ONLY, exclude=exclude)
 
 
 def _pf_names(inventory: Inventory) -> Mapping[str, Values]:

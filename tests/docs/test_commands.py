@@ -28,7 +28,7 @@ WRITTEN = "/tmp/dgx"  # what `simulator host dgx-h100` writes in docs/developmen
 # The verbs of kubectl and oc that the docs use, and their flags.
 VERBS = {
     "apply": {"-f", "-k"},
-    "delete": {"-f", "-k", "-l", "--cascade", "--field-selector"},
+    "delete": {"--ignore-not-found", "-f", "-k", "-l", "--cascade", "--field-selector"},
     "describe": set(),
     "exec": {"--"},
     "get": {"-o", "-l", "--field-selector", "--all-namespaces"},

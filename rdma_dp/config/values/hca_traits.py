@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from rdma_dp.config.problems import InvalidValue
-from rdma_dp.inventory.hardware import FunctionType
+from rdma_dp.inventory.function_type import FunctionType
 
 HEX_ID_PATTERN = r"[0-9a-f]{4}"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from rdma_dp.api_server.api_errors import NoObjectError
 from rdma_dp.api_server.dra_api import DraApi
 from rdma_dp.dra.forgotten_claims import CHANCE, ForgottenClaims, unused_because
-from rdma_dp.errors import FAILED_READ, RdmaDpError
+from rdma_dp.errors import FAILED_READ, RdmaDpError, reason_of
 from rdma_dp.kubelet.clients.pod_resources import pod_resources
 from rdma_dp.kubelet.dra.claim_files import KeptClaim
 from rdma_dp.kubelet.dra.driver import Driver
@@ -66,7 +66,7 @@ class ClaimReleases:
             try:
                 await self._round()
             except FAILED_READ as error:
-                self._failed.set(str(error) or type(error).__name__)
+                self._failed.set(reason_of(error))
             else:
                 self._failed.set(None)
 

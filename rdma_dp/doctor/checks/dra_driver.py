@@ -7,7 +7,7 @@ from rdma_dp.doctor.check import Finding, check, fail, not_checked, ok, unknown,
 from rdma_dp.doctor.facts.dra_drivers import NO_VIEW, dra_config, running, statuses
 from rdma_dp.dra.slices import Gate
 from rdma_dp.kubelet.directories import CLAIMS
-from rdma_dp.kubelet.views import DriverStatus, KubeletView
+from rdma_dp.kubelet.views import DRA_PLUGIN, DriverStatus, KubeletView
 from rdma_dp.node.view import NodeView
 
 _FIND = "kubectl get pods -A -o wide --field-selector spec.nodeName=NODE"
@@ -175,7 +175,7 @@ def rivals(node: NodeView) -> Iterator[Finding]:
     if view is None:
         yield NO_VIEW
         return
-    drivers = {each.resource for each in view.sockets if each.kind == "DRAPlugin"}
+    drivers = {each.resource for each in view.sockets if each.kind == DRA_PLUGIN}
     for name in (each for each in _OTHERS if each in drivers):
         yield warn(
             f"{_OTHERS[name]} runs on this node too: it may take the interface of a shared HCA",

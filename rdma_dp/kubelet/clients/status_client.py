@@ -6,7 +6,7 @@ import grpc
 
 from rdma_dp.kubelet.api import status_pb2, status_pb2_grpc
 from rdma_dp.kubelet.clients.channel import DEADLINE, OPTIONS, intelligible
-from rdma_dp.kubelet.views import DriverStatus, PluginStatus
+from rdma_dp.kubelet.statuses import DriverStatus, PluginStatus
 
 
 async def status_of(path: Path, timeout: float) -> PluginStatus:  # noqa: ASYNC109 - of the call

@@ -12,6 +12,9 @@ from rdma_dp.sharing.allocation import allocate, keys_of
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.preference import SlotIndex
 
+# Ids in the requests that are kept for one pool.
+_MOST_IDS = 20_000
+
 # Bytes of answers that are kept for one pool. The answer with 512 HCAs has about 80,000.
 _MOST = 1 << 18
 
@@ -29,11 +32,17 @@ class PreparedAnswers:
         self._index: SlotIndex | None = None
         self._kept: dict[frozenset[HardwareKey], bytes] = {}
         self._size = 0
+        self._by_ids: dict[tuple[str, ...], bytes] = {}
+        self._ids = 0
 
     @property
     def indexed(self) -> bool:
         """Whether a question for a preference needs no index of all slots any more."""
         return self._index is not None
+
+    def known(self, ids: tuple[str, ...]) -> bytes | None:
+        """The answer for a container with these ids, if it was made before and is still kept."""
+        return self._by_ids.get(ids)
 
     def allocations(self, request: pb.AllocateRequest) -> bytes:
         """The answer to Allocate, serialized. Raises UnknownSlotError and NoHcaError."""
@@ -50,17 +59,25 @@ class PreparedAnswers:
     def _container(self, ids: Collection[str]) -> bytes:
         """The answer for one container. All slots of an HCA give the same."""
         key = keys_of(self.pool, ids)
-        kept = None if key is None else self._kept.get(key)
-        if kept is not None:
-            return kept
-        grants = [allocate(self.pool, ids)]
-        answer = messages.allocate_response(grants, self.pool.cdi).SerializeToString()
-        if key is not None:
+        answer = None if key is None else self._kept.get(key)
+        if answer is None:
+            grants = [allocate(self.pool, ids)]
+            answer = messages.allocate_response(grants, self.pool.cdi).SerializeToString()
+            if key is None:
+                return answer
             self._keep(key, answer)
+        self._remember(tuple(ids), answer)
         return answer
 
     def _keep(self, key: frozenset[HardwareKey], answer: bytes) -> None:
         if self._size + len(answer) > self._most:
             self._kept, self._size = {}, 0
+            self._by_ids, self._ids = {}, 0
         self._kept[key] = answer
         self._size += len(answer)
+
+    def _remember(self, ids: tuple[str, ...], answer: bytes) -> None:
+        if self._ids + len(ids) > _MOST_IDS:
+            self._by_ids, self._ids = {}, 0
+        self._by_ids[ids] = answer
+        self._ids += len(ids)

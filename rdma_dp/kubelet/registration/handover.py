@@ -57,7 +57,7 @@ from rdma_dp.kubelet.registration.neighbours import Neighbours
 from rdma_dp.kubelet.registration.peers import Peers
 from rdma_dp.kubelet.registration.registrar import STREAM_TIMEOUT, Registrar
 from rdma_dp.kubelet.sockets import SocketError
-from rdma_dp.kubelet.views import PluginStatus
+from rdma_dp.kubelet.statuses import PluginStatus
 
 logger = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,7 @@ def test_virtual_hcas_can_be_called_anything(library: str, root: Path) -> None:
 @pytest.mark.parametrize("name", ["a", "9", "a.b", "a-0123456789", "Z" * 63])
 @pytest.mark.parametrize("prefix", ["rdma", "3com", "a.b.c", "x" * 60])
 def test_resources_can_be_called_anything(library: str, root: Path, prefix: str, name: str) -> None:
-    of = resource(name=name).model_copy(update={"resource_prefix": prefix})
+    of = replace(resource(name=name), resource_prefix=prefix)
     full = pool(hca(), of=of)
     answer = ask(library, _written(root, full))
     assert answer.complaints == {}

@@ -56,6 +56,11 @@ class Image:
             command = ("env", "--unset=TINI_SUBREAPER", *command)
         return _buildah(self.storage, "run", *volumes, self.container, "--", *command, check=False)
 
+    def demo(self, repository: Path) -> subprocess.CompletedProcess[str]:
+        """The image's own daemon, with a simulated host and a simulated kubelet from outside."""
+        command = "cd /demo && PYTHONPATH=/demo /opt/rdma-dp/bin/python -m simulator demo"
+        return self.run("sh", "-c", command, mounts={repository / "simulator": "/demo/simulator"})
+
     @property
     def root(self) -> Path:
         """The root of the container's files on this machine."""

@@ -30,9 +30,7 @@ def test_the_init_container_of_older_operators_finds_its_programs(image: Image) 
 
 
 def test_the_daemon_runs_from_it(image: Image) -> None:
-    """The image's own daemon, with a simulated host and a simulated kubelet from outside."""
-    command = "cd /demo && PYTHONPATH=/demo /opt/rdma-dp/bin/python -m simulator demo"
-    demo = image.run("sh", "-c", command, mounts={REPO / "simulator": "/demo/simulator"})
+    demo = image.demo(REPO)
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "kubelet counts 63 of 63 healthy" in demo.stdout
 

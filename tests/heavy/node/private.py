@@ -29,7 +29,7 @@ _DYING = 60.0  # seconds
 # Files of the machine that the node replaces with its own.
 _OVERLAID = ("/etc", "/opt", "/var")
 _EMPTY = (
-    *("/etc/cdi", "/etc/containerd", "/etc/kubernetes", "/opt/cni", "/var/log"),
+    *("/etc/cdi", "/etc/cni", "/etc/containerd", "/etc/kubernetes", "/opt/cni", "/var/log"),
     *("/var/lib/containerd", "/var/lib/kubelet"),
 )
 _DEVICES = {

@@ -22,16 +22,22 @@ def main() -> int:
         debian.check_host()
         suite.need_root("building without a container daemon")
         debian.install(PACKAGES)
-        arm64.emulate()
         programs = tools.Go(suite.cache("deploy")).programs("helm", "kustomize")
     except CannotRunError as error:
         return suite.not_run(log, error)
+    architectures = [arm64.NATIVE]
+    try:
+        arm64.emulate()
+        architectures.append(arm64.FOREIGN)
+    except CannotRunError as error:
+        if suite.not_run(log, CannotRunError(f"the image for arm64: {error}")):
+            return 1
     environment = os.environ | {
         "PATH": os.pathsep.join((str(programs), os.environ.get("PATH", os.defpath))),
-        "RDMA_DP_TEST_RELEASE": "1",
+        "RDMA_DP_TEST_RELEASE": " ".join(architectures),
     }
     pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/heavy/release")
-    # The first test waits for the whole release: an image and two virtual environments.
+    # The first test waits for the whole release: two images and two virtual environments.
     arguments = ("--timeout=1500", *sys.argv[1:])
     return subprocess.run((*pytest, *arguments), env=environment, check=False).returncode
 

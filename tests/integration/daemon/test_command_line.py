@@ -16,7 +16,7 @@ from rdma_dp.daemon.settings import Settings
 from rdma_dp.kubelet.directories import KubeletDirectories
 from rdma_dp.kubelet.registration.choice import RegistrationMode
 from simulator.kubelet import SimulatedKubelet
-from tests.integration.daemon.process import NAME, Node, healthy, process
+from tests.integration.daemon.process import NAME, Node, entry, healthy, process
 
 KUBELET = Path("/var/lib/kubelet")
 OPERATORS_CONFIG = Path("/k8s-rdma-shared-dev-plugin/config.json")
@@ -193,3 +193,15 @@ async def test_a_config_that_stays_empty_or_missing_ends_the_process(
         assert await daemon.ended() == 1
         await daemon.says(f"{node.config}: there was no config for 0.5 s", "not ready")
         assert daemon.count("Traceback") == 0
+
+
+async def test_a_config_can_change_after_the_time_in_which_the_first_one_has_to_come(
+    node: Node, kubelet: SimulatedKubelet
+) -> None:
+    node.configure()
+    async with node.daemon("--config-wait", "60") as daemon:
+        await kubelet.wait_for(NAME, healthy(4))
+        node.configure(entry(slots=5))
+        await daemon.says("new config from")
+        await kubelet.wait_for(NAME, healthy(5))
+        await daemon.stop()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -74,7 +75,7 @@ async def test_a_resource_that_goes_over_to_dra_is_withdrawn_and_comes_back(
 ) -> None:
     plugin = of("a", "b")
     over = tuple(
-        each.model_copy(update={"via": Via.DRA}) if each.resource_name == "a" else each
+        replace(each, via=Via.DRA) if each.resource_name == "a" else each
         for each in plugin.config.config_list
     )
     kubelet.may_end[A] = asyncio.Event()

@@ -10,11 +10,12 @@ from rdma_dp.config import (
     ConfigDocument,
     EnvForm,
     Preference,
-    Resource,
     Selectors,
     Traits,
     load,
 )
+from rdma_dp.config.models import ResourceDocument
+from rdma_dp.config.selectors import SelectorsDocument
 from tests.paths import CONFIGS
 
 EXAMPLES = sorted(path.name for path in CONFIGS.iterdir())
@@ -51,7 +52,7 @@ def test_there_is_an_example_for_each_use() -> None:
 def test_every_selector_and_every_setting_has_an_example() -> None:
     written = " ".join((CONFIGS / name).read_text() for name in EXAMPLES)
     at_their_best = {"health", "setLinksUp"}  # few need another value
-    for model in (ConfigDocument, Resource, Selectors):
+    for model in (ConfigDocument, ResourceDocument, SelectorsDocument):
         keys = {field.alias or name for name, field in model.model_fields.items()}
         assert not {key for key in keys - at_their_best if key not in written}
 

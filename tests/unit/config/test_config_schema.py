@@ -7,27 +7,22 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from rdma_dp.config import (
-    CdiMode,
-    ConfigDocument,
-    DraSettings,
-    Health,
-    MetricsSettings,
-    Resource,
-    Selectors,
-    Traits,
-    json_schema,
-)
+from rdma_dp.config import CdiMode, ConfigDocument, json_schema
+from rdma_dp.config.dra_settings import DraSettingsDocument
+from rdma_dp.config.health_settings import HealthDocument
+from rdma_dp.config.metrics_settings import MetricsSettingsDocument
+from rdma_dp.config.models import ResourceDocument
+from rdma_dp.config.selectors import SelectorsDocument, TraitsDocument
 from rdma_dp.formats.list_size import MOST_SLOTS
 
 MODELS: list[tuple[type[BaseModel], list[str]]] = [
     (ConfigDocument, []),
-    (MetricsSettings, ["$defs", "MetricsSettings"]),
-    (DraSettings, ["$defs", "DraSettings"]),
-    (Resource, ["$defs", "Resource"]),
-    (Health, ["$defs", "Health"]),
-    (Selectors, ["$defs", "Selectors"]),
-    (Traits, ["$defs", "Traits"]),
+    (MetricsSettingsDocument, ["$defs", "MetricsSettings"]),
+    (DraSettingsDocument, ["$defs", "DraSettings"]),
+    (ResourceDocument, ["$defs", "Resource"]),
+    (HealthDocument, ["$defs", "Health"]),
+    (SelectorsDocument, ["$defs", "Selectors"]),
+    (TraitsDocument, ["$defs", "Traits"]),
 ]
 
 

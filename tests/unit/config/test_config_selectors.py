@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rdma_dp.config import Resource, Selectors, Traits
+from rdma_dp.config.selectors import SelectorsDocument
 from tests.unit.config.texts import accepted, entry, refused, text, warned
 
 # Each selector with a value, another spelling of it, and a value that can match nothing.
@@ -43,7 +44,8 @@ def test_every_selector_is_read_without_a_word_inside_selectors() -> None:
     }
     loaded = accepted(text(entry(selectors=given)))
     assert loaded.warnings == ()
-    read = loaded.config.config_list[0].selector_sets[0]
+    read = loaded.document.config_list[0].selectors
+    assert isinstance(read, SelectorsDocument)
     assert read.model_dump(by_alias=True, exclude_unset=True, mode="json") == given
 
 

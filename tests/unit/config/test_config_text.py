@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rdma_dp.config import Config, ConfigError, ConfigMissing, load
-from rdma_dp.config.syntax import MAX_BYTES, MAX_DEPTH, read
+from rdma_dp.config.file_content import MAX_BYTES
+from rdma_dp.config.syntax import MAX_DEPTH, read
 from rdma_dp.config.trees import MAX_VALUES
 from tests.unit.config.texts import ENTRY, accepted, refused, text
 

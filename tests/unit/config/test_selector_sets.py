@@ -1,5 +1,6 @@
 """C7: `selectors`, `extraSelectors` and `exclude` as a list of sets of selectors."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -97,8 +98,8 @@ def test_the_other_selectors_count_for_each_set() -> None:
     extra = {"functionTypes": ["pf"], "exclude": {"ifNames": ["w0"]}}
     joined = Selectors(function_types=("pf",), exclude=Traits(if_names=("w0",)))
     wanted = (
-        joined.model_copy(update={"vendors": ("15b3",), "device_ids": ("101b",)}),
-        joined.model_copy(update={"vendors": ("8086",)}),
+        replace(joined, vendors=("15b3",), device_ids=("101b",)),
+        replace(joined, vendors=("8086",)),
     )
     assert read(selectors=TWO, extraSelectors=extra) == wanted
     assert read(selectors=extra, extraSelectors=TWO) == wanted

@@ -1,10 +1,12 @@
 """What each selector compares, and the reasons of `dry-run` when it does not match."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from rdma_dp.config import Selectors, Traits
+from rdma_dp.config import Selectors
+from rdma_dp.config.selector_sets import KEYS
 from rdma_dp.inventory.hardware import Hca, NetDevice, PciFunction, Subfunction
 from rdma_dp.sharing.selection import Comparison, mismatches
 from tests.makers import hca, resource
@@ -47,7 +49,7 @@ def test_every_trait_is_compared() -> None:
     values: dict[str, Any] = {"numaNodes": [99], "pciAddresses": ["ffff:00:00.0"]}
     values |= {"vendors": ["ffff"], "deviceIDs": ["ffff"]}
     values |= {"linkTypes": ["infiniband"], "functionTypes": ["sf"]}
-    names = [field.alias or name for name, field in Traits.model_fields.items()]
+    names = [*KEYS.values()]
     wanted = {name: values.get(name, ["something-else"]) for name in names}
     speaking = mismatches(pf(), resource(**wanted).selector_sets[0])
     assert [mismatch.selector for mismatch in speaking] == names
@@ -186,6 +188,6 @@ def test_an_hca_without_the_property_is_not_excluded() -> None:
 def test_a_copy_with_other_values_compares_with_these() -> None:
     one = Selectors(if_names=("eth0",))
     assert one.matchers["if_names"].matches("eth0")
-    other = one.model_copy(update={"if_names": ("eth1",)})
+    other = replace(one, if_names=("eth1",))
     assert other.matchers["if_names"].matches("eth1")
     assert not other.matchers["if_names"].matches("eth0")

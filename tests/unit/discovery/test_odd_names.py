@@ -1,6 +1,7 @@
 """HCAs with names that the kernel allows, but that no list of names can hold."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_an_hca_whose_name_no_list_can_hold_is_not_shared(fresh: Fresh, name: by
     (odd,) = (hca for hca in inventory.hcas if hca.name == os.fsdecode(name))
     assert odd.ineligible is not None
     assert odd.ineligible.code is IneligibleCode.NAME
-    wanted = resource(ifNames=["*"]).model_copy(update={"env": {"NCCL_IB_HCA": EnvForm.PORTS}})
+    wanted = replace(resource(ifNames=["*"]), env={"NCCL_IB_HCA": EnvForm.PORTS})
     pool = make_pool(select(inventory, wanted), inventory.system)
     assert {hca.name for hca in pool.hcas} == {"mlx5_1"}
     assert all(value.count("mlx5") == 1 for value in grant(pool).envs.values())

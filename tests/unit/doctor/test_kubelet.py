@@ -242,7 +242,7 @@ def test_what_is_wrong_is_said_with_what_to_type(case: str) -> None:
 
 
 def test_a_resource_via_dra_is_no_device_plugin() -> None:
-    over = tuple(each.model_copy(update={"via": Via.DRA}) for each in CONFIG.config_list)
+    over = tuple(replace(each, via=Via.DRA) for each in CONFIG.config_list)
     pools = make_pools(Config(config_list=over), Inventory())
     config = ConfigSeen(Path("c"), Config(config_list=over))
     view = replace(WELL, sockets=(), pod_resources=PodResources({}))

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
 from rdma_dp.config import DraSettings, DraSlots, LinkDown, Resource, SlotsPer, Via
+from rdma_dp.config.dra_settings import DraSettingsDocument
 from rdma_dp.dra.devices import DraDevice, dra_devices
 from rdma_dp.dra.slice_plan import SlicePlan
 from rdma_dp.dra.slices import Document, NodeIdentity
@@ -21,7 +23,7 @@ DRIVER = "hca.rdma-dp.dev"
 def via_dra(slots: int = 3, name: str = "hca", *, per_hca: bool = True, **changes: Any) -> Resource:
     """A resource that takes every HCA and is offered by DRA."""
     per = SlotsPer.HCA if per_hca else SlotsPer.RESOURCE
-    return resource(slots, name).model_copy(update={"via": Via.DRA, "slots_per": per, **changes})
+    return replace(resource(slots, name), via=Via.DRA, slots_per=per, **changes)
 
 
 def places(*hcas: Hca) -> Topology:
@@ -44,7 +46,7 @@ def devices(
 
 def settings(**values: Any) -> DraSettings:
     """Settings in the spelling of the config."""
-    return DraSettings.model_validate(values, by_name=False)
+    return DraSettingsDocument.model_validate(values, by_name=False).value
 
 
 some_settings = st.builds(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import yaml
 
 from rdma_dp.api_server.credentials import SERVICE_ACCOUNT
 from rdma_dp.config import Config, Via, parse_bytes
-from rdma_dp.config.dra_settings import DEFAULT_DRIVER
-from rdma_dp.daemon.dra.dra_parts import NODE_NAME, POD_UID
+from rdma_dp.config.node_config import DEFAULT_DRIVER
+from rdma_dp.daemon.dra.dra_parts import POD_UID
 from rdma_dp.dra.device_classes import device_classes
 from rdma_dp.dra.parameters import read_parameters
 from rdma_dp.dra.slices import NodeIdentity, resource_slices
+from rdma_dp.formats.names import NODE_NAME
 from rdma_dp.kubelet.directories import KubeletDirectories
 from tests.makers import hca
 from tests.paths import REPO
@@ -96,7 +98,7 @@ def test_the_config_of_the_examples_offers_each_resource_by_dra() -> None:
     config = config_of(DEPLOY / "dra" / "config.yaml")
     base = config_of(DEPLOY / "base" / "daemonset.yaml")
     assert {each.via for each in config.config_list} == {Via.DRA}
-    assert config.config_list[0].model_copy(update={"via": Via.PLUGIN}) == base.config_list[0]
+    assert replace(config.config_list[0], via=Via.PLUGIN) == base.config_list[0]
     assert any(each.per_hca for each in config.config_list)
 
 

@@ -1,6 +1,7 @@
 """Devices of ResourceSlices: their names, attributes, slots and health."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -191,7 +192,7 @@ def test_a_link_down_counts_after_its_delay() -> None:
     assert "no ACTIVE port" in device.message
     (device,) = devices(down)
     assert (device.down, device.healthy) == (True, False)
-    lax = via_dra().health.model_copy(update={"require_active_port": False})
+    lax = replace(via_dra().health, require_active_port=False)
     (device,) = devices(down, of=via_dra(health=lax))
     assert (device.down, device.healthy, device.message) == (False, True, "")
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import grpc
 from asyncinotify import Inotify, Mask
 
 from rdma_dp.aio.latest import Latest
-from rdma_dp.config import CdiMode, Config, parse
+from rdma_dp.config import CdiMode, Config, Selectors, parse
 from rdma_dp.inventory.hardware import CharDevice, DeviceNumber, Hca, Inventory, PciFunction, System
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
@@ -40,13 +41,12 @@ def pool(
     name: str = "a",
     previous: Pool | None = None,
     cdi: CdiMode = CdiMode.OFF,
-    **settings: object,
+    **settings: Any,
 ) -> Pool:
     """The pool of `rdma/<name>` on a node with these HCAs; `settings` are those of the resource."""
     entry = {"resourceName": name, "rdmaHcaMax": slots, "selectors": {"drivers": ["mlx5_core"]}}
     resource = parse(json.dumps({"configList": [entry]})).config.config_list[0]
-    changes = {"selectors": type(resource.selectors)(), **settings}
-    resource = resource.model_copy(update=changes)
+    resource = replace(resource, selectors=Selectors(), **settings)
     system = System(rdma_cm=RDMA_CM)
     inventory = Inventory(hcas=tuple(hca(number) for number in numbers), system=system)
     return make_pool(select(inventory, resource), system, previous, config=Config(cdi=cdi))

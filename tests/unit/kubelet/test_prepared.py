@@ -14,7 +14,7 @@ from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.device_plugin import messages
 from rdma_dp.kubelet.device_plugin.prepared import PreparedAnswers
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
-from rdma_dp.sharing.allocation import allocate
+from rdma_dp.sharing.allocation import UnknownSlotError, allocate
 from rdma_dp.sharing.pool import Pool
 from tests.unit.kubelet.nodes import pool
 
@@ -128,8 +128,20 @@ def test_few_kept_bytes_give_the_same_answers(asked: list[set[int]], most: int) 
     answers = PreparedAnswers(newest, most)
     for numbers in asked:
         ids = [f"0000:{number:02x}:00.0-0" for number in numbers]
-        answer = pb.AllocateResponse.FromString(answers.allocations(request_of([ids])))
-        assert answer == fresh(newest, [ids])
+        content = answers.allocations(request_of([ids]))
+        assert pb.AllocateResponse.FromString(content) == fresh(newest, [ids])
+        assert answers.known(tuple(ids)) == content
+    for numbers in asked:
+        ids = [f"0000:{number:02x}:00.0-0" for number in numbers]
+        if (known := answers.known(tuple(ids))) is not None:
+            assert pb.AllocateResponse.FromString(known) == fresh(newest, [ids])
+
+
+def test_ids_that_are_refused_are_not_known() -> None:
+    answers = PreparedAnswers(pool(0, slots_per=SlotsPer.HCA))
+    with pytest.raises(UnknownSlotError):
+        answers.allocations(request_of([["0000:07:00.0-0"]]))
+    assert answers.known(("0000:07:00.0-0",)) is None
 
 
 @given(st.lists(IDS, max_size=8), st.lists(IDS, max_size=3), st.integers(0, 6))

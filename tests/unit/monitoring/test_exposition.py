@@ -1,6 +1,7 @@
 """The page of metrics for any inventory: parsers read it, and no series is doubled."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -64,7 +65,7 @@ def test_any_hcas_make_a_page_that_both_parsers_read(hcas: tuple[Hca, ...]) -> N
 
 
 def test_only_slots_of_device_plugins_are_in_kubelets_list() -> None:
-    over = resource().model_copy(update={"via": Via.DRA})
+    over = replace(resource(), via=Via.DRA)
     for of, shown in ((resource(), True), (over, False)):
         text = page((hca(),), of=of)
         assert ("rdma_dp_slots{" in text) == shown

@@ -1,8 +1,10 @@
 """When the daemon is ready: kubelet has every resource that is a device plugin."""
 
+from dataclasses import replace
 from unittest.mock import Mock
 
 from rdma_dp.config import Config, Via
+from rdma_dp.config.node_config import DEFAULT_DRIVER
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.metrics import Metrics, SliceFacts
 from rdma_dp.monitoring.observed import Observed
@@ -15,13 +17,12 @@ NOT_PUBLISHED = "the ResourceSlices are not published yet"
 
 def reasons(*resources: Via, slices: SliceFacts | None = None) -> list[str]:
     config = Config(
-        tuple(
-            resource(name=f"r{number}").model_copy(update={"via": via})
-            for number, via in enumerate(resources)
-        )
+        tuple(replace(resource(name=f"r{number}"), via=via) for number, via in enumerate(resources))
     )
     state = next_state(config, Inventory((hca(),), (), SYSTEM), 0.0)
-    metrics = Metrics(slices=slices or SliceFacts())
+    metrics = Metrics(
+        slices={DEFAULT_DRIVER: slices or SliceFacts(), "old": SliceFacts(once_current=True)}
+    )
     metrics.config.loaded_at = 1.0
     plugin = Mock(resource="rdma/r0", registered=True, **{"streams.value.open": 1})
     return list(why_not_ready(Observed(metrics, lambda: state, lambda: (plugin,))))

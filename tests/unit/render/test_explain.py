@@ -12,7 +12,7 @@ from rdma_dp.sharing.pool import make_pool, make_pools
 from rdma_dp.sharing.selection import select
 from simulator.host import sample_names
 from tests.conftest import Golden, Look
-from tests.makers import SYSTEM, all_selectors, hca, hca_lists, resource
+from tests.makers import SYSTEM, all_selectors, hca, hca_lists, of_sets, resource
 from tests.paths import CONFIGS
 
 
@@ -90,10 +90,7 @@ def test_the_marks_agree_with_the_choice(hcas: tuple[Hca, ...], selectors: dict[
 
 def test_each_set_of_selectors_has_its_lines() -> None:
     """C7: the lines name the set."""
-    sets = [{"deviceIDs": ["1021"]}, {"deviceIDs": ["101b"], "ifNames": ["eth0"]}]
-    wanted = config.Resource.model_validate(
-        {"resourceName": "a", "rdmaHcaMax": 1, "selectors": sets}
-    )
+    wanted = of_sets({"deviceIDs": ["1021"]}, {"deviceIDs": ["101b"], "ifNames": ["eth0"]})
     pool = make_pool(select(Inventory((hca(0), hca(1)), (), SYSTEM), wanted), SYSTEM)
     lines = [line.split() for line in console.plain(explain.dry_run([pool])).splitlines()[2:]]
     assert lines[:-1] == [

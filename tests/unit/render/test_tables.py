@@ -233,7 +233,7 @@ def test_the_common_node_of_slots_per_resource_is_shown_if_configured(
     node: int, shown: str
 ) -> None:
     inventory = Inventory((hca(0, numa=0), hca(1, numa=node)), (), SYSTEM)
-    wanted = resource(3).model_copy(update={"topology": True})
+    wanted = replace(resource(3), topology=True)
     assert shown in dry_run_shown(inventory, select(inventory, wanted))
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +17,7 @@ from rdma_dp.inventory.verdicts import Unused, UnusedCode
 from rdma_dp.sharing import advice
 from rdma_dp.sharing.advice import node_warnings, resource_warnings
 from rdma_dp.sharing.selection import select
-from tests.makers import RDMA_CM, SYSTEM, hca, resource, selection
+from tests.makers import RDMA_CM, SYSTEM, hca, of_sets, resource, selection
 
 
 def unused(
@@ -265,10 +266,6 @@ def test_without_any_hardware_the_step_asks_for_the_right_sys() -> None:
     assert "is /sys the host's?" in steps(resource(vendors=["15b3"]))[0]
 
 
-def of_sets(*sets: dict[str, Any]) -> Resource:
-    return Resource.model_validate({"resourceName": "a", "rdmaHcaMax": 1, "selectors": list(sets)})
-
-
 def test_of_several_sets_the_nearest_is_shown() -> None:
     """C7: the set with the fewest mismatches is compared, and named."""
     wanted = of_sets({"vendors": ["8086"], "drivers": ["ice"]}, {"deviceIDs": ["1021"]})
@@ -313,7 +310,7 @@ def test_a_faulty_device_node_is_named() -> None:
 
 def test_without_management_nothing_is_said_of_umad() -> None:
     umad = CharDevice("umad0", None, checked=True, fault="/dev/infiniband/umad0 is missing")
-    off = resource().model_copy(update={"management": False})
+    off = replace(resource(), management=False)
     found = selection(hca(umads=(umad,)), of=off)
     assert resource_warnings(found, modules(ib_umad=False)) == ()
 

@@ -1,5 +1,7 @@
 """What a container gets: device nodes and environment variables."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,7 +57,7 @@ def test_umad_and_issm_are_granted_if_they_exist() -> None:
 
 
 def test_without_management_umad_and_issm_are_not_granted() -> None:
-    off = resource().model_copy(update={"management": False})
+    off = replace(resource(), management=False)
     one = hca(
         issms=(CharDevice("issm0", None),),
         driver_nodes=(CharDevice("hfi1_0", None, directory="/dev"),),

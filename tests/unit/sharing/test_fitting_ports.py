@@ -1,6 +1,7 @@
 """The ports that the selectors fit: health, warnings and variables are those of these ports."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ VPI = hca(
 
 def of(one: Hca, **selectors: Any) -> Pool:
     env = {"UCX_NET_DEVICES": EnvForm.PORTS, "NCCL_IB_HCA": EnvForm.HCAS}
-    return pool(one, of=resource(**selectors).model_copy(update={"env": env}))
+    return pool(one, of=replace(resource(**selectors), env=env))
 
 
 def variable(found: Pool) -> str:

@@ -7,13 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from rdma_dp.config import Resource, Traits
+from rdma_dp.config import Resource
+from rdma_dp.config.selector_sets import KEYS
 from rdma_dp.inventory.hardware import Hca, Inventory, NetDevice, PciFunction, UnusedFunction
 from rdma_dp.inventory.verdicts import AdviceCode, Unused, UnusedCode
 from rdma_dp.sharing.advice import node_warnings, steps
 from rdma_dp.sharing.misplaced import Misplaced, misplaced
 from rdma_dp.sharing.selection import Selection, select
-from tests.makers import ADDRESSES, DEVICES, DRIVERS, NETDEVS, VENDORS, hca, hca_lists, resource
+from tests.makers import (
+    ADDRESSES,
+    DEVICES,
+    DRIVERS,
+    NETDEVS,
+    VENDORS,
+    hca,
+    hca_lists,
+    of_sets,
+    resource,
+)
 
 HOST = (
     hca(0, numa=0, pf_names=("ens1f0np0",)),
@@ -111,8 +122,7 @@ def test_a_value_of_exclude_that_excludes_nothing_gets_a_warning() -> None:
 
 
 def test_the_set_of_the_selector_is_named() -> None:
-    sets = [{"vendors": ["8086"]}, {"ifNames": ["mlx5_1"]}]
-    wanted = Resource.model_validate({"resourceName": "a", "rdmaHcaMax": 1, "selectors": sets})
+    wanted = of_sets({"vendors": ["8086"]}, {"ifNames": ["mlx5_1"]})
     (each,) = found(Inventory(HOST), wanted)
     assert each.place == "[1].ifNames"
 
@@ -156,7 +166,7 @@ texts = st.sampled_from(
         "0000:01:00.0-1", "nothing", "ffff",
     )
 )  # fmt: skip
-selector_names = st.sampled_from([field.alias or "" for field in Traits.model_fields.values()])
+selector_names = st.sampled_from([*KEYS.values()])
 
 
 def selecting(selector: str, *values: Any) -> Resource:
@@ -187,8 +197,8 @@ def test_what_matches_under_another_selector_is_named_and_nothing_else(
         (text, name)
         for text in values
         if not matching(hcas, selector, text)
-        for field in Traits.model_fields.values()
-        if (name := field.alias or "") != selector and matching(hcas, name, text)
+        for name in KEYS.values()
+        if name != selector and matching(hcas, name, text)
     }
     expected -= {  # they say the same as ifNames
         (text, "pfNames")
@@ -211,8 +221,7 @@ def test_the_advice_for_an_empty_resource_names_the_selector(
     value = int(text) if selector == "numaNodes" else text
     inventory = Inventory(hcas)
     said = next_steps(select(inventory, selecting(selector, value)), inventory)
-    for field in Traits.model_fields.values():
-        name = field.alias or ""
+    for name in KEYS.values():
         if name != selector and matching(hcas, name, text):
             assert any(f'"{name}": [' in step for step in said)
 

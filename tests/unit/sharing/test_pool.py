@@ -1,6 +1,7 @@
 """The slots of a whole resource, and what is said of a pool whatever its shares."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -80,7 +81,7 @@ def test_by_default_no_slot_carries_a_numa_node_as_in_the_go_plugin() -> None:
 def test_asked_for_it_a_whole_resource_tells_the_node_that_its_hcas_share(
     nodes: tuple[int | None, ...], told: int | None
 ) -> None:
-    of = resource(2).model_copy(update={"topology": True})
+    of = replace(resource(2), topology=True)
     hcas = [hca(number, numa=node) for number, node in enumerate(nodes)]
     assert {slot.numa_node for slot in pool(*hcas, of=of).slots} == {told}
 

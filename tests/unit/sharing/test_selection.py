@@ -4,11 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdma_dp.config import Resource
 from rdma_dp.inventory.hardware import Hca, Inventory, NetDevice, PciFunction, Port
 from rdma_dp.sharing.selection import HcaVerdict, Selection, select
 from rdma_dp.text import some
-from tests.makers import all_selectors, hca, hca_lists, resource, selection
+from tests.makers import all_selectors, hca, hca_lists, of_sets, resource, selection
 
 Selectors = dict[str, Any]
 
@@ -155,10 +154,6 @@ def test_another_selector_never_adds_an_hca(
 
 
 # --- several sets of selectors ------------------------------------------------------------------
-
-
-def of_sets(*sets: dict[str, Any]) -> Resource:
-    return Resource.model_validate({"resourceName": "a", "rdmaHcaMax": 1, "selectors": list(sets)})
 
 
 def test_any_set_takes_an_hca_and_each_set_is_named_in_the_reasons() -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -55,7 +56,7 @@ def test_a_slot_carries_the_numa_node_of_its_hca() -> None:
 
 
 def test_topology_false_switches_the_nodes_off() -> None:
-    of = per_hca(1).model_copy(update={"topology": False})
+    of = replace(per_hca(1), topology=False)
     assert [slot.numa_node for slot in pool(hca(0, numa=1), of=of).slots] == [None]
 
 

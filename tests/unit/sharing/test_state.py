@@ -82,7 +82,7 @@ def test_a_port_that_is_down_is_waited_for_until_its_delay_is_over() -> None:
 def offered(
     via: Via, slots: int, per: SlotsPer = SlotsPer.RESOURCE, before: NodeState | None = None
 ) -> NodeState:
-    of = resource(slots).model_copy(update={"via": via, "slots_per": per})
+    of = replace(resource(slots), via=via, slots_per=per)
     return next_state(Config(config_list=(of,)), NODE, 0.0, before)
 
 

@@ -31,7 +31,7 @@ VIRTUAL_NAMES = st.text(min_size=1, max_size=63).filter(lambda name: "/" not in 
 def named(full_name: str) -> Resource:
     """A resource with this full name."""
     prefix, _, name = full_name.rpartition("/")
-    return resource(name=name).model_copy(update={"resource_prefix": prefix or "rdma"})
+    return replace(resource(name=name), resource_prefix=prefix or "rdma")
 
 
 def virtual(name: str, number: int = 0) -> Hca:
@@ -156,7 +156,7 @@ def test_hcas_on_one_function_are_one_device_with_all_their_nodes() -> None:
 def test_resources_that_share_an_hca_have_devices_of_their_own() -> None:
     """With `management` off the device has no umad; that of the other resource keeps it."""
     shared = hca(issms=(CharDevice("issm0", None),))
-    plain = resource(name="a").model_copy(update={"management": False})
+    plain = replace(resource(name="a"), management=False)
     one, other = pool(shared, of=plain), pool(shared, of=resource(name="b"))
     assert devices(one) == {
         "0000:00:00.0": ["/dev/infiniband/uverbs0"],

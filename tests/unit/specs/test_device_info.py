@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,7 +79,7 @@ def test_inactive_slots_have_files_as_well() -> None:
 @pytest.mark.parametrize(
     "without",
     [
-        pool(hca(), of=resource().model_copy(update={"device_info": True})),
+        pool(hca(), of=replace(resource(), device_info=True)),
         pool(hca(), of=per_hca()),
         pool(hca(functions=()), of=with_files()),
         pool(of=with_files()),

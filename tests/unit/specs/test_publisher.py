@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def pool(
     before: Pool | None = None,
     mode: CdiMode = CdiMode.CRI,
 ) -> Pool:
-    wanted = (of or resource(1)).model_copy(update={"resource_name": name})
+    wanted = replace(of or resource(1), resource_name=name)
     return make_pool(selection(*hcas, of=wanted), SYSTEM, before, config=Config(cdi=mode))
 
 
@@ -280,7 +281,7 @@ def test_ten_thousand_device_info_files_are_written_once(
     memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = Node(memory / "ten-thousand")
-    many = told(hca()).resource.model_copy(update={"rdma_hca_max": 10_000})
+    many = replace(told(hca()).resource, rdma_hca_max=10_000)
     full = pool(hca(), of=many, mode=CdiMode.OFF)
     assert node.follow(full) == {}
     assert len(node.device_infos) == 10_000

@@ -1,6 +1,7 @@
 """Kernel modules are unloaded and loaded under a daemon without a timer."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from rdma_dp.host.netlink.values import NETLINK_RDMA
 from tests.heavy.vm.inside import fabric
 from tests.heavy.vm.inside.daemon import DEADLINE
 from tests.heavy.vm.inside.fabric import FABRIC_A, RDMA_CM
@@ -90,6 +92,9 @@ async def test_the_whole_stack_can_be_restarted_under_the_daemon(
             await retried(fabric.unload, "ib_core")  # a scan may have a socket of it
             await scanned(port)
             assert RDMA_NETLINK not in wanted_by_the_kernel.read_text()
+            with pytest.raises(OSError, match="not supported"):  # as a scan must not do
+                socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_RDMA)
+            assert RDMA_NETLINK in wanted_by_the_kernel.read_text()
             fabric.load("ib_core")
         fabric.plug_all()
         await node.lists("rdma/fabric", healthy=2)

@@ -40,7 +40,7 @@ def install() -> None:
     program.chmod(0o755)
     default = {"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.78.0.0/24"}}
     plugins = [default, multus_stand_in.entry({NAME: _network()})]
-    _CONFIGS.mkdir(parents=True, exist_ok=True)
+    _CONFIGS.mkdir(parents=True)
     config = {"cniVersion": "0.4.0", "name": "pods", "plugins": plugins}
     (_CONFIGS / "pods.conflist").write_text(json.dumps(config))
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ def offered(
         json.dumps({"dra": {"slots": "each" if each else "shared"}, "configList": [entry]})
     ).config
     (resource,) = config.config_list
-    resource = resource.model_copy(update={"selectors": type(resource.selectors)()})
+    resource = replace(resource, selectors=type(resource.selectors)())
     system = System(rdma_cm=RDMA_CM)
     inventory = Inventory(hcas=hcas, system=system)
     pool = make_pool(select(inventory, resource), system)
