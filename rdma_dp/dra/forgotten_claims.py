@@ -6,6 +6,7 @@ between them and does not list it. Until then kubelet had its chance: it unprepa
 pods that are gone once a minute (pkg/kubelet/cm/dra/manager.go, reconcileLoop).
 """
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,10 @@ from rdma_dp.dra.claim_shape import allocation_of, misshapen
 # Seconds for kubelet to unprepare a claim that is not in use: some turns of its loop, and calls
 # that fail.
 CHANCE = 300.0
+
+# Claims for which the API server is asked in one round, besides those to be confirmed. A kubelet
+# before 1.34 lists none of its claims, and a node can have hundreds.
+MOST_ASKED = 20
 
 
 def unused_because(
@@ -61,12 +66,17 @@ class ForgottenClaims:
             self._in_use.clear()
 
     def to_ask(self, claims: Iterable[str], listed: Collection[str], now: float) -> tuple[str, ...]:
-        """The UIDs of claims that the API server is to be asked for. kubelet has `listed`."""
+        """The UIDs of claims that the API server is to be asked for. kubelet has `listed`.
+
+        They are those that were not in use in the last round, and some others in turn.
+        """
         unlisted = [uid for uid in claims if uid not in listed]
         self._unused = {uid: at for uid, at in self._unused.items() if uid in unlisted}
         self._in_use = {uid: at for uid, at in self._in_use.items() if uid in unlisted}
         recent = {uid for uid, at in self._in_use.items() if now - at < self._pause}
-        return tuple(uid for uid in unlisted if uid not in recent)
+        others = [uid for uid in unlisted if uid not in recent and uid not in self._unused]
+        others.sort(key=lambda uid: self._in_use.get(uid, -math.inf))
+        return (*self._unused, *others[:MOST_ASKED])
 
     def answered(self, uid: str, *, unused: bool, now: float) -> None:
         """What the API server said about a claim."""

@@ -1,9 +1,10 @@
 """Asks the API server what only it knows: the DeviceClasses. Only with the token of our pod."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from rdma_dp.errors import FAILED_READ, reason_of
 
@@ -40,8 +41,13 @@ async def _asked(environment: Mapping[str, str]) -> ClusterClasses:
 
     async with ApiClient(partial(credentials_of, environment), timeout=_TIMEOUT) as client:
         found = await DraApi(client, "", "").device_classes()
-    given = ((each.get("spec") or {}).get("extendedResourceName") for each in found)
     return ClusterClasses(
-        frozenset(str((each.get("metadata") or {}).get("name")) for each in found),
-        frozenset(str(each) for each in given if each),
+        _values(found, "metadata", "name"), _values(found, "spec", "extendedResourceName")
     )
+
+
+def _values(objects: Iterable[Mapping[str, Any]], part: str, name: str) -> frozenset[str]:
+    """The texts of one field. What comes from a proxy may be anything."""
+    parts = (each.get(part) for each in objects)
+    found = (each.get(name) for each in parts if isinstance(each, Mapping))
+    return frozenset(each for each in found if each and isinstance(each, str))

@@ -70,6 +70,7 @@ class World:
         self.pods: dict[int, Claim] = {}  # that run
         self.devices: dict[int, str] = {}
         self.forgotten: set[int] = set()  # pods that kubelet will never unprepare
+        self.metrics = Metrics()  # of all instances
         self._started = 0
         server.add_node(NODE)
         self._environment = {
@@ -128,7 +129,7 @@ class World:
             directories,
             registry,
             self.root / "cdi",
-            Metrics(),
+            self.metrics,
             environment,
         )
         async with ApiClient(partial(credentials_of, environment)) as client:

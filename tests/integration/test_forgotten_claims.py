@@ -1,6 +1,7 @@
 """Claims that kubelet has forgotten: released when no pod can have them, and never before."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,19 @@ async def some_rounds(world: World) -> None:
     for _ in range(6):
         await asyncio.sleep(ROUNDS)
     await world.rest()
+
+
+def claim_file(world: World, uid: str) -> Path:
+    return world.kubelet.root / "plugins" / DRIVER / CLAIMS / f"{uid}.json"
+
+
+def asked(world: World) -> int:
+    found = (each for each in world.server.answered if each.resource == "resourceclaims")
+    return sum(each.verb == "get" for each in found)
+
+
+def stuck(world: World) -> float:
+    return world.metrics.claims_stuck.values.get(DRIVER, 0)
 
 
 def change(world: World, key: tuple[str, str, str], **status: Any) -> None:
@@ -104,5 +118,50 @@ async def test_what_kubelet_lists_is_not_asked_for_and_stays() -> None:
         await world.start_pod(1)
         world.delete_claim(1)
         await some_rounds(world)
-        asked = [each for each in world.server.answered if each.resource == "resourceclaims"]
-        assert len(asked) == 1  # at its prepare
+        assert asked(world) == 1  # at its prepare
+
+
+async def test_a_kubelet_that_answers_again_gets_its_chance() -> None:
+    """A new kubelet answers here before it registers the driver, and has unprepared nothing yet."""
+    async with a_world("each") as world:
+        key = await of_a_forgotten_pod(world)
+        socket = world.kubelet.root / "pod-resources" / "kubelet.sock"
+        away = socket.rename(socket.with_name("away.sock"))
+        world.server.store.delete(key)
+        await until(lambda: bool(stuck(world)), lambda: asked(world))
+        before = asked(world)
+        away.rename(socket)
+        await until(lambda: not files(world), lambda: files(world))
+        # One request can have begun before the socket was back.
+        assert asked(world) - before >= 2
+
+
+async def test_of_two_claims_of_one_name_the_one_that_is_gone_is_released() -> None:
+    """A user makes a claim again under its name, and kubelet lists names."""
+    async with a_world("each") as world:
+        await world.start_pod(1)
+        here = claim_file(world, world.pods[1].uid)
+        old = claim_file(world, "0" * 8)
+        old.write_text(here.read_text().replace(world.pods[1].uid, old.stem))
+        await until(lambda: not old.exists(), lambda: files(world))
+        assert len(files(world)) == 2
+
+
+async def test_a_damaged_file_of_a_pod_that_runs_is_not_stuck() -> None:
+    async with a_world("each") as world:
+        await world.start_pod(1)
+        await world.start_pod(2)
+        claim_file(world, world.pods[1].uid).write_text("{")
+        for _ in range(6):
+            await asyncio.sleep(ROUNDS)
+            assert not stuck(world)
+
+
+async def test_a_driver_that_has_ended_has_no_stuck_claim() -> None:
+    async with a_world("each") as world:
+        claim_file(world, "0" * 8).parent.mkdir(parents=True, exist_ok=True)
+        claim_file(world, "0" * 8).write_text("{")
+        await world.start_pod(1)
+        await until(lambda: stuck(world) == 1, lambda: files(world))
+        await world.stop()
+        assert not stuck(world)

@@ -8,7 +8,8 @@ that is none. With no answer of kubelet or of the API server, nothing is release
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from rdma_dp.api_server.api_errors import NoObjectError
@@ -18,6 +19,7 @@ from rdma_dp.errors import FAILED_READ, RdmaDpError, reason_of
 from rdma_dp.kubelet.clients.pod_resources import pod_resources
 from rdma_dp.kubelet.dra.claim_files import KeptClaim
 from rdma_dp.kubelet.dra.driver import Driver
+from rdma_dp.kubelet.views import HeldClaim
 from rdma_dp.log import Notice
 from rdma_dp.metrics import Metrics
 
@@ -59,7 +61,13 @@ class ClaimReleases:
         )
 
     async def run(self) -> None:
-        """Runs until it is cancelled."""
+        """Runs until it is cancelled. Then no claim is stuck: the driver may never run again."""
+        try:
+            await self._rounds()
+        finally:
+            self._note([])
+
+    async def _rounds(self) -> None:
         while True:
             await self._preparation.count.until(bool)
             await asyncio.sleep(self._interval * random.uniform(0.75, 1.25))  # noqa: S311
@@ -73,18 +81,16 @@ class ClaimReleases:
     async def _round(self) -> None:
         """Raises RdmaDpError and OSError when the claims cannot be read."""
         now = asyncio.get_running_loop().time()
-        # `introduced` grows with each start of kubelet.
-        registered = self._registration.registered.value
-        self._forgotten.begin(registered and self._registration.introduced.value)
-        if not registered or not self._api.node:
+        if not self._registration.registered.value or not self._api.node:
+            self._forgotten.begin(None)
             return
         kept = await self._preparation.kept()
         book = await pod_resources(self._socket)
-        held = set[str]()
-        if not isinstance(book, str):
-            held = {f"{each.namespace}/{each.claim}" for each in book.claims or ()}
-        listed = {uid for uid, each in kept.items() if str(each.ref) in held}
-        reasons = await self._asked(kept, listed, now)
+        # `introduced` grows with each start of kubelet. A kubelet that did not answer was perhaps
+        # down, and a new one answers here before it registers the driver.
+        self._forgotten.begin((self._registration.introduced.value, isinstance(book, str)))
+        held = () if isinstance(book, str) else book.claims or ()
+        reasons = await self._asked(kept, _listed(kept, held, self._api.driver), now)
         stuck = [
             text
             for uid, reason in reasons.items()
@@ -99,7 +105,7 @@ class ClaimReleases:
         self._stuck.set("; ".join(stuck) or None)
 
     async def _asked(
-        self, kept: Mapping[str, KeptClaim], listed: set[str], now: float
+        self, kept: Mapping[str, KeptClaim], listed: Collection[str], now: float
     ) -> Mapping[str, str]:
         """Why claims are not in use, by UID, of all claims for which the API server was asked."""
         found: dict[str, str] = {}
@@ -145,3 +151,22 @@ class ClaimReleases:
             self._metrics.claims_released.add(self._api.driver)
             logger.info("claim %s: released: kubelet has forgotten it, and %s", name, reason)
         return None
+
+
+def _listed(
+    kept: Mapping[str, KeptClaim], held: Collection[HeldClaim], driver: str
+) -> frozenset[str]:
+    """The UIDs of the claims that kubelet's list has, or may have: it has names only.
+
+    Of two claims of one name it may have either. The API server has one of them. What it has of
+    this driver, and no file names, may be the claim of any file that cannot be read.
+    """
+    names = Counter(str(each.ref) for each in kept.values() if each.ref is not None)
+    ours = {f"{each.namespace}/{each.claim}" for each in held if each.driver == driver}
+    listed = {name for each in held if names[name := f"{each.namespace}/{each.claim}"] == 1}
+    unread = not ours <= names.keys()
+    return frozenset(
+        uid
+        for uid, each in kept.items()
+        if (unread if each.ref is None else str(each.ref) in listed)
+    )

@@ -215,6 +215,13 @@ def claims(node: NodeView) -> Iterator[Finding]:
         return
     held = {f"{each.namespace}/{each.claim}" for each in book.claims}
     ours = {each for status in found for each in status.claims}
+    if ours - stuck.keys() and not held:
+        yield unknown(
+            "kubelet lists no claim at all: one older than 1.34 lists them with the feature gate"
+            " KubeletPodResourcesDynamicResources only",
+            _UNPREPARED,
+        )
+        return
     for claim in sorted(ours - held - stuck.keys()):
         namespace, _, name = claim.partition("/")
         yield warn(

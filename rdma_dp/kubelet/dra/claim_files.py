@@ -7,7 +7,7 @@ kubelet gets the answer, and stays until the claim is unprepared. The caller hol
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +63,7 @@ class ClaimFiles:
         Raises StoreError when the directory cannot be read.
         """
         every = self._names()
-        self._owed = {name.removesuffix(_OWED_END) for name in every if name.endswith(_OWED_END)}
-        names = [name for name in every if name.endswith(_END)]
-        uids = {uid for name in names if is_uid(uid := name.removesuffix(_END))}
+        uids, self._owed = _uids(every, _END), _uids(every, _OWED_END)
         self._read = {uid: known for uid, known in self._read.items() if uid in uids}
         for uid in uids:
             self._known(uid)
@@ -211,6 +209,12 @@ def _store_errors() -> Iterator[None]:
 
 
 _HINT = "it stays until its pod is deleted"
+
+
+def _uids(names: Iterable[str], end: str) -> set[str]:
+    """The UIDs in file names with this end. Other names are no files of ours."""
+    found = (name.removesuffix(end) for name in names if name.endswith(end))
+    return {uid for uid in found if is_uid(uid)}
 
 
 def _name(uid: str) -> str:

@@ -1,6 +1,7 @@
-"""The driver is killed before one of its system calls, which strace names (strace(1), --inject).
+"""The driver gets a signal before one of its system calls. strace(1) sends it, with --inject.
 
-The product has no code for it. The call before which it is killed has no effect any more.
+The product has no code for it. A call before which it is killed has no effect any more. After a
+SIGTERM the driver does what it has begun, and ends.
 """
 
 import fcntl
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from signal import Signals
 
 from tests.heavy.dra.dra_cluster import CLAIM_FILES, SPECS, DraCluster
 from tests.heavy.node.process import Process, wait_until
@@ -45,11 +47,13 @@ UNPREPARE = {
 
 
 @contextmanager
-def killed_before(cluster: DraCluster, step: Step) -> Iterator[None]:
-    """The block makes the driver take the step. Waits until it was killed and runs again."""
+def killed_before(
+    cluster: DraCluster, step: Step, how: Signals = Signals.SIGKILL
+) -> Iterator[None]:
+    """The block makes the driver take the step. Waits until it has ended and runs again."""
     cluster.settled()
     restarts = cluster.restarts()
-    inject = f"{step.call}:signal=KILL:when={step.number}"
+    inject = f"{step.call}:signal={how.name}:when={step.number}"
     where = ("--trace-path", str(step.path), "--inject", inject)
     strace = Process("strace", ("strace", "--follow-forks", *where, "--attach", str(cluster.pid())))
     try:
@@ -59,7 +63,7 @@ def killed_before(cluster: DraCluster, step: Step) -> Iterator[None]:
     finally:
         strace.end()
     assert strace.said.count(f"{step.call}(") >= step.number
-    assert "killed by SIGKILL" in strace.said
+    assert ("killed by SIGKILL" if how is Signals.SIGKILL else "--- SIGTERM ") in strace.said
     wait_until(cluster.restarts, restarts.__lt__)
 
 

@@ -16,13 +16,14 @@ from tests.heavy.node.cluster.cluster import DEPLOY
 from tests.heavy.node.process import wait_until
 
 _SLOTS = 62  # shows which config is in force
+_RIGHTS = ("ClusterRole", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 _IN_DEFAULT = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims"
 
 
 def allow(cluster: DraCluster, overlay: str) -> None:
-    """Give the driver the rights of an overlay."""
+    """Give the driver the rights of an overlay, within its policies."""
     rendered = yaml.safe_load_all(cluster.kubectl("kustomize", DEPLOY / "overlays" / overlay))
-    cluster.make(*(each for each in rendered if each["kind"] == "ClusterRole"))
+    cluster.make(*(each for each in rendered if each["kind"] in _RIGHTS))
 
 
 def use(cluster: DraCluster, *, status: bool) -> None:

@@ -1,4 +1,4 @@
-"""The driver gets SIGKILL at each step of prepare and unprepare, and kubelet starts it again.
+"""The driver gets SIGKILL or SIGTERM at each step of prepare and unprepare, and starts again.
 
 The pod runs and sees its HCA and no other. When it is deleted, nothing of its claim is left.
 """
@@ -38,11 +38,14 @@ def source(cluster: DraCluster) -> str:
     [(PREPARE[first], UNPREPARE[second]) for first, second in _PAIRS],
     ids=[f"{first}, then {second}" for first, second in _PAIRS],
 )
-def test_one_claim(cluster: DraCluster, source: str, prepare: Step, unprepare: Step) -> None:
-    with killed_before(cluster, prepare):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+def test_one_claim(
+    cluster: DraCluster, source: str, prepare: Step, unprepare: Step, how: signal.Signals
+) -> None:
+    with killed_before(cluster, prepare, how):
         pod = start(cluster, "one", source)
     assert pod.running().given() == of_hcas(cluster, HCA)
-    with killed_before(cluster, unprepare):
+    with killed_before(cluster, unprepare, how):
         pod.delete_soon()
     cluster.released()
 

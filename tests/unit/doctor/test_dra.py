@@ -206,6 +206,18 @@ def test_what_is_wrong_with_the_driver(name: str, config: Config, tmp_path: Path
     assert any(remedy in step for step in result.remedy)
 
 
+def test_a_kubelet_that_lists_no_claims_says_nothing_about_them(
+    config: Config, tmp_path: Path
+) -> None:
+    """kubelet before 1.34 does not, unless a feature gate is on."""
+    of = view(replace(STATUS, claims=("ns/train",)), pod_resources=replace(BOOK, claims=()))
+    result = said(dra_driver.claims, config, of, tmp_path)
+    assert result.verdict is Verdict.UNKNOWN
+    assert "KubeletPodResourcesDynamicResources" in told(result)[0]
+    none = view(replace(STATUS, claims=()), pod_resources=replace(BOOK, claims=()))
+    assert said(dra_driver.claims, config, none, tmp_path).verdict is Verdict.OK
+
+
 def test_another_driver_that_takes_interfaces(config: Config, tmp_path: Path) -> None:
     result = said(dra_driver.rivals, config, view(STATUS, others=(DRANET,)), tmp_path)
     assert [text.partition(":")[0] for text in told(result)] == ["warn dra.net"]

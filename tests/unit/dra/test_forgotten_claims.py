@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rdma_dp.dra.forgotten_claims import ForgottenClaims, unused_because
+from rdma_dp.dra.forgotten_claims import MOST_ASKED, ForgottenClaims, unused_because
 
 DRIVER, NODE, UID = "hca.example.org", "node-1", "u1"
 OURS = {"request": "hca", "driver": DRIVER, "pool": NODE, "device": "d"}
@@ -100,6 +100,29 @@ def test_the_chance_begins_anew(between: dict[str, Any]) -> None:
 def test_a_claim_that_kubelet_lists_is_not_asked_for() -> None:
     rounds = Rounds()
     assert [rounds.round(False, listed=(UID,))[0] for _ in range(5)] == [False] * 5
+
+
+def test_many_claims_are_asked_for_in_turn() -> None:
+    """As on a node whose kubelet lists no claims."""
+    claims = [f"u{number}" for number in range(3 * MOST_ASKED)]
+    rounds, asked = ForgottenClaims(chance=15.0, pause=60.0), list[tuple[str, ...]]()
+    for now in range(0, 130, 10):
+        rounds.begin(1)
+        asked.append(rounds.to_ask(claims, (), float(now)))
+        for uid in asked[-1]:
+            rounds.answered(uid, unused=False, now=float(now))
+    assert [len(each) for each in asked] == ([MOST_ASKED] * 3 + [0] * 3) * 2 + [MOST_ASKED]
+    assert sorted(uid for each in asked[:6] for uid in each) == sorted(claims)
+    assert asked[6:12] == asked[:6]
+
+
+def test_those_to_be_confirmed_hold_up_no_others() -> None:
+    claims = [f"u{number}" for number in range(2 * MOST_ASKED)]
+    rounds = ForgottenClaims(chance=15.0, pause=60.0)
+    for now in (0.0, 10.0):
+        for uid in rounds.to_ask(claims, (), now):
+            rounds.answered(uid, unused=True, now=now)
+    assert {*rounds.to_ask(claims, (), 20.0)} == {*claims}
 
 
 def test_a_claim_in_use_is_asked_for_after_a_pause() -> None:

@@ -131,7 +131,7 @@ DriverStatusRequest:
 DriverStatusReply: version=1 string, driver=2 string, node=3 string, registered=4 bool, \
 trouble=5 string, listed=6 bool, slices=7 int64, devices=8 int64, current=9 bool, \
 failure=10 string, lacking_gates=11 repeated string, claims=12 repeated string, \
-directory=13 string, directory_is_kept=14 bool
+directory=13 string, directory_is_kept=14 bool, stuck_claims=15 repeated string
 StatusRequest:
 StatusReply: version=1 string, pid=2 int64, started_at=3 int64, resource=4 string, way=5 string, \
 trouble=6 string, streams=7 int64, connected_at=8 int64, listed=9 int64, healthy=10 int64, \

@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from rdma_dp.node.cluster_queries import ClusterClasses, ask_classes
 from simulator.api_server import FakeApiServer
 
@@ -22,6 +24,15 @@ async def test_the_classes_of_the_cluster(tmp_path: Path) -> None:
         server.add("deviceclasses", {"metadata": {"name": "a"}, "spec": bridge})
         found = await asked(server, tmp_path)
     assert found == ClusterClasses(frozenset({"plain", "a"}), frozenset({"rdma/a"}))
+
+
+@pytest.mark.parametrize("spec", [None, 5, [], {"extendedResourceName": 5}])
+async def test_a_class_that_is_misshapen_has_no_resource(spec: object, tmp_path: Path) -> None:
+    """As from a proxy."""
+    async with FakeApiServer() as server:
+        server.add("deviceclasses", {"metadata": {"name": "a"}, "spec": spec})
+        found = await asked(server, tmp_path)
+    assert found == ClusterClasses(frozenset({"a"}))
 
 
 async def test_without_the_right_nothing_is_known(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from tests.heavy.vm.dra.verbs_pods import VerbsPod, claims_of, start
 from tests.heavy.vm.inside import fabric
 from tests.heavy.vm.inside.fabric import FABRIC_A, HCAS
 from tests.heavy.vm.inside.verbs import ping_pong
+from tests.heavy.vm.node.expected import sees_exactly
 from tests.heavy.vm.node.shell import Shell
 
 T = TypeVar("T")
@@ -24,7 +25,8 @@ def test_a_link_that_is_down(cluster: DraCluster) -> None:
         assert [*found.values()] == ["NoSchedule"]
         second = waits_for(cluster, first, claim)
     cluster.wait("the taint is gone", cluster.taints, lambda found: not found)
-    talk_again(cluster, first, second)
+    healthy_again(cluster, first)
+    talk(first, second)
     assert first.identity == before
 
 
@@ -37,7 +39,11 @@ def test_an_hca_that_is_unplugged_and_plugged(cluster: DraCluster) -> None:
         cluster.wait("the device is gone", cluster.devices, lambda found: len(found) == left)
         second = waits_for(cluster, first, claim)
     cluster.wait("the device is back", cluster.devices, lambda found: found == devices)
-    talk_again(cluster, first, second)
+    healthy_again(cluster, first)
+    # Its device nodes may have other numbers now. So pods that started later use it.
+    third = start(cluster, "third", claim).running()
+    sees_exactly(third, FABRIC_A)
+    talk(second, third)
     assert first.identity == before
 
 
@@ -62,7 +68,11 @@ def waits_for(cluster: DraCluster, first: VerbsPod, claim: str) -> VerbsPod:
     return second
 
 
-def talk_again(cluster: DraCluster, first: VerbsPod, second: VerbsPod) -> None:
-    """The second pod gets the HCA, and data goes over it."""
+def healthy_again(cluster: DraCluster, first: VerbsPod) -> None:
     cluster.wait("healthy in the pod's status", first.health, says(FABRIC_A.name, "Healthy"))
-    assert "20 iters in" in ping_pong(Shell(first), Shell(second.running()), FABRIC_A)
+
+
+def talk(server: VerbsPod, client: VerbsPod) -> None:
+    """Both get the HCA, and data goes over it."""
+    said = ping_pong(Shell(server.running()), Shell(client.running()), FABRIC_A)
+    assert "20 iters in" in said

@@ -344,12 +344,17 @@ async def test_a_file_of_a_newer_version_is_neither_lost_nor_guessed(node: Node)
 async def test_files_of_others_in_the_directory_are_left_alone(node: Node) -> None:
     node.claims.mkdir(parents=True)
     node.cdi.mkdir()
-    for path in (node.claims / "README", node.claims / "x..json", node.cdi / "other.json"):
+    others = ["README", "x..json", "x..owed"]
+    for path in (*(node.claims / name for name in others), node.cdi / "other.json"):
         path.write_text("{}")
     node.api.put(ref(1), result(FIRST))
-    await node.instance().prepare(ref(1))
-    await node.instance().unprepare(ref(1))
-    assert node.files() == ["README", "other.json", "x..json"]
+    instance = node.instance()
+    await instance.prepare(ref(1))
+    assert (instance.count.value, [*await instance.kept()]) == (1, [ref(1).uid])
+    await instance.unprepare(ref(1))
+    assert node.files() == sorted([*others, "other.json"])
+    await instance.renew()
+    assert instance.count.value == 0
 
 
 @pytest.mark.parametrize("uid", ["", ".", "..", "a/b", "../x", "a b", "ä", "a" * 200, "a\n"])
