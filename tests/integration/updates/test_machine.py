@@ -346,12 +346,14 @@ def _others() -> set[asyncio.Task[Any]]:
     return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
 
-@pytest.fixture
-def runner(monkeypatch: pytest.MonkeyPatch) -> Iterator[asyncio.Runner]:
-    # On a fast clock, calls from socket to socket take no time.
-    monkeypatch.setattr(handover, "HANDOVER_TIMEOUT", handover.HANDOVER_TIMEOUT * SPEED)
-    with asyncio.Runner(loop_factory=lambda: HurriedLoop(SPEED)) as running:
-        yield running
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    """One loop for all tests: gRPC's threads outlive a loop."""
+    with pytest.MonkeyPatch.context() as patch:
+        # On a fast clock, calls from socket to socket take no time.
+        patch.setattr(handover, "HANDOVER_TIMEOUT", handover.HANDOVER_TIMEOUT * SPEED)
+        with asyncio.Runner(loop_factory=lambda: HurriedLoop(SPEED)) as running:
+            yield running
 
 
 def test_a_resource_comes_back_with_fewer_slots_in_a_process_that_did_not_know_it(
