@@ -42,10 +42,11 @@ def way(request: pytest.FixtureRequest) -> str:
 async def two(
     node: Node, kubelet: SimulatedKubelet, way: str
 ) -> AsyncIterator[tuple[Daemon, Daemon]]:
-    """The old process, with four slots, and the new one, with seven. Both have registered."""
+    """The old process, which began with four slots, and the new one. Both have registered seven."""
     async with node.daemon("--registration", way) as old:
         await kubelet.wait_for(NAME, healthy(4))
         node.configure(entry(slots=7))
+        await kubelet.wait_for(NAME, healthy(7))
         async with node.daemon("--registration", way) as new:
             await kubelet.wait_for(NAME, healthy(7))
             await streams(kubelet, 2)
