@@ -15,10 +15,11 @@ FROM ${BASE} AS build
 ARG PYTHON=python3
 WORKDIR /src
 # The virtual environment has the same path in both stages: its scripts contain the interpreter's path.
-RUN ${PYTHON} -m venv /opt/rdma-dp && ${PYTHON} -m venv /build
+# Only /build has pip. It also installs into the other one.
+RUN ${PYTHON} -m venv --without-pip /opt/rdma-dp && ${PYTHON} -m venv /build
 COPY requirements.lock requirements-build.lock ./
-RUN /opt/rdma-dp/bin/python -m pip install --no-cache-dir --no-compile --require-hashes \
-        -r requirements.lock
+RUN /build/bin/python -m pip --python /opt/rdma-dp/bin/python install --no-cache-dir --no-compile \
+        --require-hashes -r requirements.lock
 RUN /build/bin/python -m pip install --no-cache-dir --no-compile --require-hashes \
         -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE NOTICE ./
@@ -31,9 +32,9 @@ RUN /build/bin/python -m pip wheel --no-cache-dir --no-deps --no-index --no-buil
         --wheel-dir /wheel .
 # Compile the bytecode here. Without it, each start takes five times as long, and a read-only root file
 # system could not store it. "unchecked-hash": Python does not compare it with the sources at start.
-RUN /opt/rdma-dp/bin/python -m pip install --no-cache-dir --no-compile --no-deps --no-index /wheel/*.whl \
-    && /opt/rdma-dp/bin/python -m pip uninstall --quiet --yes setuptools pip \
-    && /opt/rdma-dp/bin/python -m compileall -q --invalidation-mode unchecked-hash \
+RUN /build/bin/python -m pip --python /opt/rdma-dp/bin/python install --no-cache-dir --no-compile \
+        --no-deps --no-index /wheel/*.whl \
+    && /opt/rdma-dp/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
         /opt/rdma-dp/lib/*/site-packages
 
 FROM ${BASE}

@@ -5,8 +5,8 @@ VENV   := .venv
 DIST   := dist
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint unit test-vm test-node test-dra test-kubelets test-vm-node test-soak test-cdi \
-    test-deploy test-monitoring test-image test-release test-pythons test-all fuzz bench duel image release \
+.PHONY: run test lint unit test-vm test-node test-dra test-kubelets test-vm-node test-vm-dra test-soak \
+    test-cdi test-deploy test-monitoring test-image test-release test-pythons test-all fuzz bench duel image release \
     api docs man lock clean
 
 ## run: run the demo: the real daemon on a simulated host. Needs no HCA, no kubelet and no root
@@ -27,9 +27,10 @@ lint: $(VENV)/.development
 unit: $(VENV)/.development
 	$(BIN)/pytest -n 3
 
-## test-vm: test the daemon on a real kernel with Soft-RoCE HCAs, in a virtual machine
+## test-vm: test the daemon on a real kernel with Soft-RoCE HCAs, in a virtual machine. KERNEL=13 for that of Debian 13, CORE=1 for discovery and events, ARCH=arm64
 test-vm: $(VENV)/.development
-	$(BIN)/python -m tests.heavy.vm
+	$(BIN)/python -m tests.heavy.vm $(if $(KERNEL),--kernel "$(KERNEL)") $(if $(CORE),--core) \
+	    $(if $(ARCH),--arch "$(ARCH)")
 
 ## test-node: test the daemon with a real kubelet and containerd, in separate namespaces
 test-node: $(VENV)/.development
@@ -48,6 +49,10 @@ test-kubelets: $(VENV)/.development
 test-vm-node: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.vm.node
 
+## test-vm-dra: test DRA with RDMA between pods that have claims, in the virtual machine
+test-vm-dra: $(VENV)/.development
+	$(BIN)/python -m tests.heavy.vm.dra
+
 ## test-soak: test 1,000 kubelet restarts and 10,000 inventory changes in one process
 test-soak: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.soak
@@ -64,9 +69,9 @@ test-deploy: $(VENV)/.development
 test-monitoring: $(VENV)/.development
 	$(BIN)/python -m tests.heavy.monitoring
 
-## test-image: build the image without a container daemon, and inspect it
+## test-image: build the image without a container daemon, and inspect it. ARCH=arm64 for that of arm64
 test-image: $(VENV)/.development
-	$(BIN)/python -m tests.heavy.image
+	$(BIN)/python -m tests.heavy.image $(if $(ARCH),--arch "$(ARCH)")
 
 ## test-release: make a release and check that all of it has one version
 test-release: $(VENV)/.development
@@ -94,7 +99,7 @@ bench: $(VENV)/.development
 duel: $(VENV)/.development
 	$(BIN)/python -m bench.duel
 
-## image: build the container image with buildah or docker
+## image: build the container image with buildah or docker. PLATFORMS=linux/amd64,linux/arm64 for both
 image:
 	scripts/build_image.sh
 

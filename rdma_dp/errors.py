@@ -16,6 +16,11 @@ class RdmaDpError(Exception):
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
+def reason_of(error: BaseException) -> str:
+    """What went wrong, in words: the error's text, or its type where it has none."""
+    return str(error) or type(error).__name__
+
+
 # What a read of the node or of a directory can fail with. The daemon logs it and tries again.
 # MemoryError: an ENOMEM that Python found first.
 FAILED_READ = (RdmaDpError, OSError, MemoryError)

@@ -139,11 +139,13 @@ class Metrics:
     reason); `allocate_requests` (resource, result: ok, unknown-slot, no-hca, error);
     `allocated_slots` and `allocate_seconds` (resource); `links_set_up` (none);
     `port_changes` (device, port): changes of a port's state; `hca_changes` (change: added,
-    removed); `slice_writes` (verb: create, update, delete; result: ok, error); `api_errors` (kind,
-    see api_server/api_errors.py): requests to the API server that failed, each try counts.
+    removed); `slices`, by driver; `slice_writes` (verb: create, update, delete; result: ok,
+    error); `api_errors` (kind, see api_server/api_errors.py): requests to the API server that
+    failed, each try counts.
     `claim_prepares` (driver, result: ok, refused, api-server, error); `claim_unprepares` (driver,
     result: ok, error); `claim_prepare_seconds` (driver); `claims` (driver): those that are
-    prepared.
+    prepared; `claims_released` (driver): those that kubelet had forgotten; `claims_stuck` (driver):
+    those of them that cannot be released.
     """
 
     config: ConfigFacts = field(default_factory=ConfigFacts)
@@ -157,10 +159,16 @@ class Metrics:
     links_set_up: Tally = field(default_factory=Tally)
     port_changes: Tally = field(default_factory=Tally)
     hca_changes: Tally = field(default_factory=Tally)
-    slices: SliceFacts = field(default_factory=SliceFacts)
+    slices: dict[str, SliceFacts] = field(default_factory=dict)
     slice_writes: Tally = field(default_factory=Tally)
     api_errors: Tally = field(default_factory=Tally)
     claim_prepares: Tally = field(default_factory=Tally)
     claim_unprepares: Tally = field(default_factory=Tally)
     claim_prepare_seconds: Durations = field(default_factory=Durations)
     claims: Levels = field(default_factory=Levels)
+    claims_released: Tally = field(default_factory=Tally)
+    claims_stuck: Levels = field(default_factory=Levels)
+
+    def slices_of(self, driver: str) -> SliceFacts:
+        """What the API server has of a driver's slices. After a rename there are two drivers."""
+        return self.slices.setdefault(driver, SliceFacts())

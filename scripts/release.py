@@ -25,7 +25,7 @@ from tests.heavy.deploy import tools
 REPO = Path(__file__).resolve().parent.parent
 WORK = REPO / "build" / "release"
 SUMS = "SHA256SUMS"
-PLATFORMS = "linux/amd64"
+PLATFORMS = "linux/amd64,linux/arm64"
 
 
 @dataclass(frozen=True)

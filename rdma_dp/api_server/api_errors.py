@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from rdma_dp.api_server.api_request import Request
-from rdma_dp.errors import RdmaDpError
+from rdma_dp.errors import RdmaDpError, reason_of
 
 _LONGEST_WAIT = 60.0  # seconds; a proxy may ask for hours
 _LONGEST = 1000  # characters of a message; a proxy may answer with a page
@@ -67,6 +67,13 @@ class NotFoundError(ApiError):
     kind = "not-found"
 
 
+class NoObjectError(NotFoundError):
+    """404, and the API server itself says that it has no object of this name.
+
+    Without the kind, as in an older cluster, it does not say that, nor does a proxy.
+    """
+
+
 class ConflictError(ApiError):
     """409: the object exists already, or is not the one that was read."""
 
@@ -112,8 +119,16 @@ def error_of(
 ) -> ApiError:
     """The error of an answer with this HTTP status. `answer` is its body: JSON, or a text."""
     made = _BY_STATUS.get(status, BusyError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None)
+    if made is NotFoundError and _names_object(request, answer):
+        made = NoObjectError
     text = f"the API server answers {status} to {request}: {_message(answer)}"
     return (made or ApiError)(text, _hint(request, status, answer), _seconds(retry_after))
+
+
+def _names_object(request: Request, answer: object) -> bool:
+    """Whether a Status is about the object (apimachinery pkg/api/errors, NewNotFound)."""
+    details = answer.get("details") if isinstance(answer, Mapping) else None
+    return isinstance(details, Mapping) and details.get("name") == request.name != ""
 
 
 def _message(answer: object) -> str:
@@ -154,7 +169,7 @@ def _seconds(retry_after: str | None) -> float | None:
 
 def message_of(error: BaseException) -> str:
     """What went wrong with a connection, in words."""
-    return (str(error) or type(error).__name__)[:_LONGEST]
+    return reason_of(error)[:_LONGEST]
 
 
 def status_code(answer: Mapping[str, Any]) -> int:

@@ -45,10 +45,13 @@ class DraApi:
             raise ApiError(f"the Node {self.node} has no uid")
         return uid
 
-    async def claim(self, namespace: str, name: str) -> Object:
-        """A ResourceClaim. Raises ApiError, NotFoundError if there is none."""
+    async def claim(self, namespace: str, name: str, patience: float = _CLAIM_PATIENCE) -> Object:
+        """A ResourceClaim. Raises ApiError, NotFoundError if there is none.
+
+        `patience`: seconds within which another try may begin.
+        """
         request = Request("get", GROUP, VERSION, "resourceclaims", name, namespace)
-        return await self._client.call(request, patience=_CLAIM_PATIENCE)
+        return await self._client.call(request, patience=patience)
 
     async def apply_claim_status(
         self, namespace: str, name: str, uid: str, status: Mapping[str, Any]
@@ -86,6 +89,14 @@ class DraApi:
         if not isinstance(items, list):
             raise ApiError("the API server answers with a list without items")
         return SliceList(tuple(map(checked, items)), version_of(found))
+
+    async def device_classes(self) -> tuple[Object, ...]:
+        """All DeviceClasses of the cluster, for the doctor. Raises ApiError."""
+        found = await self._client.call(Request("list", GROUP, VERSION, "deviceclasses"))
+        items = found.get("items") or []
+        if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
+            raise ApiError("the API server answers with a list without items")
+        return tuple(items)
 
     def slice_changes(
         self, version: str, seconds: int, idle: float

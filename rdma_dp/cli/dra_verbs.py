@@ -26,6 +26,7 @@ _NO_NAME = "NODE"  # of a node whose name is not given
 def slices(options: argparse.Namespace) -> int:
     """Print the ResourceSlices that a config makes on this node, for resources with via: dra."""
     from rdma_dp.dra.slices import NodeIdentity, resource_slices
+    from rdma_dp.formats.names import NODE_NAME
     from rdma_dp.render import console, slice_table, yaml_documents
 
     source, config = opened(options)
@@ -33,7 +34,7 @@ def slices(options: argparse.Namespace) -> int:
     if loaded is None:
         return FAILED
     pools, devices = _devices(source, loaded)
-    name = options.node or os.environ.get("NODE_NAME") or _NO_NAME
+    name = options.node or os.environ.get(NODE_NAME) or _NO_NAME
     settings = loaded.config.dra
     made = resource_slices(devices, NodeIdentity(name), settings) if pools else ()
     if options.output == "json":

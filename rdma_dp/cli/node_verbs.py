@@ -26,16 +26,15 @@ from rdma_dp.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rdma_dp.config import Loaded
     from rdma_dp.config.loading import FoundConfig
     from rdma_dp.doctor.examination import Result
+    from rdma_dp.inventory.hardware import Inventory
+    from rdma_dp.inventory.topology import Topology
     from rdma_dp.kubelet.views import PodResources
     from rdma_dp.node.source import NodeSource
     from rdma_dp.node.view import NodeView
     from rdma_dp.render.topology.pcie_tree import DraRoots
-    from rdma_dp.sharing.selection import Selection
 
 
 def discover(options: argparse.Namespace) -> int:
@@ -67,7 +66,7 @@ def topo(options: argparse.Namespace) -> int:
     resources = loaded.config.config_list if loaded else ()
     selections = [select(inventory, resource) for resource in resources]
     topology = read_topology(source.host, inventory)
-    dra = _dra_roots(loaded, selections)
+    dra = _dra_roots(loaded, inventory, topology)
     view = View(topology, inventory, choices(selections), ports_taken(selections), dra)
     if options.output == "json":
         from rdma_dp.render import json_documents
@@ -85,15 +84,17 @@ def topo(options: argparse.Namespace) -> int:
     return OK
 
 
-def _dra_roots(loaded: "Loaded | None", selections: "Sequence[Selection]") -> "DraRoots | None":
-    from rdma_dp.config import Via
+def _dra_roots(
+    loaded: "Loaded | None", inventory: "Inventory", topology: "Topology"
+) -> "DraRoots | None":
+    from rdma_dp.dra.pcie_roots import published_roots
     from rdma_dp.render.topology.pcie_tree import DraRoots
+    from rdma_dp.sharing.pool import make_pools
 
     if loaded is None or not loaded.config.uses_dra:
         return None
-    ours = [each for each in selections if each.resource.via is Via.DRA]
-    names = frozenset(hca.name for each in ours for hca in each.chosen)
-    return DraRoots(names, loaded.config.dra.pcie_roots)
+    overrides, pools = loaded.config.dra.pcie_roots, make_pools(loaded.config, inventory)
+    return DraRoots(published_roots(pools, topology, overrides), overrides)
 
 
 def dry_run(options: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.latest import Observable, first_of
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.discovery.gpudirect import interfaces_to_gpu_memory
-from rdma_dp.errors import FAILED_READ
+from rdma_dp.errors import FAILED_READ, reason_of
 from rdma_dp.host.files import Host
 from rdma_dp.log import Notice
 from rdma_dp.sharing.state import NodeState
@@ -71,7 +71,7 @@ class _FeatureFile:
                 **self._files.clear(wanted, _is_ours),
             }
         except FAILED_READ as error:
-            return str(error) or type(error).__name__
+            return reason_of(error)
         return next(map(str, failures.values()), None)
 
 

@@ -18,7 +18,7 @@ from rdma_dp.aio.tasks import start
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import CdiMode
 from rdma_dp.daemon import state_log
-from rdma_dp.errors import FAILED_READ
+from rdma_dp.errors import FAILED_READ, reason_of
 from rdma_dp.inventory.verdicts import Unhealthy, UnhealthyCode
 from rdma_dp.log import Notice
 from rdma_dp.sharing.state import NodeState
@@ -86,7 +86,7 @@ class Publication:
             failed = await self._publish(state)
             await in_thread(self._files.tidy, served)
         except FAILED_READ as error:
-            self._failure.set(str(error) or type(error).__name__)
+            self._failure.set(reason_of(error))
             return True
         self._failure.set(None)
         self._applied.set(state.scan)

@@ -15,7 +15,7 @@ from rdma_dp.aio.latest import Latest
 from rdma_dp.aio.threads import in_thread, wait_for_end
 from rdma_dp.daemon.first_scan import FirstScan
 from rdma_dp.discovery import polling
-from rdma_dp.errors import FAILED_READ
+from rdma_dp.errors import FAILED_READ, reason_of
 from rdma_dp.host.files import ExhaustedError, Host
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.log import Notice
@@ -125,7 +125,7 @@ class Scanner:
     def _failed(self, error: Exception) -> None:
         # One line for one cause: without descriptors, each try fails at another file.
         if not (self._exhausted and isinstance(error, ExhaustedError)):
-            self._failure.set(str(error) or type(error).__name__)
+            self._failure.set(reason_of(error))
         self._exhausted = isinstance(error, ExhaustedError)
 
     def _say_failure(self, text: str) -> None:

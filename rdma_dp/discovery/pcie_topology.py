@@ -7,7 +7,7 @@ from types import MappingProxyType
 from rdma_dp.discovery.pci_functions import Functions, is_address
 from rdma_dp.discovery.pcie_config import SIZE, Acs, acs
 from rdma_dp.host.files import Host, HostError
-from rdma_dp.host.paths import IOMMU_GROUPS, NVIDIA_GPUS, ONLINE_NODES, PCI_DEVICES
+from rdma_dp.host.paths import CPU_NODES, IOMMU_GROUPS, NVIDIA_GPUS, ONLINE_NODES, PCI_DEVICES
 from rdma_dp.inventory.hardware import Hca, Inventory, PciFunction
 from rdma_dp.inventory.pci_ids import (
     AMD,
@@ -97,12 +97,15 @@ def read_iommu(host: Host, address: str) -> str | None:
 
 
 class _Places:
-    """The places of functions. On a host with one NUMA node that node is the default."""
+    """The places of functions. If only one NUMA node has CPUs, that node is the default.
+
+    The memory of a GPU of a Grace node is a NUMA node, too (kernel drivers/base/node.c: has_cpu).
+    """
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        online = host.read_or_none(ONLINE_NODES) or ""
-        self._only_node = int(online) if online.isascii() and online.isdigit() else None
+        nodes = host.read_or_none(CPU_NODES) or host.read_or_none(ONLINE_NODES) or ""
+        self._only_node = int(nodes) if nodes.isascii() and nodes.isdigit() else None
 
     def of(self, function: PciFunction) -> Place | None:
         """The place of a function; None where the host does not show it."""

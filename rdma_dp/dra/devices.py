@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from rdma_dp.config import DraSettings, DraSlots, Preference, Via
 from rdma_dp.dra.dra_names import device_name, slot_name
-from rdma_dp.dra.pcie_roots import pcie_root
+from rdma_dp.dra.pcie_roots import device_root
 from rdma_dp.formats.slot_ids import HardwareKey
 from rdma_dp.inventory.hardware import Hca, PciFunction
 from rdma_dp.inventory.topology import Topology
@@ -173,14 +173,11 @@ class _Reader:
         own["numaNode"] = _UNKNOWN_NODE if node is None else node
         # A missing value of these names never matches, and an empty one would match another.
         standard: dict[str, Value | None] = {
-            PCIE_ROOT: _common(map(self.root, hcas)),
+            PCIE_ROOT: device_root(hcas, self.topology, self.settings.pcie_roots),
             PCI_BUS_ID: _common(function.address for function in functions),
             NUMA_NODE: node,
         }
         return own | {name: value for name, value in standard.items() if value not in (None, "")}
-
-    def root(self, hca: Hca) -> str | None:
-        return pcie_root(hca, self.topology, self.settings.pcie_roots)
 
 
 def _common(values: Iterable[_T | None]) -> _T | None:

@@ -7,6 +7,8 @@ import re
 # client, getDPDeviceInfoPath).
 DEVICE_INFO_END = "-device.json"
 
+NODE_NAME = "NODE_NAME"  # deploy/components/dra sets it from spec.nodeName by the downward API
+
 
 def digest(text: str, digits: int) -> str:
     """The first hexadecimal digits of the SHA-256 of a text, which may have lone surrogates.

@@ -15,7 +15,8 @@ from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.netlink.backends import KernelNetlink, Netlink, RecordedNetlink
 from rdma_dp.host.tree import DiskTree, Status, Tree
 
-# sysfs returns at most one page per attribute (kernel fs/sysfs/file.c, sysfs_kf_seq_show).
+# More than any attribute that is read here has. sysfs returns at most one page of it (kernel
+# fs/sysfs/file.c, sysfs_kf_seq_show), which is 64 KiB on nodes with Grace.
 _PAGE = 4096
 
 # How often read_unchanging tries a read that fails.

@@ -15,6 +15,7 @@ IOMMU_GROUPS = "sys/kernel/iommu_groups"
 # Where GPU drivers register with ib_core. The path depends on the vendor and the age of ib_core.
 MEMORY_PEERS = ("sys/kernel/mm/memory_peers", "sys/kernel/memory_peers", "sys/memory_peers")
 ONLINE_NODES = "sys/devices/system/node/online"
+CPU_NODES = "sys/devices/system/node/has_cpu"
 ARM_CPU = "sys/devices/system/cpu/cpu0/regs/identification/midr_el1"
 MODULES = "sys/module"
 NETNS_MODE = "sys/module/ib_core/parameters/netns_mode"

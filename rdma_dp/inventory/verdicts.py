@@ -105,7 +105,7 @@ class AdviceCode(Code):
     )
     MIXED_LINK_TYPES = (
         "mixed-link-types",
-        "the resource has HCAs of InfiniBand, Ethernet or Omni-Path",
+        "the resource has HCAs of InfiniBand, RoCE, iWARP or Omni-Path",
     )
     MIXED_FUNCTION_TYPES = (
         "mixed-function-types",

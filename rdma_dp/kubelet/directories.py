@@ -22,6 +22,11 @@ class KubeletDirectories:
         """Where each DRA driver has a directory of its own."""
         return self.plugins_registry.parent / "plugins"
 
+    @property
+    def pod_resources(self) -> Path:
+        """The socket on which kubelet lists pods with their devices and claims."""
+        return self.plugins_registry.parent / "pod-resources" / KUBELET_SOCKET
+
 
 def is_directory(path: Path) -> bool:
     """Whether there is a directory, as far as this process can tell."""

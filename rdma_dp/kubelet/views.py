@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# What GetInfo answers for a DRA driver (k8s.io/kubelet pkg/apis/pluginregistration/v1).
+DRA_PLUGIN = "DRAPlugin"
+
 
 class SocketState(StrEnum):
     """The result of connecting to a socket."""
@@ -47,7 +50,8 @@ class DriverStatus:
 
     `node` is None if its environment does not name the node. `trouble` is why it is not registered.
     `listed` is whether the API server has answered with its slices; `failure` is why they cannot be
-    read or written. `claims` are those that are prepared, as "namespace/name".
+    read or written. `claims` are those that are prepared, as "namespace/name". `stuck_claims` are
+    those that kubelet has forgotten and that cannot be released, each with the reason.
     """
 
     version: str
@@ -64,6 +68,7 @@ class DriverStatus:
     failure: str | None = None
     lacking_gates: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
+    stuck_claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

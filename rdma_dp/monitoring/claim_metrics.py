@@ -1,6 +1,6 @@
 """Metrics of DRA's claims: those that are prepared, and kubelet's requests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import Metric
 
@@ -22,6 +22,7 @@ def claim_families(metrics: Metrics) -> Iterator[Metric]:
         ["driver"],
         (((driver,), count) for driver, count in levels.items()),
     )
+    yield from _forgotten(metrics, levels)
     yield counter(
         "claim_prepares",
         "kubelet's requests to prepare a claim. refused: the claim cannot be prepared here."
@@ -44,4 +45,20 @@ def claim_families(metrics: Metrics) -> Iterator[Metric]:
         "Duration of prepares, with the request to the API server.",
         ["driver"],
         metrics.claim_prepare_seconds.values,
+    )
+
+
+def _forgotten(metrics: Metrics, drivers: Iterable[str]) -> Iterator[Metric]:
+    yield counter(
+        "claims_released",
+        "Claims that kubelet had forgotten, and that rdma-dp released without it.",
+        ["driver"],
+        counted(metrics.claims_released, [(driver,) for driver in drivers]),
+    )
+    stuck = metrics.claims_stuck.values
+    yield gauge(
+        "claims_stuck",
+        "Claims that kubelet has forgotten, and that rdma-dp cannot release.",
+        ["driver"],
+        (((driver,), stuck.get(driver, 0)) for driver in drivers),
     )

@@ -56,7 +56,7 @@ class _Families(Collector):
             yield from hardware_families(state, observed.metrics, self._made)
             yield from port_families(state, self._reader)
             if state.config.uses_dra:
-                yield from slice_families(observed.metrics)
+                yield from slice_families(observed.metrics, state.config.dra.driver_name)
         if self._pods.usage is not None:
             yield from pod_families(self._pods.usage)
 

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from rdma_dp.aio.threads import in_thread
-from rdma_dp.errors import FAILED_READ
+from rdma_dp.errors import FAILED_READ, reason_of
 from rdma_dp.host.files import Host
 from rdma_dp.log import Notice
 from rdma_dp.monitoring.address import Address
@@ -103,7 +103,7 @@ async def _keep_open(what: str, listen: Open, pages: Pages) -> None:
             server = await listen()
         except FAILED_READ as error:
             number = getattr(error, "errno", None)
-            notice.set(os.strerror(number) if number else str(error) or type(error).__name__)
+            notice.set(os.strerror(number) if number else reason_of(error))
             await asyncio.sleep(_AGAIN)
             continue
         notice.set(None)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import PodMetrics
+from rdma_dp.errors import reason_of
 from rdma_dp.host.files import Host
 from rdma_dp.host.netlink.rdma_queries import query_queue_pairs
 from rdma_dp.kubelet.clients.pod_resources import pod_resources
@@ -70,7 +71,7 @@ class PodReader:
             pairs = await in_thread(query_queue_pairs) if wanted else None
             found = await in_thread(usage, self._host, state.pools, listed, pairs)
         except Exception as error:  # noqa: BLE001 - whatever it is, the old list is not true any more
-            found = usage(self._host, state.pools, str(error) or type(error).__name__, None)
+            found = usage(self._host, state.pools, reason_of(error), None)
         self.usage = found
         wants = found.missing if wanted or found.pods is None else ()
         self._notice.set("; ".join(wants) or None)

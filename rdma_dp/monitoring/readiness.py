@@ -31,7 +31,7 @@ def why_not_ready(observed: Observed) -> Iterator[str]:
             yield f"{name} is not registered with kubelet{f': {why}' if why else ''}"
         elif not plugin.streams.value.open:
             yield f"{name} is registered, but kubelet has opened no ListAndWatch stream yet"
-    slices = observed.metrics.slices
+    slices = observed.metrics.slices_of(state.config.dra.driver_name)
     if state.config.uses_dra and not slices.once_current:
         why = slices.problem
         yield f"the ResourceSlices are not published yet{f': {why}' if why else ''}"

@@ -11,9 +11,9 @@ from rdma_dp.monitoring.families import counted, counter, gauge
 _WRITES = [(verb, result) for verb in ("create", "update", "delete") for result in ("ok", "error")]
 
 
-def slice_families(metrics: Metrics) -> Iterator[Metric]:
-    """What the API server has of our ResourceSlices, writes, and failed requests."""
-    facts = metrics.slices
+def slice_families(metrics: Metrics, driver: str) -> Iterator[Metric]:
+    """What the API server has of this driver's ResourceSlices, writes, and failed requests."""
+    facts = metrics.slices_of(driver)
     if facts.published is not None:
         yield gauge("dra_slices", "ResourceSlices on the API server.", [], [((), facts.published)])
         yield gauge("dra_devices", "Devices in these ResourceSlices.", [], [((), facts.devices)])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rdma_dp import __version__
 from rdma_dp.config.loading import FoundConfig
+from rdma_dp.formats.names import NODE_NAME
 from rdma_dp.host.files import Host, HostError
 from rdma_dp.host.netlink.backends import RecordingNetlink
 from rdma_dp.host.paths import CLASS_INFINIBAND
@@ -121,7 +122,7 @@ def _host_names(source: NodeSource) -> Iterator[str]:
         yield source.host.read_or_none(path) or ""
     if source.host.live:
         yield socket.gethostname()
-        yield os.environ.get("NODE_NAME", "")  # deploy/components/dra sets it
+        yield os.environ.get(NODE_NAME, "")
     yield from _described_names(source.host)
 
 

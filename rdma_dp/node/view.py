@@ -1,5 +1,6 @@
 """Everything that a check reads: a node, what a config makes of it, and the node's answers."""
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Hca, Inventory, Port
 from rdma_dp.inventory.topology import Topology
 from rdma_dp.node.answers import Answers
+from rdma_dp.node.cluster_queries import ClusterClasses, ask_classes
 from rdma_dp.node.counters import Growth, watch
 from rdma_dp.node.source import NodeSource
 from rdma_dp.sharing.pool import Pool, make_pools
@@ -52,6 +54,7 @@ class NodeView:
     pools: tuple[Pool, ...] = ()
     topology: Topology = field(default_factory=Topology)
     growth: Growth | None = None  # None when counters were not asked for
+    classes: ClusterClasses | None = None  # None when the API server was not asked
 
     @property
     def concerned(self) -> tuple[Hca, ...]:
@@ -93,7 +96,9 @@ def view_node(
     if count_for is not None:
         growth = watch(root.host, _concerned(inventory, pools if seen.config else None), count_for)
     topology = read_topology(root.host, inventory)
-    return NodeView(root.host, inventory, answers, seen, pools, topology, growth)
+    ask = root.host.live and seen.config is not None and seen.config.uses_dra
+    classes = ask_classes(os.environ) if ask else None
+    return NodeView(root.host, inventory, answers, seen, pools, topology, growth, classes)
 
 
 def _concerned(inventory: Inventory, pools: tuple[Pool, ...] | None) -> tuple[Hca, ...]:

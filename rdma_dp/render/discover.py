@@ -83,11 +83,14 @@ def _ports_and_netdevs(hca: Hca) -> list[tuple[Text, str]]:
     runs = [
         (list(ports), names)
         for (_, names), ports in groupby(
-            hca.ports, lambda port: (str(port_text(port)), port.netdevs)
+            hca.ports, lambda port: (str(port_text(port, hca.protocol)), port.netdevs)
         )
     ]
     lines = [
-        (Text.assemble(_numbers(ports, hca), port_text(ports[0])), or_dash(" ".join(names)))
+        (
+            Text.assemble(_numbers(ports, hca), port_text(ports[0], hca.protocol)),
+            or_dash(" ".join(names)),
+        )
         for ports, names in runs
     ]
     of_ports = {name for port in hca.ports for name in port.netdevs}
@@ -104,10 +107,11 @@ def _numbers(ports: Sequence[Port], hca: Hca) -> str:
     return f"{first}: " if first == last else f"{first}-{last}: "
 
 
-def port_text(port: Port) -> Text:
-    """The port's state, link layer and rate: "ACTIVE IB 400G"."""
+def port_text(port: Port, protocol: str | None) -> Text:
+    """The port's state, link layer or iWARP, and rate: "ACTIVE IB 400G"."""
     state = Text(port.state or "?", "green" if port.state == "ACTIVE" else "yellow")
-    layer = _LINK_LAYERS.get(port.link_layer or "", port.link_layer or "")
+    known = _LINK_LAYERS.get(port.link_layer or "", port.link_layer or "")
+    layer = "iWARP" if protocol == "iw" else known
     rate = "" if port.rate is None else f" {port.rate:g}G"
     return Text.assemble(state, f" {layer}{rate}")
 

@@ -30,6 +30,7 @@ _NAMING = tuple(
 )
 _OMNI_PATH = "hfi1"  # the driver of Omni-Path and CN5000
 _LINK_TYPES = {"infiniband": "InfiniBand", "ether": "Ethernet"}
+_IWARP = "iWARP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +143,18 @@ def _by_nature(hcas: Sequence[Hca]) -> Groups:
 
 def _by_link_type(hcas: Sequence[Hca]) -> Groups:
     """An HCA with both link types belongs to both groups, so it is in none."""
-    return _grouped((_fabric(hca), hca) for hca in hcas if len(hca.link_types) == 1)
+    groups = _grouped((_fabric(hca), hca) for hca in hcas if len(hca.link_types) == 1)
+    # iWARP is over Ethernet, too.
+    known_as = {_LINK_TYPES["ether"]: "RoCE"} if _IWARP in groups else {}
+    return {known_as.get(kind, kind): of_kind for kind, of_kind in groups.items()}
 
 
 def _fabric(hca: Hca) -> str:
     """Omni-Path has the link layer InfiniBand in sysfs (kernel drivers/infiniband/hw/hfi1)."""
     if hca.function is not None and hca.function.driver == _OMNI_PATH:
         return "Omni-Path"
+    if hca.protocol == "iw":
+        return _IWARP
     return _LINK_TYPES.get(hca.link_types[0], hca.link_types[0])
 
 
@@ -187,7 +193,7 @@ _DIFFERENCES = (
     ),
     _Difference(
         AdviceCode.MIXED_LINK_TYPES,
-        ("linkTypes", "drivers"),
+        ("linkTypes", "drivers", "rdmaDevices"),
         _by_link_type,
         "{} ports cannot reach each other",
         usable=False,

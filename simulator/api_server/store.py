@@ -24,11 +24,13 @@ KINDS = {
 class StatusError(Exception):
     """An answer that is a Status object."""
 
-    def __init__(self, code: int, reason: str, message: str) -> None:
+    def __init__(self, code: int, reason: str, message: str, name: str = "") -> None:
+        """`name`: of the object that the answer is about."""
         super().__init__(message)
         self.code = int(code)
         self.reason = reason
         self.message = message
+        self.details = {"name": name} if name else {}
 
     @property
     def status(self) -> Object:
@@ -41,6 +43,7 @@ class StatusError(Exception):
             "message": self.message,
             "reason": self.reason,
             "code": self.code,
+            "details": self.details,
         }
 
 
@@ -67,7 +70,8 @@ class Store:
     def get(self, key: Key) -> Object:
         """An object. Raises StatusError."""
         if key not in self._objects:
-            raise StatusError(HTTPStatus.NOT_FOUND, "NotFound", f'{key[0]} "{key[2]}" not found')
+            message = f'{key[0]} "{key[2]}" not found'
+            raise StatusError(HTTPStatus.NOT_FOUND, "NotFound", message, key[2])
         return copy.deepcopy(self._objects[key])
 
     def all(self, resource: str) -> list[Object]:

@@ -43,12 +43,18 @@ class PreparedDevice:
 
 
 @dataclass(eq=False, slots=True)
-class _Info:
+class ClaimInfo:
+    """What kubelet remembers of a claim: its pods, and the devices that the driver gave."""
+
     claim: Claim
     driver: str
     pods: set[str] = field(default_factory=set)
     devices: list[PreparedDevice] = field(default_factory=list)
     prepared: bool = False
+
+
+# The name of a pod, and a claim of it.
+ListedClaim = tuple[str, ClaimInfo]
 
 
 class ClaimTable:
@@ -57,18 +63,32 @@ class ClaimTable:
     def __init__(self, drivers: DriverTable, call_timeout: float = CALL_TIMEOUT) -> None:
         self.drivers = drivers
         self._timeout = call_timeout
-        self._claims: dict[str, _Info] = {}
+        self._claims: dict[str, ClaimInfo] = {}
 
     def forget_prepared(self) -> None:
         """After a restart of kubelet, the next sandbox prepares its claims again."""
         for info in self._claims.values():
             info.prepared = False
 
+    def forget(self) -> None:
+        """kubelet loses its checkpoint: it will never unprepare these claims."""
+        self._claims.clear()
+
+    @property
+    def listed(self) -> list[ListedClaim]:
+        """The claims of pods, as the pod-resources API lists them."""
+        return [
+            (pod, info)
+            for info in self._claims.values()
+            if info.prepared
+            for pod in sorted(info.pods)
+        ]
+
     async def start_pod(
         self, pod: str, driver: str, claims: Sequence[Claim]
     ) -> dict[str, list[PreparedDevice]]:
         """The devices of a pod's claims by UID, before its sandbox. Raises PrepareError."""
-        infos = [self._claims.setdefault(each.uid, _Info(each, driver)) for each in claims]
+        infos = [self._claims.setdefault(each.uid, ClaimInfo(each, driver)) for each in claims]
         for info in infos:
             info.pods.add(pod)
         new = [info for info in infos if not info.prepared]
@@ -107,7 +127,7 @@ class ClaimTable:
         """The UIDs of the claims that pods have."""
         return {*self._claims}
 
-    async def _prepare(self, driver: str, infos: Sequence[_Info]) -> None:
+    async def _prepare(self, driver: str, infos: Sequence[ClaimInfo]) -> None:
         request = pb.NodePrepareResourcesRequest(claims=[_named(info) for info in infos])
         answer = await self._call(driver, "NodePrepareResources", request)
         _check(answer.claims, infos)
@@ -115,7 +135,7 @@ class ClaimTable:
             info.devices += map(_device, answer.claims[info.claim.uid].devices)
             info.prepared = True
 
-    async def _unprepare(self, driver: str, infos: Sequence[_Info]) -> None:
+    async def _unprepare(self, driver: str, infos: Sequence[ClaimInfo]) -> None:
         request = pb.NodeUnprepareResourcesRequest(claims=[_named(info) for info in infos])
         answer = await self._call(driver, "NodeUnprepareResources", request)
         _check(answer.claims, infos)
@@ -134,11 +154,11 @@ class ClaimTable:
             raise PrepareError(f"{method}: the connection was closed") from None
 
 
-def _named(info: _Info) -> pb.Claim:
+def _named(info: ClaimInfo) -> pb.Claim:
     return pb.Claim(namespace=info.claim.namespace, name=info.claim.name, uid=info.claim.uid)
 
 
-def _check(answers: Mapping[str, Any], infos: Sequence[_Info]) -> None:
+def _check(answers: Mapping[str, Any], infos: Sequence[ClaimInfo]) -> None:
     """Each claim has an entry without an error, and there is no other. Raises PrepareError."""
     wanted = {info.claim.uid for info in infos}
     if skipped := wanted - {*answers}:

@@ -88,7 +88,9 @@ class SimulatedKubelet:
         self.device_plugins_dir.mkdir(parents=True, exist_ok=True)
         self.plugins_registry_dir.mkdir(parents=True, exist_ok=True)
         removed = remove_sockets(self.device_plugins_dir)
-        book = PodResourcesServer(self.root / "pod-resources", self._devices, self._holders)
+        book = PodResourcesServer(
+            self.root / "pod-resources", self._devices, self._holders, lambda: self.pods.listed
+        )
         self._running = _Running(self, self._devices, self._journal, self._grace, book)
         await self._running.start(*self._offers)
         self._journal.record(Started(removed))

@@ -1,6 +1,6 @@
 """The simulated pod-resources API (kubelet's pkg/kubelet/apis/podresources)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from rdma_dp.kubelet.api import podresources_pb2 as pb
 from rdma_dp.kubelet.api import podresources_pb2_grpc as rpc
 from simulator.kubelet.admission import Allocation
 from simulator.kubelet.devices import DeviceTable
+from simulator.kubelet.dra_claims import ClaimInfo, ListedClaim
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -30,11 +31,17 @@ Holders = Mapping[ContainerName, list[Allocation]]
 class PodResourcesServer:
     """Serves on `directory`/kubelet.sock from `start` to `stop`."""
 
-    def __init__(self, directory: Path, devices: DeviceTable, holders: Holders) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        devices: DeviceTable,
+        holders: Holders,
+        claims: Callable[[], Iterable[ListedClaim]] = tuple,
+    ) -> None:
         self._directory = directory
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         rpc.add_PodResourcesListerServicer_to_server(
-            _Lister(devices, lambda: holders), self._server
+            _Lister(devices, lambda: holders, claims), self._server
         )
 
     async def start(self) -> None:
@@ -51,9 +58,15 @@ class PodResourcesServer:
 
 
 class _Lister(rpc.PodResourcesListerServicer):
-    def __init__(self, devices: DeviceTable, holders: Callable[[], Holders]) -> None:
+    def __init__(
+        self,
+        devices: DeviceTable,
+        holders: Callable[[], Holders],
+        claims: Callable[[], Iterable[ListedClaim]],
+    ) -> None:
         self._devices = devices
         self._holders = holders
+        self._claims = claims
 
     async def GetAllocatableResources(  # noqa: N802 - the wire's name
         self,
@@ -94,7 +107,27 @@ class _Lister(rpc.PodResourcesListerServicer):
                 pb.PodResources(namespace=name.namespace, name=name.pod),
             )
             pod.containers.add(name=name.container, devices=_entries(allocations))
+        for pod_name, each in self._claims():
+            key = (each.claim.namespace, pod_name)
+            pod = pods.setdefault(key, pb.PodResources(namespace=key[0], name=key[1]))
+            given = pb.DynamicResource(
+                claim_name=each.claim.name,
+                claim_namespace=each.claim.namespace,
+                claim_resources=_given(each),
+            )
+            pod.containers.add(name=each.claim.name, dynamic_resources=[given])
         return pb.ListPodResourcesResponse(pod_resources=pods.values())
+
+
+def _given(of: ClaimInfo) -> Iterator[pb.ClaimResource]:
+    for device in of.devices:
+        yield pb.ClaimResource(
+            driver_name=of.driver,
+            pool_name=device.pool,
+            device_name=device.device,
+            share_id=device.share_id,
+            cdi_devices=[pb.CDIDevice(name=name) for name in device.cdi],
+        )
 
 
 def _entries(allocations: list[Allocation]) -> Iterator[pb.ContainerDevices]:

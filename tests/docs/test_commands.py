@@ -28,7 +28,7 @@ WRITTEN = "/tmp/dgx"  # what `simulator host dgx-h100` writes in docs/developmen
 # The verbs of kubectl and oc that the docs use, and their flags.
 VERBS = {
     "apply": {"-f", "-k"},
-    "delete": {"-f", "-k", "-l", "--cascade", "--field-selector"},
+    "delete": {"--ignore-not-found", "-f", "-k", "-l", "--cascade", "--field-selector"},
     "describe": set(),
     "exec": {"--"},
     "get": {"-o", "-l", "--field-selector", "--all-namespaces"},
@@ -72,13 +72,17 @@ def outer(command: Command) -> list[str]:
 
 
 OURS = [(str(each), each.words[1:]) for each in beginning("rdma-dp")]
-OURS += [(str(each), inner(each)[1:]) for each in beginning("kubectl") if inner(each)]
+IN_PODS = [(str(each), inner(each)) for each in beginning("kubectl") if inner(each)]
+OURS += [(where, words[1:]) for where, words in IN_PODS if words[0] == "rdma-dp"]
+# Programs of the pods that deploy/network-operator/perftest.Dockerfile is for.
+PERFTEST = {"ib_write_bw", "ibv_devinfo", "ip"}
 
 
 def test_every_command_is_of_a_kind_that_is_checked() -> None:
     known = beginning("rdma-dp", "make", "kubectl", "helm", "pytest", "python")
     assert [str(each) for each in COMMANDS if each not in known] == []
     assert len(known) > 30
+    assert {words[0] for _, words in IN_PODS} <= {"rdma-dp", *PERFTEST}
 
 
 @pytest.mark.parametrize(("where", "words"), OURS, ids=[where for where, _ in OURS])

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -14,6 +15,9 @@ log = logging.getLogger(__name__)
 
 APT_GET = ("apt-get", "-qq", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=300")
 ATTEMPTS = 3
+
+# A mirror can be older than its lists allow. They are signed all the same.
+_APT = 'Acquire::Check-Valid-Until "false"'
 
 
 def check_host() -> None:
@@ -61,6 +65,37 @@ def unpacked(packages: tuple[str, ...], cache: Path) -> Path:
             unpack(packages, made)
             made.rename(place)
     return place
+
+
+def bootstrap(
+    release: str,
+    packages: str,
+    root: Path,
+    variant: str = "minbase",
+    options: tuple[str, ...] = (),
+) -> None:
+    """Make `root`, an empty directory, a tree of this Debian release with these packages.
+
+    mmdebstrap must be installed. With the variant "extract" the packages are only unpacked.
+    `options` are further ones of mmdebstrap.
+    """
+    command = ["mmdebstrap", f"--variant={variant}", f"--aptopt={_APT}", *options]
+    command.append(f"--include={packages}")
+    for attempt in range(1, ATTEMPTS + 1):
+        shutil.rmtree(root)
+        done = subprocess.run(
+            [*command, release, str(root)], capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            root.chmod(0o755)
+            return
+        log.info("attempt %d: %s", attempt, " ".join(done.stderr.split()[-40:]))
+    raise CannotRunError(f"mmdebstrap cannot make Debian {release}")
+
+
+def release() -> str:
+    """The number of this machine's Debian, as 12. Empty for one without a number, such as sid."""
+    return platform.freedesktop_os_release().get("VERSION_ID", "")
 
 
 def dependency(package: str, pattern: str) -> str:

@@ -14,7 +14,7 @@ from rdma_dp.daemon.dra.dra_parts import DraParts, offers
 from rdma_dp.discovery.firmware import read_firmware
 from rdma_dp.discovery.pcie_topology import read_topology
 from rdma_dp.dra.devices import Attributes, DraDevice, dra_devices
-from rdma_dp.errors import FAILED_READ
+from rdma_dp.errors import FAILED_READ, reason_of
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.inventory.topology import Topology
 from rdma_dp.log import Notice
@@ -70,7 +70,7 @@ class DeviceReader:
             try:
                 offer = await in_thread(self._offer, self._parts.states.value)
             except FAILED_READ as error:
-                self._failure.set(str(error) or type(error).__name__)
+                self._failure.set(reason_of(error))
                 return False
             self._failure.set(None)
             self._known = MappingProxyType({each.name: each.attributes for each in offer.devices})

@@ -7,13 +7,13 @@ from pathlib import Path
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Observable
 from rdma_dp.config import Config
+from rdma_dp.formats.names import NODE_NAME
 from rdma_dp.host.files import Host
 from rdma_dp.kubelet.directories import KubeletDirectories
 from rdma_dp.metrics import Metrics
 from rdma_dp.sharing.state import NodeState
 
-NODE_NAME = "NODE_NAME"  # deploy/ sets it from spec.nodeName by the downward API
-POD_UID = "POD_UID"  # the same from metadata.uid
+POD_UID = "POD_UID"  # deploy/ sets it from metadata.uid by the downward API
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ from rdma_dp.daemon.dra.slice_publisher import SlicePublisher
 
 logger = logging.getLogger(__name__)
 
+# Seconds for the answer to kubelet's last request. kubelet closes the connection when the socket is
+# gone, and a pod whose claim it could not unprepare would never end: no driver is left to ask.
+_ANSWER = 1.0
+
 
 async def run_dra(parts: DraParts, driver: str) -> None:
     """Runs one driver until nothing of it is left.
@@ -58,5 +62,7 @@ async def _until_over(
         await parts.states.until(lambda state: not offers(state.config, driver))
         await publisher.withdrawn.until(bool)
         await claims.prepared.until(lambda count: count == 0)
-        if not offers(parts.states.value.config, driver) and publisher.withdrawn.value:
+        await asyncio.sleep(_ANSWER)
+        offered = offers(parts.states.value.config, driver)
+        if not offered and publisher.withdrawn.value and claims.prepared.value == 0:
             return

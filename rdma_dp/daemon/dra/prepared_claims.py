@@ -6,6 +6,7 @@ import secrets
 from rdma_dp.aio.latest import Observable, Part
 from rdma_dp.aio.tasks import start
 from rdma_dp.api_server.dra_api import DraApi
+from rdma_dp.daemon.dra.claim_releases import ROUND_INTERVAL, ClaimReleases
 from rdma_dp.daemon.dra.claim_status_writer import ClaimStatusWriter
 from rdma_dp.daemon.dra.dra_parts import POD_UID, DraParts
 from rdma_dp.dra.devices import DraDevice
@@ -25,7 +26,9 @@ class Claims:
         driver: str,
         devices: Observable[tuple[DraDevice, ...]],
         api: DraApi,
+        round_interval: float = ROUND_INTERVAL,
     ) -> None:
+        """`round_interval`: seconds between two rounds that look for claims without a pod."""
         settings = DriverSettings(
             driver=driver,
             pool=parts.node,
@@ -47,6 +50,9 @@ class Claims:
             parts.metrics,
             self._statuses.note,
         )
+        self._releases = ClaimReleases(
+            self._driver, api, parts.directories.pod_resources, parts.metrics, round_interval
+        )
         self.prepared: Observable[int | None] = self._driver.preparation.count
 
     async def run(self) -> None:
@@ -54,3 +60,4 @@ class Claims:
         async with asyncio.TaskGroup() as tasks:
             start(tasks, "status of claims", self._statuses.run())
             start(tasks, "DRA services", self._driver.run())
+            start(tasks, "claims that kubelet has forgotten", self._releases.run())

@@ -18,7 +18,6 @@ from rdma_dp.api_server.api_errors import ApiError, ConflictError, NotFoundError
 from rdma_dp.api_server.dra_api import DraApi
 from rdma_dp.api_server.slice_watch import Slices, SliceWatch
 from rdma_dp.daemon.dra.device_reader import Offer
-from rdma_dp.daemon.dra.dra_parts import NODE_NAME
 from rdma_dp.daemon.dra.server_gates import ServerGates
 from rdma_dp.daemon.dra.slice_pacing import Pacing
 from rdma_dp.daemon.dra.slice_step import Step, next_step, specs
@@ -31,6 +30,7 @@ from rdma_dp.dra.slices import (
     dropped_fields,
     known_attributes,
 )
+from rdma_dp.formats.names import NODE_NAME
 from rdma_dp.log import Notice
 from rdma_dp.metrics import Metrics
 
@@ -71,8 +71,9 @@ class SlicePublisher:
         self._reader = reader
         self._served = served
         self._metrics = metrics
-        self._watch = SliceWatch(api, metrics.slices)
-        self._gates = ServerGates(api, metrics.slices)
+        self._facts = metrics.slices_of(api.driver)
+        self._watch = SliceWatch(api, self._facts)
+        self._gates = ServerGates(api, self._facts)
         self._pacing = pacing or Pacing()
         self._uid = ""
         self._uid_is_new = False
@@ -94,7 +95,7 @@ class SlicePublisher:
                 " the node; deploy/ takes it from spec.nodeName by the downward API)",
                 NODE_NAME,
             )
-            self._metrics.slices.problem = f"the environment has no {NODE_NAME}"
+            self._facts.problem = f"the environment has no {NODE_NAME}"
             self.withdrawn.set(True)
             await asyncio.Event().wait()
         async with asyncio.TaskGroup() as tasks:
@@ -145,7 +146,7 @@ class SlicePublisher:
 
     async def _at_rest(self, offer: Offer, held: Slices) -> float | None:
         self._failure.set(None)
-        self._metrics.slices.problem = None
+        self._facts.problem = None
         self._note(held, current=True)
         self.withdrawn.set(offer.settings is None and not held)
         if not self._gates.lacking or offer.settings is None:
@@ -224,10 +225,10 @@ class SlicePublisher:
             logger.debug("a ResourceSlice has changed meanwhile: %s", error)  # the watch shows it
         else:
             self._failure.set(str(error))
-            self._metrics.slices.problem = str(error)
+            self._facts.problem = str(error)
 
     def _note(self, held: Slices, *, current: bool) -> None:
-        facts = self._metrics.slices
+        facts = self._facts
         facts.published, facts.current = len(held), current
         facts.once_current = facts.once_current or current
         facts.devices = sum(len(each["spec"].get("devices") or ()) for each in held.values())

@@ -1,15 +1,14 @@
 """What claims need beside the driver: classes, an HCA near each GPU, and a runtime with CDI."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from rdma_dp.config import Via
 from rdma_dp.doctor.check import Finding, check, fail, ok, unknown, warn
 from rdma_dp.doctor.facts.dra_drivers import dra_config, running
-from rdma_dp.dra.device_classes import device_classes
-from rdma_dp.dra.pcie_roots import advised_overrides, gpus_without_hca
-from rdma_dp.inventory.hardware import Hca
+from rdma_dp.dra.device_classes import Document, device_classes
+from rdma_dp.dra.pcie_roots import published_roots
 from rdma_dp.inventory.topology import Gpu
+from rdma_dp.node.cluster_queries import ClusterClasses
 from rdma_dp.node.view import NodeView
 from rdma_dp.text import few
 
@@ -28,26 +27,47 @@ _ON_BY_DEFAULT = 3  # the version of the config file of containerd 2
 @check(
     "dra-class",
     "The cluster has the DeviceClasses of the config",
-    reads="the prepared claims that rdma-dp reports",
+    reads="the DeviceClasses on the API server, the prepared claims that rdma-dp reports",
     remedies=(_CLASSES, _APPLY),
 )
 def classes(node: NodeView) -> Iterator[Finding]:
     """A claim names a DeviceClass, and pods with the old limits need the class of the resource. An
-    administrator applies them once in a cluster. rdma-dp has no permission to read them. A prepared
-    claim shows that one exists.
+    administrator applies them once in a cluster. The doctor can list them in the pod of rdma-dp,
+    which has a token. Elsewhere, a prepared claim shows that one exists.
     """
     found, config = running(node), dra_config(node)
     if config is None:
         return
-    if not isinstance(found, Finding) and any(each.claims for each in found):
+    remedies = (_CLASSES, _APPLY.replace("FILE", node.config.argument))
+    wanted = device_classes(config)
+    if node.classes is not None and node.classes.failure is None:
+        yield from _missing(node.classes, wanted, remedies)
+        yield ok(f"the cluster has the {len(wanted)} classes of the config")
+    elif not isinstance(found, Finding) and any(each.claims for each in found):
         yield ok("claims are prepared, so there is a class")
-        return
-    names = tuple(each["metadata"]["name"] for each in device_classes(config))
-    yield unknown(
-        f"the node does not show whether the cluster has {few(names, ', ')}",
-        _CLASSES,
-        _APPLY.replace("FILE", node.config.argument),
-    )
+    else:
+        names = few(tuple(each["metadata"]["name"] for each in wanted), ", ")
+        why = node.classes.failure if node.classes else "only the doctor in the pod can ask it"
+        yield unknown(
+            f"not checked whether the cluster has {names}: the API server was not asked: {why}",
+            *remedies,
+        )
+
+
+def _missing(
+    there: ClusterClasses, wanted: Iterable[Document], remedies: tuple[str, ...]
+) -> Iterator[Finding]:
+    """The class of single HCAs by its name. That of a resource can have any name."""
+    for each in wanted:
+        name, resource = each["metadata"]["name"], each["spec"].get("extendedResourceName")
+        if resource is None and name not in there.names:
+            yield warn("the cluster has no such DeviceClass", *remedies, subject=name)
+        elif resource is not None and resource not in there.resources:
+            yield warn(
+                f"no DeviceClass has it as extendedResourceName, as {name} would",
+                *remedies,
+                subject=resource,
+            )
 
 
 @check(
@@ -64,26 +84,17 @@ def roots(node: NodeView) -> Iterator[Finding]:
     config = dra_config(node)
     if config is None:
         return
-    hcas = tuple({hca.name: hca for each in _offered(node) for hca in each}.values())
-    overrides = config.dra.pcie_roots
-    lonely = gpus_without_hca(node.topology, hcas, overrides)
-    if lonely and hcas:
-        advised = advised_overrides(node.topology, hcas, overrides)
-        written = ", ".join(f'"{address}": "{root}"' for address, root in advised.items())
+    found = published_roots(node.pools, node.topology, config.dra.pcie_roots)
+    if found.lonely:
+        written = ", ".join(f'"{address}": "{root}"' for address, root in found.advised.items())
         yield warn(
-            f"no HCA has the PCIe root of {len(lonely)} of {len(node.topology.gpus)} GPUs:"
-            f" {_places(lonely)}",
-            *([_ROOTS.replace("OVERRIDES", f"{{{written}}}")] if advised else []),
+            f"no HCA has the PCIe root of {len(found.lonely)} of {len(node.topology.gpus)} GPUs:"
+            f" {_places(found.lonely)}",
+            *([_ROOTS.replace("OVERRIDES", f"{{{written}}}")] if found.advised else []),
             _TOPO,
         )
-    elif node.topology.gpus and hcas:
+    elif node.topology.gpus and any(each.root for each in found.devices):
         yield ok(f"{len(node.topology.gpus)} GPUs have an HCA on their root")
-
-
-def _offered(node: NodeView) -> Iterator[tuple[Hca, ...]]:
-    """The HCAs of resources with a device for each HCA. A device of several has no one root."""
-    pools = (pool for pool in node.pools if pool.resource.via is Via.DRA)
-    return (pool.hcas for pool in pools if pool.resource.per_hca)
 
 
 def _places(gpus: tuple[Gpu, ...]) -> str:

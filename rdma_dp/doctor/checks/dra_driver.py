@@ -6,7 +6,8 @@ from types import MappingProxyType
 from rdma_dp.doctor.check import Finding, check, fail, not_checked, ok, unknown, warn
 from rdma_dp.doctor.facts.dra_drivers import NO_VIEW, dra_config, running, statuses
 from rdma_dp.dra.slices import Gate
-from rdma_dp.kubelet.views import DriverStatus, KubeletView
+from rdma_dp.kubelet.directories import CLAIMS
+from rdma_dp.kubelet.views import DRA_PLUGIN, DriverStatus, KubeletView
 from rdma_dp.node.view import NodeView
 
 _FIND = "kubectl get pods -A -o wide --field-selector spec.nodeName=NODE"
@@ -19,6 +20,7 @@ _TAINTS = "set linkDown to none under dra in the config"
 _NODE = "set NODE_NAME in the DaemonSet from spec.nodeName, as deploy/ does"
 _MOUNT = "mount KUBELET_ROOT/plugins from the node (a hostPath)"
 _UNPREPARED = "kubectl get resourceclaims -A"
+_FILES = f"ls -l DIRECTORY/{CLAIMS}"
 _FINAL = "kubectl -n NAMESPACE get resourceclaim NAME -o yaml"
 
 # Drivers that give network devices to pods, and take them out of the host while a pod has them.
@@ -173,7 +175,7 @@ def rivals(node: NodeView) -> Iterator[Finding]:
     if view is None:
         yield NO_VIEW
         return
-    drivers = {each.resource for each in view.sockets if each.kind == "DRAPlugin"}
+    drivers = {each.resource for each in view.sockets if each.kind == DRA_PLUGIN}
     for name in (each for each in _OTHERS if each in drivers):
         yield warn(
             f"{_OTHERS[name]} runs on this node too: it may take the interface of a shared HCA",
@@ -190,12 +192,13 @@ def rivals(node: NodeView) -> Iterator[Finding]:
     "dra-claims",
     "Every prepared claim is one of a pod",
     reads="what rdma-dp reports, and KUBELET_ROOT/pod-resources/kubelet.sock",
-    remedies=(_UNPREPARED, _FINAL, _AS_ROOT),
+    remedies=(_UNPREPARED, _FINAL, _FILES, _AS_ROOT),
 )
 def claims(node: NodeView) -> Iterator[Finding]:
     """kubelet has the claims of a pod prepared before it starts, and unprepared after it has ended.
     A claim that stays prepared without a pod keeps its slots. While a pod starts or ends, that is
-    normal for some seconds.
+    normal for some seconds. rdma-dp itself releases a claim that kubelet has forgotten, after some
+    minutes, if the API server and kubelet both say that no pod has it.
     """
     found, view = running(node), node.answers.kubelet
     if isinstance(found, Finding):
@@ -203,6 +206,8 @@ def claims(node: NodeView) -> Iterator[Finding]:
         return
     if not found or view is None:
         return
+    stuck = dict(_stuck(found))
+    yield from stuck.values()
     book = view.pod_resources
     if book is None or book.claims is None:
         why = view.why_no_pod_resources or "it does not list claims"
@@ -210,7 +215,7 @@ def claims(node: NodeView) -> Iterator[Finding]:
         return
     held = {f"{each.namespace}/{each.claim}" for each in book.claims}
     ours = {each for status in found for each in status.claims}
-    for claim in sorted(ours - held):
+    for claim in sorted(ours - held - stuck.keys()):
         namespace, _, name = claim.partition("/")
         yield warn(
             "is prepared, but kubelet lists no container with it",
@@ -219,6 +224,15 @@ def claims(node: NodeView) -> Iterator[Finding]:
             subject=claim,
         )
     yield ok(f"{len(ours)} claims are prepared, each for a pod")
+
+
+def _stuck(found: tuple[DriverStatus, ...]) -> Iterator[tuple[str, Finding]]:
+    for status in found:
+        for text in status.stuck_claims:
+            claim, _, reason = text.partition(": ")
+            remedies = (_UNPREPARED, _FILES.replace("DIRECTORY", status.directory))
+            said = f"kubelet has forgotten it, and rdma-dp cannot release it: {reason}"
+            yield claim, warn(said, *remedies, subject=claim)
 
 
 CHECKS = (driver, slices, gates, rivals, claims)

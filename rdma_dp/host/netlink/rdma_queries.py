@@ -4,6 +4,10 @@ That is the netdev of each port, the network-namespace mode, the protocol, wheth
 companion, which processes own queue pairs, and the counters of ports. No question needs a
 capability.
 
+Without ib_core nothing is asked: the first socket of this protocol would make the kernel load the
+module (net/netlink/af_netlink.c, netlink_create), also in the middle of a driver's restart. No
+socket stays open either, because ib_core cannot be unloaded while there is one.
+
 pyroute2 takes long to import and opens an event loop for each socket, so it is imported with the
 first question, and only after one socket has shown that the kernel has RDMA netlink.
 """
@@ -11,6 +15,7 @@ first question, and only after one socket has shown that the kernel has RDMA net
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
@@ -18,6 +23,9 @@ from rdma_dp.errors import FAILED_READ
 from rdma_dp.host.descriptors import check_descriptors, raise_if_exhausted
 from rdma_dp.host.netlink import pyroute2_parts
 from rdma_dp.host.netlink.values import NETLINK_RDMA, NetlinkView, QueuePairs
+from rdma_dp.host.paths import CLASS_INFINIBAND
+
+IB_CORE = Path("/", CLASS_INFINIBAND)  # there while ib_core is
 
 # What pyroute2 opens: the epoll and the pair of sockets of an event loop, and the socket itself.
 _DESCRIPTORS = 4
@@ -59,6 +67,8 @@ def prepare() -> None:
 def asked(question: Callable[[ModuleType], R]) -> R | None:
     """The answer to a question to nldev.py; None without RDMA netlink. Raises ExhaustedError."""
     try:
+        if not IB_CORE.is_dir():
+            return None
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_RDMA):
             pass
         check_descriptors(_DESCRIPTORS, _ACTION)

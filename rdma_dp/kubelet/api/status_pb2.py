@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n rdma_dp/kubelet/api/status.proto\x12\trdmadp.v1\"\x15\n\x13\x44riverStatusRequest\"\x8f\x02\n\x11\x44riverStatusReply\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06\x64river\x18\x02 \x01(\t\x12\x0c\n\x04node\x18\x03 \x01(\t\x12\x12\n\nregistered\x18\x04 \x01(\x08\x12\x0f\n\x07trouble\x18\x05 \x01(\t\x12\x0e\n\x06listed\x18\x06 \x01(\x08\x12\x0e\n\x06slices\x18\x07 \x01(\x03\x12\x0f\n\x07\x64\x65vices\x18\x08 \x01(\x03\x12\x0f\n\x07\x63urrent\x18\t \x01(\x08\x12\x0f\n\x07\x66\x61ilure\x18\n \x01(\t\x12\x15\n\rlacking_gates\x18\x0b \x03(\t\x12\x0e\n\x06\x63laims\x18\x0c \x03(\t\x12\x11\n\tdirectory\x18\r \x01(\t\x12\x19\n\x11\x64irectory_is_kept\x18\x0e \x01(\x08\"\x0f\n\rStatusRequest\"\xef\x01\n\x0bStatusReply\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\x12\n\nstarted_at\x18\x03 \x01(\x03\x12\x10\n\x08resource\x18\x04 \x01(\t\x12\x0b\n\x03way\x18\x05 \x01(\t\x12\x0f\n\x07trouble\x18\x06 \x01(\t\x12\x0f\n\x07streams\x18\x07 \x01(\x03\x12\x14\n\x0c\x63onnected_at\x18\x08 \x01(\x03\x12\x0e\n\x06listed\x18\t \x01(\x03\x12\x0f\n\x07healthy\x18\n \x01(\x03\x12\x0f\n\x07reasons\x18\x0b \x03(\t\x12\x0f\n\x07leaving\x18\x0c \x01(\x08\x12\x14\n\x0creason_codes\x18\r \x03(\t2C\n\x06Status\x12\x39\n\x03Get\x12\x18.rdmadp.v1.StatusRequest\x1a\x16.rdmadp.v1.StatusReply\"\x00\x32U\n\x0c\x44riverStatus\x12\x45\n\x03Get\x12\x1e.rdmadp.v1.DriverStatusRequest\x1a\x1c.rdmadp.v1.DriverStatusReply\"\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n rdma_dp/kubelet/api/status.proto\x12\trdmadp.v1\"\x15\n\x13\x44riverStatusRequest\"\xa5\x02\n\x11\x44riverStatusReply\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0e\n\x06\x64river\x18\x02 \x01(\t\x12\x0c\n\x04node\x18\x03 \x01(\t\x12\x12\n\nregistered\x18\x04 \x01(\x08\x12\x0f\n\x07trouble\x18\x05 \x01(\t\x12\x0e\n\x06listed\x18\x06 \x01(\x08\x12\x0e\n\x06slices\x18\x07 \x01(\x03\x12\x0f\n\x07\x64\x65vices\x18\x08 \x01(\x03\x12\x0f\n\x07\x63urrent\x18\t \x01(\x08\x12\x0f\n\x07\x66\x61ilure\x18\n \x01(\t\x12\x15\n\rlacking_gates\x18\x0b \x03(\t\x12\x0e\n\x06\x63laims\x18\x0c \x03(\t\x12\x11\n\tdirectory\x18\r \x01(\t\x12\x19\n\x11\x64irectory_is_kept\x18\x0e \x01(\x08\x12\x14\n\x0cstuck_claims\x18\x0f \x03(\t\"\x0f\n\rStatusRequest\"\xef\x01\n\x0bStatusReply\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12\x12\n\nstarted_at\x18\x03 \x01(\x03\x12\x10\n\x08resource\x18\x04 \x01(\t\x12\x0b\n\x03way\x18\x05 \x01(\t\x12\x0f\n\x07trouble\x18\x06 \x01(\t\x12\x0f\n\x07streams\x18\x07 \x01(\x03\x12\x14\n\x0c\x63onnected_at\x18\x08 \x01(\x03\x12\x0e\n\x06listed\x18\t \x01(\x03\x12\x0f\n\x07healthy\x18\n \x01(\x03\x12\x0f\n\x07reasons\x18\x0b \x03(\t\x12\x0f\n\x07leaving\x18\x0c \x01(\x08\x12\x14\n\x0creason_codes\x18\r \x03(\t2C\n\x06Status\x12\x39\n\x03Get\x12\x18.rdmadp.v1.StatusRequest\x1a\x16.rdmadp.v1.StatusReply\"\x00\x32U\n\x0c\x44riverStatus\x12\x45\n\x03Get\x12\x1e.rdmadp.v1.DriverStatusRequest\x1a\x1c.rdmadp.v1.DriverStatusReply\"\x00\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,13 +34,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DRIVERSTATUSREQUEST']._serialized_start=47
   _globals['_DRIVERSTATUSREQUEST']._serialized_end=68
   _globals['_DRIVERSTATUSREPLY']._serialized_start=71
-  _globals['_DRIVERSTATUSREPLY']._serialized_end=342
-  _globals['_STATUSREQUEST']._serialized_start=344
-  _globals['_STATUSREQUEST']._serialized_end=359
-  _globals['_STATUSREPLY']._serialized_start=362
-  _globals['_STATUSREPLY']._serialized_end=601
-  _globals['_STATUS']._serialized_start=603
-  _globals['_STATUS']._serialized_end=670
-  _globals['_DRIVERSTATUS']._serialized_start=672
-  _globals['_DRIVERSTATUS']._serialized_end=757
+  _globals['_DRIVERSTATUSREPLY']._serialized_end=364
+  _globals['_STATUSREQUEST']._serialized_start=366
+  _globals['_STATUSREQUEST']._serialized_end=381
+  _globals['_STATUSREPLY']._serialized_start=384
+  _globals['_STATUSREPLY']._serialized_end=623
+  _globals['_STATUS']._serialized_start=625
+  _globals['_STATUS']._serialized_end=692
+  _globals['_DRIVERSTATUS']._serialized_start=694
+  _globals['_DRIVERSTATUS']._serialized_end=779
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,7 @@ class DriverStatusReply(message.Message):
     CLAIMS_FIELD_NUMBER: builtins.int
     DIRECTORY_FIELD_NUMBER: builtins.int
     DIRECTORY_IS_KEPT_FIELD_NUMBER: builtins.int
+    STUCK_CLAIMS_FIELD_NUMBER: builtins.int
     version: builtins.str
     driver: builtins.str
     node: builtins.str
@@ -82,6 +83,10 @@ class DriverStatusReply(message.Message):
     def claims(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
         """The prepared claims, as "namespace/name". Not listed while they were not read."""
 
+    @builtins.property
+    def stuck_claims(self) -> containers.RepeatedScalarFieldContainer[builtins.str]:
+        """The claims that kubelet has forgotten and that cannot be released, each with the reason."""
+
     def __init__(
         self,
         *,
@@ -99,10 +104,11 @@ class DriverStatusReply(message.Message):
         claims: abc.Iterable[builtins.str] | None = ...,
         directory: builtins.str = ...,
         directory_is_kept: builtins.bool = ...,
+        stuck_claims: abc.Iterable[builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["claims", b"claims", "current", b"current", "devices", b"devices", "directory", b"directory", "directory_is_kept", b"directory_is_kept", "driver", b"driver", "failure", b"failure", "lacking_gates", b"lacking_gates", "listed", b"listed", "node", b"node", "registered", b"registered", "slices", b"slices", "trouble", b"trouble", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["claims", b"claims", "current", b"current", "devices", b"devices", "directory", b"directory", "directory_is_kept", b"directory_is_kept", "driver", b"driver", "failure", b"failure", "lacking_gates", b"lacking_gates", "listed", b"listed", "node", b"node", "registered", b"registered", "slices", b"slices", "stuck_claims", b"stuck_claims", "trouble", b"trouble", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

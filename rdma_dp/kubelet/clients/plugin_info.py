@@ -6,10 +6,9 @@ from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
 from rdma_dp.kubelet.api import pluginregistration_pb2_grpc as rpc
 from rdma_dp.kubelet.clients.channel import DEADLINE, intelligible
 
-# kubelet's names for device plugins and for DRA drivers
+# kubelet's name for device plugins
 # (staging/src/k8s.io/kubelet/pkg/apis/pluginregistration).
 DEVICE_PLUGIN = "DevicePlugin"
-DRA_PLUGIN = "DRAPlugin"
 
 
 async def ask_info(channel: grpc.aio.Channel) -> tuple[str, str]:

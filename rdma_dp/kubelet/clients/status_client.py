@@ -60,4 +60,5 @@ async def ask_driver(channel: grpc.aio.Channel) -> DriverStatus:
         failure=said.failure or None,
         lacking_gates=tuple(said.lacking_gates),
         claims=tuple(said.claims),
+        stuck_claims=tuple(said.stuck_claims),
     )

@@ -6,8 +6,10 @@ kubelet gets the answer, and stays until the claim is unprepared. The caller hol
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,6 +17,7 @@ from rdma_dp.host.descriptors import raise_if_exhausted
 from rdma_dp.kubelet.dra.claim_record import (
     ClaimFileError,
     ClaimRecord,
+    ClaimRef,
     NewerFileError,
     StoreError,
     from_text,
@@ -31,6 +34,17 @@ _OWED_END = ".owed"  # not prepared, but kubelet will unprepare it
 _DAMAGED_END = ".damaged"  # what is kept of a file that could not be read
 
 _LARGEST = 4 << 20  # bytes; 32 results with their environment have some 100 KB
+
+
+@dataclass(frozen=True, slots=True)
+class KeptClaim:
+    """The files of a claim. `ref` is None if none of them names it.
+
+    `mark` changes with each prepare, in whatever process.
+    """
+
+    ref: ClaimRef | None
+    mark: tuple[FileState | None, ...]
 
 
 class ClaimFiles:
@@ -88,10 +102,53 @@ class ClaimFiles:
         self._write(_name(uid), to_text(record))
         self._known(uid)
 
-    def owe(self, uid: str) -> None:
+    def owe(self, ref: ClaimRef) -> None:
         """Notes that kubelet will unprepare this claim. Raises StoreError."""
-        self._write(f"{uid}{_OWED_END}", "")
-        self._owed.add(uid)
+        self._write(f"{ref.uid}{_OWED_END}", str(ref))
+        self._touch(f"{ref.uid}{_OWED_END}")
+        self._owed.add(ref.uid)
+
+    def touch(self, uid: str) -> None:
+        """Notes that the claim was prepared again. Raises StoreError."""
+        self._touch(_name(uid))
+        self._known(uid)
+
+    def kept(self) -> Mapping[str, KeptClaim]:
+        """All claims by UID, with those whose file cannot be read. Raises StoreError."""
+        self.all()
+        return {uid: self.kept_of(uid) for uid in sorted(self._read.keys() | self._owed)}
+
+    def kept_of(self, uid: str) -> KeptClaim:
+        """The files of one claim as they are now. Raises StoreError."""
+        record = self._known(uid)
+        known = record.ref if isinstance(record, ClaimRecord) else self._owed_ref(uid)
+        return KeptClaim(known, (self._state(_name(uid)), self._state(uid + _OWED_END)))
+
+    def _owed_ref(self, uid: str) -> ClaimRef | None:
+        try:
+            text = _content(self.directory / (uid + _OWED_END)).decode()
+        except (ClaimFileError, ValueError):
+            return None
+        namespace, _, name = text.partition("/")
+        return ClaimRef(namespace, name, uid) if namespace and name else None
+
+    def _touch(self, name: str) -> None:
+        path, now = self.directory / name, time.time_ns()
+        try:
+            os.utime(path, ns=(now, now))  # finer than the clock of the file system
+        except OSError as error:
+            raise_if_exhausted(error, f"write {path}")
+            raise StoreError(f"cannot write {path}: {error.strerror}") from error
+
+    def _state(self, name: str) -> FileState | None:
+        path = self.directory / name
+        try:
+            return file_state(path.lstat())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise_if_exhausted(error, f"read {path}")
+            raise StoreError(f"cannot read {path}: {error.strerror}") from error
 
     def remove(self, uid: str) -> None:
         """Removes the claim's file, whatever is in it. Raises StoreError."""
@@ -117,18 +174,13 @@ class ClaimFiles:
 
     def _known(self, uid: str) -> ClaimRecord | ClaimFileError | None:
         """The record, or why the file cannot be read; read again only if the file has changed."""
-        path = self.directory / _name(uid)
-        try:
-            state = file_state(path.lstat())
-        except (FileNotFoundError, NotADirectoryError):
+        state = self._state(_name(uid))
+        if state is None:
             self._read.pop(uid, None)
             return None
-        except OSError as error:
-            raise_if_exhausted(error, f"read {path}")
-            raise StoreError(f"cannot read {path}: {error.strerror}") from error
         known = self._read.get(uid)
         if known is None or known[0] != state:
-            self._read[uid] = known = state, self._parsed(path, uid)
+            self._read[uid] = known = state, self._parsed(self.directory / _name(uid), uid)
         return known[1]
 
     def _parsed(self, path: Path, uid: str) -> ClaimRecord | ClaimFileError:

@@ -17,7 +17,7 @@ from rdma_dp.dra.devices import DraDevice
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.kubelet.directories import CLAIMS
-from rdma_dp.kubelet.dra.claim_files import ClaimFiles
+from rdma_dp.kubelet.dra.claim_files import ClaimFiles, KeptClaim
 from rdma_dp.kubelet.dra.claim_lock import ClaimLock
 from rdma_dp.kubelet.dra.claim_record import ClaimFileError, ClaimRecord, ClaimRef, NewerFileError
 from rdma_dp.kubelet.dra.claim_renewal import renewed, results
@@ -83,6 +83,8 @@ class ClaimStore:
                 record = self._new(ref, claim)
             if record != before:
                 self._files.put(record)
+            else:
+                self._files.touch(ref.uid)
             self._write_spec(record)
             self._note()
             return record
@@ -90,15 +92,26 @@ class ClaimStore:
     def owe(self, ref: ClaimRef) -> None:
         """A prepare has failed: kubelet will unprepare the claim all the same."""
         with self._lock.held():
-            self._files.owe(ref.uid)
+            self._files.owe(ref)
             self._note()
 
     def release(self, ref: ClaimRef) -> None:
         """Removes the claim's spec and file, if there are any. Raises StoreError and FileError."""
         with self._lock.held():
-            self._specs.remove(ref.uid)
-            self._files.remove(ref.uid)
-            self._note()
+            self._release(ref.uid)
+
+    def kept(self) -> Mapping[str, KeptClaim]:
+        """The files of all claims by UID. Raises StoreError."""
+        with self._lock.held():
+            return self._files.kept()
+
+    def release_unchanged(self, uid: str, kept: KeptClaim) -> bool:
+        """As `release`, unless the claim was prepared since. Returns whether it was released."""
+        with self._lock.held():
+            if self._files.kept_of(uid).mark != kept.mark:
+                return False
+            self._release(uid)
+            return True
 
     def renew(self) -> None:
         """Reads the claims, and makes their files and specs those of the hardware of now.
@@ -109,6 +122,11 @@ class ClaimStore:
             failures = [self._renew(record) for record in self._files.all().values()]
             self._unwritten.set("; ".join(text for text in failures if text) or None)
             self._note()
+
+    def _release(self, uid: str) -> None:
+        self._specs.remove(uid)
+        self._files.remove(uid)
+        self._note()
 
     def _note(self) -> None:
         self.claims = self._files.cached

@@ -90,7 +90,11 @@ class Driver:
     def _services(self, health: HealthService, metrics: Metrics) -> list[AddServices]:
         node, directory = self._settings.pool, self._settings.directory
         status = DriverStatusService(
-            node, directory, self.preparation, metrics.slices, lambda: self.registration
+            node,
+            directory,
+            self.preparation,
+            metrics.slices_of(self._settings.driver),
+            lambda: self.registration,
         )
         return [*claim_services(self.preparation), health.add_to, status.add_to]
 

@@ -16,7 +16,6 @@ from rdma_dp.aio.backoff import Backoff
 from rdma_dp.aio.directory_watch import DirectoryWatch
 from rdma_dp.aio.latest import Latest, first_of
 from rdma_dp.formats.names import digest
-from rdma_dp.kubelet.clients.plugin_info import DRA_PLUGIN
 from rdma_dp.kubelet.dra.health_service import HealthService
 from rdma_dp.kubelet.registration.watcher_answers import UNREGISTER_DELAY, Introduction
 from rdma_dp.kubelet.sockets import (
@@ -26,6 +25,7 @@ from rdma_dp.kubelet.sockets import (
     SocketServer,
     remove_stale,
 )
+from rdma_dp.kubelet.views import DRA_PLUGIN
 from rdma_dp.log import Notice
 
 logger = logging.getLogger(__name__)

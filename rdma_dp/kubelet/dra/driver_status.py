@@ -61,6 +61,7 @@ class DriverStatusService(rpc.DriverStatusServicer):
             claims=[str(each.ref) for each in claims.values()][:_MOST_CLAIMS],
             directory=str(self._directory),
             directory_is_kept=_is_kept(self._directory),
+            stuck_claims=self._preparation.stuck[:_MOST_CLAIMS],
         )
 
 

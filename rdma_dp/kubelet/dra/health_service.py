@@ -1,17 +1,19 @@
 """The DRAResourceHealth service: kubelet shows the health of devices in the status of their pods.
 
 kubelet takes the health of a device as unknown when it was not sent for a while. So the whole list
-is sent again and again. Source: kubelet, pkg/kubelet/cm/dra/manager.go.
+is sent again and again. A long list has several messages: a device that is not in a message keeps
+its health until its time is over. Source: kubelet, pkg/kubelet/cm/dra/manager.go and healthinfo.go.
 """
 
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import grpc
 
 from rdma_dp.aio.latest import Latest, Observable, changes
+from rdma_dp.formats.list_size import MESSAGE_LIMIT
 from rdma_dp.kubelet.api import dra_health_pb2 as pb
 from rdma_dp.kubelet.api import dra_health_pb2_grpc as rpc
 from rdma_dp.kubelet.dra.device_health import DeviceHealth, DeviceState
@@ -24,6 +26,10 @@ INTERVAL = 15.0
 _TIMEOUTS = 4  # intervals after which kubelet takes the health as unknown
 
 _LONGEST = 1024  # characters of a message (k8s.io/kubelet pkg/apis/dra-health/v1alpha1)
+
+# Bytes of the devices in one message. kubelet's client refuses a message above MESSAGE_LIMIT: it
+# sets no limit of its own (pkg/kubelet/cm/dra/plugin/dra_plugin_manager.go).
+_MOST_BYTES = MESSAGE_LIMIT // 4
 
 _STATES: "Mapping[DeviceState, pb.HealthStatus.ValueType]" = MappingProxyType(
     {
@@ -56,22 +62,29 @@ class HealthService(rpc.DRAResourceHealthServicer):
         self.streams.set(self.streams.value + 1)
         try:
             async for _ in changes(self._health, pause=lambda: self._interval):
-                yield _message(self._health.value, self._interval)
+                for message in _messages(self._health.value, self._interval):
+                    yield message
         finally:
             self.streams.set(self.streams.value - 1)
 
 
-def _message(health: Iterable[DeviceHealth], interval: float) -> pb.NodeWatchResourcesResponse:
+def _messages(
+    health: Iterable[DeviceHealth], interval: float
+) -> Iterator[pb.NodeWatchResourcesResponse]:
+    """The list in as many messages as it needs, one for an empty list."""
     now, timeout = int(time.time()), max(1, int(_TIMEOUTS * interval))
-    return pb.NodeWatchResourcesResponse(
-        devices=[
-            pb.DeviceHealth(
-                device=pb.DeviceIdentifier(pool_name=each.pool, device_name=each.device),
-                health=_STATES[each.state],
-                last_updated_time=now,
-                health_check_timeout_seconds=timeout,
-                message=one_line(each.message)[:_LONGEST],
-            )
-            for each in health
-        ]
-    )
+    made, size = pb.NodeWatchResourcesResponse(), 0
+    for each in health:
+        device = pb.DeviceHealth(
+            device=pb.DeviceIdentifier(pool_name=each.pool, device_name=each.device),
+            health=_STATES[each.state],
+            last_updated_time=now,
+            health_check_timeout_seconds=timeout,
+            message=one_line(each.message)[:_LONGEST],
+        )
+        if made.devices and size + device.ByteSize() > _MOST_BYTES:
+            yield made
+            made, size = pb.NodeWatchResourcesResponse(), 0
+        made.devices.append(device)
+        size += device.ByteSize()
+    yield made

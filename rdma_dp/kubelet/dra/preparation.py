@@ -20,6 +20,7 @@ from rdma_dp.aio.tasks import uninterrupted
 from rdma_dp.aio.threads import in_thread
 from rdma_dp.dra.claims import ClaimError
 from rdma_dp.errors import FAILED_READ, RdmaDpError
+from rdma_dp.kubelet.dra.claim_files import KeptClaim
 from rdma_dp.kubelet.dra.claim_record import ClaimRecord, ClaimRef, is_uid
 from rdma_dp.kubelet.dra.claim_store import ClaimStore
 from rdma_dp.log import Notice
@@ -45,7 +46,8 @@ class Preparation:
     """The claims of one driver on this node.
 
     `claims` are those that are prepared, by UID, also by the other instance of an update; None
-    before they were read. `count` is their number, with those whose file cannot be read.
+    before they were read. `count` is their number, with those whose file cannot be read. `stuck`
+    are those that kubelet has forgotten and that cannot be released, in words; the daemon sets it.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Preparation:
         self._unread = Notice(logger.warning)
         self.claims: Latest[Mapping[str, ClaimRecord] | None] = Latest(None)
         self.count: Latest[int | None] = Latest(None)
+        self.stuck: tuple[str, ...] = ()
 
     async def prepare(self, ref: ClaimRef) -> ClaimRecord:
         """What the claim's containers get: for a prepared claim, the same as before.
@@ -106,6 +109,20 @@ class Preparation:
         finally:
             self._metrics.claim_unprepares.add(self._driver, result)
         logger.info("claim %s: unprepared", ref)
+
+    async def kept(self) -> Mapping[str, KeptClaim]:
+        """The files of all claims by UID. Raises RdmaDpError."""
+        return await _whole(self._store.kept)
+
+    async def release(self, uid: str, kept: KeptClaim) -> bool:
+        """Releases a claim that kubelet does not unprepare, unless it was prepared since `kept`.
+
+        Returns whether it was released. Raises RdmaDpError.
+        """
+        async with self._turn(uid):
+            released = await _whole(self._store.release_unchanged, uid, kept)
+            self._note()
+        return released
 
     async def renew(self) -> None:
         """Reads the claims, and makes their specs those of the hardware of now.

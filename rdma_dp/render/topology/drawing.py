@@ -131,10 +131,10 @@ def _hca(hca: Hca, resources: Sequence[str]) -> Text:
 
 def _ports(hca: Hca) -> list[Text]:
     """The ports of an HCA; one of them if all look the same."""
-    texts = {str(port_text(port)): port for port in reversed(hca.ports)}
+    texts = {str(port_text(port, hca.protocol)): port for port in reversed(hca.ports)}
     if len(texts) < 2:
-        return [port_text(port) for port in hca.ports[:1]]
-    return [Text.assemble(f"{port.number}: ", port_text(port)) for port in hca.ports]
+        return [port_text(port, hca.protocol) for port in hca.ports[:1]]
+    return [Text.assemble(f"{port.number}: ", port_text(port, hca.protocol)) for port in hca.ports]
 
 
 # --- the matrix ---------------------------------------------------------------------------------

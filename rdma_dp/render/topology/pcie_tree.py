@@ -6,6 +6,7 @@ A bridge with a single child is left out, because it does not separate devices.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rdma_dp.dra.pcie_roots import Roots
 from rdma_dp.inventory.hardware import Hca, Inventory, natural_key
 from rdma_dp.inventory.pci_ids import MELLANOX
 from rdma_dp.inventory.topology import Distance, Gpu, Place, Topology
@@ -27,9 +28,9 @@ PortsTaken = Mapping[str, Mapping[str, tuple[int, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class DraRoots:
-    """The HCAs that are offered by DRA, by name, and the config's overrides of their PCIe roots."""
+    """The PCIe roots of what is offered by DRA, and the config's overrides."""
 
-    hcas: frozenset[str]
+    roots: Roots
     overrides: Mapping[str, str]
 
 

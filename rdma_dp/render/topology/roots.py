@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from rdma_dp.dra.pcie_roots import advised_overrides, gpus_without_hca, pcie_root
 from rdma_dp.render.console import labelled_rows
 from rdma_dp.render.topology.pcie_tree import View
 
@@ -15,15 +14,14 @@ def section(view: View) -> Iterator[RenderableType]:
     """Each root with its GPUs and HCAs, and overrides for GPUs without an HCA."""
     if view.dra is None:
         return
-    overrides, topology = view.dra.overrides, view.topology
-    hcas = [hca for hca in view.inventory.hcas if hca.name in view.dra.hcas]
+    overrides, roots = view.dra.overrides, view.dra.roots
     names: dict[str, list[Text]] = {}
-    for gpu in topology.gpus:
+    for gpu in view.topology.gpus:
         names.setdefault(gpu.place.host_bridge, []).append(Text(gpu.name, "bold magenta"))
-    for hca in hcas:
-        root = pcie_root(hca, topology, overrides) or "no PCIe root"
-        names.setdefault(root, []).append(Text(hca.name, "bold cyan"))
-    lonely = {gpu.place.host_bridge for gpu in gpus_without_hca(topology, hcas, overrides)}
+    for device in roots.devices:
+        root = device.root or "no PCIe root"
+        names.setdefault(root, []).append(Text(device.name, "bold cyan"))
+    lonely = {gpu.place.host_bridge for gpu in roots.lonely}
     rows = labelled_rows()
     for root, found in names.items():
         alone = [Text("no HCA", "red")] if root in lonely else []
@@ -31,7 +29,7 @@ def section(view: View) -> Iterator[RenderableType]:
     yield Text()
     yield Text("PCIe roots for DRA", "bold")
     yield rows
-    if advised := advised_overrides(topology, hcas, overrides):
+    if advised := roots.advised:
         yield Text("GPUs without an HCA on their root: add to the config, if these are near them")
         written = json.dumps({"dra": {"pcieRoots": {**overrides, **advised}}}, indent=2)
         yield Text(written)

@@ -36,11 +36,14 @@ COMPONENTS = [
     ("dra", "cdi", "monitoring"),
     ("monitoring", "cdi", "dra"),
     ("dra", "namespace"),
+    ("dra", "dra-claim-status", "namespace"),
+    ("namespace", "dra", "dra-claim-status"),
     ("namespace", "dra"),
     ("dra", "openshift", "per-hca"),
     ("openshift", "dra", "node-features"),
     ("privileged", "dra"),
 ]
+WRITES = {"create", "update", "patch", "delete"}
 WITH_DRA = [name for name in VALUES if "dra" in name]
 
 
@@ -105,17 +108,46 @@ def test_role_and_policy_are_for_the_pods_own_account(found: list[Object]) -> No
     binding = of_kind(found, "ClusterRoleBinding")
     assert binding["roleRef"]["name"] == of_kind(found, "ClusterRole")["metadata"]["name"]
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": name, "namespace": namespace}]
-    policy = of_kind(found, "ValidatingAdmissionPolicy")
-    (condition,) = policy["spec"]["matchConditions"]
     user = f"system:serviceaccount:{namespace}:{name}"
-    assert condition["expression"] == f"request.userInfo.username == '{user}'"
-    bound = of_kind(found, "ValidatingAdmissionPolicyBinding")["spec"]
-    assert bound == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
+    for policy in policies(found).values():
+        (condition,) = policy["matchConditions"]
+        assert condition["expression"] == f"request.userInfo.username == '{user}'"
+    bindings = [e["spec"] for e in found if e["kind"] == "ValidatingAdmissionPolicyBinding"]
+    names_of = [e["metadata"]["name"] for e in found if e["kind"] == "ValidatingAdmissionPolicy"]
+    assert bindings == [{"policyName": e, "validationActions": ["Deny"]} for e in names_of]
+
+
+def test_a_right_to_write_the_status_of_claims_comes_with_its_policy(found: list[Object]) -> None:
+    """Before Kubernetes 1.36, RBAC would allow the status of every claim."""
+    rules = of_kind(found, "ClusterRole")["rules"]
+    written = {each for rule in rules if {*rule["verbs"]} & WRITES for each in rule["resources"]}
+    confined = {
+        each
+        for spec in policies(found).values()
+        for rule in spec["matchConstraints"]["resourceRules"]
+        for each in rule["resources"]
+    }
+    assert written - {"resourceclaims/driver"} == confined
+    if status := policies(found).get("resourceclaims/status"):
+        text = json.dumps(status)
+        assert text.count(driver_of(found)) == 3  # two lists, and the message
+        assert [each["operations"] for each in status["matchConstraints"]["resourceRules"]] == [
+            ["UPDATE"]
+        ]
+
+
+def policies(found: list[Object]) -> dict[str, Object]:
+    """The specs of the policies, by the resource that each is for."""
+    return {
+        each["spec"]["matchConstraints"]["resourceRules"][0]["resources"][0]: each["spec"]
+        for each in found
+        if each["kind"] == "ValidatingAdmissionPolicy"
+    }
 
 
 def test_the_driver_has_one_name(found: list[Object]) -> None:
     driver = driver_of(found)
-    *_, ours = of_kind(found, "ValidatingAdmissionPolicy")["spec"]["validations"]
+    *_, ours = policies(found)["resourceslices"]["validations"]
     assert ours["expression"] == f"variables.slice.spec.driver == '{driver}'"
     (volume,) = (each for each in pod_of(found)["volumes"] if each["name"] == "dra-driver")
     assert volume["hostPath"]["path"].endswith(f"/kubelet/plugins/{driver}")
@@ -133,12 +165,12 @@ def test_the_chart_has_the_rules_and_the_policy_of_the_component(tmp_path: Path)
         text = json.dumps(of_kind(theirs, "ClusterRole")["rules"])
         rules = json.loads(text.replace(driver_of(theirs), driver_of(ours)))
         assert rules == of_kind(ours, "ClusterRole")["rules"]
+        text = json.dumps(policies(theirs)).replace(driver_of(theirs), driver_of(ours))
+        account = pod_of(theirs)["serviceAccountName"]
+        text = text.replace(f":{account}'", f":{pod_of(ours)['serviceAccountName']}'")
+        assert json.loads(text) == policies(ours)
     chart = values("dra", tmp_path)
     ours = kustomize(DEPLOY / "overlays" / "dra")
-    assert (
-        of_kind(ours, "ValidatingAdmissionPolicy")["spec"]
-        == of_kind(chart, "ValidatingAdmissionPolicy")["spec"]
-    )
     assert classes(ours) == classes(chart)
     for key in ("volumeMounts", "env"):
         mine, yours = (

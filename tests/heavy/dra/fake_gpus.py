@@ -3,7 +3,6 @@
 It stands in for NVIDIA's driver, so that the scheduler can put a pod's HCA next to its GPU.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -62,8 +61,7 @@ def fake_gpus(cluster: DraCluster) -> Iterator[Sequence[str]]:
     server.start()
     wait_until(lambda: plugin.registered)
     roots = _roots()
-    made = [_slice(roots), device_class(CLASS, f"device.driver == '{DRIVER}'")]
-    cluster.kubectl("apply", "-f", "-", stdin="\n---\n".join(map(json.dumps, made)))
+    cluster.make(_slice(roots), device_class(CLASS, f"device.driver == '{DRIVER}'"))
     try:
         yield roots
     finally:

@@ -12,7 +12,6 @@ def config_of(via: str = "dra", **dra: Any) -> Object:
     """All HCAs as one device, and each InfiniBand HCA as one."""
     return {
         "periodicUpdateInterval": 1,
-        "health": {"requireActivePort": True, "downSeconds": 1},
         "dra": dra,
         "configList": [
             {
@@ -20,6 +19,7 @@ def config_of(via: str = "dra", **dra: Any) -> Object:
                 "rdmaHcaMax": 63,
                 "selectors": {"vendors": ["15b3"]},
                 "via": via,
+                "health": {"downSeconds": 1},
             },
             {
                 "resourceName": "hca",
@@ -27,13 +27,14 @@ def config_of(via: str = "dra", **dra: Any) -> Object:
                 "slotsPer": "hca",
                 "selectors": {"linkTypes": ["infiniband"]},
                 "via": via,
+                "health": {"downSeconds": 1},
                 "env": {"NCCL_IB_HCA": "hcas"},
             },
         ],
     }
 
 
-def device_class(name: str, expression: str, **spec: str) -> Object:
+def device_class(name: str, expression: str, **spec: Any) -> Object:
     """A DeviceClass that selects devices by a CEL expression."""
     return {
         "apiVersion": "resource.k8s.io/v1",

@@ -1,13 +1,10 @@
 """HCAs whose link is down, and HCAs that are unplugged: taints, devices, and the status of pods."""
 
-from collections.abc import Callable
-
 import pytest
 
-from tests.heavy.dra.claim_pods import ClaimPod, only, request, start, template
+from tests.heavy.dra.claim_pods import ClaimPod, only, request, says, start, template
 from tests.heavy.dra.dra_cluster import DraCluster
-
-Health = dict[str, tuple[str, str]]
+from tests.heavy.node.cluster.hardware import Hardware
 
 FIRST, SECOND = "mlx5_0", "mlx5_3"  # the scheduler takes the first device that fits
 
@@ -21,32 +18,25 @@ def pod(cluster: DraCluster) -> ClaimPod:
     return pod
 
 
-def says(hca: str, state: str) -> Callable[[Health], bool]:
-    """Whether the status of a pod gives the device of an HCA this health."""
-
-    def matches(health: Health) -> bool:
-        return [each for device, (each, _) in health.items() if hca in device] == [state]
-
-    return matches
-
-
-def test_a_link_that_is_down(cluster: DraCluster, pod: ClaimPod) -> None:
+def test_a_link_that_is_down(cluster: DraCluster, hardware: Hardware, pod: ClaimPod) -> None:
     before = pod.identity
-    cluster.hardware.host.set_port(FIRST, 1, state="DOWN", phys_state="Polling")
+    hardware.host.set_port(FIRST, 1, state="DOWN", phys_state="Polling")
     found = cluster.wait("the device is tainted", cluster.taints)
     assert [*found.values()] == ["NoSchedule"]
     cluster.wait("unhealthy in the pod's status", pod.health, says(FIRST, "Unhealthy"))
     assert start(cluster, "second", "any").running().hcas() == {SECOND}
-    cluster.hardware.host.set_port(FIRST, 1, state="ACTIVE", phys_state="LinkUp")
+    hardware.host.set_port(FIRST, 1, state="ACTIVE", phys_state="LinkUp")
     cluster.wait("the taint is gone", cluster.taints, lambda found: not found)
     cluster.wait("healthy in the pod's status", pod.health, says(FIRST, "Healthy"))
     assert start(cluster, "third", "any").running().hcas() == {FIRST}
     assert pod.identity == before
 
 
-def test_an_hca_that_is_unplugged_and_plugged(cluster: DraCluster, pod: ClaimPod) -> None:
+def test_an_hca_that_is_unplugged_and_plugged(
+    cluster: DraCluster, hardware: Hardware, pod: ClaimPod
+) -> None:
     before, devices = pod.identity, cluster.devices()
-    host = cluster.hardware.host
+    host = hardware.host
     host.unplug(FIRST)
     cluster.wait("the device is gone", cluster.devices, lambda found: len(found) == 8)
     cluster.wait("unhealthy in the pod's status", pod.health, says(FIRST, "Unhealthy"))

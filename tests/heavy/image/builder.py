@@ -11,14 +11,18 @@ from pathlib import Path
 from types import MappingProxyType
 
 from rdma_dp import __version__
-from tests.heavy import suite
+from tests.heavy import arm64, suite
+from tests.heavy.arm64 import FOREIGN, NATIVE
 
 BASE = "localhost/rdma-dp-test-base:latest"
 IMAGE = "localhost/rdma-dp:test"
 # its name in deploy/, in containerd's spelling
 SHIPPED = f"docker.io/library/rdma-dp:{__version__}"
 # The packages of python:3.12-slim that Debian's minimal variant lacks.
-BASE_PACKAGES = "python3,python3-venv,ca-certificates"
+BASE_PACKAGES = ("python3", "python3-venv", "ca-certificates")
+# The base for arm64 also has those that the Dockerfile adds: its apt is not configured. Debian's
+# minimal variant has apt, and with it the library of C++.
+FOREIGN_PACKAGES = (*BASE_PACKAGES, "apt", "kmod", "tini")
 # The builder's own certificates: a build machine may reach its package index through a proxy.
 CERTIFICATES = "/etc/ssl/certs"
 TIMEOUT = 1200.0  # seconds for one step
@@ -35,6 +39,7 @@ class Image:
 
     storage: Path
     container: str
+    architecture: str = NATIVE
 
     def run(
         self, *command: str, mounts: Mapping[Path, str] = MappingProxyType({})
@@ -46,7 +51,15 @@ class Image:
         volumes = [
             word for here, there in mounts.items() for word in ("--volume", f"{here}:{there}:ro")
         ]
+        if self.architecture == FOREIGN:
+            # qemu-user lacks the prctl(2) that tini makes with this setting.
+            command = ("env", "--unset=TINI_SUBREAPER", *command)
         return _buildah(self.storage, "run", *volumes, self.container, "--", *command, check=False)
+
+    def demo(self, repository: Path) -> subprocess.CompletedProcess[str]:
+        """The image's own daemon, with a simulated host and a simulated kubelet from outside."""
+        command = "cd /demo && PYTHONPATH=/demo /opt/rdma-dp/bin/python -m simulator demo"
+        return self.run("sh", "-c", command, mounts={repository / "simulator": "/demo/simulator"})
 
     @property
     def root(self) -> Path:
@@ -66,35 +79,57 @@ class Image:
         return int(used.stdout.split()[0])
 
 
-def build(storage: Path, repository: Path) -> Image:
+def build(storage: Path, repository: Path, architecture: str = NATIVE) -> Image:
     """Make the base and build the Dockerfile on it. Raises BuildError."""
-    _make_base(storage)
+    _make_base(storage, architecture)
     _buildah(
         storage,
         *("bud", "--pull-never", "--build-arg", f"BASE={BASE}", "--tag", IMAGE),
+        *("--platform", f"linux/{architecture}"),
         *("--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro", str(repository)),
     )
-    return Image(storage, _buildah(storage, "from", "--pull-never", IMAGE).stdout.strip())
+    return container(storage, IMAGE, architecture)
 
 
-def for_other_programs(storage: Path) -> dict[str, str]:
+def container(storage: Path, name: str, architecture: str) -> Image:
+    """A container of an image, or of the one for this architecture in a list of images."""
+    made = _buildah(storage, "from", "--pull-never", "--arch", architecture, name)
+    return Image(storage, made.stdout.strip(), architecture)
+
+
+def for_other_programs(storage: Path, *architectures: str) -> dict[str, str]:
     """Make the base. Returns the variables with which build_image.sh builds on it."""
-    _make_base(storage)
+    _make_base(storage, *architectures)
     return _ENVIRONMENT | {
         "BUILDAH": " ".join(("buildah", *_where(storage))),
         "BASE": BASE,
         "IMAGE_OPTIONS": f"--pull-never --volume {CERTIFICATES}:{CERTIFICATES}:ro",
+        "PLATFORMS": ",".join(f"linux/{architecture}" for architecture in architectures),
     }
 
 
-def _make_base(storage: Path) -> None:
-    tar = _base()
-    scratch = _buildah(storage, "from", "scratch").stdout.strip()
-    _buildah(storage, "add", "--quiet", scratch, str(tar), "/")
+def _make_base(storage: Path, *architectures: str) -> None:
+    """One image, or a list of one for each architecture."""
+    images = [_base_image(storage, architecture) for architecture in architectures]
+    if len(images) == 1:
+        _buildah(storage, "tag", images[0], BASE)
+        return
+    _buildah(storage, "manifest", "create", BASE)
+    for image in images:
+        _buildah(storage, "manifest", "add", BASE, image)
+
+
+def _base_image(storage: Path, architecture: str) -> str:
+    name = f"localhost/rdma-dp-test-base-{architecture}:latest"
+    base = _base() if architecture == NATIVE else _foreign_base()
+    scratch = _buildah(storage, "from", "--arch", architecture, "scratch").stdout.strip()
+    _buildah(storage, "add", "--quiet", scratch, str(base), "/")
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    _buildah(storage, "config", "--env", f"PATH={path}", scratch)
-    _buildah(storage, "config", "--env", f"PIP_CERT={CERTIFICATES}/ca-certificates.crt", scratch)
-    _buildah(storage, "commit", "--quiet", scratch, BASE)
+    variables = {"PATH": path, "PIP_CERT": f"{CERTIFICATES}/ca-certificates.crt"}
+    options = [f"--env={variable}={value}" for variable, value in variables.items()]
+    _buildah(storage, "config", "--arch", architecture, *options, scratch)
+    _buildah(storage, "commit", "--quiet", scratch, name)
+    return name
 
 
 def archive(repository: Path) -> Path:
@@ -154,7 +189,8 @@ def _base() -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         made = tar.with_suffix(".new.tar")
         made.unlink(missing_ok=True)
-        command = ["mmdebstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", _codename()]
+        command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(BASE_PACKAGES)}"]
+        command.append(_codename())
         for attempt in range(3):
             done = subprocess.run(
                 [*command, str(made)], capture_output=True, text=True, timeout=TIMEOUT, check=False
@@ -165,6 +201,14 @@ def _base() -> Path:
                 raise BuildError(f"mmdebstrap failed:\n{done.stderr[-3000:]}")
         shutil.move(made, tar)
     return tar
+
+
+def _foreign_base() -> Path:
+    """A directory with an unpacked Debian for arm64. It is made once and kept outside the tree."""
+    place = suite.cache("image") / f"debian-base-{FOREIGN}"
+    if not place.exists():
+        arm64.root(_codename(), FOREIGN_PACKAGES, place)
+    return place
 
 
 def _codename() -> str:

@@ -1,10 +1,20 @@
 """What the operator's pod and its init container need in the image, and what must not be in it."""
 
+import struct
+from collections.abc import Iterator
+
 from rdma_dp import __version__
+from tests.heavy.arm64 import FOREIGN, NATIVE
 from tests.heavy.image.builder import BASE, IMAGE, Image
 from tests.paths import REPO
 
 MEGABYTE = 1_000_000
+MACHINES = {
+    NATIVE: 0x3E,
+    FOREIGN: 0xB7,
+}  # EM_X86_64, EM_AARCH64: kernel include/uapi/linux/elf-em.h
+# The largest page of a kernel: nodes with Grace run kernels with 64 KiB, as gb300.yaml does.
+PAGES = {NATIVE: 4 << 10, FOREIGN: 64 << 10}
 
 
 def test_the_operators_path_is_the_daemon(image: Image) -> None:
@@ -20,9 +30,7 @@ def test_the_init_container_of_older_operators_finds_its_programs(image: Image) 
 
 
 def test_the_daemon_runs_from_it(image: Image) -> None:
-    """The image's own daemon, with a simulated host and a simulated kubelet from outside."""
-    command = "cd /demo && PYTHONPATH=/demo /opt/rdma-dp/bin/python -m simulator demo"
-    demo = image.run("sh", "-c", command, mounts={REPO / "simulator": "/demo/simulator"})
+    demo = image.demo(REPO)
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "kubelet counts 63 of 63 healthy" in demo.stdout
 
@@ -52,3 +60,30 @@ def test_it_holds_neither_pip_nor_a_compiler(image: Image) -> None:
 
 def test_it_adds_less_than_150_megabytes_to_its_base(image: Image) -> None:
     assert image.size(IMAGE) - image.size(BASE) < 150 * MEGABYTE
+
+
+def test_every_library_loads_on_a_kernel_with_the_largest_pages(image: Image) -> None:
+    """The kernel and the loader refuse a segment that is aligned to less than a page."""
+    libraries = [*(image.root / "opt/rdma-dp").rglob("*.so*")]
+    assert len(libraries) > 10
+    for library in libraries:
+        machine, alignments = _loaded(library.read_bytes())
+        assert machine == MACHINES[image.architecture], library
+        assert min(alignments) >= PAGES[image.architecture], library
+
+
+def _loaded(elf: bytes) -> tuple[int, list[int]]:
+    """The machine, and the alignment of each loaded segment (PT_LOAD is 1). man 5 elf."""
+    [machine] = struct.unpack_from("<H", elf, 18)
+    [start] = struct.unpack_from("<Q", elf, 32)
+    size, count = struct.unpack_from("<HH", elf, 54)
+
+    def segments() -> Iterator[tuple[int, int]]:
+        for number in range(count):
+            place = start + number * size
+            yield (
+                struct.unpack_from("<I", elf, place)[0],
+                struct.unpack_from("<Q", elf, place + 48)[0],
+            )
+
+    return machine, [alignment for kind, alignment in segments() if kind == 1]

@@ -7,6 +7,7 @@ once. Everything runs in its own namespaces (see private.py). Exits with pytest'
 import logging
 import signal
 import sys
+from pathlib import Path
 
 from tests.heavy import debian, suite
 from tests.heavy.deploy import tools
@@ -18,29 +19,29 @@ from tests.paths import REPO
 
 PACKAGES = ("openssl", "buildah", "mmdebstrap")
 UNPACKED = ("etcd-server", "containernetworking-plugins")  # Debian would start an installed etcd
-SOURCES = (
-    programs.KUBELET,
-    programs.CONTROL_PLANE,
-    programs.CONTAINERD,
-    programs.GO_PLUGIN,
-)
+SOURCES = (programs.KUBELET, programs.CONTROL_PLANE, programs.CONTAINERD)
 
 
-def main(tests: str = "tests/heavy/node") -> int:
+def of_a_cluster() -> list[Path]:
+    """The directories of the programs of a node and its control plane, made once."""
+    unpacked = debian.unpacked(UNPACKED, suite.cache("node")) / "usr"
+    built = {programs.build(source, suite.cache("node")): None for source in SOURCES}
+    return [*built, unpacked / "bin", unpacked / "lib" / "cni"]
+
+
+def main(tests: str = "tests/heavy/node", packages: tuple[str, ...] = ()) -> int:
     """Get the parts and run the tests. If that is not possible, print the reason."""
     try:
-        running.prepare_machine(PACKAGES)
-        unpacked = debian.unpacked(UNPACKED, suite.cache("node"))
+        running.prepare_machine((*PACKAGES, *packages))
         helm = tools.Go(suite.cache("deploy")).programs("helm")
-        built = {programs.build(source, suite.cache("node")) for source in SOURCES}
+        parts = (*of_a_cluster(), programs.build(programs.GO_PLUGIN, suite.cache("node")), helm)
         image = archive(REPO)
     except CannotRunError as error:
         return suite.not_run(running.log, error)
     except BuildError as error:
         running.log.error("the image: %s", error)
         return 1
-    parts = (helm, unpacked / "usr" / "bin", unpacked / "usr" / "lib" / "cni")
-    return running.tests((*built, *parts), (tests, *sys.argv[1:]), {ARCHIVE: str(image)})
+    return running.tests(parts, (tests, *sys.argv[1:]), {ARCHIVE: str(image)})
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from tests.heavy.node import image
@@ -50,13 +52,27 @@ class Containerd:
 
 def kill_container(container: str, number: signal.Signals = signal.SIGKILL) -> None:
     """Send a signal to the first process of a container. Its id is that of the pod's status."""
-    container = container.removeprefix("containerd://")
-    for line in ctr("tasks", "list").splitlines():
-        name, pid, *_ = line.split()
-        if name == container:
-            os.kill(int(pid), number)
-            return
-    raise AssertionError(f"containerd runs no container {container}")
+    pid = pid_of(container)
+    assert pid is not None, f"containerd runs no container {container}"
+    os.kill(pid, number)
+
+
+def pid_of(container: str) -> int | None:
+    """The first process of a container, by the id in the pod's status. None: it has ended."""
+    return running().get(container.removeprefix("containerd://"))
+
+
+def running() -> dict[str, int]:
+    """The first process of each container that runs, and of each sandbox."""
+    lines = [line.split() for line in ctr("tasks", "list").splitlines()]
+    return {name: int(pid) for name, pid, status in lines if status == "RUNNING"}
+
+
+def processes() -> Iterator[tuple[int, int]]:
+    """Each process with its parent (proc(5), /proc/PID/stat)."""
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            yield int(file.parent.name), int(file.read_text().rpartition(")")[2].split()[1])
 
 
 def ctr(*arguments: str) -> str:

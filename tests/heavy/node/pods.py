@@ -74,8 +74,12 @@ class Pod:
         *,
         others: Iterable[str] = (),
         from_image: str = image.NAME,
+        annotations: Mapping[str, str] | None = None,
     ) -> "Pod":
         """Give it to kubelet. `others` are the "MAJOR:MINOR"s that it tries to open.
+
+        With annotations, even without one, it has networks of its own. Otherwise it is in the
+        node's network, which needs no CNI.
 
         Its name gets a number: kubelet makes a static pod wait if its name was just in use.
         """
@@ -92,9 +96,13 @@ class Pod:
         body = {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": name, "namespace": "default"},
+            "metadata": {
+                "name": name,
+                "namespace": "default",
+                "annotations": dict(annotations or {}),
+            },
             "spec": {
-                "hostNetwork": True,  # needs no CNI
+                "hostNetwork": annotations is None,
                 "terminationGracePeriodSeconds": 0,
                 "containers": [container],
             },

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -16,8 +15,6 @@ log = logging.getLogger(__name__)
 RELEASES = {"3.13": "trixie", "3.14": "sid"}
 
 _PACKAGES = "python{0},python{0}-venv,ca-certificates,git,libudev1"
-# A mirror can be older than its lists allow. They are signed all the same.
-_APT = 'Acquire::Check-Valid-Until "false"'
 
 # The tree has the same path inside. The network's settings and the certificates are the machine's.
 _ENTER = """
@@ -54,7 +51,7 @@ def made(version: str) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(dir=place.parent, prefix="unfinished-"))
         try:
-            _bootstrap(release, packages, unfinished)
+            debian.bootstrap(release, packages, unfinished)
             unfinished.rename(place)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -65,17 +62,3 @@ def entering(root: Path, tree: Path) -> tuple[str, ...]:
     """The start of a command line: what follows runs in the root, in the directory of the tree."""
     unshare = ("unshare", "--mount", "--propagation", "private")
     return (*unshare, "sh", "-c", _ENTER, "enter", str(root), str(tree))
-
-
-def _bootstrap(release: str, packages: str, root: Path) -> None:
-    command = ["mmdebstrap", "--variant=minbase", f"--aptopt={_APT}", f"--include={packages}"]
-    for attempt in range(1, debian.ATTEMPTS + 1):
-        shutil.rmtree(root)
-        done = subprocess.run(
-            [*command, release, str(root)], capture_output=True, text=True, check=False
-        )
-        if done.returncode == 0:
-            root.chmod(0o755)
-            return
-        log.info("attempt %d: %s", attempt, " ".join(done.stderr.split()[-40:]))
-    raise CannotRunError(f"this machine has none, and mmdebstrap cannot make Debian {release}")

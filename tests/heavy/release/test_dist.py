@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from rdma_dp import __version__
+from tests.heavy.image import builder
 from tests.paths import REPO
 
 
@@ -72,9 +73,9 @@ def test_the_checksums_are_those_of_each_file(dist: Path) -> None:
     assert sums[wheel.name] == hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
-def test_the_image_has_labels_for_each_platform(dist: Path) -> None:
+def test_the_image_has_labels_for_each_platform(dist: Path, architectures: list[str]) -> None:
     found = images(dist)
-    assert found.keys() == {"linux/amd64"}
+    assert found.keys() == {f"linux/{architecture}" for architecture in architectures}
     for image in found.values():
         labels = image["config"]["Labels"]
         start = "org.opencontainers.image."
@@ -86,7 +87,18 @@ def test_the_image_has_labels_for_each_platform(dist: Path) -> None:
         assert image["config"]["Entrypoint"] == ["/bin/rdma-dp"]
 
 
-def test_the_image_says_its_version_and_commit(dist: Path) -> None:
+def test_the_daemon_runs_from_the_image_of_each_platform(
+    dist: Path, storage: Path, architectures: list[str]
+) -> None:
+    assert dist.exists()
+    for architecture in architectures:
+        image = builder.container(storage, f"localhost/rdma-dp:{__version__}", architecture)
+        demo = image.demo(REPO)
+        assert demo.returncode == 0, demo.stdout + demo.stderr
+        assert "kubelet counts 63 of 63 healthy" in demo.stdout
+
+
+def test_the_image_says_its_version_and_commit(dist: Path, architectures: list[str]) -> None:
     """The last layer that holds built.txt is read: the image's own packages say the commit."""
     with tarfile.open(dist / f"rdma-dp-{__version__}-image.tar") as archive:
         texts = [
@@ -95,7 +107,7 @@ def test_the_image_says_its_version_and_commit(dist: Path) -> None:
             if member.isfile() and member.name.startswith("blobs/") and member.size > 1_000_000
             for text in _built(archive, member)
         ]
-    assert [text.split()[0] for text in texts] == [commit(dist)]
+    assert [text.split()[0] for text in texts] == [commit(dist)] * len(architectures)
 
 
 def _built(archive: tarfile.TarFile, member: tarfile.TarInfo) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 SUITE = os.environ.get("RDMA_DP_IN_VM")  # its name in the VM
 
-collect_ignore = [] if SUITE else ["inside", "node"]
+collect_ignore = [] if SUITE else ["inside", "node", "dra"]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

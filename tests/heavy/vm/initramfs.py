@@ -11,6 +11,7 @@ from pathlib import Path
 MODULES = (
     "virtio_pci",
     "virtio_console",
+    "virtio_net",
     "9pnet_virtio",
     "9p",
     "overlay",
@@ -18,19 +19,24 @@ MODULES = (
     "veth",
     "bonding",
     "8021q",
+    "macvlan",
     "ib_uverbs",
     "ib_umad",
     "rdma_ucm",
     "rdma_rxe",
 )
-# rxe asks the crypto API for it by name, so no dependency shows it. Newer kernels do not have it.
-OPTIONAL_MODULES = ("crc32_generic",)
+# rxe and siw ask the crypto API for them by name, so no dependency shows them. Newer kernels do not
+# have them.
+OPTIONAL_MODULES = ("crc32_generic", "crc32c_generic")
+# For the tests, which load it. See siw.py.
+SPARE_MODULE = "siw"
 
 
 def build(init: Path, busybox: Path, modules: Path) -> bytes:
     """The gzipped cpio archive. `modules` is the kernel's directory in lib/modules."""
-    loaded = list(load_order(modules))
-    order = "".join(f"{name}.ko\n" for name, _ in loaded)
+    spare = (SPARE_MODULE,) if any(modules.rglob(f"{SPARE_MODULE}.ko*")) else ()
+    packed = list(load_order(modules, (*MODULES, *OPTIONAL_MODULES, *spare)))
+    order = "".join(f"{name}.ko\n" for name, _ in packed if name not in spare)
     entries = [
         ("bin", stat.S_IFDIR | 0o755, b""),
         ("bin/busybox", stat.S_IFREG | 0o755, busybox.read_bytes()),
@@ -38,14 +44,12 @@ def build(init: Path, busybox: Path, modules: Path) -> bytes:
         ("init", stat.S_IFREG | 0o755, init.read_bytes()),
         ("modules", stat.S_IFDIR | 0o755, b""),
         ("modules/order", stat.S_IFREG | 0o644, order.encode()),
-        *((f"modules/{name}.ko", stat.S_IFREG | 0o644, data) for name, data in loaded),
+        *((f"modules/{name}.ko", stat.S_IFREG | 0o644, data) for name, data in packed),
     ]
     return gzip.compress(b"".join(_cpio(entries)), compresslevel=1)
 
 
-def load_order(
-    modules: Path, wanted: Iterable[str] = (*MODULES, *OPTIONAL_MODULES)
-) -> Iterator[tuple[str, bytes]]:
+def load_order(modules: Path, wanted: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """Name and content of every module to load, dependencies first.
 
     Raises FileNotFoundError when the kernel has no such module.

@@ -7,35 +7,57 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.heavy import arm64
 from tests.heavy.vm.kernel import Kernel
 
 log = logging.getLogger(__name__)
 
-# The job answers with a write to this port, which ends qemu with status 2 * value + 1. The offset
-# distinguishes answers from qemu's own failures. The largest status is 127.
-EXIT_PORT = 0xF4
-ANSWER = 64
-
-# The kernel uses the serial line. The job prints to a virtio port, which is not a terminal.
+# The kernel uses the serial line. The job prints to a virtio port, which is not a terminal. It
+# writes its exit code to another port and switches the machine off.
 JOB = r"""
-exec < /dev/null > "$(echo /dev/vport*)" 2>&1
+exec < /dev/null > "$(echo /dev/vport*p1)" 2>&1
 cd {directory}
 env --ignore-environment {environment} {command}
-code=$?
-[ $code -le 63 ] || code=63
-printf "\\$(printf %o $(({answer} + code)))" | dd of=/dev/port bs=1 seek={port} status=none
+echo $? > "$(echo /dev/vport*p2)"
+echo o > /proc/sysrq-trigger
+while :; do sleep 60; done
 """
 
+EMULATORS = {
+    arm64.NATIVE: ("qemu-system-x86_64", "-cpu", "max"),
+    # Without its default of pauth, which takes long to emulate.
+    arm64.FOREIGN: ("qemu-system-aarch64", "-machine", "virt", "-cpu", "max,pauth-impdef=on"),
+}
+CONSOLES = {arm64.NATIVE: "ttyS0", arm64.FOREIGN: "ttyAMA0"}
 QEMU = (
-    # If this process ends in any way, qemu ends too.
-    *("setpriv", "--pdeathsig=KILL", "--", "qemu-system-x86_64"),
-    *("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"),
+    *("-accel", "tcg,thread=multi", "-smp", "2"),
     *("-nodefaults", "-display", "none", "-no-reboot"),
-    *("-device", f"isa-debug-exit,iobase={EXIT_PORT},iosize=1"),
-    *("-device", "virtio-serial", "-device", "virtserialport,chardev=job"),
-    *("-chardev", "stdio,id=job,signal=off"),
-    *("-virtfs", "local,path=/,mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap"),
+    *("-device", "virtio-serial"),
+    *("-device", "virtserialport,chardev=job,nr=1", "-chardev", "stdio,id=job,signal=off"),
+    *("-device", "virtserialport,chardev=answer,nr=2"),
 )
+# If this process ends in any way, qemu ends too.
+WITH_THIS_PROCESS = ("setpriv", "--pdeathsig=KILL", "--")
+
+# In a mount namespace of its own: directories of this machine get the same path in another root.
+WITHIN = """
+set -e
+root=$1; shift
+while [ "$1" != -- ]; do
+    mkdir -p "$root$1"
+    mount --bind "$1" "$root$1"
+    shift
+done
+shift
+exec "$@"
+"""
+
+# A netdev of the machine. Its connections to other addresses come from this process's network.
+NETWORK = (
+    *("-netdev", "user,id=network"),
+    *("-device", "virtio-net-pci,netdev=network,romfile="),
+)
+GATEWAY, ADDRESS = "10.0.2.2", "10.0.2.15/24"  # qemu's defaults
 
 
 class MachineError(Exception):
@@ -52,22 +74,26 @@ def run(
     environment: Mapping[str, str],
     timeout: float,
     memory: int,
+    devices: Sequence[str] = (),
+    root: Path = Path("/"),
 ) -> int:
-    """Boot, run `command` as root, print its output, and return its exit code (63 for more).
+    """Boot, run `command` as root, print its output, and return its exit code.
 
-    `timeout` is in seconds, for everything. `memory` is in MiB. The host's files can be changed
-    inside. The changes are in memory.
+    `timeout` is in seconds, for everything. `memory` is in MiB. The machine's files are those below
+    `root` on this host, and `directory`. They can be changed inside. The changes are in memory.
+    `devices` are further options of qemu.
     """
     with tempfile.TemporaryDirectory(prefix="rdma-dp-vm-") as place:
-        job, console = Path(place, "job"), Path(place, "console")
+        job, console, answer = (Path(place, name) for name in ("job", "console", "answer"))
         job.write_text(_job(command, directory, environment))
-        status = _boot(kernel, job, console, timeout, memory)
-        answer = (status - 1) // 2 - ANSWER
-        if status % 2 == 0 or answer < 0:
+        shared = () if root == Path("/") else _within(root, directory, Path(place))
+        status = _boot((*shared, *_qemu(kernel, job, root, memory), *devices), console, timeout)
+        if status != 0 or not answer.read_text():
             raise MachineError(f"qemu ended with status {status}; {_last_lines(console)}")
-        if answer != 0 and "Call Trace" in console.read_text(errors="replace"):
+        code = int(answer.read_text())
+        if code != 0 and "Call Trace" in console.read_text(errors="replace"):
             log.warning("the kernel complained, too; %s", _last_lines(console))
-        return answer
+        return code
 
 
 def _job(command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> str:
@@ -75,19 +101,30 @@ def _job(command: Sequence[str], directory: Path, environment: Mapping[str, str]
         directory=shlex.quote(str(directory)),
         environment=shlex.join(f"{name}={value}" for name, value in environment.items()),
         command=shlex.join(command),
-        answer=ANSWER,
-        port=EXIT_PORT,
     )
 
 
-def _boot(kernel: Kernel, job: Path, console: Path, timeout: float, memory: int) -> int:
-    command = (
-        *QEMU,
-        *("-m", str(memory)),
+def _within(root: Path, *directories: Path) -> tuple[str, ...]:
+    """The start of a command line: what follows sees these directories below `root`, too."""
+    unshare = ("unshare", "--mount", "--propagation", "private", "sh", "-c", WITHIN, "within")
+    return (*unshare, str(root), *map(str, directories), "--")
+
+
+def _qemu(kernel: Kernel, job: Path, root: Path, memory: int) -> tuple[str, ...]:
+    """The command. The console and the answer go to files beside the job."""
+    console = CONSOLES[kernel.architecture]
+    shared = f"local,path={root},mount_tag=hostroot,security_model=none,readonly=on,multidevs=remap"
+    return (
+        *(*WITH_THIS_PROCESS, *EMULATORS[kernel.architecture], *QEMU),
+        *("-virtfs", shared, "-m", str(memory)),
         *("-kernel", str(kernel.image), "-initrd", str(kernel.initramfs)),
-        *("-append", f"console=ttyS0 quiet panic=-1 JOB={job}"),
-        *("-serial", f"file:{console}"),
+        *("-append", f"console={console} quiet panic=-1 JOB={job}"),
+        *("-serial", f"file:{job.with_name('console')}"),
+        *("-chardev", f"file,id=answer,path={job.with_name('answer')}"),
     )
+
+
+def _boot(command: Sequence[str], console: Path, timeout: float) -> int:
     # An open stdin, although nothing is written: when it ends, qemu would close the job's port.
     with subprocess.Popen(command, stdin=subprocess.PIPE) as qemu:
         try:

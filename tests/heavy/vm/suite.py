@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from tests.heavy.vm import machine
 from tests.heavy.vm.kernel import Kernel
@@ -23,19 +24,22 @@ ENVIRONMENT = {
 def run(
     kernel: Kernel,
     name: str,
-    tests: str,
     arguments: Iterable[str],
     *,
     environment: Mapping[str, str],
     timeout: float,
     memory: int,
+    devices: Sequence[str] = (),
+    root: Path = Path("/"),
+    python: str = sys.executable,
 ) -> int:
     """Boot and test, for at most `timeout` seconds and with at most `memory` MiB.
 
-    The suite called `name` is the directory `tests`.
+    The suite is called `name`. `arguments` are pytest's: the tests and what follows. `root` has the
+    machine's files, and `python` is a path in it. `devices` are further options of qemu.
     """
     color = "yes" if sys.stdout.isatty() else "no"
-    pytest = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--color={color}", tests)
+    pytest = (python, "-m", "pytest", "-p", "no:cacheprovider", f"--color={color}")
     try:
         return machine.run(
             kernel,
@@ -44,6 +48,8 @@ def run(
             environment={**ENVIRONMENT, "RDMA_DP_IN_VM": name, **environment},
             timeout=timeout,
             memory=memory,
+            devices=devices,
+            root=root,
         )
     except MachineError as error:
         log.error("failed: %s", error)

@@ -1,5 +1,6 @@
 """The parts of the VM suite's harness that need no VM."""
 
+import gzip
 import logging
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from tests.heavy import debian
 from tests.heavy.suite import CannotRunError
 from tests.heavy.vm import __main__ as suite
-from tests.heavy.vm.initramfs import load_order
+from tests.heavy.vm.initramfs import MODULES, build, load_order
 
 
 @pytest.fixture
@@ -33,6 +34,21 @@ def test_a_module_that_the_kernel_lacks_is_named(modules: Path) -> None:
         list(load_order(modules, ["siw"]))
 
 
+def test_siw_is_there_for_the_tests_and_not_loaded(modules: Path) -> None:
+    for name in (*MODULES, "siw"):
+        (modules / f"{name}.ko").write_bytes(b"elf\0depends=\0")
+    archive = gzip.decompress(build(modules / "modules.builtin", modules / "siw.ko", modules))
+    assert b"modules/siw.ko" in archive
+    assert b"rdma_rxe.ko\n" in archive
+    assert b"siw.ko\n" not in archive
+
+
+def test_a_release_that_is_not_tested_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        suite.main(["--kernel", "14"])
+    assert "'14' is no Debian release to test: write 12 or 13" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("in_ci", "verdict", "code"), [("", "skipped", 0), ("true", "failed", 1)])
 def test_where_there_can_be_no_vm_only_ci_fails(
     in_ci: str,
@@ -47,5 +63,5 @@ def test_where_there_can_be_no_vm_only_ci_fails(
     monkeypatch.setattr(debian, "check_host", refuse)
     monkeypatch.setenv("CI", in_ci)
 
-    assert suite.main() == code
+    assert suite.main([]) == code
     assert caplog.record_tuples == [("test-vm", logging.ERROR, f"{verdict}: it needs Debian")]

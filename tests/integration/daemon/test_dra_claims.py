@@ -166,6 +166,46 @@ async def test_via_plugin_again_keeps_the_claims_of_running_pods(cluster: Cluste
         await kubelet.wait_until(lambda k: k.drivers.newest(DRIVER) is None)
 
 
+@pytest.mark.parametrize("restarts", [False, True], ids=["live", "restart"])
+async def test_a_driver_with_another_name_takes_over(cluster: Cluster, *, restarts: bool) -> None:
+    """The slices of the old name go. Its claims stay usable, and the old driver gives them back."""
+    node, kubelet, api = cluster.node, cluster.kubelet, cluster.api
+    other = "other.example.com"
+
+    def drivers() -> list[str]:
+        return [each["spec"]["driver"] for each in api.slices()]
+
+    async def taken_over() -> None:
+        await api.until(lambda: drivers() == [other])
+        assert cluster.specs() == specs
+        await kubelet.wait_until(
+            lambda k: all(k.drivers.newest(name) is not None for name in (DRIVER, other))
+        )
+        kubelet.pods.forget_prepared()
+        assert await cluster.start("pod", claim) == [*devices, *devices]
+        await kubelet.pods.end_pod("pod")
+        assert cluster.specs() == {}
+        await kubelet.wait_until(lambda k: k.drivers.newest(DRIVER) is None)
+        assert drivers() == [other]
+        assert kubelet.drivers.newest(other) is not None
+
+    async with node.daemon() as daemon:
+        await cluster.registered()
+        first, _ = await cluster.devices()
+        claim = cluster.claim(first)
+        devices = await cluster.start("pod", claim)
+        specs = cluster.specs()
+        named = entry("hca", via="dra", slotsPer="hca")
+        if restarts:
+            await daemon.stop()
+        node.configure(named, dra={"driverName": other})
+        if not restarts:
+            await taken_over()
+    if restarts:
+        async with node.daemon():
+            await taken_over()
+
+
 async def test_parameters_of_a_claim_reach_the_pod_or_its_owner(cluster: Cluster) -> None:
     def parameters(env: dict[str, str]) -> dict[str, Any]:
         value = {"apiVersion": f"{DRIVER}/v1", "kind": "HcaConfig", "env": env}

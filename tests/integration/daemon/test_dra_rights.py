@@ -1,4 +1,4 @@
-"""The daemon needs each right of the ClusterRole in deploy/, and no other."""
+"""The daemon needs each right of the ClusterRole in deploy/ but the doctor's, and no other."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from simulator.api_server import FakeApiServer
 from simulator.kubelet import SimulatedKubelet
 from tests.integration.daemon.claiming import Cluster
 from tests.integration.daemon.process import Node, entry, healthy
-from tests.unit.api_server.rights import claim_status_rules, rights, role
+from tests.unit.api_server.rights import DOCTORS, claim_status_rules, rights, role
 
 
 @pytest.mark.parametrize("claim_status", [False, True], ids=["plain", "claim status"])
@@ -27,4 +27,4 @@ async def test_a_life_with_claims_uses_each_right_of_the_role(
         node.configure(entry("hca", slotsPer="hca"))
         await kubelet.wait_for("rdma/hca", healthy(4))
         await api.until(lambda: not api.slices())
-    assert {(each.verb, each.resource) for each in api.answered} == role() | status
+    assert {(each.verb, each.resource) for each in api.answered} == role() - DOCTORS | status

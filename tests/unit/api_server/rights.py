@@ -12,6 +12,9 @@ COMPONENTS = REPO / "deploy" / "components"
 # Verb and resource, as RBAC names them.
 Right = tuple[str, str]
 
+# What only the doctor asks for, in the pod.
+DOCTORS: frozenset[Right] = frozenset({("list", "deviceclasses")})
+
 
 def role() -> frozenset[Right]:
     """The rights of components/dra."""

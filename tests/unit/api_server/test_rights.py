@@ -43,13 +43,14 @@ async def test_each_request_has_its_right_and_each_right_its_request(
         )
         await api.delete_slice(changed)
         claim = await api.claim("default", "c")
+        await api.device_classes()
         assert {(each.verb, each.resource) for each in server.answered} == role()
         server.answered.clear()
         await api.apply_claim_status("default", "c", claim["metadata"]["uid"], {"devices": []})
     used = {name for name, _ in getmembers(DraApi, isfunction) if not name.startswith("_")}
     assert used == {
         *("node_uid", "try_slice", "create_slice", "slices", "slice_changes"),
-        *("update_slice", "delete_slice", "claim", "apply_claim_status"),
+        *("update_slice", "delete_slice", "claim", "apply_claim_status", "device_classes"),
     }, "a new request needs a right, and a call above"
     writes, checked_by_server = claim_status_rules()
     assert {(each.verb, each.resource) for each in server.answered} == rights([writes])

@@ -132,8 +132,16 @@ def test_a_machine_with_one_numa_node_need_not_name_it(fresh: Fresh) -> None:
         "0000:3b:00.0": {"id": "10de:2330", "class": "0302"},
         "0000:5e:00.0": {"id": "15b3:1021", "hcas": ["mlx5_0"]},
     }
-    for online, expected in (("0", Distance.NODE), ("0-1", Distance.UNKNOWN)):
-        files = {"sys/devices/system/node/online": f"{online}\n"}
+    for online, with_cpus, expected in (
+        ("0", "0", Distance.NODE),
+        ("0", "", Distance.NODE),
+        ("0-1", "", Distance.UNKNOWN),
+        ("0-1", "0-1", Distance.UNKNOWN),
+        ("0-8", "0", Distance.NODE),  # one Grace, and the memory of its GPU
+        ("0-33", "0-1", Distance.UNKNOWN),
+    ):
+        nodes = {"online": f"{online}\n", "has_cpu": f"{with_cpus}\n"}
+        files = {f"sys/devices/system/node/{name}": text for name, text in nodes.items()}
         manifest = {"title": "no affinity", "functions": functions, "files": files}
         root = fresh(Manifest.model_validate(manifest)).root
         inventory, found = scan(Host(root)), seen(root)
@@ -242,7 +250,17 @@ class Failing(DiskTree):
 
 NAMES = (
     *("class", "vendor", "device", "numa_node", "physfn", "driver", "product_name", "information"),
-    *("config", "iommu_group", "type", "online", "version", "osrelease", "cpuinfo", "midr_el1"),
+    *(
+        "config",
+        "iommu_group",
+        "type",
+        "online",
+        "has_cpu",
+        "version",
+        "osrelease",
+        "cpuinfo",
+        "midr_el1",
+    ),
     *("0000:15:00.0", "0000:16:00.0", "0000:13:00.0", "0000:11:00.0"),
 )
 

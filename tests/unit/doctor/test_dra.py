@@ -21,9 +21,11 @@ from rdma_dp.kubelet.views import (
     SocketState,
 )
 from rdma_dp.node.answers import Answers
+from rdma_dp.node.cluster_queries import ClusterClasses
 from rdma_dp.node.view import ConfigSeen, NodeView
 from rdma_dp.sharing.pool import make_pools
 from tests.conftest import Sample
+from tests.unit.cli.process import rdma_dp
 from tests.unit.doctor.ailing import ALL_MELLANOX, seen
 from tests.unit.doctor.twins import told
 
@@ -187,6 +189,12 @@ ILL: dict[str, tuple[Check, dict[str, Any], str, str]] = {
         "warn ns/old: is prepared, but kubelet lists no container with it",
         "kubectl -n ns get resourceclaim old",
     ),
+    "claim that stays": (
+        dra_driver.claims,
+        {"claims": ("ns/train", "ns/old"), "stuck_claims": ("ns/old: the disk is full",)},
+        "warn ns/old: kubelet has forgotten it, and rdma-dp cannot release it: the disk is full",
+        f"ls -l {STATUS.directory}/rdma-dp-claims",
+    ),
 }
 
 
@@ -221,8 +229,43 @@ def test_what_cannot_be_listed_is_unknown(config: Config, tmp_path: Path) -> Non
 def test_a_prepared_claim_shows_that_there_is_a_class(config: Config, tmp_path: Path) -> None:
     assert said(dra_cluster.classes, config, view(STATUS), tmp_path).verdict is Verdict.OK
     result = said(dra_cluster.classes, config, view(replace(STATUS, claims=())), tmp_path)
-    assert told(result) == ["unknown : the node does not show whether the cluster has rdma-hca, a"]
+    text = "not checked whether the cluster has rdma-hca, a: the API server was not asked"
+    assert told(result) == [f"unknown : {text}: only the doctor in the pod can ask it"]
     assert "kubectl get deviceclasses" in result.remedy
+
+
+@pytest.mark.parametrize(
+    ("names", "resources", "texts"),
+    [
+        (("rdma-hca", "a"), ("rdma/a",), ["ok : the cluster has the 2 classes of the config"]),
+        (("rdma-hca", "other"), ("rdma/a",), ["ok : the cluster has the 2 classes of the config"]),
+        (
+            ("a",),
+            (),
+            [
+                "warn rdma-hca: the cluster has no such DeviceClass",
+                "warn rdma/a: no DeviceClass has it as extendedResourceName, as a would",
+            ],
+        ),
+    ],
+)
+def test_in_the_pod_the_classes_are_compared(
+    names: tuple[str, ...],
+    resources: tuple[str, ...],
+    texts: list[str],
+    config: Config,
+    tmp_path: Path,
+) -> None:
+    seen_classes = ClusterClasses(frozenset(names), frozenset(resources))
+    node = NodeView(
+        Host(tmp_path),
+        Inventory(),
+        Answers(kubelet=view(STATUS)),
+        ConfigSeen(Path("c"), config),
+        classes=seen_classes,
+    )
+    (result,) = examine(node, [dra_cluster.classes])
+    assert told(result) == texts
 
 
 @pytest.mark.parametrize(
@@ -258,6 +301,28 @@ def test_overrides_of_the_config_count(sample: Sample, tmp_path: Path) -> None:
     written = result.remedy[0].partition("config: ")[2]
     mended = seen("dra-roots", sample("gb300"), a_config(tmp_path, more=f"pcieRoots: {written}"))
     assert mended.verdict is Verdict.OK, mended
+
+
+@pytest.mark.parametrize(
+    ("name", "selectors", "verdict"),
+    [
+        ("gb300", "vendors: ['15b3']", "ok"),
+        ("gb300", "rdmaDevices: [mlx5_0]", "warn"),
+        ("dgx-h100", "vendors: ['15b3']", "ok"),
+        ("dgx-h100", "rdmaDevices: [mlx5_0]", "warn"),
+    ],
+)
+def test_a_device_of_a_whole_resource_has_the_root_of_all_its_hcas(
+    name: str, selectors: str, verdict: str, sample: Sample, tmp_path: Path
+) -> None:
+    """As topo shows it. One of HCAs on several roots has none, and no claim can require it."""
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "configList: [{resourceName: a, rdmaHcaMax: 2, via: dra, selectors: {" + selectors + "}}]\n"
+    )
+    assert seen("dra-roots", sample(name), file).verdict == verdict
+    shown = rdma_dp("topo", "--config", file, "--root", sample(name)).out
+    assert ("no HCA" in shown.partition("PCIe roots for DRA")[2]) == (verdict == "warn")
 
 
 @pytest.mark.parametrize("name", ["dgx-h100", "hgx", "seed"])

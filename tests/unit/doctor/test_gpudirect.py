@@ -18,7 +18,7 @@ IDS = [check.id for check in CHECKS]
 
 
 @pytest.mark.parametrize("check", IDS)
-@pytest.mark.parametrize("name", ["dgx-h100", "hgx", "dgx-b200", "gb300"])
+@pytest.mark.parametrize("name", ["dgx-h100", "hgx", "dgx-b200", "gb200", "gb300"])
 def test_hosts_that_are_well_are_well(check: str, name: str, sample: Sample) -> None:
     assert seen(check, sample(name)).verdict is Verdict.OK
 

@@ -11,10 +11,11 @@ import yaml
 from rdma_dp.api_server.credentials import SERVICE_ACCOUNT
 from rdma_dp.config import Config, Via, parse_bytes
 from rdma_dp.config.dra_settings import DEFAULT_DRIVER
-from rdma_dp.daemon.dra.dra_parts import NODE_NAME, POD_UID
+from rdma_dp.daemon.dra.dra_parts import POD_UID
 from rdma_dp.dra.device_classes import device_classes
 from rdma_dp.dra.parameters import read_parameters
 from rdma_dp.dra.slices import NodeIdentity, resource_slices
+from rdma_dp.formats.names import NODE_NAME
 from rdma_dp.kubelet.directories import KubeletDirectories
 from tests.makers import hca
 from tests.paths import REPO
@@ -71,10 +72,12 @@ def test_the_pod_has_what_the_daemon_reads() -> None:
     fields = {each["name"]: each["valueFrom"]["fieldRef"]["fieldPath"] for each in container["env"]}
     assert fields == {NODE_NAME: "spec.nodeName", POD_UID: "metadata.uid"}
     mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
-    driver = KubeletDirectories.below(Path("/var/lib/kubelet")).plugins / DEFAULT_DRIVER
+    kubelet = KubeletDirectories.below(Path("/var/lib/kubelet"))
+    driver = kubelet.plugins / DEFAULT_DRIVER
     assert mounts == {
         "dra-driver": str(driver),
         "cdi": "/var/run/cdi",
+        "pod-resources": str(kubelet.pod_resources.parent),
         "api-access": str(SERVICE_ACCOUNT),
     }
     volumes = {each["name"]: each for each in pod["volumes"]}

@@ -18,6 +18,7 @@ PLENTY = 12
 # kernel has, takes the place of RDMA netlink: it refuses the questions, but only when it gets them.
 HELP = """
 import asyncio, contextlib, logging, os, resource, sys
+from pathlib import Path
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 
@@ -40,6 +41,7 @@ from rdma_dp.host.relevant_links import RelevantLinks
 from rdma_dp.host.files import ExhaustedError, Host
 from rdma_dp.host.netlink import links, rdma_queries, values
 rdma_queries.NETLINK_RDMA = values.NETLINK_RDMA = 0
+rdma_queries.IB_CORE = Path("/")
 
 def outcome(free, question, *arguments):
     with exhausted(free):

@@ -4,6 +4,7 @@ import errno
 import socket
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,6 +100,7 @@ def test_without_rdma_netlink_there_are_no_queue_pairs(monkeypatch: pytest.Monke
             raise OSError(errno.EPROTONOSUPPORT, "no such protocol")
 
     monkeypatch.setattr(socket, "socket", Refused)
+    monkeypatch.setattr(rdma_queries, "IB_CORE", Path("/"))
     assert rdma_queries.query_queue_pairs() is None
 
 

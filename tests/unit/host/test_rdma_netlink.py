@@ -4,6 +4,7 @@ import errno
 import socket
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -162,7 +163,19 @@ def test_a_kernel_without_rdma_netlink_is_no_error(
             raise OSError(code, "no such protocol")
 
     monkeypatch.setattr(socket, "socket", Refused)
+    monkeypatch.setattr(rdma_queries, "IB_CORE", Path("/"))
     assert rdma_queries.query() is None
+
+
+def test_a_kernel_without_ib_core_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket would make the kernel load the module."""
+    opened = []
+    monkeypatch.setattr(socket, "socket", lambda *arguments: opened.append(arguments))
+    monkeypatch.setattr(rdma_queries, "IB_CORE", tmp_path / "infiniband")
+    assert rdma_queries.query() is None
+    assert opened == []
 
 
 @pytest.mark.parametrize("command", [GET, PORT_GET, SYS_GET])

@@ -23,8 +23,11 @@ def test_every_result_is_counted_from_0() -> None:
     metrics.claims.set(DRIVER, 2)
     metrics.claim_prepares.add(DRIVER, "ok")
     metrics.claim_prepare_seconds.add(DRIVER, seconds=0.005)
+    metrics.claims_released.add(DRIVER)
     found = samples(metrics)
     assert found["rdma_dp_claims hca.example.org"] == 2
+    assert found[f"rdma_dp_claims_released_total {DRIVER}"] == 1
+    assert found[f"rdma_dp_claims_stuck {DRIVER}"] == 0
     assert {name: count for name, count in found.items() if "prepares" in name} == {
         f"rdma_dp_claim_prepares_total {DRIVER} ok": 1,
         f"rdma_dp_claim_prepares_total {DRIVER} refused": 0,

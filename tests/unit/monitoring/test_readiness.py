@@ -3,6 +3,7 @@
 from unittest.mock import Mock
 
 from rdma_dp.config import Config, Via
+from rdma_dp.config.dra_settings import DEFAULT_DRIVER
 from rdma_dp.inventory.hardware import Inventory
 from rdma_dp.metrics import Metrics, SliceFacts
 from rdma_dp.monitoring.observed import Observed
@@ -21,7 +22,9 @@ def reasons(*resources: Via, slices: SliceFacts | None = None) -> list[str]:
         )
     )
     state = next_state(config, Inventory((hca(),), (), SYSTEM), 0.0)
-    metrics = Metrics(slices=slices or SliceFacts())
+    metrics = Metrics(
+        slices={DEFAULT_DRIVER: slices or SliceFacts(), "old": SliceFacts(once_current=True)}
+    )
     metrics.config.loaded_at = 1.0
     plugin = Mock(resource="rdma/r0", registered=True, **{"streams.value.open": 1})
     return list(why_not_ready(Observed(metrics, lambda: state, lambda: (plugin,))))

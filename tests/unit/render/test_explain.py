@@ -26,7 +26,7 @@ def of_hcas(*hcas: Hca, **selectors: Any) -> list[list[str]]:
     return [line.split() for line in explained(Inventory(hcas, (), SYSTEM), **selectors)[2:]]
 
 
-@pytest.mark.parametrize("name", ["dgx-h100", "gb300", "sriov"])
+@pytest.mark.parametrize("name", ["dgx-h100", "gb200", "gb300", "sriov"])
 def test_explanations(name: str, look: Look, golden: Golden) -> None:
     inventory = look(name)
     shown = []

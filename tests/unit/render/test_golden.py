@@ -15,7 +15,10 @@ SEEDS = ("seed-ifnames", "seed-device-ids")
 
 some_hosts = pytest.mark.parametrize(
     "name",
-    ["dgx-h100", "seed", "gb300", "roce-bond", "sriov", "no-modules", "empty", "exclusive-netns"],
+    [
+        *("dgx-h100", "seed", "gb200", "gb300", "roce-bond", "sriov", "no-modules", "empty"),
+        "exclusive-netns",
+    ],
 )
 
 

@@ -28,7 +28,9 @@ from tests.makers import SYSTEM, hca
 from tests.paths import CONFIGS
 from tests.unit.doctor.ailing import ailing
 
-drawn = pytest.mark.parametrize("name", ["dgx-h100", "hgx", "gb300", "sriov", "empty", "soft"])
+drawn = pytest.mark.parametrize(
+    "name", ["dgx-h100", "hgx", "gb200", "gb300", "sriov", "empty", "soft"]
+)
 
 
 def look(root: Path) -> View:

@@ -84,6 +84,20 @@ def test_the_link_type_does_not_depend_on_the_state() -> None:
     assert code(hca(0), infiniband(1, "DOWN")) is AdviceCode.MIXED_LINK_TYPES
 
 
+def test_roce_and_iwarp_cannot_reach_each_other() -> None:
+    """Both have the link type ether, and an E810 has the same driver for both."""
+    iwarp = hca(1, name="irdma1", protocol="iw")
+    selection = select(Inventory((hca(0, protocol="roce"), iwarp)), resource(linkTypes=["ether"]))
+    step = mixed(selection)
+    assert step is not None
+    assert step.code is AdviceCode.MIXED_LINK_TYPES
+    assert "RoCE HCAs (mlx5_0) and iWARP HCAs (irdma1): iWARP and RoCE ports" in step.text
+    assert '"rdmaDevices": ["mlx5_0"]' in step.text
+    assert code(hca(0), hca(2, protocol="roce")) is None
+    assert code(iwarp, hca(2, protocol="iw")) is None
+    assert code(hca(0), iwarp, rdmaDevices=["mlx5_*", "irdma*"]) is None
+
+
 def test_omni_path_and_infiniband_cannot_reach_each_other() -> None:
     """C10: both have the link type infiniband; the driver separates them."""
     omni_path = infiniband(1, functions=(PciFunction("0000:01:00.0", "8086", driver="hfi1"),))

@@ -36,13 +36,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if or .Values.cdi.enabled (has $wanted (list "cri" "annotations" "both")) (include "rdma-dp.usesDra" .) -}}true{{- end -}}
 {{- end -}}
 
-{{/* "true" if a resource of the config is via DRA, or the values prepare for that. */}}
+{{/* "true" with the token and the mounts of DRA. A config with a resource via DRA needs them. */}}
 {{- define "rdma-dp.usesDra" -}}
-{{- $wanted := .Values.dra.enabled -}}
-{{- if not .Values.existingConfigMap -}}
-{{- range .Values.config.configList -}}{{- if eq (.via | default "plugin") "dra" -}}{{- $wanted = true -}}{{- end -}}{{- end -}}
+{{- if .Values.dra.enabled -}}true{{- else if not .Values.existingConfigMap -}}
+{{- range .Values.config.configList -}}{{- if eq (.via | default "plugin") "dra" -}}
+{{- fail "config has via: dra. Set dra.enabled=true too, and keep it until no pod has a claim of rdma-dp: without the token and the mounts such pods cannot end" -}}
+{{- end -}}{{- end -}}
 {{- end -}}
-{{- if $wanted -}}true{{- end -}}
 {{- end -}}
 
 {{/* What the config has under `dra`. The chart cannot read an existing ConfigMap. */}}
@@ -74,6 +74,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $wanted = (.Values.config.metrics | default dict).pods | default $wanted -}}
 {{- end -}}
 {{- if .Values.metrics.enabled -}}{{- $wanted -}}{{- else -}}none{{- end -}}
+{{- end -}}
+
+{{/* "true" if kubelet is asked for its pods: for their metrics, and for claims that it has forgotten. */}}
+{{- define "rdma-dp.readsPodResources" -}}
+{{- if or (include "rdma-dp.usesDra" .) (ne (include "rdma-dp.podMetrics" .) "none") -}}true{{- end -}}
 {{- end -}}
 
 {{/* "true" if the flag or the config makes the daemon set links up. */}}

@@ -39,14 +39,18 @@ def delete(path: str) -> None:
 
 
 def request(method: str, path: str, body: Object | None = None, token: str = TOKEN) -> Object:
-    """The answer to a request of the caller with this token. Raises HTTPError."""
+    """The answer to a request of the caller with this token. Raises HTTPError.
+
+    A PATCH is a merge patch.
+    """
     with _open(path, method, body, token) as answer:
         found: Object = json.load(answer)
         return found
 
 
 def _open(path: str, method: str = "GET", body: Object | None = None, token: str = TOKEN) -> Any:
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
     data = None if body is None else json.dumps(body).encode()
     asked = urllib.request.Request(f"{SERVER}{path}", method=method, data=data, headers=headers)
     trusted = ssl.create_default_context(cafile=str(CERTIFICATE))

@@ -15,17 +15,14 @@ from typing import Any, TypeVar
 from tests.heavy.image.builder import SHIPPED
 from tests.heavy.node import private
 from tests.heavy.node.cluster import api
-from tests.heavy.node.cluster.control_plane import EVERYTHING, KUBECONFIG, Access, ControlPlane
-from tests.heavy.node.cluster.hardware import RUNC, Hardware
+from tests.heavy.node.cluster.control_plane import KUBECONFIG
 from tests.heavy.node.cluster.pods import Pod
-from tests.heavy.node.containerd import Containerd, ctr
+from tests.heavy.node.containerd import ctr
 from tests.heavy.node.kubelet import Kubelet
-from tests.heavy.node.private import HOST
-from tests.heavy.node.process import wait_until
+from tests.heavy.node.process import DEADLINE, wait_until
 from tests.paths import REPO
 
 DEPLOY = REPO / "deploy"
-SAMPLE = "dgx-h100"
 NAME = "rdma/rdma_shared_device_a"
 ARCHIVE = "RDMA_DP_TEST_IMAGE_ARCHIVE"
 
@@ -37,16 +34,11 @@ WRITTEN = (Path("/var/run/cdi"), Path("/var/run/k8s.cni.cncf.io"))
 OURS = "app.kubernetes.io/name=rdma-dp"
 
 _NODE = f"/api/v1/nodes/{private.NODE}"
-_TIMEOUT = 120.0
+_TIMEOUT = max(120.0, DEADLINE)
 _KUBELET: dict[str, Any] = {
     "registerNode": True,
     "address": private.ADDRESS,  # the address at which the API server asks it for logs
     "nodeStatusUpdateFrequency": "1s",
-}
-_NETWORK = {
-    "cniVersion": "0.4.0",
-    "name": "pods",
-    "plugins": [{"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.78.0.0/24"}}],
 }
 
 T = TypeVar("T")
@@ -54,15 +46,13 @@ Step = tuple[str, object]
 
 
 class Cluster:
-    """One node with the HCAs of a sample host, and our image. Nothing of rdma-dp runs yet."""
+    """One node of a control plane that runs. Its containerd has our image. Nothing of rdma-dp runs
+    yet.
+    """
 
-    def __init__(self, access: Access = EVERYTHING, **kubelet: Any) -> None:
+    def __init__(self, **kubelet: Any) -> None:
         self.figures: list[Step] = []
-        self.hardware = Hardware(SAMPLE)
-        self.containerd = Containerd(str(RUNC), _network())
-        ctr("images", "import", os.environ[ARCHIVE])
-        self.control_plane = ControlPlane(access)
-        self.kubelet = Kubelet(KUBECONFIG, **_KUBELET, **kubelet)
+        self.kubelet = Kubelet(KUBECONFIG, **{**_KUBELET, **kubelet})
         self.kubelet.forget()
         self.kubelet.start()
         wait_until(lambda: api.get("/api/v1/namespaces/default/serviceaccounts/default"))
@@ -75,9 +65,6 @@ class Cluster:
 
     def end(self) -> None:
         self.kubelet.stop()
-        self.control_plane.end()
-        self.containerd.end()
-        self.hardware.end()
 
     # --- what users type
 
@@ -164,7 +151,7 @@ class Cluster:
     @property
     def numbers(self) -> dict[str, tuple[int, int]]:
         """The device nodes of all its HCAs, by name: major and minor number."""
-        nodes = (HOST / "dev" / "infiniband").iterdir()
+        nodes = Path("/dev/infiniband").iterdir()
         found = {node.name: node.stat().st_rdev for node in nodes if node.is_char_device()}
         return {name: (os.major(device), os.minor(device)) for name, device in found.items()}
 
@@ -217,7 +204,6 @@ class Cluster:
 
     def unhurt(self) -> None:
         """Fail if there was a fault that the test did not check for."""
-        self.control_plane.unhurt()
         assert self.kubelet.process
         assert self.kubelet.process.runs, "kubelet has ended by itself"
 
@@ -250,13 +236,3 @@ def _state(status: api.Object) -> str:
         if key in each
     ]
     return ": ".join((status["phase"], *words))
-
-
-def _network() -> str:
-    """Give pods addresses of their own network. Returns the directory of the CNI plugins."""
-    directory = Path("/etc/cni/net.d")
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "pods.conflist").write_text(json.dumps(_NETWORK))
-    plugin = shutil.which("ptp")
-    assert plugin
-    return str(Path(plugin).parent)

@@ -6,6 +6,8 @@ does.
 
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +80,15 @@ class ControlPlane:
         self._api_server.end(signal.SIGKILL)  # it would wait for watches to end
         self._api_server = self._start_api_server(*flags)
 
+    @contextmanager
+    def api_server_away(self) -> Iterator[None]:
+        """While the block runs, the API server takes requests and does not answer."""
+        self._api_server.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._api_server.send(signal.SIGCONT)
+
     def _start_api_server(self, *flags: str) -> Process:
         tokens = _CERTIFICATES / "tokens.csv"
         tokens.write_text(f"{TOKEN},admin,admin,system:masters\n")
@@ -119,13 +130,12 @@ class ControlPlane:
         self._processes.append(started)
         return started
 
-    def unhurt(self) -> None:
-        """Fail if a part of it has exited."""
-        assert all(each.runs for each in self._processes), "a part of the control plane has ended"
-
     def end(self) -> None:
+        """Fails if a part of it has exited by itself."""
+        ended = [each.log.stem for each in self._processes if not each.runs]
         for process in reversed(self._processes):
             process.end(signal.SIGKILL)  # the API server would wait for the watches of pods
+        assert not ended, f"parts of the control plane have ended: {', '.join(ended)}"
 
 
 def _key_for_accounts() -> None:

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tests.heavy.node.cluster.cluster import DEPLOY, WRITTEN, Cluster
+from tests.heavy.node.cluster.hardware import Hardware
 
 NAMESPACE = "nvidia-network-operator"
 DAEMON_SET = Path(__file__).with_name("operator.yaml")
@@ -72,8 +73,8 @@ def test_a_config_map_that_is_empty_at_first(cluster: Cluster) -> None:
     cluster.counts(63, "the config is there")
 
 
-def test_the_init_container_waits_for_the_drivers(cluster: Cluster) -> None:
-    with cluster.hardware.without_module("mlx5_core"):
+def test_the_init_container_waits_for_the_drivers(cluster: Cluster, hardware: Hardware) -> None:
+    with hardware.without_module("mlx5_core"):
         cluster.kubectl("apply", "-f", "-", stdin=config_map(SPEC["config"]))
         cluster.kubectl("apply", "-f", "-", stdin=daemon_set())
         cluster.says("waiting for the drivers", NAMESPACE)

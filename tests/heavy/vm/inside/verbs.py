@@ -53,19 +53,48 @@ def ping_pong(server: Runner, client: Runner, hca: SoftHca) -> str:
     return _between(server, client, ("ibv_rc_pingpong", *device, *much))
 
 
-def write_bandwidth(server: Runner, client: Runner, hca: SoftHca) -> str:
-    """A few RDMA writes into the server's memory. Returns the client's output."""
-    device = ("--ib-dev", hca.name, "--gid-index", ipv4_gid_index(hca))
+def write_bandwidth(
+    server: Runner, client: Runner, hca: SoftHca, *, address: str = "localhost"
+) -> str:
+    """A few RDMA writes into the server's memory. Returns the client's output.
+
+    Both use the GID of the HCA's own address. `address` is the server's in the client's network:
+    over TCP they exchange what an RDMA connection needs.
+    """
+    command = _write_command(hca, ipv4_gid_index(hca))
+    return _between(server, client, command, address)
+
+
+def write_attempt(
+    ends: tuple[Runner, Runner], hca: SoftHca, gids: tuple[str, str], address: str
+) -> subprocess.CompletedProcess[str]:
+    """The same as `write_bandwidth`, with these GID indices of server and client. It may fail.
+
+    Returns what the client did.
+    """
+    of_server, of_client = (_write_command(hca, gid) for gid in gids)
+    server, client = ends
+    with server.start(*of_server) as serving:
+        try:
+            return client.run("sh", "-c", TRY_UNTIL_CONNECTED, "sh", *of_client, address)
+        finally:
+            serving.kill()
+
+
+def _write_command(hca: SoftHca, gid: str) -> tuple[str, ...]:
+    device = ("--ib-dev", hca.name, "--gid-index", gid)
     much = ("--size", "4096", "--iters", "100", "--CPU-freq")
     patience = ("--qp-timeout", "20")  # 4.096 us * 2^20: a busy host halts the VM for seconds
-    return _between(server, client, ("ib_write_bw", *device, *much, *patience))
+    return ("ib_write_bw", *device, *much, *patience)
 
 
-def _between(server: Runner, client: Runner, command: tuple[str, ...]) -> str:
+def _between(
+    server: Runner, client: Runner, command: tuple[str, ...], address: str = "localhost"
+) -> str:
     """Run the same program at both ends. Both must succeed. Returns the client's output."""
     with server.start(*command) as serving:
         try:
-            done = client.run("sh", "-c", TRY_UNTIL_CONNECTED, "sh", *command, "localhost")
+            done = client.run("sh", "-c", TRY_UNTIL_CONNECTED, "sh", *command, address)
             answer, _ = serving.communicate(timeout=DEADLINE)
         finally:
             serving.kill()

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tests.heavy import debian, suite
@@ -18,29 +19,44 @@ from tests.heavy.node import private, programs
 from tests.heavy.suite import CannotRunError
 from tests.heavy.vm import suite as in_vm
 from tests.heavy.vm.kernel import newest_kernel
-from tests.heavy.vm.node import parts
+from tests.heavy.vm.node import parts, second_network
 
 log = logging.getLogger("test-vm-node")
 
 PACKAGES = (
     *("qemu-system-x86", "ibverbs-utils", "ibverbs-providers", "perftest", "iproute2", "kmod"),
-    *("buildah", "mmdebstrap", "runc", "busybox-static"),
+    *("buildah", "mmdebstrap", "runc", "busybox-static", "openssl", second_network.PACKAGE),
 )
 SOURCES = (programs.KUBELET, programs.KUBECTL, programs.CONTAINERD)
 
 
-def main() -> int:
-    """Get the parts, boot and run the tests. If that is not possible, print the reason."""
+def of_a_node() -> list[Path]:
+    """The directories of a node's programs. They are built once."""
+    return [programs.build(source, suite.cache("node")) for source in SOURCES]
+
+
+def main(
+    name: str = "test-vm-node",
+    tests: str = "tests/heavy/vm/node",
+    built: Callable[[], Iterable[Path]] = of_a_node,
+    boot: Callable[..., int] = in_vm.run,
+    patience: float = 1.0,
+) -> int:
+    """Get the parts, boot and run the tests. If that is not possible, print the reason.
+
+    `built` returns the directories of the node's programs. `boot` is as in_vm.run. `patience` is a
+    factor on all time limits.
+    """
     try:
         debian.check_host()
         suite.need_root("building an image without a container daemon")
         debian.install(PACKAGES)
-        built = [programs.build(source, suite.cache("node")) for source in SOURCES]
+        directories = built()
         helm = tools.Go(suite.cache("deploy")).programs("helm")
         kernel = newest_kernel(suite.cache("vm"))
     except CannotRunError as error:
         return suite.not_run(log, error)
-    path = os.pathsep.join([*map(str, (*built, helm)), *private.PATH])
+    path = os.pathsep.join([*map(str, (*directories, helm)), *private.PATH])
     with tempfile.TemporaryDirectory(prefix="rdma-dp-vm-node-") as directory:
         log.info("building the image")
         try:
@@ -48,13 +64,12 @@ def main() -> int:
         except BuildError as error:
             log.error("the image: %s", error)
             return 1
-        return in_vm.run(
+        return boot(
             kernel,
-            "test-vm-node",
-            "tests/heavy/vm/node",
-            sys.argv[1:],
-            environment={"PATH": path, **parts.environment(Path(directory))},
-            timeout=1800.0,
+            name,
+            [tests, f"--timeout={300 * patience}", *sys.argv[1:]],
+            environment={"PATH": path, **parts.environment(Path(directory), 240 * patience)},
+            timeout=1800 * patience,
             memory=6144,
         )
 

@@ -11,7 +11,7 @@ from tests.heavy.node.conftest import pytest_runtest_makereport, pytest_terminal
 from tests.heavy.node.containerd import Containerd
 from tests.heavy.node.process import logs
 from tests.heavy.vm.inside import fabric
-from tests.heavy.vm.node import parts
+from tests.heavy.vm.node import parts, second_network
 from tests.heavy.vm.node.node import Node
 
 __all__ = ["pytest_runtest_makereport", "pytest_terminal_summary"]
@@ -36,7 +36,8 @@ def machine() -> None:
 @pytest.fixture(scope="session")
 def containerd(machine: None) -> Iterator[Containerd]:
     parts.take_images()
-    running = Containerd()
+    second_network.install()
+    running = Containerd(network_plugins=str(second_network.BIN))
     yield running
     running.end()
 

@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.heavy.node.pods import DENIED, Pod
+from tests.heavy.node.pods import DENIED
 from tests.heavy.vm.inside import fabric
 from tests.heavy.vm.inside.fabric import RDMA_CM, SoftHca
-from tests.heavy.vm.node.shell import Shell
+from tests.heavy.vm.node.shell import Pod, Shell
 
 
 def number(path: str) -> str:

@@ -36,16 +36,18 @@ _PROVIDER = (  # The user-space driver of rxe. libibverbs finds it through its c
     "/usr/lib/x86_64-linux-gnu/libibverbs/librxe-rdmav34.so",
 )
 
-_DIRECTORY = "RDMA_DP_TEST_PARTS"
+DIRECTORY = "RDMA_DP_TEST_PARTS"
 
 
-def environment(directory: Path) -> Mapping[str, str]:
-    """The paths of these parts, and the factors for a machine that is ten times as slow."""
+def environment(directory: Path, deadline: float) -> Mapping[str, str]:
+    """The paths of these parts, and the seconds that a test waits, on a machine that is ten times
+    as slow.
+    """
     return {
-        _DIRECTORY: str(directory),
+        DIRECTORY: str(directory),
         "RDMA_DP_TEST_NODE": "/run/logs",
         "RDMA_DP_TEST_CGROUP": "rdma-dp-node",
-        "RDMA_DP_TEST_DEADLINE": "240",
+        "RDMA_DP_TEST_DEADLINE": str(deadline),
     }
 
 
@@ -107,4 +109,4 @@ def _containerd(directory: Path) -> Path:
 
 
 def _directory() -> Path:
-    return Path(os.environ[_DIRECTORY])
+    return Path(os.environ[DIRECTORY])

@@ -2,9 +2,22 @@
 
 import subprocess
 import uuid
+from typing import Protocol
 
-from tests.heavy.node.pods import Pod
+from tests.heavy.node.pods import NodeView
 from tests.heavy.vm.inside.container import DEADLINE
+
+
+class Pod(Protocol):
+    """A pod of one container: kubelet's own, or one of a cluster."""
+
+    def container(self) -> str:
+        """Wait until its container runs. Returns the container's id."""
+        ...
+
+    def sight(self) -> NodeView:
+        """What its last container saw."""
+        ...
 
 
 class Shell:

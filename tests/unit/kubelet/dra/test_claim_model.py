@@ -137,6 +137,25 @@ class Claims(RuleBasedStateMachine):
         self.running.pop(pod, None)
         self.cdi_names.pop(pod, None)
 
+    @rule(pod=PODS, instance=st.integers(0, 1), crash=st.none() | st.integers(0, 3))
+    def release_forgotten(self, pod: int, instance: int, crash: int | None) -> None:
+        """kubelet has forgotten the claim, unless it prepares it again before it is released."""
+        store = self.stores[instance]
+        kept = store.kept().get(ref(pod).uid)
+        if kept is None:
+            return
+        assert kept.ref == ref(pod)
+        again = self._prepared(pod, self.running[pod], 1 - instance, None)
+        assert store.release_unchanged(ref(pod).uid, kept) == (again is None)
+        kept = store.kept()[ref(pod).uid] if again else kept
+        try:
+            with crashing(crash):
+                store.release_unchanged(ref(pod).uid, kept)
+        except Crash:
+            self.unprepare(pod, instance, None)
+        self.running.pop(pod, None)
+        self.cdi_names.pop(pod, None)
+
     # --- the node -----------------------------------------------------------------------------
 
     @rule(number=st.sampled_from(HCAS))

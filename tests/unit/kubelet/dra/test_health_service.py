@@ -73,3 +73,18 @@ async def test_kubelet_waits_longer_than_until_the_next_list(
         assert device.health_check_timeout_seconds >= 2 * INTERVAL
         assert (device.device.pool_name, device.device.device_name) == ("node", "a")
         assert device.message == "mlx5_0"
+
+
+async def test_a_list_above_the_limit_of_a_message_comes_in_parts(directory: Path) -> None:
+    """8 HCAs with 1024 slots each, and texts as long as they may be."""
+    names = [f"a-{number:05}" for number in range(8 * 1024)]
+    text = "\N{SNOWMAN}" * 1024
+    unhealthy = tuple(DeviceHealth("node", name, DeviceState.UNHEALTHY, text) for name in names)
+    seen: list[str] = []
+    service = HealthService(Latest(unhealthy), interval=3600)
+    async for message in streamed(directory / "a.sock", service, wanted=1_000_000):
+        assert message.ByteSize() < 4 * 1024 * 1024
+        seen += [each.device.device_name for each in message.devices]
+        if len(seen) == len(names):
+            break
+    assert seen == names

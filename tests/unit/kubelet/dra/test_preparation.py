@@ -293,6 +293,29 @@ async def test_a_damaged_file_is_kept_and_the_claim_prepared_anew(
     assert node.files() == []
 
 
+async def test_a_claim_whose_prepare_failed_can_be_named(node: Node) -> None:
+    """kubelet may forget it too. A file without a name is one of an earlier version."""
+    for number in (1, 2):
+        with pytest.raises(RdmaDpError):
+            await node.instance().prepare(ref(number))
+    (node.claims / f"{ref(2).uid}.owed").write_text("")
+    kept = await node.instance().kept()
+    assert {uid: each.ref for uid, each in kept.items()} == {ref(1).uid: ref(1), ref(2).uid: None}
+    assert await node.instance().release(ref(1).uid, kept[ref(1).uid])
+    assert node.files() == [f"{ref(2).uid}.owed"]
+
+
+async def test_a_claim_that_is_prepared_meanwhile_is_not_released(node: Node) -> None:
+    node.api.put(ref(1), result(FIRST))
+    await node.instance().prepare(ref(1))
+    kept = (await node.instance().kept())[ref(1).uid]
+    await node.instance().prepare(ref(1))
+    assert not await node.instance().release(ref(1).uid, kept)
+    kept = (await node.instance().kept())[ref(1).uid]
+    assert await node.instance().release(ref(1).uid, kept)
+    assert node.files() == []
+
+
 async def test_a_file_of_another_claim_or_driver_is_damaged(node: Node) -> None:
     node.api.put(ref(1), result(FIRST))
     await node.instance().prepare(ref(1))

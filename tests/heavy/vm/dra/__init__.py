@@ -1,0 +1,1 @@
+"""DRA in the VM. Run by `python -m tests.heavy.vm.dra`."""
