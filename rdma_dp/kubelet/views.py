@@ -7,9 +7,7 @@ reason. Mappings are plain dicts, because a snapshot writes everything as JSON.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rdma_dp.kubelet.statuses import DriverStatus as DriverStatus  # noqa: PLC0414
-from rdma_dp.kubelet.statuses import PluginStatus as PluginStatus  # noqa: PLC0414
-from rdma_dp.kubelet.statuses import SocketState as SocketState  # noqa: PLC0414
+from rdma_dp.kubelet.statuses import DriverStatus, PluginStatus, SocketState
 
 # What GetInfo answers for a DRA driver (k8s.io/kubelet pkg/apis/pluginregistration/v1).
 DRA_PLUGIN = "DRAPlugin"

@@ -7,7 +7,8 @@ from rdma_dp.doctor.check import Finding, check, fail, not_checked, ok, unknown,
 from rdma_dp.doctor.facts.dra_drivers import NO_VIEW, dra_config, running, statuses
 from rdma_dp.dra.slices import Gate
 from rdma_dp.kubelet.directories import CLAIMS
-from rdma_dp.kubelet.views import DRA_PLUGIN, DriverStatus, KubeletView
+from rdma_dp.kubelet.statuses import DriverStatus
+from rdma_dp.kubelet.views import DRA_PLUGIN, KubeletView
 from rdma_dp.node.view import NodeView
 
 _FIND = "kubectl get pods -A -o wide --field-selector spec.nodeName=NODE"

@@ -6,7 +6,8 @@ from pathlib import PurePath
 
 from rdma_dp.config import Via
 from rdma_dp.doctor.check import Finding, check, fail, not_checked, ok, unknown, warn
-from rdma_dp.kubelet.views import KubeletView, PluginSocket, PluginStatus, SocketState
+from rdma_dp.kubelet.statuses import PluginStatus, SocketState
+from rdma_dp.kubelet.views import KubeletView, PluginSocket
 from rdma_dp.node.view import NodeView
 
 _KUBELET = (

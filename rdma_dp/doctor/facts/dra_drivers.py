@@ -2,7 +2,8 @@
 
 from rdma_dp.config import Config
 from rdma_dp.doctor.check import Finding, not_checked
-from rdma_dp.kubelet.views import DriverStatus, KubeletView
+from rdma_dp.kubelet.statuses import DriverStatus
+from rdma_dp.kubelet.views import KubeletView
 from rdma_dp.node.view import NodeView
 
 NO_VIEW = not_checked("kubelet was not queried", because="kubelet-socket")

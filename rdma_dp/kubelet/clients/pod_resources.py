@@ -10,7 +10,8 @@ import grpc
 from rdma_dp.kubelet.api import podresources_pb2, podresources_pb2_grpc
 from rdma_dp.kubelet.clients.channel import DEADLINE, OPTIONS, UnintelligibleError, intelligible
 from rdma_dp.kubelet.sockets import state_of
-from rdma_dp.kubelet.views import HeldClaim, Holder, PodResources, SocketState
+from rdma_dp.kubelet.statuses import SocketState
+from rdma_dp.kubelet.views import HeldClaim, Holder, PodResources
 
 
 async def pod_resources(path: Path) -> PodResources | str:

@@ -16,7 +16,8 @@ from rdma_dp.kubelet.clients.pod_resources import pod_resources
 from rdma_dp.kubelet.clients.status_client import ask_driver, ask_status
 from rdma_dp.kubelet.directories import KUBELET_SOCKET, WELL_KNOWN_ROOTS, KubeletDirectories
 from rdma_dp.kubelet.sockets import is_our_name, state_of
-from rdma_dp.kubelet.views import DRA_PLUGIN, KubeletView, PluginSocket, PodResources, SocketState
+from rdma_dp.kubelet.statuses import SocketState
+from rdma_dp.kubelet.views import DRA_PLUGIN, KubeletView, PluginSocket, PodResources
 
 
 def ask_kubelet(

@@ -9,7 +9,7 @@ import pytest
 
 from rdma_dp.kubelet.clients.survey import survey_kubelet
 from rdma_dp.kubelet.directories import KubeletDirectories
-from rdma_dp.kubelet.views import DriverStatus
+from rdma_dp.kubelet.statuses import DriverStatus
 from simulator.api_server import FakeApiServer
 from simulator.kubelet import SimulatedKubelet
 from tests.integration.daemon.claiming import DRIVER, NODE, registered

@@ -14,7 +14,8 @@ from rdma_dp.kubelet.api import podresources_pb2, podresources_pb2_grpc, status_
 from rdma_dp.kubelet.api import status_pb2 as pb
 from rdma_dp.kubelet.clients.survey import survey_kubelet
 from rdma_dp.kubelet.directories import KubeletDirectories
-from rdma_dp.kubelet.views import Holder, KubeletView, SocketState
+from rdma_dp.kubelet.statuses import SocketState
+from rdma_dp.kubelet.views import Holder, KubeletView
 from simulator.kubelet import Faults, Registered, SimulatedKubelet
 from tests.integration.daemon.process import DEADLINE, NAME, Node, healthy, listening, process
 

@@ -12,14 +12,8 @@ from rdma_dp.doctor.checks import dra_cluster, dra_driver
 from rdma_dp.doctor.examination import Result, examine
 from rdma_dp.host.files import Host
 from rdma_dp.inventory.hardware import Inventory
-from rdma_dp.kubelet.views import (
-    DriverStatus,
-    HeldClaim,
-    KubeletView,
-    PluginSocket,
-    PodResources,
-    SocketState,
-)
+from rdma_dp.kubelet.statuses import DriverStatus, SocketState
+from rdma_dp.kubelet.views import HeldClaim, KubeletView, PluginSocket, PodResources
 from rdma_dp.node.answers import Answers
 from rdma_dp.node.cluster_queries import ClusterClasses
 from rdma_dp.node.view import ConfigSeen, NodeView

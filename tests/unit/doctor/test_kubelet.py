@@ -16,14 +16,8 @@ from rdma_dp.doctor.examination import Result, examine
 from rdma_dp.host.files import Host
 from rdma_dp.host.netlink.values import QueuePairs
 from rdma_dp.inventory.hardware import Inventory
-from rdma_dp.kubelet.views import (
-    Holder,
-    KubeletView,
-    PluginSocket,
-    PluginStatus,
-    PodResources,
-    SocketState,
-)
+from rdma_dp.kubelet.statuses import PluginStatus, SocketState
+from rdma_dp.kubelet.views import Holder, KubeletView, PluginSocket, PodResources
 from rdma_dp.node.answers import Answers
 from rdma_dp.node.view import ConfigSeen, NodeView
 from rdma_dp.sharing.pool import make_pools

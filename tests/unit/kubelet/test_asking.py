@@ -13,7 +13,8 @@ import pytest
 
 from rdma_dp.kubelet.clients.survey import survey_kubelet
 from rdma_dp.kubelet.directories import KubeletDirectories
-from rdma_dp.kubelet.views import KubeletView, SocketState
+from rdma_dp.kubelet.statuses import SocketState
+from rdma_dp.kubelet.views import KubeletView
 
 NONSENSE = b"\xff\xff\xff"  # no protobuf
 DIRECTORIES = ("device-plugins", "plugins_registry", "pod-resources")

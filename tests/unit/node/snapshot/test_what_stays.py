@@ -10,14 +10,8 @@ from hypothesis import strategies as st
 
 from rdma_dp.config.loading import FoundConfig
 from rdma_dp.config.problems import ConfigError
-from rdma_dp.kubelet.views import (
-    HeldClaim,
-    Holder,
-    KubeletView,
-    PluginSocket,
-    PodResources,
-    SocketState,
-)
+from rdma_dp.kubelet.statuses import SocketState
+from rdma_dp.kubelet.views import HeldClaim, Holder, KubeletView, PluginSocket, PodResources
 from rdma_dp.node.answers import Answers
 from rdma_dp.node.snapshot.anonymous import anonymous
 from rdma_dp.node.snapshot.archive_writing import pack
