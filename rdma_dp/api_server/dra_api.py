@@ -85,18 +85,12 @@ class DraApi:
             raise NotFoundError(
                 error.message, f"{API_VERSION} exists since Kubernetes 1.34"
             ) from error
-        items = found.get("items") or []
-        if not isinstance(items, list):
-            raise ApiError("the API server answers with a list without items")
-        return SliceList(tuple(map(checked, items)), version_of(found))
+        return SliceList(tuple(map(checked, _items(found))), version_of(found))
 
     async def device_classes(self) -> tuple[Object, ...]:
         """All DeviceClasses of the cluster, for the doctor. Raises ApiError."""
         found = await self._client.call(Request("list", GROUP, VERSION, "deviceclasses"))
-        items = found.get("items") or []
-        if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
-            raise ApiError("the API server answers with a list without items")
-        return tuple(items)
+        return tuple(_items(found, dict))
 
     def slice_changes(
         self, version: str, seconds: int, idle: float
@@ -145,6 +139,14 @@ class DraApi:
     @property
     def _selector(self) -> dict[str, str]:
         return {"fieldSelector": f"spec.nodeName={self.node},spec.driver={self.driver}"}
+
+
+def _items(found: Object, kind: type = object) -> list[Any]:
+    """The items of a list, if all are of this type. Raises ApiError."""
+    items = found.get("items") or []
+    if not isinstance(items, list) or not all(isinstance(each, kind) for each in items):
+        raise ApiError("the API server answers with a list without items")
+    return items
 
 
 def checked(found: object) -> Object:
