@@ -188,14 +188,17 @@ def _examined(options: argparse.Namespace) -> "tuple[Result, ...]":
 
     checks = chosen(options.only)
     source, config = opened(options)
-    return examine(_viewed(options, source, config, options.counters), checks)
+    node = _viewed(options, source, config, count_for=options.counters, ask_cluster=True)
+    return examine(node, checks)
 
 
 def _viewed(
     options: argparse.Namespace,
     source: "NodeSource",
     config: "FoundConfig",
+    *,
     count_for: float | None = None,
+    ask_cluster: bool = False,
 ) -> "NodeView":
     """The node with this config, and what kubelet answers in the directories of the options."""
     from rdma_dp.config import Defaults
@@ -208,6 +211,7 @@ def _viewed(
         kubelet_root=options.kubelet_root_dir,
         device_plugins=options.device_plugins_dir,
         count_for=count_for,
+        ask_cluster=ask_cluster,
     )
 
 

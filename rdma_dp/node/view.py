@@ -81,12 +81,14 @@ def view_node(
     kubelet_root: Path = _KUBELET_ROOT,
     device_plugins: Path | None = None,
     count_for: float | None = None,
+    ask_cluster: bool = False,
 ) -> NodeView:
     """Reads everything once. Raises HostError when the node's HCAs cannot be listed.
 
     A live node asks kubelet in `kubelet_root`; `device_plugins` defaults to the directory below it.
     `count_for` is the time in seconds between two readings of the HCAs' counters; None: the
-    counters are not read.
+    counters are not read. `ask_cluster`: a live node with a resource via DRA asks the API server
+    for the classes.
     """
     inventory = root.scan()
     seen = _config(config, defaults)
@@ -96,7 +98,8 @@ def view_node(
     if count_for is not None:
         growth = watch(root.host, _concerned(inventory, pools if seen.config else None), count_for)
     topology = read_topology(root.host, inventory)
-    ask = root.host.live and seen.config is not None and seen.config.uses_dra
+    uses_dra = seen.config is not None and seen.config.uses_dra
+    ask = ask_cluster and root.host.live and uses_dra
     classes = ask_classes(os.environ) if ask else None
     return NodeView(root.host, inventory, answers, seen, pools, topology, growth, classes)
 

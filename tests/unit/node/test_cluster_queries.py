@@ -1,20 +1,35 @@
 """What the doctor asks of the API server, in the pod and elsewhere."""
 
 import asyncio
+import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from rdma_dp.config.loading import find_config
+from rdma_dp.host.files import Host
+from rdma_dp.host.netlink.backends import RecordedNetlink
+from rdma_dp.node.answers import Answers
 from rdma_dp.node.cluster_queries import ClusterClasses, ask_classes
+from rdma_dp.node.source import NodeSource
+from rdma_dp.node.view import view_node
 from simulator.api_server import FakeApiServer
+from tests.conftest import Sample
+from tests.live_tree import LiveTree
+
+VIA_DRA = "configList: [{resourceName: a, rdmaHcaMax: 2, via: dra, selectors: {vendors: [15b3]}}]\n"
 
 
-async def asked(server: FakeApiServer, directory: Path) -> ClusterClasses:
-    environment = {
+def environment(server: FakeApiServer, directory: Path) -> dict[str, str]:
+    return {
         "RDMA_DP_API_SERVER": server.url,
         "RDMA_DP_SERVICE_ACCOUNT": str(server.write_service_account(directory)),
     }
-    return await asyncio.to_thread(ask_classes, environment)
+
+
+async def asked(server: FakeApiServer, directory: Path) -> ClusterClasses:
+    return await asyncio.to_thread(ask_classes, environment(server, directory))
 
 
 async def test_the_classes_of_the_cluster(tmp_path: Path) -> None:
@@ -44,3 +59,20 @@ async def test_without_the_right_nothing_is_known(tmp_path: Path) -> None:
 
 def test_outside_of_a_pod_nothing_is_asked() -> None:
     assert "KUBERNETES_SERVICE_HOST" in (ask_classes({}).failure or "")
+
+
+@pytest.mark.parametrize("ask_cluster", [False, True])
+async def test_a_view_asks_only_if_it_is_wanted(
+    sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, ask_cluster: bool
+) -> None:
+    """`rdma-dp pods` reads no classes: it must not wait for an API server that does not answer."""
+    config = tmp_path / "config.yaml"
+    config.write_text(VIA_DRA)
+    node = NodeSource(Host(LiveTree(sample("seed")), RecordedNetlink()), Answers())
+    async with FakeApiServer() as server:
+        for name, value in environment(server, tmp_path / "account").items():
+            monkeypatch.setitem(os.environ, name, value)
+        look = partial(view_node, node, find_config(config), ask_cluster=ask_cluster)
+        view = await asyncio.to_thread(look)
+        assert (view.classes == ClusterClasses()) == ask_cluster
+        assert [each.resource for each in server.answered] == ["deviceclasses"] * ask_cluster
