@@ -16,7 +16,7 @@ from rdma_dp.daemon.first_scan import FirstScan
 from rdma_dp.daemon.settings import Settings
 from rdma_dp.errors import RdmaDpError
 from rdma_dp.host.root import check_tree
-from rdma_dp.kubelet.directories import KUBELET_SOCKET, KubeletDirectories
+from rdma_dp.kubelet.directories import KubeletDirectories
 from rdma_dp.kubelet.registration.choice import RegistrationMode
 
 logger = logging.getLogger("rdma_dp")
@@ -56,7 +56,6 @@ def _settings(options: argparse.Namespace, first_scan: FirstScan) -> Settings:
         cdi_directory=options.cdi_dir,
         device_info_directory=options.device_info_dir,
         metrics=options.metrics,
-        pod_resources=options.kubelet_root_dir / "pod-resources" / KUBELET_SOCKET,
         probe_socket=options.probe_socket,
         nfd_features=options.nfd_features,
         config_wait=options.config_wait or None,

@@ -16,7 +16,8 @@ def start_monitors(tasks: asyncio.TaskGroup, settings: Settings, observed: Obser
 
     if settings.metrics is not None:
         host = Host(settings.root)
-        work = listeners.serve_metrics(settings.metrics, observed, host, settings.pod_resources)
+        pods = settings.directories.pod_resources
+        work = listeners.serve_metrics(settings.metrics, observed, host, pods)
         start(tasks, "metrics", work)
     if settings.probe_socket is not None:
         start(tasks, "probes", listeners.serve_probes(settings.probe_socket, observed))

@@ -16,10 +16,9 @@ class Settings:
     """What the command line decides.
 
     `metrics` and `probe_socket` are None where metrics or probes are not served.
-    `pod_resources` is the socket on which kubelet lists the holders of devices. `nfd_features` is
-    the directory for the feature file, or None where no node labels are wanted. `config_wait` is
-    for how many seconds the daemon waits for its first config; None is without a limit.
-    `first_scan` is a scan of `root` that has begun, if there is one. `parse` parses configs.
+    `nfd_features` is the directory for the feature file, or None where no node labels are wanted.
+    `config_wait` is for how many seconds the daemon waits for its first config; None is without a
+    limit. `first_scan` is a scan of `root` that has begun, if there is one. `parse` parses configs.
     """
 
     config_file: Path
@@ -30,7 +29,6 @@ class Settings:
     root: Path = Path("/")
     defaults: Defaults = NO_DEFAULTS
     metrics: Address | None = None
-    pod_resources: Path = Path("/var/lib/kubelet/pod-resources/kubelet.sock")
     probe_socket: Path | None = None
     nfd_features: Path | None = None
     config_wait: float | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rdma_dp.kubelet.directories import CLAIMS
+from rdma_dp.kubelet.directories import CLAIMS, KubeletDirectories
 from simulator.api_server import ApiFault
 from tests.integration.dra_world import DRIVER, ROUNDS, World, a_world, until
 
@@ -125,7 +125,7 @@ async def test_a_kubelet_that_answers_again_gets_its_chance() -> None:
     """A new kubelet answers here before it registers the driver, and has unprepared nothing yet."""
     async with a_world("each") as world:
         key = await of_a_forgotten_pod(world)
-        socket = world.kubelet.root / "pod-resources" / "kubelet.sock"
+        socket = KubeletDirectories.below(world.kubelet.root).pod_resources
         away = socket.rename(socket.with_name("away.sock"))
         world.server.store.delete(key)
         await until(lambda: bool(stuck(world)), lambda: asked(world))

@@ -43,7 +43,7 @@ async def survey_kubelet(
                 forbidden.append(str(directory))
     kubelet = directories.device_plugins / KUBELET_SOCKET
     book, sockets = await asyncio.gather(
-        pod_resources(root / "pod-resources" / KUBELET_SOCKET),
+        pod_resources(directories.pod_resources),
         asyncio.gather(*(_plugin(path, directories) for path in paths if path != kubelet)),
     )
     return KubeletView(
