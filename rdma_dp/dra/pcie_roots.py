@@ -70,11 +70,8 @@ def published_roots(
         for name, hcas in _offered(pools).items()
     )
     roots = {each.root for each in devices}
-    lonely = tuple(
-        gpu
-        for gpu in topology.gpus
-        if gpu.place.host_bridge not in roots and any(map(_can_have_a_root, devices))
-    )
+    gpus = topology.gpus if any(map(_can_have_a_root, devices)) else ()
+    lonely = tuple(gpu for gpu in gpus if gpu.place.host_bridge not in roots)
     return Roots(devices, lonely, _advised(lonely, topology, devices))
 
 
