@@ -24,7 +24,6 @@ RDMA_MODULE_OF_DRIVER = {
     "qede": "qedr",
 }
 
-
 # Drivers that make the HCA themselves: a bound function without an HCA is an error.
 RDMA_DRIVERS = frozenset({"efa", "erdma", "hfi1", "ib_qib", "vmw_pvrdma"})
 

@@ -6,8 +6,7 @@ from rdma_dp.kubelet.api import pluginregistration_pb2 as pb
 from rdma_dp.kubelet.api import pluginregistration_pb2_grpc as rpc
 from rdma_dp.kubelet.clients.channel import DEADLINE, intelligible
 
-# kubelet's name for device plugins
-# (staging/src/k8s.io/kubelet/pkg/apis/pluginregistration).
+# kubelet's name for device plugins (staging/src/k8s.io/kubelet/pkg/apis/pluginregistration).
 DEVICE_PLUGIN = "DevicePlugin"
 
 
