@@ -71,6 +71,7 @@ class World:
         self.devices: dict[int, str] = {}
         self.forgotten: set[int] = set()  # pods that kubelet will never unprepare
         self.metrics = Metrics()  # of all instances
+        self.claims = KubeletDirectories.below(kubelet.root).plugins / DRIVER / CLAIMS
         self._started = 0
         server.add_node(NODE)
         self._environment = {
@@ -97,6 +98,10 @@ class World:
         self._started += 1
         environment = {**self._environment, "POD_UID": f"pod-{self._started}"}
         self.instances.append(asyncio.create_task(self._instance(environment)))
+        await self._registered()
+
+    async def _registered(self) -> None:
+        """Until kubelet has registered the instances that run, and no other."""
         await self.kubelet.wait_until(
             lambda k: len(k.drivers.sockets(DRIVER)) == len(self.instances), DEADLINE
         )
@@ -110,9 +115,7 @@ class World:
             task = self.instances.pop(0)
             task.cancel()
             await asyncio.wait([task])
-            await self.kubelet.wait_until(
-                lambda k: len(k.drivers.sockets(DRIVER)) == len(self.instances), DEADLINE
-            )
+            await self._registered()
 
     async def end(self) -> None:
         """Also after a failure: a server of gRPC must not outlive its event loop."""
@@ -138,7 +141,7 @@ class World:
             await reader.read()
             pacing = Pacing(interval=0.0, taint_interval=0.0)
             publisher = SlicePublisher(api, reader, parts.served, parts.metrics, pacing)
-            claims = Claims(parts, DRIVER, reader.devices, api, ROUNDS)
+            claims = Claims(parts, reader.devices, api, ROUNDS)
             async with asyncio.TaskGroup() as tasks:
                 start(tasks, "watch", registry.run())
                 start(tasks, "devices", reader.run())
@@ -192,9 +195,9 @@ class World:
         if not self.instances:
             await self.start()
         await self.kubelet.pods.end_pod(f"pod-{pod}")
-        self._ended(pod)
+        self.ended(pod)
 
-    def _ended(self, pod: int) -> None:
+    def ended(self, pod: int) -> None:
         del self.pods[pod], self.devices[pod]
         self.forgotten.discard(pod)
 
@@ -202,14 +205,12 @@ class World:
         """kubelet kills the pods that are deleted meanwhile. It unprepares none of its claims."""
         there = {one["metadata"]["uid"] for one in self.server.store.all("resourceclaims")}
         for pod in [pod for pod, claim in self.pods.items() if claim.uid not in there]:
-            self._ended(pod)
+            self.ended(pod)
         self.forgotten |= {*self.pods}
         self.kubelet.pods.forget()
         await self.kubelet.stop()
         await self.kubelet.start()
-        await self.kubelet.wait_until(
-            lambda k: len(k.drivers.sockets(DRIVER)) == len(self.instances), DEADLINE
-        )
+        await self._registered()
 
     async def kubelet_restarts(self, _: None) -> None:
         """Sandboxes restart too: each pod gets the same devices, if they are there."""
@@ -230,7 +231,7 @@ class World:
             with contextlib.suppress(StatusError):  # it was deleted before
                 self.server.store.delete(key)
             if pod in self.forgotten:
-                self._ended(pod)
+                self.ended(pod)
 
     def fail(self, fault: ApiFault) -> None:
         self.server.faults.append(copy.copy(fault))
@@ -261,8 +262,7 @@ class World:
         )
 
     def files_are_right(self) -> bool:
-        directory = self.kubelet.root / "plugins" / DRIVER / CLAIMS
-        files = {path.stem for path in directory.glob("*")} if directory.is_dir() else set()
+        files = {path.stem for path in self.claims.glob("*")} if self.claims.is_dir() else set()
         whole = [pod for pod in self.pods if self._number(pod) in self.hardware]
         specs = {path.name: path for path in (self.root / "cdi").glob("*")}
         wanted = {f"rdma-dp-claim-{self.pods[pod].uid}.json": pod for pod in whole}

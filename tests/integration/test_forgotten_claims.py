@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rdma_dp.kubelet.directories import CLAIMS, KubeletDirectories
+from rdma_dp.kubelet.directories import KubeletDirectories
 from simulator.api_server import ApiFault
 from tests.integration.dra_world import DRIVER, ROUNDS, World, a_world, until
 
@@ -20,8 +20,8 @@ async def of_a_forgotten_pod(world: World) -> tuple[str, str, str]:
 
 
 def files(world: World) -> list[str]:
-    directory = world.kubelet.root / "plugins" / DRIVER / CLAIMS
-    return sorted(path.name for path in (*directory.glob("*"), *(world.root / "cdi").glob("*")))
+    found = (*world.claims.glob("*"), *(world.root / "cdi").glob("*"))
+    return sorted(path.name for path in found)
 
 
 async def some_rounds(world: World) -> None:
@@ -32,7 +32,7 @@ async def some_rounds(world: World) -> None:
 
 
 def claim_file(world: World, uid: str) -> Path:
-    return world.kubelet.root / "plugins" / DRIVER / CLAIMS / f"{uid}.json"
+    return world.claims / f"{uid}.json"
 
 
 def asked(world: World) -> int:
@@ -96,8 +96,7 @@ async def test_without_an_answer_about_the_claim_nothing_is_released(fault: int 
         world.server.store.delete(key)
         await some_rounds(world)
         world.server.faults.clear()
-        world.forgotten.clear()
-        del world.pods[1], world.devices[1]
+        world.ended(1)
         await until(lambda: not files(world), lambda: files(world))
 
 
@@ -108,8 +107,7 @@ async def test_while_kubelet_does_not_answer_nothing_is_released() -> None:
         world.server.store.delete(key)
         await some_rounds(world)
         await world.kubelet.start()
-        world.forgotten.clear()
-        del world.pods[1], world.devices[1]
+        world.ended(1)
         await until(lambda: not files(world), lambda: files(world))
 
 
@@ -159,7 +157,7 @@ async def test_a_damaged_file_of_a_pod_that_runs_is_not_stuck() -> None:
 
 async def test_a_driver_that_has_ended_has_no_stuck_claim() -> None:
     async with a_world("each") as world:
-        claim_file(world, "0" * 8).parent.mkdir(parents=True, exist_ok=True)
+        world.claims.mkdir(parents=True, exist_ok=True)
         claim_file(world, "0" * 8).write_text("{")
         await world.start_pod(1)
         await until(lambda: stuck(world) == 1, lambda: files(world))

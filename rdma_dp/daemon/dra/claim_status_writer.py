@@ -30,15 +30,11 @@ class ClaimStatusWriter:
     def __init__(
         self,
         api: DraApi,
-        driver: str,
-        pool: str,
         devices: Observable[tuple[DraDevice, ...]],
         wanted: Callable[[], bool],
     ) -> None:
         """`wanted` returns whether the config asks for it."""
         self._api = api
-        self._driver = driver
-        self._pool = pool
         self._devices = devices
         self._wanted = wanted
         self._waiting = asyncio.Queue[tuple[ClaimRef, dict[str, Any]]](_MOST_WAITING)
@@ -50,10 +46,10 @@ class ClaimStatusWriter:
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         devices = self._devices.value
         try:
-            given = prepared(claim, devices, self._driver, self._pool, ref.uid)
+            given = prepared(claim, devices, self._api.driver, self._api.node, ref.uid)
         except RdmaDpError:
             return  # the devices have changed since
-        status = claim_status(given, devices, self._driver, moment)
+        status = claim_status(given, devices, self._api.driver, moment)
         self._waiting.put_nowait((ref, status))
 
     async def run(self) -> None:

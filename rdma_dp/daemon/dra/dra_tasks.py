@@ -42,7 +42,7 @@ async def run_dra(parts: DraParts, driver: str) -> None:
         reader = DeviceReader(parts, driver)
         await reader.read()
         publisher = SlicePublisher(api, reader, parts.served, parts.metrics)
-        claims = Claims(parts, driver, reader.devices, api)
+        claims = Claims(parts, reader.devices, api)
         work = _run(reader, publisher, claims)
         await first_of(work, _until_over(parts, driver, publisher, claims))
     logger.info("the DRA driver %s has ended: no resource is via DRA under this name", driver)

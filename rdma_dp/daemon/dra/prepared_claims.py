@@ -23,23 +23,22 @@ class Claims:
     def __init__(
         self,
         parts: DraParts,
-        driver: str,
         devices: Observable[tuple[DraDevice, ...]],
         api: DraApi,
         round_interval: float = ROUND_INTERVAL,
     ) -> None:
         """`round_interval`: seconds between two rounds that look for claims without a pod."""
         settings = DriverSettings(
-            driver=driver,
-            pool=parts.node,
+            driver=api.driver,
+            pool=api.node,
             # Without the UID, two instances still differ.
             instance=parts.environment.get(POD_UID) or secrets.token_hex(3),
-            directory=parts.directories.plugins / driver,
+            directory=parts.directories.plugins / api.driver,
             cdi_directory=parts.cdi_directory,
         )
         inventory = Part(parts.states, lambda state: state.inventory)
         self._statuses = ClaimStatusWriter(
-            api, driver, settings.pool, devices, lambda: parts.states.value.config.dra.claim_status
+            api, devices, lambda: parts.states.value.config.dra.claim_status
         )
         self._driver = Driver(
             settings,
