@@ -102,8 +102,8 @@ class ClaimFiles:
 
     def owe(self, ref: ClaimRef) -> None:
         """Notes that kubelet will unprepare this claim. Raises StoreError."""
-        self._write(f"{ref.uid}{_OWED_END}", str(ref))
-        self._touch(f"{ref.uid}{_OWED_END}")
+        self._write(_owed_name(ref.uid), str(ref))
+        self._touch(_owed_name(ref.uid))
         self._owed.add(ref.uid)
 
     def touch(self, uid: str) -> None:
@@ -120,11 +120,11 @@ class ClaimFiles:
         """The files of one claim as they are now. Raises StoreError."""
         record = self._known(uid)
         known = record.ref if isinstance(record, ClaimRecord) else self._owed_ref(uid)
-        return KeptClaim(known, (self._state(_name(uid)), self._state(uid + _OWED_END)))
+        return KeptClaim(known, (self._state(_name(uid)), self._state(_owed_name(uid))))
 
     def _owed_ref(self, uid: str) -> ClaimRef | None:
         try:
-            text = _content(self.directory / (uid + _OWED_END)).decode()
+            text = _content(self.directory / _owed_name(uid)).decode()
         except (ClaimFileError, ValueError):
             return None
         namespace, _, name = text.partition("/")
@@ -135,8 +135,7 @@ class ClaimFiles:
         try:
             os.utime(path, ns=(now, now))  # finer than the clock of the file system
         except OSError as error:
-            raise_if_exhausted(error, f"write {path}")
-            raise StoreError(f"cannot write {path}: {error.strerror}") from error
+            raise _failure("write", path, error) from error
 
     def _state(self, name: str) -> FileState | None:
         path = self.directory / name
@@ -145,12 +144,11 @@ class ClaimFiles:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise_if_exhausted(error, f"read {path}")
-            raise StoreError(f"cannot read {path}: {error.strerror}") from error
+            raise _failure("read", path, error) from error
 
     def remove(self, uid: str) -> None:
         """Removes the claim's file, whatever is in it. Raises StoreError."""
-        names = {_name(uid), _name(uid) + _DAMAGED_END, uid + _OWED_END}
+        names = {_name(uid), _name(uid) + _DAMAGED_END, _owed_name(uid)}
         with _store_errors():
             failures = self._files.clear((), lambda name, _: name in names)
             self._read.pop(uid, None)
@@ -167,8 +165,7 @@ class ClaimFiles:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise_if_exhausted(error, f"read {self.directory}")
-            raise StoreError(f"cannot read {self.directory}: {error.strerror}") from error
+            raise _failure("read", self.directory, error) from error
 
     def _known(self, uid: str) -> ClaimRecord | ClaimFileError | None:
         """The record, or why the file cannot be read; read again only if the file has changed."""
@@ -199,6 +196,12 @@ class ClaimFiles:
         logger.warning("%s is kept as %s, and its claim is prepared anew", path, kept.name)
 
 
+def _failure(verb: str, path: Path, error: OSError) -> StoreError:
+    """Raises ExhaustedError."""
+    raise_if_exhausted(error, f"{verb} {path}")
+    return StoreError(f"cannot {verb} {path}: {error.strerror}")
+
+
 @contextmanager
 def _store_errors() -> Iterator[None]:
     """What fails with a file in here is a StoreError."""
@@ -219,6 +222,10 @@ def _uids(names: Iterable[str], end: str) -> set[str]:
 
 def _name(uid: str) -> str:
     return f"{uid}{_END}"
+
+
+def _owed_name(uid: str) -> str:
+    return f"{uid}{_OWED_END}"
 
 
 def _content(path: Path) -> bytes:
