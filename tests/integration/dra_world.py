@@ -36,7 +36,7 @@ from tests.makers import SYSTEM, hca
 NODE = "node-1"
 DRIVER = "hca.rdma-dp.dev"
 DEADLINE = 60.0  # seconds; only a failure waits that long
-ROUNDS = 0.2  # seconds between two rounds that look for claims without a pod
+ROUNDS = 0.2  # seconds between two rounds that release forgotten claims
 
 # Each HCA that is there, and whether its link is down.
 Hardware = Mapping[int, bool]

@@ -27,7 +27,7 @@ class Claims:
         api: DraApi,
         round_interval: float = ROUND_INTERVAL,
     ) -> None:
-        """`round_interval`: seconds between two rounds that look for claims without a pod."""
+        """`round_interval`: seconds between two rounds that release forgotten claims."""
         settings = DriverSettings(
             driver=api.driver,
             pool=api.node,
