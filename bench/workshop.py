@@ -179,12 +179,7 @@ class Workshop:
         command = (*_DAEMON, "--root", str(self.host(sharing.hcas).root))
         async with FakeApiServer() as api:
             api.add_node(NODE)
-            account = api.write_service_account(self.directory() / "account")
-            environment = {
-                "RDMA_DP_API_SERVER": api.url,
-                "RDMA_DP_SERVICE_ACCOUNT": str(account),
-                "NODE_NAME": NODE,
-            }
+            environment = {**api.environment(self.directory() / "account"), "NODE_NAME": NODE}
             async with self._run(sharing, command, registered, environment) as started:
                 registered_at = time.perf_counter()
                 early = len(api.devices()) == sharing.hcas

@@ -111,6 +111,11 @@ class FakeApiServer:
         (directory / "token").write_text(token)
         return directory
 
+    def environment(self, directory: Path) -> dict[str, str]:
+        """The variables with which a daemon finds this server. `directory` gets its token."""
+        account = self.write_service_account(directory)
+        return {"RDMA_DP_API_SERVER": self.url, "RDMA_DP_SERVICE_ACCOUNT": str(account)}
+
     # --- what a test does as another client ---------------------------------------------------
 
     def add(self, resource: str, wanted: Object) -> Object:

@@ -43,8 +43,7 @@ async def api(directory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     """An API server with NODE. The daemon's environment points to it."""
     async with FakeApiServer() as running:
         running.add_node(NODE)
-        account = running.write_service_account(directory / "account")
-        monkeypatch.setenv("RDMA_DP_API_SERVER", running.url)
-        monkeypatch.setenv("RDMA_DP_SERVICE_ACCOUNT", str(account))
+        for name, value in running.environment(directory / "account").items():
+            monkeypatch.setenv(name, value)
         monkeypatch.setenv("NODE_NAME", NODE)
         yield running

@@ -74,11 +74,7 @@ class World:
         self.claims = KubeletDirectories.below(kubelet.root).plugins / DRIVER / CLAIMS
         self._started = 0
         server.add_node(NODE)
-        self._environment = {
-            "RDMA_DP_API_SERVER": server.url,
-            "RDMA_DP_SERVICE_ACCOUNT": str(server.write_service_account(root / "account")),
-            "NODE_NAME": NODE,
-        }
+        self._environment = {**server.environment(root / "account"), "NODE_NAME": NODE}
 
     # --- the node -----------------------------------------------------------------------------
 

@@ -1,7 +1,6 @@
 """What the doctor asks of the API server, in the pod and elsewhere."""
 
 import asyncio
-import os
 from functools import partial
 from pathlib import Path
 
@@ -21,15 +20,8 @@ from tests.live_tree import LiveTree
 VIA_DRA = "configList: [{resourceName: a, rdmaHcaMax: 2, via: dra, selectors: {vendors: [15b3]}}]\n"
 
 
-def environment(server: FakeApiServer, directory: Path) -> dict[str, str]:
-    return {
-        "RDMA_DP_API_SERVER": server.url,
-        "RDMA_DP_SERVICE_ACCOUNT": str(server.write_service_account(directory)),
-    }
-
-
 async def asked(server: FakeApiServer, directory: Path) -> ClusterClasses:
-    return await asyncio.to_thread(ask_classes, environment(server, directory))
+    return await asyncio.to_thread(ask_classes, server.environment(directory))
 
 
 async def test_the_classes_of_the_cluster(tmp_path: Path) -> None:
@@ -70,8 +62,8 @@ async def test_a_view_asks_only_if_it_is_wanted(
     config.write_text(VIA_DRA)
     node = NodeSource(Host(LiveTree(sample("seed")), RecordedNetlink()), Answers())
     async with FakeApiServer() as server:
-        for name, value in environment(server, tmp_path / "account").items():
-            monkeypatch.setitem(os.environ, name, value)
+        for name, value in server.environment(tmp_path / "account").items():
+            monkeypatch.setenv(name, value)
         look = partial(view_node, node, find_config(config), ask_cluster=ask_cluster)
         view = await asyncio.to_thread(look)
         assert (view.classes == ClusterClasses()) == ask_cluster
