@@ -98,6 +98,11 @@ def release() -> str:
     return platform.freedesktop_os_release().get("VERSION_ID", "")
 
 
+def codename() -> str:
+    """The name of this machine's Debian, as bookworm."""
+    return platform.freedesktop_os_release()["VERSION_CODENAME"]
+
+
 def dependency(package: str, pattern: str) -> str:
     """The first dependency of a (meta) package that matches `pattern`."""
     for _attempt in range(2):

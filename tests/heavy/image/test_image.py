@@ -1,7 +1,6 @@
 """What the operator's pod and its init container need in the image, and what must not be in it."""
 
 import struct
-from collections.abc import Iterator
 
 from rdma_dp import __version__
 from tests.heavy.arm64 import FOREIGN, NATIVE
@@ -77,13 +76,5 @@ def _loaded(elf: bytes) -> tuple[int, list[int]]:
     [machine] = struct.unpack_from("<H", elf, 18)
     [start] = struct.unpack_from("<Q", elf, 32)
     size, count = struct.unpack_from("<HH", elf, 54)
-
-    def segments() -> Iterator[tuple[int, int]]:
-        for number in range(count):
-            place = start + number * size
-            yield (
-                struct.unpack_from("<I", elf, place)[0],
-                struct.unpack_from("<Q", elf, place + 48)[0],
-            )
-
-    return machine, [alignment for kind, alignment in segments() if kind == 1]
+    segments = struct.iter_unpack("<II6Q", elf[start : start + size * count])
+    return machine, [alignment for kind, *_, alignment in segments if kind == 1]
