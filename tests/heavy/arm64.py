@@ -1,12 +1,10 @@
 """Debian for arm64 on an amd64 machine: roots of unpacked packages, and qemu-user to run them."""
 
 import logging
-import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.heavy import debian
+from tests.heavy import debian, suite
 from tests.heavy.suite import CannotRunError
 
 log = logging.getLogger(__name__)
@@ -67,11 +65,6 @@ def root(release: str, packages: Iterable[str], place: Path) -> None:
     debian.install(("mmdebstrap",))
     emulate()
     log.info("making a root of Debian %s for arm64", release)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=place.parent, prefix="unfinished-"))
-    try:
-        debian.bootstrap(release, ",".join(packages), unfinished, "extract", _OPTIONS)
-        debian.run("chroot", str(unfinished), "sh", "-ec", _CONFIGURE)
-        unfinished.rename(place)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with suite.unfinished(place) as made:
+        debian.bootstrap(release, ",".join(packages), made, "extract", _OPTIONS)
+        debian.run("chroot", str(made), "sh", "-ec", _CONFIGURE)

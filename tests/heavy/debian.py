@@ -6,9 +6,9 @@ import platform
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
+from tests.heavy import suite
 from tests.heavy.suite import CannotRunError
 
 log = logging.getLogger(__name__)
@@ -58,12 +58,8 @@ def unpacked(packages: tuple[str, ...], cache: Path) -> Path:
     place = cache / "+".join(archive.removesuffix(".deb") for archive in archives)
     if not place.exists():
         log.info("fetching %s", " and ".join(archives))
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix="unfinished-") as directory:
-            made = Path(directory, "made")
-            made.mkdir()
+        with suite.unfinished(place) as made:
             unpack(packages, made)
-            made.rename(place)
     return place
 
 
