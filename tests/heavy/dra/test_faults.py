@@ -123,7 +123,7 @@ def test_kubelet_restarts_while_pods_are_made(cluster: DraCluster) -> None:
 
 def test_an_update(cluster: DraCluster) -> None:
     """Both instances serve kubelet for a while, and the devices stay published."""
-    cluster.kubectl(*ROLLED_OUT)
+    cluster.rolled_out()
     (old,) = cluster.drivers()
     source = template(cluster, "one", [request("hca", selectors=only("mlx5_10"))])
     stays, ends = (start(cluster, name, source).running() for name in ("stays", "ends"))
@@ -146,7 +146,7 @@ def test_an_update(cluster: DraCluster) -> None:
 
 def test_an_update_that_is_taken_back(cluster: DraCluster) -> None:
     """The old instance releases what the new one has prepared."""
-    cluster.kubectl(*ROLLED_OUT)
+    cluster.rolled_out()
     (old,) = cluster.drivers()
     source = template(cluster, "one", [request("hca", selectors=only("mlx5_10"))])
     begun = time.time()
@@ -169,9 +169,6 @@ def test_an_update_that_is_taken_back(cluster: DraCluster) -> None:
     assert left["metadata"]["uid"] == old["metadata"]["uid"]
     assert has_done(cluster, old, "unprepared", "one")
     assert not writes(begun)
-
-
-ROLLED_OUT = ("-n", "kube-system", "rollout", "status", "ds/rdma-dp")
 
 
 def set_image(cluster: DraCluster, tag: str) -> None:

@@ -38,7 +38,7 @@ def release(cluster: DraCluster, config: dict[str, Any], *, dra: bool) -> None:
 
 def rolled_out(cluster: DraCluster) -> api.Object:
     """The only pod of the DaemonSet, after a change has come to its end."""
-    cluster.kubectl("-n", "kube-system", "rollout", "status", "ds/rdma-dp")
+    cluster.rolled_out()
     (pod,) = cluster.wait("one pod", cluster.drivers, lambda found: len(found) == 1)
     return pod
 

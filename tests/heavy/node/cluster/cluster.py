@@ -96,6 +96,10 @@ class Cluster:
         patch = json.dumps({"data": {"config.json": config}})
         self.kubectl("-n", "kube-system", "patch", "configmap", "rdma-dp", "--patch", patch)
 
+    def rolled_out(self) -> None:
+        """Wait until a change of the DaemonSet is complete."""
+        self.kubectl("-n", "kube-system", "rollout", "status", "ds/rdma-dp")
+
     def namespace(self, name: str) -> None:
         self.make({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
