@@ -102,10 +102,13 @@ class ClaimPod(Pod):
         """
         made = self.with_template(name)
         (container,) = made["spec"]["containers"]
-        made["spec"]["containers"] = [
-            {**container, "name": each, "resources": {"claims": [{"name": "dev", **of}]}}
+        claims = {
+            each: {"name": "dev", "request": one} if one else {"name": "dev"}
             for each, one in requests.items()
-            for of in ({"request": one} if one else {},)
+        }
+        made["spec"]["containers"] = [
+            {**container, "name": each, "resources": {"claims": [one]}}
+            for each, one in claims.items()
         ]
         return made
 

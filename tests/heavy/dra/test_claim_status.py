@@ -29,8 +29,9 @@ def allow(cluster: DraCluster, overlay: str) -> None:
 def use(cluster: DraCluster, *, status: bool) -> None:
     """Wait until the config with or without claimStatus is in force."""
     config = config_of(claimStatus=status)
-    for entry in config["configList"]:
-        entry["rdmaHcaMax"] = _SLOTS if status else entry["rdmaHcaMax"]
+    if status:
+        for entry in config["configList"]:
+            entry["rdmaHcaMax"] = _SLOTS
     slots = str(config["configList"][0]["rdmaHcaMax"])
     cluster.offer(config, 9, "devices")
     cluster.wait(f"devices with {slots} slots", lambda: cluster.slots() == {slots})

@@ -8,10 +8,8 @@ from tests.heavy.image.builder import BASE, IMAGE, Image
 from tests.paths import REPO
 
 MEGABYTE = 1_000_000
-MACHINES = {
-    NATIVE: 0x3E,
-    FOREIGN: 0xB7,
-}  # EM_X86_64, EM_AARCH64: kernel include/uapi/linux/elf-em.h
+# EM_X86_64 and EM_AARCH64, of the kernel's include/uapi/linux/elf-em.h.
+MACHINES = {NATIVE: 0x3E, FOREIGN: 0xB7}
 # The largest page of a kernel: nodes with Grace run kernels with 64 KiB, as gb300.yaml does.
 PAGES = {NATIVE: 4 << 10, FOREIGN: 64 << 10}
 
