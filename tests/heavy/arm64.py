@@ -1,14 +1,10 @@
 """Debian for arm64 on an amd64 machine: roots of unpacked packages, and qemu-user to run them."""
 
 import logging
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.heavy import debian
+from tests.heavy import debian, suite
 from tests.heavy.suite import CannotRunError
 
 log = logging.getLogger(__name__)
@@ -51,13 +47,13 @@ def emulate() -> None:
     """
     debian.install(("arch-test", "qemu-user-static"))
     if not (_BINFMT / "status").exists():
-        _run("mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT))
+        debian.run("mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT))
     if not (_BINFMT / _RULE.stem).exists():
         try:
             (_BINFMT / "register").write_text(_RULE.read_text())
         except OSError as error:
             raise CannotRunError(f"the kernel refuses the emulator for arm64: {error}") from error
-    _run("arch-test", FOREIGN)
+    debian.run("arch-test", FOREIGN)
 
 
 def root(release: str, packages: Iterable[str], place: Path) -> None:
@@ -69,19 +65,6 @@ def root(release: str, packages: Iterable[str], place: Path) -> None:
     debian.install(("mmdebstrap",))
     emulate()
     log.info("making a root of Debian %s for arm64", release)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=place.parent, prefix="unfinished-"))
-    try:
-        debian.bootstrap(release, ",".join(packages), unfinished, "extract", _OPTIONS)
-        _run("chroot", str(unfinished), "sh", "-ec", _CONFIGURE)
-        unfinished.rename(place)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _run(*command: str) -> None:
-    environment = os.environ | {"LC_ALL": "C.UTF-8"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        said = " ".join((done.stdout + done.stderr).split())
-        raise CannotRunError(f"`{' '.join(command)}` failed: {said}")
+    with suite.unfinished(place) as made:
+        debian.bootstrap(release, ",".join(packages), made, "extract", _OPTIONS)
+        debian.run("chroot", str(made), "sh", "-ec", _CONFIGURE)

@@ -6,9 +6,9 @@ import platform
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
+from tests.heavy import suite
 from tests.heavy.suite import CannotRunError
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def check_host() -> None:
     """Refuse hosts on which Debian's parts do not run."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise CannotRunError("it needs Debian's apt-get: run it on Debian or in a Debian container")
-    if _run("dpkg", "--print-architecture").strip() != "amd64":
+    if run("dpkg", "--print-architecture").strip() != "amd64":
         raise CannotRunError("it needs an amd64 host, whose programs they are")
 
 
@@ -49,7 +49,7 @@ def unpack(packages: tuple[str, ...], directory: Path) -> None:
     """Download the packages and unpack them below `directory`. Nothing is installed."""
     _apt_get("download", *packages, cwd=directory)
     for archive in directory.glob("*.deb"):
-        _run("dpkg-deb", "--extract", str(archive), str(directory))
+        run("dpkg-deb", "--extract", str(archive), str(directory))
 
 
 def unpacked(packages: tuple[str, ...], cache: Path) -> Path:
@@ -58,12 +58,8 @@ def unpacked(packages: tuple[str, ...], cache: Path) -> Path:
     place = cache / "+".join(archive.removesuffix(".deb") for archive in archives)
     if not place.exists():
         log.info("fetching %s", " and ".join(archives))
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix="unfinished-") as directory:
-            made = Path(directory, "made")
-            made.mkdir()
+        with suite.unfinished(place) as made:
             unpack(packages, made)
-            made.rename(place)
     return place
 
 
@@ -98,11 +94,28 @@ def release() -> str:
     return platform.freedesktop_os_release().get("VERSION_ID", "")
 
 
+def codename() -> str:
+    """The name of this machine's Debian, as bookworm."""
+    return platform.freedesktop_os_release()["VERSION_CODENAME"]
+
+
+def run(*command: str, cwd: Path | None = None, ok: tuple[int, ...] = (0,)) -> str:
+    """The output of a command. Raises CannotRunError for an exit code that is not `ok`."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode not in ok:
+        complaint = " ".join((done.stdout + done.stderr).split())
+        raise CannotRunError(f"`{' '.join(command)}` failed: {complaint}")
+    return done.stdout
+
+
 def dependency(package: str, pattern: str) -> str:
     """The first dependency of a (meta) package that matches `pattern`."""
     for _attempt in range(2):
         found = re.search(
-            rf"Depends: ({pattern})", _run("apt-cache", "depends", package, ok=(0, 100))
+            rf"Depends: ({pattern})", run("apt-cache", "depends", package, ok=(0, 100))
         )
         if found:
             return found[1]
@@ -112,7 +125,7 @@ def dependency(package: str, pattern: str) -> str:
 
 def _installed(package: str) -> bool:
     query = ("dpkg-query", "--show", "--showformat=${db:Status-Status}", package)
-    return _run(*query, ok=(0, 1)) == "installed"
+    return run(*query, ok=(0, 1)) == "installed"
 
 
 def _apt_get(*arguments: str, cwd: Path | None = None) -> str:
@@ -121,24 +134,13 @@ def _apt_get(*arguments: str, cwd: Path | None = None) -> str:
     """
     for _attempt in range(ATTEMPTS - 1):
         try:
-            return _run(*APT_GET, *arguments, cwd=cwd)
+            return run(*APT_GET, *arguments, cwd=cwd)
         except CannotRunError as error:
             log.info("trying again: %s", error)
             _update()
-    return _run(*APT_GET, *arguments, cwd=cwd)
+    return run(*APT_GET, *arguments, cwd=cwd)
 
 
 def _update() -> None:
     if os.geteuid() == 0:
-        _run(*APT_GET, "update", ok=(0, 100))
-
-
-def _run(*command: str, cwd: Path | None = None, ok: tuple[int, ...] = (0,)) -> str:
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode not in ok:
-        complaint = " ".join(done.stderr.split())
-        raise CannotRunError(f"`{' '.join(command)}` failed: {complaint}")
-    return done.stdout
+        run(*APT_GET, "update", ok=(0, 100))

@@ -2,8 +2,11 @@
 
 import logging
 import os
+import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 Run = tuple[str, Callable[[], tuple[int, str]]]
@@ -18,6 +21,19 @@ def cache(name: str) -> Path:
     """A directory outside the tree, for files that are downloaded or built once."""
     own = os.environ.get("RDMA_DP_CACHE")
     return (Path(own) if own else Path.home() / ".cache" / "rdma-dp").absolute() / name
+
+
+@contextmanager
+def unfinished(place: Path) -> Iterator[Path]:
+    """A new directory beside `place`. It becomes `place`, or is removed if the block fails."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=place.parent, prefix="unfinished-"))
+    made.chmod(0o755)
+    try:
+        yield made
+        made.rename(place)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def need_root(what_for: str) -> None:

@@ -23,9 +23,9 @@ _HCAS = ("mlx5_4", "mlx5_9")
 
 
 class _Line:
-    """Makes one pod after the other. Each must run, and have what it must have.
+    """Makes one pod after the other. Each must run and see its HCAs, and no others.
 
-    `right` is how many were so. `wrong` says what else happened.
+    `right` counts the pods that did. `wrong` describes the first one that did not.
     """
 
     def __init__(
@@ -91,9 +91,9 @@ class BusyPods:
         return [each for line in self._lines for each in line.wrong]
 
     def more(self, count: int, after: str) -> None:
-        """Wait until this many further pods of each kind were right, or one was not.
+        """Wait until this many further pods of each kind were right. Fails if one was not.
 
-        The first of them began before this call.
+        The first of them may have begun before this call.
         """
         goals = [(line, line.right + count) for line in self._lines]
         self._cluster.wait(

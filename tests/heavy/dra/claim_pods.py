@@ -22,7 +22,6 @@ Given = tuple[set[str], dict[str, str]]
 
 PODS = "/api/v1/namespaces/default/pods"
 GROUP = "resource.k8s.io/v1"
-CLAIM = {"apiVersion": GROUP, "kind": "ResourceClaim"}
 
 
 def request(name: str, device_class: str = "rdma-hca", **exactly: Any) -> Object:
@@ -35,10 +34,19 @@ def one_of(name: str, *choices: Object) -> Object:
     return {"name": name, "firstAvailable": [{"name": e["name"], **e["exactly"]} for e in choices]}
 
 
+def ours(condition: str) -> str:
+    """A CEL expression for our devices whose attributes meet a condition, as `numaNode == 1`."""
+    return f"device.driver == '{DRIVER}' && device.attributes['{DRIVER}'].{condition}"
+
+
+def where(condition: str) -> list[Object]:
+    """Selectors that choose the devices of `ours`."""
+    return [{"cel": {"expression": ours(condition)}}]
+
+
 def only(hca: str) -> list[Object]:
     """Selectors that choose the device of one HCA."""
-    ours = f"device.driver == '{DRIVER}' && device.attributes['{DRIVER}']"
-    return [{"cel": {"expression": f"{ours}.rdmaDevice == '{hca}'"}}]
+    return where(f"rdmaDevice == '{hca}'")
 
 
 def parameters(**env: str) -> Object:
@@ -50,6 +58,16 @@ def opaque(**written: Any) -> Object:
     """Parameters with these fields. They may be wrong."""
     head = {"apiVersion": f"{DRIVER}/v1", "kind": "HcaConfig"}
     return {"opaque": {"driver": DRIVER, "parameters": {**head, **written}}}
+
+
+def named_claim(name: str, asked: Object) -> Object:
+    """A claim with one request, which pods may share."""
+    return {
+        "apiVersion": GROUP,
+        "kind": "ResourceClaim",
+        "metadata": {"name": name},
+        "spec": {"devices": {"requests": [asked]}},
+    }
 
 
 def template(cluster: DraCluster, name: str, requests: Sequence[Object], **devices: Any) -> str:
@@ -84,10 +102,13 @@ class ClaimPod(Pod):
         """
         made = self.with_template(name)
         (container,) = made["spec"]["containers"]
-        made["spec"]["containers"] = [
-            {**container, "name": each, "resources": {"claims": [{"name": "dev", **of}]}}
+        claims = {
+            each: {"name": "dev", "request": one} if one else {"name": "dev"}
             for each, one in requests.items()
-            for of in ({"request": one} if one else {},)
+        }
+        made["spec"]["containers"] = [
+            {**container, "name": each, "resources": {"claims": [one]}}
+            for each, one in claims.items()
         ]
         return made
 

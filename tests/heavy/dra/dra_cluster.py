@@ -47,10 +47,19 @@ class DraCluster(Cluster):
         self.kubectl("apply", "-k", DEPLOY / "overlays" / "dra")
         self.offer(config, devices, "deploy/overlays/dra applied")
 
-    def make(self, *objects: api.Object) -> None:
-        """Apply objects."""
-        made = {"apiVersion": "v1", "kind": "List", "items": objects}
-        self.kubectl("apply", "-f", "-", stdin=json.dumps(made))
+    def uninstall(self, *options: str) -> None:
+        """Delete what `install` applies."""
+        self.kubectl("delete", *options, "--kustomize", DEPLOY / "overlays" / "dra")
+        self.without_driver()
+
+    def without_driver(self) -> None:
+        """Wait until no pod of our driver is left."""
+        self.wait("no driver", self.drivers, lambda found: not found)
+
+    def delete_slices(self) -> None:
+        """Delete our slices. kubelet does it 30 seconds after the end of the driver."""
+        for each in self.slices():
+            api.delete(f"{SLICES}/{each['metadata']['name']}")
 
     def offer(self, config: Mapping[str, Any], devices: int, after: str) -> None:
         """Replace the config, and wait until this many devices are published."""
@@ -106,7 +115,11 @@ class DraCluster(Cluster):
 
     def place(self, labels: Mapping[str, str | None]) -> None:
         """Change the labels of the nodes on which our driver runs. None removes one."""
-        patch = json.dumps({"spec": {"template": {"spec": {"nodeSelector": labels}}}})
+        self.change(template={"spec": {"nodeSelector": labels}})
+
+    def change(self, **fields: Any) -> None:
+        """Change fields in the spec of the DaemonSet."""
+        patch = json.dumps({"spec": fields})
         self.kubectl("-n", "kube-system", "patch", "daemonset", "rdma-dp", "--patch", patch)
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:

@@ -6,12 +6,11 @@ import pytest
 
 from tests.heavy.dra.dra_cluster import SLICES, DraCluster
 from tests.heavy.dra.manifests import DRIVER
-from tests.heavy.dra.tokens import REFUSED, refused, token_of_the_driver
+from tests.heavy.dra.tokens import ANOTHER_NODE, REFUSED, refused, token_of_the_driver
 from tests.heavy.node import private
 from tests.heavy.node.cluster import api
 
 HERE = {"nodeName": private.NODE}
-THERE = [{"key": "metadata.name", "operator": "In", "values": ["other"]}]
 
 
 def a_slice(
@@ -37,7 +36,7 @@ def token(cluster: DraCluster) -> str:
     [
         a_slice(where={"nodeName": "other"}),
         a_slice(where={"allNodes": True}),
-        a_slice(where={"nodeSelector": {"nodeSelectorTerms": [{"matchFields": THERE}]}}),
+        a_slice(where={"nodeSelector": ANOTHER_NODE}),
         a_slice(where={"perDeviceNodeSelection": True}),
         a_slice("gpu.example.com"),
     ],

@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 from tests.heavy.dra import audit
-from tests.heavy.dra.claim_pods import CLAIM, ClaimPod, only, request, start, template
+from tests.heavy.dra.claim_pods import ClaimPod, named_claim, only, request, start, template
 from tests.heavy.dra.dra_cluster import DraCluster
 from tests.heavy.dra.manifests import DRIVER, config_of
-from tests.heavy.dra.tokens import REFUSED, refused, token_of_the_driver
+from tests.heavy.dra.tokens import ANOTHER_NODE, REFUSED, refused, token_of_the_driver
 from tests.heavy.node.cluster import api
 from tests.heavy.node.cluster.cluster import DEPLOY
 from tests.heavy.node.process import wait_until
@@ -29,8 +29,9 @@ def allow(cluster: DraCluster, overlay: str) -> None:
 def use(cluster: DraCluster, *, status: bool) -> None:
     """Wait until the config with or without claimStatus is in force."""
     config = config_of(claimStatus=status)
-    for entry in config["configList"]:
-        entry["rdmaHcaMax"] = _SLOTS if status else entry["rdmaHcaMax"]
+    if status:
+        for entry in config["configList"]:
+            entry["rdmaHcaMax"] = _SLOTS
     slots = str(config["configList"][0]["rdmaHcaMax"])
     cluster.offer(config, 9, "devices")
     cluster.wait(f"devices with {slots} slots", lambda: cluster.slots() == {slots})
@@ -106,10 +107,9 @@ def test_the_facts_of_each_device(writing: DraCluster) -> None:
 def test_it_stays_for_as_long_as_the_claim_is_allocated(writing: DraCluster) -> None:
     """The API server removes it with the allocation. A new allocation gets a new one."""
     begun = time.time()
-    spec = {"devices": {"requests": [request("hca", selectors=only("mlx5_5"))]}}
     pods = [ClaimPod(writing, name) for name in ("first", "second")]
-    claim = {**CLAIM, "metadata": {"name": "both"}, "spec": spec}
-    writing.make(claim, *(pod.with_claim("both") for pod in pods))
+    both = named_claim("both", request("hca", selectors=only("mlx5_5")))
+    writing.make(both, *(pod.with_claim("both") for pod in pods))
     for pod in pods:
         pod.running()
     found = writing.wait("the status", lambda: written(writing))
@@ -148,14 +148,12 @@ def test_the_token_writes_nothing_else_of_a_claim(writing: DraCluster) -> None:
 
 def elsewhere(entry: api.Object) -> str:
     """A claim with a device of our driver on another node. Returns the path of its status."""
-    spec = {"devices": {"requests": [request("hca")]}}
-    made = api.post(_IN_DEFAULT, {**CLAIM, "metadata": {"name": "elsewhere"}, "spec": spec})
+    made = api.post(_IN_DEFAULT, named_claim("elsewhere", request("hca")))
     result = {key: entry[key] for key in ("device", "shareID")} | {"pool": "other"}
-    there = [{"key": "metadata.name", "operator": "In", "values": ["other"]}]
     made["status"] = {
         "allocation": {
             "devices": {"results": [{"request": "hca", "driver": DRIVER, **result}]},
-            "nodeSelector": {"nodeSelectorTerms": [{"matchFields": there}]},
+            "nodeSelector": ANOTHER_NODE,
         }
     }
     path = f"{_IN_DEFAULT}/elsewhere/status"

@@ -3,7 +3,6 @@
 No pod is lost, none has a wrong HCA. `tidy` checks after each test that no claim is left.
 """
 
-import json
 import os
 import re
 import signal
@@ -124,7 +123,7 @@ def test_kubelet_restarts_while_pods_are_made(cluster: DraCluster) -> None:
 
 def test_an_update(cluster: DraCluster) -> None:
     """Both instances serve kubelet for a while, and the devices stay published."""
-    cluster.kubectl(*ROLLED_OUT)
+    cluster.rolled_out()
     (old,) = cluster.drivers()
     source = template(cluster, "one", [request("hca", selectors=only("mlx5_10"))])
     stays, ends = (start(cluster, name, source).running() for name in ("stays", "ends"))
@@ -147,13 +146,13 @@ def test_an_update(cluster: DraCluster) -> None:
 
 def test_an_update_that_is_taken_back(cluster: DraCluster) -> None:
     """The old instance releases what the new one has prepared."""
-    cluster.kubectl(*ROLLED_OUT)
+    cluster.rolled_out()
     (old,) = cluster.drivers()
     source = template(cluster, "one", [request("hca", selectors=only("mlx5_10"))])
     begun = time.time()
     with busy_pods(cluster) as pods:
         # No instance is ready for long enough, so the old one stays.
-        patch_spec(cluster, minReadySeconds=3600)
+        cluster.change(minReadySeconds=3600)
         set_image(cluster, "later")
         new = cluster.wait("both are ready", lambda: ready_beside(cluster, old))
         assert new
@@ -161,7 +160,7 @@ def test_an_update_that_is_taken_back(cluster: DraCluster) -> None:
         pod = start(cluster, "one", source).running()
         assert has_done(cluster, new, "prepared", "one")
         cluster.kubectl("-n", "kube-system", "rollout", "undo", "ds/rdma-dp")
-        patch_spec(cluster, minReadySeconds=5)  # as in deploy/
+        cluster.change(minReadySeconds=5)  # as in deploy/
         cluster.wait("the new one is gone", cluster.drivers, lambda found: len(found) == 1)
         assert pod.given() == of_hcas(cluster, "mlx5_10")
         pod.delete()
@@ -172,19 +171,10 @@ def test_an_update_that_is_taken_back(cluster: DraCluster) -> None:
     assert not writes(begun)
 
 
-ROLLED_OUT = ("-n", "kube-system", "rollout", "status", "ds/rdma-dp")
-
-
 def set_image(cluster: DraCluster, tag: str) -> None:
     """Update the DaemonSet to the same image under another name."""
     cluster.retag(f"rdma-dp:{tag}")
     cluster.kubectl("-n", "kube-system", "set", "image", "ds/rdma-dp", f"rdma-dp=rdma-dp:{tag}")
-
-
-def patch_spec(cluster: DraCluster, **fields: int) -> None:
-    """Change fields of the DaemonSet that no pod has."""
-    patch = json.dumps({"spec": fields})
-    cluster.kubectl("-n", "kube-system", "patch", "daemonset", "rdma-dp", "--patch", patch)
 
 
 def ready_beside(cluster: DraCluster, old: api.Object) -> api.Object | None:

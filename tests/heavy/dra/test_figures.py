@@ -5,8 +5,7 @@ from collections import Counter
 
 from tests.heavy.dra import audit
 from tests.heavy.dra.claim_pods import request, start_all, template
-from tests.heavy.dra.dra_cluster import SLICES, DraCluster
-from tests.heavy.node.cluster import api
+from tests.heavy.dra.dra_cluster import DraCluster
 
 CREATE = ("create", "resourceslices")
 _PODS = 10
@@ -38,9 +37,8 @@ def test_requests_for_pods_and_at_rest(cluster: DraCluster) -> None:
 def test_the_first_slice(cluster: DraCluster) -> None:
     """A driver that starts where there is no slice, as on a new node."""
     cluster.place({"elsewhere": "true"})
-    cluster.wait("no driver", cluster.drivers, lambda found: not found)
-    for each in cluster.slices():
-        api.delete(f"{SLICES}/{each['metadata']['name']}")
+    cluster.without_driver()
+    cluster.delete_slices()
     begun = time.time()
     cluster.place({"elsewhere": None})
     cluster.wait("devices", cluster.devices)

@@ -21,12 +21,11 @@ _IN_KUBE_SYSTEM = ("--namespace", "kube-system")
 @pytest.fixture
 def bare(cluster: DraCluster) -> Iterator[DraCluster]:
     """A cluster without our driver. It is installed as before after the test."""
-    cluster.kubectl("delete", "--kustomize", DEPLOY / "overlays" / "dra")
-    cluster.wait("no driver", cluster.drivers, lambda found: not found)
+    cluster.uninstall()
     yield cluster
     cluster.tidy()
     cluster.run("helm", "uninstall", "rdma-dp", *_IN_KUBE_SYSTEM, "--ignore-not-found")
-    cluster.wait("no driver", cluster.drivers, lambda found: not found)
+    cluster.without_driver()
     cluster.install(config_of(), devices=9)
 
 
@@ -39,7 +38,7 @@ def release(cluster: DraCluster, config: dict[str, Any], *, dra: bool) -> None:
 
 def rolled_out(cluster: DraCluster) -> api.Object:
     """The only pod of the DaemonSet, after a change has come to its end."""
-    cluster.kubectl("-n", "kube-system", "rollout", "status", "ds/rdma-dp")
+    cluster.rolled_out()
     (pod,) = cluster.wait("one pod", cluster.drivers, lambda found: len(found) == 1)
     return pod
 

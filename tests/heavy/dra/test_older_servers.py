@@ -1,7 +1,7 @@
 """An API server that emulates an older release drops fields in silence. The driver notices."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import pytest
@@ -45,7 +45,7 @@ def test_what_the_server_drops_is_not_published(older: DraCluster, hardware: Har
     older.configure(json.dumps(few()))
     older.wait("it names the gate", lambda: older.says("").count(GATES[0]) > before)
     assert not older.devices()
-    older.wait("the doctor names both", partial(doctor, older), lambda said: gates_in(said, GATES))
+    older.wait("the doctor names both", partial(doctor, older), names_both)
     older.offer(few(slots="each"), 9 * FEW, "a device for each slot")
     source = template(older, "one", [request("hca")])
     pods = [start(older, name, source).running() for name in ("one", "two")]
@@ -69,8 +69,8 @@ def doctor(cluster: DraCluster) -> str:
     return cluster.kubectl("-n", "kube-system", "exec", "ds/rdma-dp", "--", "sh", "-c", command)
 
 
-def gates_in(said: str, gates: Iterable[str]) -> bool:
-    return all(gate in said for gate in gates)
+def names_both(said: str) -> bool:
+    return all(gate in said for gate in GATES)
 
 
 def hcas_of(devices: Mapping[str, api.Object]) -> set[str]:

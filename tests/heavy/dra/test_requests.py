@@ -14,10 +14,12 @@ from tests.heavy.dra.claim_pods import (
     one_of,
     only,
     opaque,
+    ours,
     parameters,
     request,
     start,
     template,
+    where,
 )
 from tests.heavy.dra.dra_cluster import DraCluster
 from tests.heavy.dra.manifests import DRIVER, device_class
@@ -33,7 +35,6 @@ WRONG: dict[str, tuple[Object, tuple[str, ...]]] = {
 }
 
 PAIR = {"first": "mlx5_3", "second": "mlx5_9"}
-EVERY = f"device.driver == '{DRIVER}' && device.attributes['{DRIVER}'].kind == 'hca'"
 
 # The HCAs that are devices of their own.
 SINGLE = tuple(f"mlx5_{number}" for number in (0, 3, 4, 5, 6, 9, 10, 11))
@@ -77,11 +78,9 @@ def test_admin_access_has_all_hcas_and_takes_no_slot(cluster: DraCluster) -> Non
 
 
 def test_all_and_a_count(cluster: DraCluster) -> None:
-    near = f"device.driver == '{DRIVER}' && device.attributes['{DRIVER}'].numaNode == 1"
-    half = [{"cel": {"expression": near}}]
     asked = {
         "all": request("hca", allocationMode="All"),
-        "half": request("hca", allocationMode="All", selectors=half),
+        "half": request("hca", allocationMode="All", selectors=where("numaNode == 1")),
         "three": request("hca", count=3),
     }
     pods = {name: start(cluster, name, template(cluster, name, [asked[name]])) for name in asked}
@@ -142,7 +141,7 @@ def test_two_requests_for_the_same_hca(cluster: DraCluster) -> None:
 def test_parameters_of_a_class_and_of_a_claim(cluster: DraCluster) -> None:
     """What the claim says counts over the class."""
     config = [parameters(UCX_NET_DEVICES="ports", NCCL_IB_HCA="ports")]
-    cluster.make(device_class("with-parameters", EVERY, config=config))
+    cluster.make(device_class("with-parameters", ours("kind == 'hca'"), config=config))
     try:
         asked = [request("hca", "with-parameters", selectors=only("mlx5_10"))]
         own = [parameters(NCCL_IB_HCA="hcas", UCX_MORE="ports")]

@@ -4,8 +4,8 @@ import json
 from collections import Counter
 
 from tests.heavy.dra.claim_pods import (
-    CLAIM,
     ClaimPod,
+    named_claim,
     only,
     parameters,
     request,
@@ -55,12 +55,9 @@ def test_an_old_pod_gets_the_resource_by_its_limit(cluster: DraCluster) -> None:
 
 
 def test_one_claim_for_two_pods(cluster: DraCluster) -> None:
-    spec = {"devices": {"requests": [request("hca", selectors=only("mlx5_3"))]}}
     pods = [ClaimPod(cluster, name) for name in ("first", "second")]
-    cluster.make(
-        {**CLAIM, "metadata": {"name": "both"}, "spec": spec},
-        *(pod.with_claim("both") for pod in pods),
-    )
+    both = named_claim("both", request("hca", selectors=only("mlx5_3")))
+    cluster.make(both, *(pod.with_claim("both") for pod in pods))
     assert [pod.running().hcas() for pod in pods] == [{"mlx5_3"}] * 2
     pods[0].delete()
     assert len(cluster.prepared()) == len(cluster.specs()) == 1

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.heavy.dra.claim_pods import ClaimPod, of_all
-from tests.heavy.dra.dra_cluster import SLICES, DraCluster
+from tests.heavy.dra.dra_cluster import DraCluster
 from tests.heavy.dra.manifests import config_of
 from tests.heavy.node import private
 from tests.heavy.node.cluster import api
@@ -66,17 +66,13 @@ def available(cluster: DraCluster) -> api.Object:
 def classic(cluster: DraCluster) -> Iterator[DraCluster]:
     """The device plugin, as deploy/base installs it."""
     shutil.copytree(DEPLOY, _TREE / "deploy")
-    cluster.kubectl("delete", "--kustomize", DEPLOY / "overlays" / "dra")
-    cluster.wait("no driver", cluster.drivers, lambda found: not found)
-    for each in cluster.slices():  # kubelet would do it 30 seconds later
-        api.delete(f"{SLICES}/{each['metadata']['name']}")
+    cluster.uninstall()
+    cluster.delete_slices()
     cluster.kubectl("apply", "--kustomize", DEPLOY / "base")
     yield cluster
     cluster.tidy()
-    gone = ("--ignore-not-found", "--kustomize", DEPLOY / "overlays" / "dra")
-    cluster.kubectl("delete", *gone)
+    cluster.uninstall("--ignore-not-found")
     cluster.kubectl("-n", "kube-system", "delete", "configmap", "rdma-dp-dra", "--ignore-not-found")
-    cluster.wait("no driver", cluster.drivers, lambda found: not found)
     cluster.install(config_of(), devices=9)
 
 

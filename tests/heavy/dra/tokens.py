@@ -8,6 +8,11 @@ import pytest
 from tests.heavy.dra.dra_cluster import DraCluster
 from tests.heavy.node.cluster import api
 
+ANOTHER_NODE = {
+    "nodeSelectorTerms": [
+        {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["other"]}]}
+    ]
+}
 REFUSED = (403, 422)  # by RBAC or the policy, or by what the API server knows of tokens
 
 

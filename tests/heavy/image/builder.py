@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from rdma_dp import __version__
-from tests.heavy import arm64, suite
+from tests.heavy import arm64, debian, suite
 from tests.heavy.arm64 import FOREIGN, NATIVE
 
 BASE = "localhost/rdma-dp-test-base:latest"
@@ -71,10 +71,7 @@ class Image:
         found = _buildah(
             self.storage, "inspect", "--type", "image", "--format", "{{.FromImageID}}", name
         )
-        mounted = _buildah(
-            self.storage, "from", "--pull-never", found.stdout.strip()
-        ).stdout.strip()
-        root = _buildah(self.storage, "mount", mounted).stdout.strip()
+        root = container(self.storage, found.stdout.strip(), self.architecture).root
         used = subprocess.run(["du", "-sb", root], capture_output=True, text=True, check=True)
         return int(used.stdout.split()[0])
 
@@ -190,7 +187,7 @@ def _base() -> Path:
         made = tar.with_suffix(".new.tar")
         made.unlink(missing_ok=True)
         command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(BASE_PACKAGES)}"]
-        command.append(_codename())
+        command.append(debian.codename())
         for attempt in range(3):
             done = subprocess.run(
                 [*command, str(made)], capture_output=True, text=True, timeout=TIMEOUT, check=False
@@ -207,14 +204,8 @@ def _foreign_base() -> Path:
     """A directory with an unpacked Debian for arm64. It is made once and kept outside the tree."""
     place = suite.cache("image") / f"debian-base-{FOREIGN}"
     if not place.exists():
-        arm64.root(_codename(), FOREIGN_PACKAGES, place)
+        arm64.root(debian.codename(), FOREIGN_PACKAGES, place)
     return place
-
-
-def _codename() -> str:
-    lines = Path("/etc/os-release").read_text().splitlines()
-    fields = dict(line.split("=", 1) for line in lines if "=" in line)
-    return fields["VERSION_CODENAME"].strip('"')
 
 
 def _buildah(storage: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:

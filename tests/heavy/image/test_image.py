@@ -1,7 +1,6 @@
 """What the operator's pod and its init container need in the image, and what must not be in it."""
 
 import struct
-from collections.abc import Iterator
 
 from rdma_dp import __version__
 from tests.heavy.arm64 import FOREIGN, NATIVE
@@ -9,10 +8,8 @@ from tests.heavy.image.builder import BASE, IMAGE, Image
 from tests.paths import REPO
 
 MEGABYTE = 1_000_000
-MACHINES = {
-    NATIVE: 0x3E,
-    FOREIGN: 0xB7,
-}  # EM_X86_64, EM_AARCH64: kernel include/uapi/linux/elf-em.h
+# EM_X86_64 and EM_AARCH64, of the kernel's include/uapi/linux/elf-em.h.
+MACHINES = {NATIVE: 0x3E, FOREIGN: 0xB7}
 # The largest page of a kernel: nodes with Grace run kernels with 64 KiB, as gb300.yaml does.
 PAGES = {NATIVE: 4 << 10, FOREIGN: 64 << 10}
 
@@ -77,13 +74,5 @@ def _loaded(elf: bytes) -> tuple[int, list[int]]:
     [machine] = struct.unpack_from("<H", elf, 18)
     [start] = struct.unpack_from("<Q", elf, 32)
     size, count = struct.unpack_from("<HH", elf, 54)
-
-    def segments() -> Iterator[tuple[int, int]]:
-        for number in range(count):
-            place = start + number * size
-            yield (
-                struct.unpack_from("<I", elf, place)[0],
-                struct.unpack_from("<Q", elf, place + 48)[0],
-            )
-
-    return machine, [alignment for kind, alignment in segments() if kind == 1]
+    segments = struct.iter_unpack("<II6Q", elf[start : start + size * count])
+    return machine, [alignment for kind, *_, alignment in segments if kind == 1]

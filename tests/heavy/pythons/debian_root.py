@@ -2,8 +2,6 @@
 
 import hashlib
 import logging
-import shutil
-import tempfile
 from pathlib import Path
 
 from tests.heavy import debian, suite
@@ -48,13 +46,8 @@ def made(version: str) -> Path:
     place = suite.cache("pythons") / f"debian-{release}-{version}-{digest}"
     if not place.exists():
         log.info("making a root with python%s of Debian %s", version, release)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=place.parent, prefix="unfinished-"))
-        try:
-            debian.bootstrap(release, packages, unfinished)
-            unfinished.rename(place)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        with suite.unfinished(place) as root:
+            debian.bootstrap(release, packages, root)
     return place
 
 

@@ -15,7 +15,6 @@ HELM = (
     *("--namespace", "kube-system", "--set", "metrics.enabled=true"),
     *("--set", "config.metrics.pods=allocations", "--set", "config.metrics.minInterval=1"),
 )
-ROLLOUT = ("-n", "kube-system", "rollout")
 PAUSE = 0.2  # seconds between two scrapes
 
 
@@ -23,7 +22,7 @@ PAUSE = 0.2  # seconds between two scrapes
 def monitored(cluster: Cluster) -> Cluster:
     cluster.run(*HELM)
     cluster.counts(63, "the chart with metrics installed")
-    cluster.kubectl(*ROLLOUT, "status", "ds/rdma-dp")
+    cluster.rolled_out()
     return cluster
 
 
@@ -75,8 +74,8 @@ def test_slots_in_use_are_what_the_scheduler_placed(monitored: Cluster) -> None:
     monitored.kubelet.restart()
     shows(monitored, 63, "kubelet restarted")
     with starts(monitored) as answered:
-        monitored.kubectl(*ROLLOUT, "restart", "ds/rdma-dp")
-        monitored.kubectl(*ROLLOUT, "status", "ds/rdma-dp")
+        monitored.kubectl("-n", "kube-system", "rollout", "restart", "ds/rdma-dp")
+        monitored.rolled_out()
         monitored.wait("one pod is left", monitored.daemon_pods, lambda found: len(found) == 1)
         shows(monitored, 63, "the daemon updated")
     # First the old process alone, then the new one alone: never the two by turns.
@@ -89,7 +88,7 @@ def test_slots_in_use_are_what_the_scheduler_placed(monitored: Cluster) -> None:
 
 def test_a_pod_is_ready_only_when_kubelet_has_its_resource(monitored: Cluster) -> None:
     """Both probes answer in the pod, and kubelet restarted nothing."""
-    monitored.kubectl(*ROLLOUT, "status", "ds/rdma-dp")
+    monitored.rolled_out()
     (pod,) = monitored.daemon_pods()
     name = pod["metadata"]["name"]
     words = ("-n", "kube-system", "exec", name, "--", "/bin/rdma-dp-probe")

@@ -57,14 +57,14 @@ def test_an_update_leaves_running_pods_and_the_count_alone(base: Cluster) -> Non
     before = pod.identity
     # An update within minReadySeconds after the old pod's start hangs: the DaemonSet controller
     # checks when the old pod is ready for long enough, and not again for the new one (v1.36.3).
-    base.kubectl("-n", "kube-system", "rollout", "status", "ds/rdma-dp")
+    base.rolled_out()
     (old,) = base.daemon_pods()
     base.retag("rdma-dp:next")
     drops = base.kubelet.drops
     with base.counted() as counts:
         base.kubectl("-n", "kube-system", "set", "image", "ds/rdma-dp", "rdma-dp=rdma-dp:next")
         base.wait("both pods run", base.daemon_pods, both_run)
-        base.kubectl("-n", "kube-system", "rollout", "status", "ds/rdma-dp")
+        base.rolled_out()
         base.wait("the old pod is gone", base.daemon_pods, lambda pods: len(pods) == 1)
         base.says("registering once more")
         base.counts(63, "the new pod alone")
@@ -82,7 +82,7 @@ def both_run(pods: list[api.Object]) -> bool:
 
 
 def test_what_the_docs_look_at(base: Cluster) -> None:
-    base.kubectl("-n", "kube-system", "rollout", "status", "ds/rdma-dp")
+    base.rolled_out()
     said = base.kubectl("-n", "kube-system", "exec", "ds/rdma-dp", "--", "rdma-dp", "dry-run")
     assert "rdma/rdma_shared_device_a" in said
     columns = (

@@ -39,9 +39,9 @@ def test_helm_installs_and_changes_and_removes(cluster: Cluster) -> None:
     cluster.run("helm", *helm)
     cluster.counts(63, "the chart installed")
     # See test_shipped.py: a change within minReadySeconds would wait.
-    cluster.kubectl("-n", "kube-system", "rollout", "status", "ds/rdma-dp")
+    cluster.rolled_out()
     cluster.run("helm", *helm, "--set", "cdi.enabled=true")
-    cluster.kubectl("-n", "kube-system", "rollout", "status", "ds/rdma-dp")
+    cluster.rolled_out()
     cluster.wait("one pod is left", cluster.daemon_pods, lambda pods: len(pods) == 1)
     cluster.counts(63, "the chart changed")
     sight = cluster.pod("one", 1).running().sight()
