@@ -21,10 +21,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.heavy.node.pods import DENIED, Pod
+from tests.heavy.node.pods import Pod
 from tests.heavy.vm.inside.fabric import SoftHca, run
 from tests.heavy.vm.inside.verbs import write_attempt, write_bandwidth
-from tests.heavy.vm.node.expected import number
+from tests.heavy.vm.node.expected import number, sees_nothing
 from tests.heavy.vm.node.multus_stand_in import ANNOTATION, INTERFACE
 from tests.heavy.vm.node.node import PER_HCA, Node
 from tests.heavy.vm.node.second_network import MASTER, NAME, SUBNET
@@ -114,11 +114,7 @@ def test_a_pod_without_the_resource_has_the_network_and_no_hca(node: Node) -> No
     pod = node.pod("outsider", others=[uverbs], annotations={ANNOTATION: NAME})
     outsider = End(pod.running(), Shell(pod))
     assert ip_address(outsider.address) in SUBNET
-    assert pod.sight().nodes == {}
-    assert pod.sight().others == {uverbs: DENIED}
-    found = outsider.shell.run("ibv_devinfo")
-    assert found.returncode != 0
-    assert "No IB devices found" in found.stderr
+    sees_nothing(pod, [uverbs])
     refused = outsider.shell.run("ib_write_bw", "--ib-dev", MASTER.name)
     assert refused.returncode != 0
     assert "Unable to find the Infiniband/RoCE device" in refused.stdout + refused.stderr
