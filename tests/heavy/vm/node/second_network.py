@@ -1,4 +1,4 @@
-"""The networks of pods that are not in the node's: a default network, and deploy's second network.
+"""The networks of pods that do not use the node's: a default network, and deploy's second network.
 
 The plugins are those of the CNI project, from Debian. Multus has a stand-in.
 """
