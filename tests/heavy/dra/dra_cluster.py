@@ -47,11 +47,6 @@ class DraCluster(Cluster):
         self.kubectl("apply", "-k", DEPLOY / "overlays" / "dra")
         self.offer(config, devices, "deploy/overlays/dra applied")
 
-    def make(self, *objects: api.Object) -> None:
-        """Apply objects."""
-        made = {"apiVersion": "v1", "kind": "List", "items": objects}
-        self.kubectl("apply", "-f", "-", stdin=json.dumps(made))
-
     def offer(self, config: Mapping[str, Any], devices: int, after: str) -> None:
         """Replace the config, and wait until this many devices are published."""
         self.configure(json.dumps(config))

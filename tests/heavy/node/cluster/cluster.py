@@ -91,9 +91,13 @@ class Cluster:
         patch = json.dumps({"data": {"config.json": config}})
         self.kubectl("-n", "kube-system", "patch", "configmap", "rdma-dp", "--patch", patch)
 
-    def namespace(self, name: str) -> None:
-        made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    def make(self, *objects: api.Object) -> None:
+        """Apply objects."""
+        made = {"apiVersion": "v1", "kind": "List", "items": objects}
         self.kubectl("apply", "-f", "-", stdin=json.dumps(made))
+
+    def namespace(self, name: str) -> None:
+        self.make({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
     def digest(self) -> str:
         """The digest of our image, as `sha256:...`."""
@@ -164,15 +168,13 @@ class Cluster:
     def pod(self, name: str, slots: int, *, others: tuple[str, ...] = ()) -> Pod:
         """A pod of the test that holds slots and inspects its container."""
         pod = Pod(self, name)
-        self.kubectl("apply", "-f", "-", stdin=json.dumps(pod.manifest({NAME: slots}, others)))
+        self.make(pod.manifest({NAME: slots}, others))
         return pod
 
     def pods_of_one_slot(self, count: int) -> list[Pod]:
         """This many at once. All of them run."""
         pods = [Pod(self, f"pod-{number}") for number in range(count)]
-        items = [pod.manifest({NAME: 1}, ()) for pod in pods]
-        made = {"apiVersion": "v1", "kind": "List", "items": items}
-        self.kubectl("apply", "-f", "-", stdin=json.dumps(made))
+        self.make(*(pod.manifest({NAME: 1}, ()) for pod in pods))
         self.wait(f"{count} pods run", self._states, lambda found: found == {"Running": count})
         return pods
 

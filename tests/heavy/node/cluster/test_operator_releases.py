@@ -117,8 +117,7 @@ def apply(cluster: Cluster, release: str, daemon_set: Any) -> None:
     config_map = recorded(f"{release}-configmap.yaml")
     config_map["metadata"]["labels"]["made"] = "by-a-test"
     config_map["data"]["config.json"] = CONFIG
-    for each in (config_map, daemon_set):
-        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(each))
+    cluster.make(config_map, daemon_set)
 
 
 def containers(daemon_set: Any) -> list[Any]:
