@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import grpc
@@ -46,16 +47,17 @@ def preference_of(available: Sequence[str], size: int) -> Request:
 
 
 @asynccontextmanager
-async def caller(socket: Path, request: Request) -> AsyncIterator[Call]:
-    """A function that sends the request to the server on `socket` each time it is called.
+async def caller(socket: Path, *requests: Request) -> AsyncIterator[Call]:
+    """A function that sends the next one of the requests to the server on `socket`, in turn.
 
-    It has its own connection, as each plugin has one to kubelet.
+    All are for one method. It has its own connection, as each plugin has one to kubelet.
     """
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(f"unix:{socket}", options=options) as channel:
         await asyncio.wait_for(channel.channel_ready(), TIMEOUT)
-        method: Method = channel.unary_unary(f"/{SERVICE}/{request.method}")
-        yield lambda: method(request.content, timeout=TIMEOUT)
+        method: Method = channel.unary_unary(f"/{SERVICE}/{requests[0].method}")
+        contents = cycle(each.content for each in requests)
+        yield lambda: method(next(contents), timeout=TIMEOUT)
 
 
 @asynccontextmanager

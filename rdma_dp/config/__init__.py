@@ -1,7 +1,7 @@
 """The config: which HCAs each resource takes, in the format of the Go plugin.
 
 The names in `_OF_READING` load pydantic when they are used: it takes 70 ms and 14 MB. A running
-daemon has a process of its own for them (parsing.py).
+daemon has a process of its own for them (daemon/config_parsing.py).
 """
 
 from typing import TYPE_CHECKING, Any

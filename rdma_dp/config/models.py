@@ -25,7 +25,7 @@ from rdma_dp.config.node_config import (
     SlotsPer,
     Via,
 )
-from rdma_dp.config.selector_sets import Selectors, joined_sets
+from rdma_dp.config.selector_sets import Selectors, joined_sets, one_or_several
 from rdma_dp.config.selectors import SelectorsDocument
 from rdma_dp.config.types import (
     ConfigModel,
@@ -159,12 +159,14 @@ class ResourceDocument(ConfigModel):
         """The resource, with everything in `selectors`."""
         values = values_of(self)
         sets = joined_sets(
-            [each.value for each in in_tuple(self.selectors)] or [Selectors()],
-            values.pop("devices"),
-            [each.value for each in in_tuple(values.pop("extra_selectors"))] or [Selectors()],
+            _sets(self.selectors), values.pop("devices"), _sets(values.pop("extra_selectors"))
         )
         values["selectors"] = sets[0] if len(sets) == 1 else sets
         return Resource(**{**values, "health": self.health.value})
+
+
+def _sets(found: OneOrSeveral[SelectorsDocument]) -> tuple[Selectors, ...]:
+    return one_or_several(tuple(each.value for each in in_tuple(found)))
 
 
 class ConfigDocument(ConfigModel):

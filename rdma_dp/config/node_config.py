@@ -1,7 +1,8 @@
 """What a config says, as plain values: what all other packages read.
 
 models.py has the same fields as models of pydantic, which check what a file has, and describe it.
-This module loads no pydantic: it takes 14 MB, which the daemon does without (parsing.py).
+This module loads no pydantic: it takes 14 MB, which the daemon does without
+(daemon/config_parsing.py).
 """
 
 from collections.abc import Mapping
