@@ -25,7 +25,7 @@ SOURCES = (programs.KUBELET, programs.CONTROL_PLANE, programs.CONTAINERD)
 def of_a_cluster() -> list[Path]:
     """The directories of the programs of a node and its control plane, made once."""
     unpacked = debian.unpacked(UNPACKED, suite.cache("node")) / "usr"
-    built = {programs.build(source, suite.cache("node")): None for source in SOURCES}
+    built = [programs.build(source, suite.cache("node")) for source in SOURCES]
     return [*built, unpacked / "bin", unpacked / "lib" / "cni"]
 
 

@@ -78,8 +78,8 @@ class Pod:
     ) -> "Pod":
         """Give it to kubelet. `others` are the "MAJOR:MINOR"s that it tries to open.
 
-        With annotations, even without one, it has networks of its own. Otherwise it is in the
-        node's network, which needs no CNI.
+        If `annotations` are given, which may be empty, the pod has its own networks. Otherwise it
+        uses the node's network, which needs no CNI.
 
         Its name gets a number: kubelet makes a static pod wait if its name was just in use.
         """

@@ -71,7 +71,8 @@ def wait_until(
 ) -> T:
     """Ask until the answer is accepted, and return it. kubelet has no events to wait for.
 
-    A question that takes long is asked less often: on a slow machine it takes the time of others.
+    The pause is at least as long as the question took: on a slow machine, questions take CPU time
+    from the programs.
     Fails with the different answers that came.
     """
     begun = time.monotonic()

@@ -3,16 +3,13 @@
 from collections.abc import Callable
 
 from tests.heavy.dra.dra_cluster import DraCluster
-from tests.heavy.node.pods import DENIED
 from tests.heavy.vm.dra.verbs_pods import VerbsPod, claims_of, start
 from tests.heavy.vm.inside.fabric import FABRIC_A, FABRIC_B
 from tests.heavy.vm.inside.verbs import ping_pong
-from tests.heavy.vm.node.expected import every_number, sees_exactly
+from tests.heavy.vm.node.expected import every_number, sees_exactly, sees_nothing
 from tests.heavy.vm.node.shell import Shell
 
 Record = Callable[[str, object], None]
-
-_PROGRAMS = ("ibv_devinfo", "ibv_rc_pingpong")
 
 
 def test_two_pairs_with_claims_and_a_pod_without(
@@ -35,7 +32,7 @@ def test_two_pairs_with_claims_and_a_pod_without(
         record_property(f"ibv_rc_pingpong over {hca.name}", said.strip().replace("\n", "; "))
     cannot_use(pairs[FABRIC_A][0], FABRIC_B.name)
     cannot_use(pairs[FABRIC_B][0], FABRIC_A.name)
-    sees_nothing(outsider.running())
+    sees_nothing(outsider.running(), every_number())
 
 
 def cannot_use(pod: VerbsPod, hca: str) -> None:
@@ -43,15 +40,3 @@ def cannot_use(pod: VerbsPod, hca: str) -> None:
     refused = Shell(pod).run("ibv_rc_pingpong", "--ib-dev", hca)
     assert refused.returncode != 0
     assert f"IB device {hca} not found" in refused.stderr
-
-
-def sees_nothing(pod: VerbsPod) -> None:
-    """A pod without a claim."""
-    sight = pod.sight()
-    assert sight.nodes == {}
-    assert sight.others == dict.fromkeys(every_number(), DENIED)
-    shell = Shell(pod)
-    for program in _PROGRAMS:
-        refused = shell.run(program)
-        assert refused.returncode != 0
-        assert "No IB devices found" in refused.stderr

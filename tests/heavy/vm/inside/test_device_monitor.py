@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from rdma_dp.host.netlink.values import NETLINK_RDMA
 from tests.heavy.vm.inside import fabric
 from tests.heavy.vm.inside.fabric import EXTRA_A, FABRIC_A
 
-NETLINK_RDMA = 20
 GROUP_NOTIFY = 4  # RDMA_NL_GROUP_NOTIFY
 SYS_GET = (5 << 10) + 6  # RDMA_NL_NLDEV, RDMA_NLDEV_CMD_SYS_GET
 MONITOR = (5 << 10) + 28  # RDMA_NLDEV_CMD_MONITOR

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -89,7 +89,7 @@ async def test_the_whole_stack_can_be_restarted_under_the_daemon(
         await node.lists("rdma/fabric", healthy=2)
         with unloaded(*STACK):
             await node.lists("rdma/fabric", unhealthy=2)
-            await retried(fabric.unload, "ib_core")  # a scan may have a socket of it
+            await unload_when_unused("ib_core")  # a scan may have a socket of it
             await scanned(port)
             assert RDMA_NETLINK not in wanted_by_the_kernel.read_text()
             with pytest.raises(OSError, match="not supported"):  # as a scan must not do
@@ -100,24 +100,23 @@ async def test_the_whole_stack_can_be_restarted_under_the_daemon(
         await node.lists("rdma/fabric", healthy=2)
 
 
-async def retried(work: Callable[[str], None], module: str) -> None:
-    """Until it succeeds."""
+async def unload_when_unused(module: str) -> None:
+    """Try until the kernel accepts it."""
     async with asyncio.timeout(DEADLINE):
         while True:
             with suppress(AssertionError):
-                return work(module)
+                return fabric.unload(module)
             await asyncio.sleep(0.1)
 
 
 async def scanned(port: int) -> None:
     """Cause a scan by an event, and return when it has ended."""
-    before = await scans(port)
+    found = before = await scans(port)
     next(Path("/sys/bus/pci/devices").glob("*/uevent")).write_text("change")
     async with asyncio.timeout(DEADLINE):
-        while True:
-            if await scans(port) != before:
-                return
+        while found == before:
             await asyncio.sleep(0.1)
+            found = await scans(port)
 
 
 async def scans(port: int) -> float | None:

@@ -65,6 +65,13 @@ def write_bandwidth(
     return _between(server, client, command, address)
 
 
+def write_speed(said: str) -> str:
+    """The average in MB/s, from the output of `write_bandwidth`. All writes were completed."""
+    rows = [line.split() for line in said.splitlines()]
+    (row,) = (row for row in rows if row[:2] == ["4096", "100"])  # bytes, completed writes
+    return row[3]
+
+
 def write_attempt(
     ends: tuple[Runner, Runner], hca: SoftHca, gids: tuple[str, str], address: str
 ) -> subprocess.CompletedProcess[str]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.heavy.node.pods import DENIED
@@ -41,6 +41,17 @@ def sees_exactly(pod: Pod, *hcas: SoftHca) -> None:
     assert _with(sight.others, "open") == opened
     assert _with(sight.others, DENIED) == every_number() - opened
     assert hcas_seen_in(Shell(pod)) == [hca.name for hca in hcas]
+
+
+def sees_nothing(pod: Pod, numbers: Iterable[str]) -> None:
+    """Whether it has no node, cannot open those of its `others`, and libibverbs finds no HCA."""
+    assert pod.sight().nodes == {}
+    assert pod.sight().others == dict.fromkeys(numbers, DENIED)
+    shell = Shell(pod)
+    for program in ("ibv_devinfo", "ibv_rc_pingpong"):
+        refused = shell.run(program)
+        assert refused.returncode != 0
+        assert "No IB devices found" in refused.stderr
 
 
 def hcas_seen_in(shell: Shell) -> list[str]:

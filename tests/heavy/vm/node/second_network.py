@@ -1,4 +1,4 @@
-"""The networks of pods that are not in the node's: a default network, and deploy's second network.
+"""The networks of pods that do not use the node's: a default network, and deploy's second network.
 
 The plugins are those of the CNI project, from Debian. Multus has a stand-in.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from tests.heavy.node.cluster import network
 from tests.heavy.vm.inside.fabric import FABRIC_B
 from tests.heavy.vm.node import multus_stand_in
 from tests.paths import REPO
@@ -20,7 +21,6 @@ _REFERENCE = Path("/usr/lib/cni")  # where the package has them
 _USED = ("loopback", "ptp", "macvlan", "host-local")
 
 BIN = Path("/opt/cni/bin")
-_CONFIGS = Path("/etc/cni/net.d")
 
 _MANIFEST = REPO / "deploy/network-operator/macvlan-network.yaml"
 _OBJECT = yaml.safe_load(_MANIFEST.read_text())
@@ -38,11 +38,7 @@ def install() -> None:
     program = BIN / stand_in.stem
     program.write_text(f"#!/bin/sh\nexec {sys.executable} -I {stand_in}\n")
     program.chmod(0o755)
-    default = {"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.78.0.0/24"}}
-    plugins = [default, multus_stand_in.entry({NAME: _network()})]
-    _CONFIGS.mkdir(parents=True)
-    config = {"cniVersion": "0.4.0", "name": "pods", "plugins": plugins}
-    (_CONFIGS / "pods.conflist").write_text(json.dumps(config))
+    network.write(multus_stand_in.entry({NAME: _network()}))
 
 
 def _network() -> dict[str, Any]:
