@@ -1,7 +1,6 @@
 """The costs of an idle daemon."""
 
 import asyncio
-from collections.abc import Sequence
 
 from bench.calls import allocate_of, echo
 from bench.process import Child, Usage, used_between
@@ -18,33 +17,33 @@ async def idle(workshop: Workshop, scale: Scale) -> list[Row]:
     """CPU time and voluntary context switches while nothing happens, for each number of HCAs.
 
     One resource per HCA up to four, with open streams to kubelet. The simulated host sends no
-    events, so the names of all devices and the states of up to 64 ports are read every 5 seconds. A
-    live host reads only the states of its InfiniBand ports. periodicUpdateInterval is 0. A bare
-    grpc.aio server with one client is measured at the same time: its wake-ups are gRPC's own.
+    events, so the names of all devices and the states of up to 64 ports are read every 5 seconds.
+    The daemon on this machine's own /sys gets events. On such a host only the states of InfiniBand
+    ports are read, or one file every 15 seconds if there are none. periodicUpdateInterval is 0. A
+    bare grpc.aio server with one client is measured at the same time: its wake-ups are gRPC's own.
     """
     rows = []
     async with echo(workshop, allocate_of("0"), 1) as (bare, _):
         for hcas in scale.hcas:
             sharing = Sharing(hcas, resources=4, periodic_update_interval=0)
             async with workshop.daemon(sharing) as daemon:
-                await asyncio.sleep(_SETTLING)
-                measured = await asyncio.gather(
-                    _used(daemon.child, scale.idle), _used(bare, scale.idle)
-                )
-                rows += _rows(hcas, measured, scale.idle)
+                rows += await _rows(f"{hcas} HCAs", daemon.child, bare, scale.idle)
                 threads = len(daemon.child.usages()), len(bare.usages())
+        async with workshop.daemon_here() as daemon:
+            rows += await _rows("this machine's /sys", daemon.child, bare, scale.idle)
     return [*rows, Row("threads", str(threads[0]), times(threads[0], threads[1], "echo"))]
 
 
-def _rows(hcas: int, measured: Sequence[Usage], seconds: float) -> list[Row]:
-    ours, echos = measured
+async def _rows(case: str, child: Child, bare: Child, seconds: float) -> list[Row]:
+    await asyncio.sleep(_SETTLING)
+    ours, echos = await asyncio.gather(_used(child, seconds), _used(bare, seconds))
     cpu = ours.cpu * 10 / seconds
     aim = at_most(cpu, _AIM, milliseconds(_AIM))
     ratio = times(ours.cpu, echos.cpu, f"echo ({milliseconds(echos.cpu * 10 / seconds)})")
     return [
-        Row(f"{hcas} HCAs, CPU time in 10 s", milliseconds(cpu), ratio, aim),
+        Row(f"{case}, CPU time in 10 s", milliseconds(cpu), ratio, aim),
         Row(
-            f"{hcas} HCAs, wake-ups in 10 s",
+            f"{case}, wake-ups in 10 s",
             f"{ours.wakeups * 10 / seconds:.0f}",
             times(ours.wakeups, echos.wakeups, "echo"),
         ),

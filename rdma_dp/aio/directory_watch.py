@@ -19,7 +19,7 @@ from rdma_dp.log import Notice
 logger = logging.getLogger(__name__)
 
 # Seconds between two checks of whether the directory was replaced without an event, as by a mount.
-_INTERVAL = 10.0
+_INTERVAL = 30.0
 
 # Seconds between two tries while the directory is missing or inotify does not work.
 UNWATCHED_INTERVAL = 0.5

@@ -1,6 +1,7 @@
 """The newest inventory of a host: kept while a scan fails, and re-checked without an event.
 
-Port states are polled every 5 s because some changes send no event (discovery/polling.py).
+Port states are polled every 5 s because some changes send no event (discovery/polling.py). Where
+events report the states of all ports, only a mode is polled, every 15 s.
 """
 
 import asyncio
@@ -31,6 +32,9 @@ QUIET_INTERVAL = 5.0
 
 # The same while a resource waits for a port to come back, so that its slots return at once.
 EAGER_INTERVAL = 1.0
+
+# The same where events report all but the mode of the network namespaces, which a person changes.
+_MODE_INTERVAL = 15.0
 
 # Seconds after which the log reports that a read hangs. The firmware of a faulty card delays each
 # read until its commands time out.
@@ -94,7 +98,8 @@ class Scanner:
             return
         changed = False
         while not changed:
-            await asyncio.sleep(interval)
+            rests = polling.events_report_all(self._found, self._heard.value)
+            await asyncio.sleep(_MODE_INTERVAL if rests else interval)
             try:
                 turn, heard = next(self._turns), self._heard.value
                 changed = await self._read(polling.differs, self._host, self._found, heard, turn)

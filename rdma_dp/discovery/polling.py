@@ -83,8 +83,6 @@ def differs(host: Host, found: Found, heard: Set[str] = _NO_EVENTS, turn: int = 
     part of the ports of every PF. Raises ExhaustedError.
     """
     before = found.fingerprint
-    # Both: only a uevent has the old name of a virtual netdev that was renamed.
-    with_events = found.ports_with_events if {LINK_EVENTS, UEVENTS} <= heard else frozenset()
     try:
         with host.at_one_moment():
             if before is None or before.netns_mode != host.read_or_none(NETNS_MODE):
@@ -93,21 +91,33 @@ def differs(host: Host, found: Found, heard: Set[str] = _NO_EVENTS, turn: int = 
                 return True
             return any(
                 read_state(host, name, number) != state
-                for name, number, state in _in_turn(found.inventory, with_events, turn)
+                for name, number, state in _in_turn(_without_events(found, heard), turn)
             )
     except HostError:
         return True
 
 
-def _in_turn(
-    inventory: Inventory, with_events: Set[tuple[str, int]], turn: int
-) -> list[tuple[str, int, str | None]]:
-    """The HCA, the number and the last state of the ports to read in this turn."""
-    ports = [
+def events_report_all(found: Found, heard: Set[str]) -> bool:
+    """Whether events report every change but one of the mode of the network namespaces."""
+    return UEVENTS in heard and found.fingerprint is not None and not _without_events(found, heard)
+
+
+# The HCA, the number and the last state of a port.
+_PortState = tuple[str, int, str | None]
+
+
+def _without_events(found: Found, heard: Set[str]) -> list[_PortState]:
+    """The ports of which no event reports a change of the state."""
+    # Both: only a uevent has the old name of a virtual netdev that was renamed.
+    with_events = found.ports_with_events if {LINK_EVENTS, UEVENTS} <= heard else frozenset()
+    return [
         (hca.name, port.number, port.state)
-        for hca, port in _shared_ports(inventory)
+        for hca, port in _shared_ports(found.inventory)
         if (hca.name, port.number) not in with_events
     ]
+
+
+def _in_turn(ports: list[_PortState], turn: int) -> list[_PortState]:
     turns = -(-len(ports) // MOST_PORTS) or 1
     return ports[turn % turns :: turns]
 

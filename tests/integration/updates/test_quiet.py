@@ -100,6 +100,8 @@ def reads_of(
     found = polling.scan_with_fingerprint(host, indexes)
     tree.paths.clear()
     assert not polling.differs(host, found, heard)
+    # The daemon checks less often where only the mode is left to read.
+    assert polling.events_report_all(found, heard) == (tree.paths == {MODE})
     return tree.paths
 
 
