@@ -23,8 +23,6 @@ def run(options: argparse.Namespace) -> int:
 
     with ExitStack() as starting:
         starting.enter_context(limited("start"))
-        # What is imported stays. To search it for cycles, now and later, takes 10 ms each time.
-        gc.disable()
         starting.callback(_collect_from_now_on)
         from rdma_dp.daemon.first_scan import FirstScan
 

@@ -15,7 +15,6 @@ daemon stays behind.
 import asyncio
 import logging
 import os
-import secrets
 from collections.abc import Coroutine
 from typing import Any
 
@@ -65,7 +64,7 @@ class Daemon:
         self._kubelet = Kubelet(
             directories=directories,
             way=settings.mode,
-            instance=secrets.token_hex(3),
+            instance=os.urandom(3).hex(),
             device_plugins_watch=DirectoryWatch(directories.device_plugins),
             plugins_registry_watch=DirectoryWatch(directories.plugins_registry),
         )

@@ -7,7 +7,7 @@ is offered without a healthy slot, and the files are tried again.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +29,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A state whose files were tried, and what the log reports of it."""
+    """A state whose files were tried, and its changes for the log."""
 
     state: NodeState
     failures: Mapping[str, str]
-    lines: tuple[state_log.Line, ...]
-    warnings: frozenset[str]
+    changes: tuple[state_log.Line, ...]
 
 
 class Publication:
@@ -98,25 +97,23 @@ class Publication:
     async def _publish(self, state: NodeState) -> bool:
         """Writes the files and offers the state. Returns whether some file failed."""
         prepared = await in_thread(self._prepare, state)
-        self._reported, self._warnings = prepared.state, prepared.warnings
-        for level, line in prepared.lines:
-            logger.log(level, "%s", line)
+        self._reported = prepared.state
+        _log(prepared.changes)
         self.offered.set(prepared.state)
+        # kubelet does not wait for the warnings. They take longer with more HCAs.
+        warnings = await in_thread(state_log.warnings, prepared.state)
+        _log(state_log.news(self._warnings, warnings))
+        self._warnings = warnings
         return bool(prepared.failures)
 
     def _prepare(self, state: NodeState) -> _Prepared:
-        """All that takes longer with more slots, for the thread."""
+        """All that kubelet waits for and that takes longer with more slots, for the thread."""
         inventory = state.inventory if state.config.go_plugin_cdi_names else None
         failures = self._files.follow(tuple(state.pools.values()), inventory)
         offered = state.withholding(
             {name: Unhealthy(UnhealthyCode.SPEC_FILES, text) for name, text in failures.items()}
         )
-        warnings = state_log.warnings(offered)
-        lines = (
-            *state_log.changes(self._reported, offered),
-            *state_log.news(self._warnings, warnings),
-        )
-        return _Prepared(offered, failures, lines, warnings)
+        return _Prepared(offered, failures, tuple(state_log.changes(self._reported, offered)))
 
     async def _until_due(self, state: NodeState, served: frozenset[str], *, failed: bool) -> None:
         """A new state, a resource that is no longer served, a changed file, or another try."""
@@ -142,3 +139,8 @@ class Publication:
                     return
             except FAILED_READ:
                 return  # publishing again reports it, and is tried until it succeeds
+
+
+def _log(lines: Iterable[state_log.Line]) -> None:
+    for level, line in lines:
+        logger.log(level, "%s", line)

@@ -5,7 +5,6 @@ changed. A symbolic link that has the name of one of our files is replaced, and 
 """
 
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -220,7 +219,7 @@ class _Directory:
 
     def replace(self, name: str, content: bytes) -> FileState:
         """Writes the file under a temporary name and renames it, so readers see a whole file."""
-        temporary = f"{_TEMPORARY_BEGIN}{secrets.token_hex(8)}{_TEMPORARY_END}"
+        temporary = f"{_TEMPORARY_BEGIN}{os.urandom(8).hex()}{_TEMPORARY_END}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         directory = self.descriptor
         try:

@@ -1,7 +1,7 @@
 """The part of DRA that kubelet calls: claims are prepared and given back."""
 
 import asyncio
-import secrets
+import os
 
 from rdma_dp.aio.latest import Observable, Part
 from rdma_dp.aio.tasks import start
@@ -32,7 +32,7 @@ class Claims:
             driver=api.driver,
             pool=api.node,
             # Without the UID, two instances still differ.
-            instance=parts.environment.get(POD_UID) or secrets.token_hex(3),
+            instance=parts.environment.get(POD_UID) or os.urandom(3).hex(),
             directory=parts.directories.plugins / api.driver,
             cdi_directory=parts.cdi_directory,
         )
