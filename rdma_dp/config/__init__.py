@@ -27,7 +27,7 @@ from rdma_dp.config.node_config import (
     Via,
 )
 from rdma_dp.config.problems import ConfigError, ConfigMissing, ConfigUnreadable, Problem
-from rdma_dp.config.selector_sets import Selectors, Traits, compiled, value_for
+from rdma_dp.config.selector_sets import Selectors, Traits, compiled
 
 if TYPE_CHECKING:
     from rdma_dp.config.models import ConfigDocument
@@ -46,7 +46,6 @@ __all__ = [
     "Selectors",
     "Traits",
     "compiled",
-    "value_for",
     "Health",
     "SlotsPer",
     "Preference",

@@ -19,6 +19,7 @@ from rdma_dp.aio.threads import in_thread
 from rdma_dp.config import CdiMode
 from rdma_dp.daemon import state_log
 from rdma_dp.errors import FAILED_READ, reason_of
+from rdma_dp.host.files import ExhaustedError
 from rdma_dp.inventory.verdicts import Unhealthy, UnhealthyCode
 from rdma_dp.log import Notice
 from rdma_dp.sharing.state import NodeState
@@ -100,8 +101,7 @@ class Publication:
         self._reported = prepared.state
         _log(prepared.changes)
         self.offered.set(prepared.state)
-        # kubelet does not wait for the warnings. They take longer with more HCAs.
-        warnings = await in_thread(state_log.warnings, prepared.state)
+        warnings = await in_thread(_warnings, prepared.state)
         _log(state_log.news(self._warnings, warnings))
         self._warnings = warnings
         return bool(prepared.failures)
@@ -139,6 +139,15 @@ class Publication:
                     return
             except FAILED_READ:
                 return  # publishing again reports it, and is tried until it succeeds
+
+
+def _warnings(state: NodeState) -> frozenset[str]:
+    """Made after the offer: with many HCAs they take long, and kubelet does not wait for them."""
+    try:
+        from rdma_dp.daemon import state_warnings  # noqa: PLC0415 - not before the first lists
+    except ImportError as error:  # Python finds no module without a free descriptor
+        raise ExhaustedError(str(error)) from error
+    return state_warnings.warnings(state)
 
 
 def _log(lines: Iterable[state_log.Line]) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from rdma_dp.config import Selectors, Traits, compiled, value_for
+from rdma_dp.config import Selectors, Traits, compiled
+from rdma_dp.config.selector_texts import value_for
 from rdma_dp.config.values.forms import WANTED
 from rdma_dp.config.values.globs import is_glob
 from rdma_dp.config.values.matchers import Matcher

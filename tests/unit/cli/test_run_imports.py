@@ -43,10 +43,12 @@ _FOR_DRA = (
 _FOR_YAML = ("yaml", "rdma_dp.config.yaml_text")
 _FOR_PARSING = ("pydantic", "pydantic_core", "rdma_dp.config.reading", "rdma_dp.config.loading")
 _FOR_RDMA_NETLINK = ("pyroute2",)
+_AFTER_THE_FIRST_LISTS = ("rdma_dp.daemon.state_warnings", "rdma_dp.sharing.advice")
 
 _UNWANTED = (
     *(*_FOR_PEOPLE, *_FOR_TESTS, *_FOR_METRICS, *_FOR_DRA),
     *(*_FOR_YAML, *_FOR_PARSING, *_FOR_RDMA_NETLINK),
+    *_AFTER_THE_FIRST_LISTS,
 )
 
 _CONFIG = {
