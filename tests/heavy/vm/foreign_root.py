@@ -47,8 +47,12 @@ sys.exit(main())
 
 
 def made(cache: Path) -> Path:
-    """The root. It is made once for each version of the lock files. Raises CannotRunError."""
-    recipe = [*(lock.read_bytes() for lock in _LOCKS), Path(__file__).read_bytes()]
+    """The root. It is made once for each version of the lock files and of the code that makes it.
+
+    Raises CannotRunError.
+    """
+    parts = (*_LOCKS, Path(__file__), Path(arm64.__file__))
+    recipe = [part.read_bytes() for part in parts]
     place = cache / f"root-arm64-{hashlib.sha256(b''.join(recipe)).hexdigest()[:12]}"
     if not place.exists():
         cache.mkdir(parents=True, exist_ok=True)

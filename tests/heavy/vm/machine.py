@@ -40,9 +40,11 @@ QEMU = (
 WITH_THIS_PROCESS = ("setpriv", "--pdeathsig=KILL", "--")
 
 # In a mount namespace of its own: directories of this machine get the same path in another root.
+# Those with a new name each time are in /tmp. A tmpfs there keeps them out of the root.
 WITHIN = """
 set -e
 root=$1; shift
+mount -t tmpfs tmpfs "$root/tmp"
 while [ "$1" != -- ]; do
     mkdir -p "$root$1"
     mount --bind "$1" "$root$1"

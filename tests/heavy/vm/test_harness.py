@@ -2,6 +2,8 @@
 
 import gzip
 import logging
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from tests.heavy import debian
 from tests.heavy.suite import CannotRunError
 from tests.heavy.vm import __main__ as suite
 from tests.heavy.vm.initramfs import MODULES, build, load_order
+from tests.heavy.vm.machine import WITHIN
 
 
 @pytest.fixture
@@ -41,6 +44,23 @@ def test_siw_is_there_for_the_tests_and_not_loaded(modules: Path) -> None:
     assert b"modules/siw.ko" in archive
     assert b"rdma_rxe.ko\n" in archive
     assert b"siw.ko\n" not in archive
+
+
+def can_mount() -> bool:
+    """Not for other users than root, and not for root in a usual container."""
+    unshare = ("unshare", "--mount", "--propagation", "private", "true")
+    return subprocess.run(unshare, check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="mounting needs CAP_SYS_ADMIN")
+def test_a_directory_of_one_run_does_not_stay_in_the_root_of_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        Path(place, "job").touch()
+        within = ("unshare", "--mount", "--propagation", "private", "sh", "-c", WITHIN, "within")
+        command = (*within, str(tmp_path), place, "--", "ls", f"{tmp_path}{place}")
+        assert subprocess.check_output(command, text=True) == "job\n"
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_a_release_that_is_not_tested_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

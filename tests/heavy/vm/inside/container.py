@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-DEADLINE = 60  # seconds; then podman stops a container
+DEADLINE = 120  # seconds; then podman stops a container
 
 # On a tmpfs: an overlay's upper directory cannot be on another overlay, and the VM's root is one.
 STATE = "/dev/shm/podman"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 RDMA_DP = str(Path(sys.executable).with_name("rdma-dp"))
-DEADLINE = 60.0  # seconds; software emulation is slow, and only a failing test waits that long
+DEADLINE = 120.0  # seconds; emulation is slow, and only a failing test waits that long
 
 
 class Daemon:

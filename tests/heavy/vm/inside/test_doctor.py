@@ -64,7 +64,7 @@ class Place:
             capture_output=True,
             text=True,
             check=False,
-            timeout=4 * DEADLINE,
+            timeout=2 * DEADLINE,
         )
         assert done.returncode in (0, 1, 2), done.stderr
         assert done.stderr == ""

@@ -52,7 +52,7 @@ async def node(iwarp: SoftHca) -> AsyncIterator[Node]:
 
 def printed(*words: str) -> str:
     done = subprocess.run(
-        [RDMA_DP, *words], capture_output=True, text=True, check=False, timeout=4 * DEADLINE
+        [RDMA_DP, *words], capture_output=True, text=True, check=False, timeout=2 * DEADLINE
     )
     assert done.stderr == ""
     return done.stdout
