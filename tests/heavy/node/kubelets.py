@@ -21,9 +21,10 @@ from tests.paths import REPO
 
 log = logging.getLogger("test-kubelets")
 
-# The last patch release of each minor release, as far as its modules are published.
+# The last patch release of each minor release of which the module proxy has every module. For
+# 1.31.14 it lacks k8s.io/kube-scheduler v0.31.14.
 VERSIONS = (
-    *("1.28.15", "1.29.15", "1.30.14", "1.31.14", "1.32.13", "1.33.13", "1.34.12", "1.35.6"),
+    *("1.28.15", "1.29.15", "1.30.14", "1.31.13", "1.32.13", "1.33.13", "1.34.12", "1.35.6"),
     programs.KUBELET.version.removeprefix("v"),
 )
 SHORT = {"1.7": programs.CONTAINERD.version.removeprefix("v"), "2": "2.2.9"}  # of containerd
