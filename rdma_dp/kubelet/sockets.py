@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 import stat
+import string
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from rdma_dp.kubelet.server_options import server_options
 from rdma_dp.kubelet.statuses import SocketState
 
 _MARK = "rdma-dp-"
+_TURNS = string.digits + string.ascii_lowercase
 LONGEST_PATH = 107  # bytes: sun_path of unix(7) without its closing NUL
 
 # Seconds for calls in progress when a server stops. ListAndWatch never ends by itself, so each stop
@@ -50,6 +52,15 @@ def socket_name(resource: str, instance: str) -> str:
     kubelet's directory.
     """
     return f"{_MARK}{resource.rpartition('/')[2][:12]}-{digest(resource, 6)}-{instance}.sock"
+
+
+def link_name(socket: str, turn: int) -> str:
+    """A hidden name for a link to a socket that `socket_name` named, different for 36 turns.
+
+    It is as short as the hidden name under which the socket is made.
+    """
+    own = "-".join(socket.removesuffix(".sock").split("-")[-2:])
+    return f".{_MARK}{own}-{_TURNS[turn % len(_TURNS)]}.sock"
 
 
 def is_our_name(name: str) -> bool:

@@ -155,8 +155,9 @@ class DeviceManager:
             self._journal.record(Forgotten(resource))
 
     def _share(self, new: PluginClient) -> None:
-        others = {client.socket for client in self._listening if client.resource == new.resource}
-        if others - {new.socket}:
+        # By inode: a link to a socket is the same plugin.
+        others = {client.inode for client in self._listening if client.resource == new.resource}
+        if others - {new.inode}:
             self._shared.add(new.resource)
         else:
             self._shared.discard(new.resource)
@@ -168,7 +169,7 @@ class DeviceManager:
             # the plugin cannot know whether its own end, or that of the other plugin, changes
             # anything
             return
-        if client and client.socket == socket and client.inode == inode_of(socket):
+        if client and client.inode == inode_of(socket):
             self._violated(f"{resource}: it registered again while its stream was open")
 
     def _violated(self, text: str) -> None:

@@ -10,6 +10,10 @@ runClient):
 - When a registration fails after kubelet has dialled, kubelet forgets its client and does nothing
   else. Lists go on, and no stream's end has an effect until a plugin registers.
 
+From 1.37 on, kubelet has one client for each socket path. The end of a stream drops its own client
+only, and kubelet counts 0 when the last one is gone. Nothing has to be handed over there, and the
+steps below do no harm, because each registration names another path (`registrar`).
+
 The process that ends (`hand_over`; the states are those of `HandoverState`):
 
 1. SERVING to ASKING_PEERS: it marks itself as leaving in its own status, then asks every peer for

@@ -1,6 +1,16 @@
-"""Register, the one call of kubelet's own service: kubelet then dials the plugin's socket."""
+"""Register, the one call of kubelet's own service: kubelet then dials the plugin's socket.
 
-from collections.abc import Iterable
+From 1.37 on, kubelet has a client for each socket path of a resource. It refuses a path that is
+connected, and then never notices that this path disconnects (pkg/kubelet/cm/devicemanager,
+manager.go: PluginConnected, and plugin/v1beta1/handler.go: connectClient, runClient). So only the
+first call names the socket itself. Each later one names a link to it, which is another path.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import grpc
@@ -12,7 +22,7 @@ from rdma_dp.kubelet.device_plugin import messages
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.kubelet.device_plugin.status_service import services
 from rdma_dp.kubelet.registration.neighbours import Neighbours
-from rdma_dp.kubelet.sockets import SocketError, SocketServer
+from rdma_dp.kubelet.sockets import SocketError, SocketServer, link_name
 
 # Seconds. kubelet answers Register only after it has dialled back, for which it takes up to 10 s.
 REGISTER_DEADLINE = 15.0
@@ -43,6 +53,7 @@ class Registrar:
         self._kubelet = kubelet
         self._neighbours = tuple(neighbours)
         self._socket = kubelet.with_name(own.name)
+        self._calls = count()
         self._second: SocketServer | None = None
         if own != self._socket:
             self._second = SocketServer(self._socket, services(plugin, "plugins-registry"))
@@ -54,9 +65,15 @@ class Registrar:
             await self._second.start()
         for each in self._neighbours:
             each.begin()
+        with self._new_path() as path:
+            await self._call(path.name)
+        for each in self._neighbours:
+            each.registered()
+
+    async def _call(self, endpoint: str) -> None:
         request = pb.RegisterRequest(
             version=messages.API_VERSION,
-            endpoint=self._socket.name,
+            endpoint=endpoint,
             resource_name=self._plugin.resource,
             options=self._plugin.options,
         )
@@ -66,10 +83,34 @@ class Registrar:
                 await rpc.RegistrationStub(channel).Register(request, timeout=REGISTER_DEADLINE)
         except NO_CHANNEL as error:
             raise SocketError(f"cannot call {self._kubelet}", str(error)) from error
-        for each in self._neighbours:
-            each.registered()
+
+    @contextmanager
+    def _new_path(self) -> Iterator[Path]:
+        """A path of our socket that kubelet has not connected, for as long as kubelet dials it.
+
+        Where no link can be made, it is the socket's own path, which an older kubelet accepts.
+        """
+        call = next(self._calls)
+        link = self._socket.with_name(link_name(self._socket.name, call))
+        if call == 0 or not _linked(self._socket, link):
+            yield self._socket
+            return
+        try:
+            yield link
+        finally:
+            with contextlib.suppress(OSError):
+                link.unlink()
 
     async def close(self) -> None:
         """Takes the second socket away, if there is one."""
         if self._second is not None:
             await self._second.stop()
+
+
+def _linked(socket: Path, link: Path) -> bool:
+    try:
+        link.unlink(missing_ok=True)  # of a call that was killed
+        os.link(socket, link, follow_symlinks=False)
+    except OSError:
+        return False
+    return True

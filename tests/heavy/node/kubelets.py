@@ -26,6 +26,7 @@ log = logging.getLogger("test-kubelets")
 VERSIONS = (
     *("1.28.15", "1.29.15", "1.30.14", "1.31.13", "1.32.13", "1.33.13", "1.34.12", "1.35.6"),
     programs.KUBELET.version.removeprefix("v"),
+    "1.37.2",
 )
 SHORT = {"1.7": programs.CONTAINERD.version.removeprefix("v"), "2": "2.2.9"}  # of containerd
 TESTS = "tests/heavy/node/alone"

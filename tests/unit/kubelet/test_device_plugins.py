@@ -1,6 +1,7 @@
 """Register, with a kubelet that answers it in every way that gRPC knows."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,13 +26,17 @@ REFUSALS = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
 class ScriptedKubelet(rpc.RegistrationServicer):
     """Answers each Register with the next of its codes, then hangs."""
 
-    def __init__(self, codes: Iterable[grpc.StatusCode]) -> None:
+    def __init__(self, codes: Iterable[grpc.StatusCode], directory: Path) -> None:
         self._codes = iter(codes)
+        self._directory = directory
+        self.same = True  # whether each path led to the socket own.sock
         self.asked: list[pb.RegisterRequest] = []
         self.over = asyncio.Event()
 
     async def Register(self, request: pb.RegisterRequest, context: Any) -> pb.Empty:  # noqa: N802
         self.asked.append(request)
+        dialled = self._directory / request.endpoint
+        self.same &= dialled.samefile(self._directory / "own.sock")
         if (code := next(self._codes, None)) is None:
             self.over.set()
             await asyncio.Event().wait()
@@ -67,14 +72,40 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_no_answer_of_kubelets_ends_the_attempts(directory: Path) -> None:
-    kubelet = ScriptedKubelet(REFUSALS)
+    kubelet = ScriptedKubelet(REFUSALS, directory)
     async with running(directory, kubelet) as task, asyncio.timeout(DEADLINE):
         await kubelet.over.wait()
         assert not task.done()
     assert len(kubelet.asked) == len(REFUSALS) + 1
-    assert {(asked.version, asked.resource_name, asked.endpoint) for asked in kubelet.asked} == {
-        ("v1beta1", "rdma/a", "own.sock")
+    assert {(asked.version, asked.resource_name) for asked in kubelet.asked} == {
+        ("v1beta1", "rdma/a")
     }
+
+
+async def test_each_call_names_another_path_of_the_socket(directory: Path) -> None:
+    """kubelet 1.37 refuses a path that it has connected, and loses track of it then."""
+    kubelet = ScriptedKubelet(REFUSALS, directory)
+    async with running(directory, kubelet), asyncio.timeout(DEADLINE):
+        await kubelet.over.wait()
+        assert kubelet.same
+    first, *later = [asked.endpoint for asked in kubelet.asked]
+    assert first == "own.sock"
+    assert len({*later}) == len(later)
+    assert all(name.startswith(".") for name in later), "other processes see one socket"
+    assert not [path for path in directory.iterdir() if path.name in later]
+
+
+async def test_without_links_each_call_names_the_socket(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refused)
+    kubelet = ScriptedKubelet(REFUSALS, directory)
+    async with running(directory, kubelet), asyncio.timeout(DEADLINE):
+        await kubelet.over.wait()
+    assert {asked.endpoint for asked in kubelet.asked} == {"own.sock"}
 
 
 async def test_a_register_that_is_never_answered_is_given_up_and_tried_again(
@@ -82,7 +113,7 @@ async def test_a_register_that_is_never_answered_is_given_up_and_tried_again(
 ) -> None:
     """Defect 7 of the Go plugin: it has no deadline."""
     monkeypatch.setattr(registrar, "REGISTER_DEADLINE", 0.05)
-    kubelet = ScriptedKubelet([])
+    kubelet = ScriptedKubelet([], directory)
     async with running(directory, kubelet), asyncio.timeout(DEADLINE):
         while len(kubelet.asked) < 3:
             kubelet.over.clear()
@@ -95,7 +126,7 @@ async def test_a_kubelet_that_accepts_and_never_opens_the_stream_is_asked_again(
     directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(by_call, "STREAM_TIMEOUT", 0.05)
-    kubelet = ScriptedKubelet([grpc.StatusCode.OK] * 2)
+    kubelet = ScriptedKubelet([grpc.StatusCode.OK] * 2, directory)
     async with running(directory, kubelet), asyncio.timeout(DEADLINE):
         await kubelet.over.wait()
     assert "kubelet opened no ListAndWatch" in caplog.text

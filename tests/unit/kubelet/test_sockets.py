@@ -15,7 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, remove_stale, socket_name
+from rdma_dp.kubelet.sockets import (
+    SocketError,
+    SocketServer,
+    identity,
+    is_our_name,
+    link_name,
+    remove_stale,
+    socket_name,
+)
 
 # What kubelet takes as a resource: a DNS name, a slash, at most 63 characters.
 _LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
@@ -53,6 +61,18 @@ def test_a_name_under_two_prefixes_has_two_sockets(
 ) -> None:
     same = socket_name(f"{one}/{name}", instance) == socket_name(f"{other}/{name}", instance)
     assert same == (one == other)
+
+
+@given(RESOURCES, INSTANCES)
+def test_a_link_to_a_socket_has_a_hidden_name_of_our_making(resource: str, instance: str) -> None:
+    socket = socket_name(resource, instance)
+    names = {link_name(socket, turn) for turn in range(36)}
+    assert len(names) == 36
+    for name in names:
+        assert name[0] == "."
+        assert is_our_name(name[1:])
+        assert len(name) <= len(f".{socket}")
+    assert link_name(socket, 36) in names
 
 
 def test_names_that_differ_only_at_their_end_have_different_sockets() -> None:
