@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from rdma_dp.aio.backoff import Backoff
-from rdma_dp.aio.latest import Latest
+from rdma_dp.aio.latest import Latest, first_of
 from rdma_dp.aio.threads import in_thread, wait_for_end
 from rdma_dp.daemon.first_scan import FirstScan
 from rdma_dp.discovery import polling
@@ -98,14 +98,19 @@ class Scanner:
             return
         changed = False
         while not changed:
-            rests = polling.events_report_all(self._found, self._heard.value)
-            await asyncio.sleep(_MODE_INTERVAL if rests else interval)
+            heard = self._heard.value
+            rests = polling.events_report_all(self._found, heard)
+            pause = asyncio.sleep(_MODE_INTERVAL if rests else interval)
+            await first_of(pause, self._other_sources(heard))
             try:
                 turn, heard = next(self._turns), self._heard.value
                 changed = await self._read(polling.differs, self._host, self._found, heard, turn)
             except FAILED_READ as error:
                 self._failed(error)
                 return
+
+    async def _other_sources(self, heard: frozenset[str]) -> None:
+        await self._heard.until(lambda now: now != heard)
 
     async def _read(self, work: Callable[..., R], *arguments: Any) -> R:
         """Runs one read at a time: a read that hangs delays the next one."""

@@ -11,8 +11,9 @@ runClient):
   else. Lists go on, and no stream's end has an effect until a plugin registers.
 
 From 1.37 on, kubelet has one client for each socket path. The end of a stream drops its own client
-only, and kubelet counts 0 when the last one is gone. Nothing has to be handed over there, and the
-steps below do no harm, because each registration names another path (`registrar`).
+only. Another one of the resource takes its place, and kubelet counts 0 when the last one is gone.
+Each registration names another path (`registrar`), so the steps below work there, too: one that
+fails has no effect, and one more adds a client. Only step 6 lets the count fall for a moment.
 
 The process that ends (`hand_over`; the states are those of `HandoverState`):
 

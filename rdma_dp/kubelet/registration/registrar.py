@@ -2,8 +2,9 @@
 
 From 1.37 on, kubelet has a client for each socket path of a resource. It refuses a path that is
 connected, and then never notices that this path disconnects (pkg/kubelet/cm/devicemanager,
-manager.go: PluginConnected, and plugin/v1beta1/handler.go: connectClient, runClient). So only the
-first call names the socket itself. Each later one names a link to it, which is another path.
+manager.go: PluginConnected, and plugin/v1beta1/handler.go: connectClient, runClient). It may still
+have a path whose server has stopped. So only the first call of a process names the socket itself.
+Each later one names a link to it, which is another path.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from rdma_dp.kubelet.device_plugin import messages
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.kubelet.device_plugin.status_service import services
 from rdma_dp.kubelet.registration.neighbours import Neighbours
-from rdma_dp.kubelet.sockets import SocketError, SocketServer, link_name
+from rdma_dp.kubelet.sockets import SocketError, SocketServer, identity, link_name
 
 # Seconds. kubelet answers Register only after it has dialled back, for which it takes up to 10 s.
 REGISTER_DEADLINE = 15.0
@@ -37,6 +38,11 @@ STREAM_TIMEOUT = 5.0
 # Without it the channels of all resources share a connection, and one that failed just before
 # kubelet came keeps the others waiting for its own next try.
 _CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
+
+# Of the whole process, because a new Registrar can have the socket of an older one: how many calls
+# there were, and the sockets that were named themselves.
+_calls = count()
+_named: dict[Path, tuple[int, int] | None] = {}
 
 
 class Registrar:
@@ -53,7 +59,6 @@ class Registrar:
         self._kubelet = kubelet
         self._neighbours = tuple(neighbours)
         self._socket = kubelet.with_name(own.name)
-        self._calls = count()
         self._second: SocketServer | None = None
         if own != self._socket:
             self._second = SocketServer(self._socket, services(plugin, "plugins-registry"))
@@ -88,18 +93,24 @@ class Registrar:
     def _new_path(self) -> Iterator[Path]:
         """A path of our socket that kubelet has not connected, for as long as kubelet dials it.
 
-        Where no link can be made, it is the socket's own path, which an older kubelet accepts.
+        Where no link can be made, it is the path of a socket made anew. Raises SocketError if this
+        very socket was named already.
         """
-        call = next(self._calls)
-        link = self._socket.with_name(link_name(self._socket.name, call))
-        if call == 0 or not _linked(self._socket, link):
-            yield self._socket
+        link = self._socket.with_name(link_name(self._socket.name, next(_calls)))
+        if self._socket in _named and _linked(self._socket, link):
+            try:
+                yield link
+            finally:
+                with contextlib.suppress(OSError):
+                    link.unlink()
             return
-        try:
-            yield link
-        finally:
-            with contextlib.suppress(OSError):
-                link.unlink()
+        now = identity(self._socket)
+        if self._socket in _named and _named[self._socket] == now:
+            raise SocketError(
+                f"cannot make the link {link}", "is this a file system without links?"
+            )
+        _named[self._socket] = now
+        yield self._socket
 
     async def close(self) -> None:
         """Takes the second socket away, if there is one."""

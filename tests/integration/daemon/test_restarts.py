@@ -66,10 +66,11 @@ async def test_kubelet_sock_made_anew_while_the_stream_and_our_own_socket_stay(
         await kubelet.wait_for(NAME, healthy(4))
         (socket,) = node.sockets()
         async with SimulatedKubelet(node.directory / "second") as second:
-            # The second kubelet finds the plugin at the same path, but removes no sockets.
-            (second.device_plugins_dir / socket.name).symlink_to(socket)
             fresh = kubelet.socket.with_suffix(".fresh")
             os.link(second.socket, fresh)
+            # The second kubelet finds the plugin in the same directory, but removes no sockets.
+            second.device_plugins_dir.rename(second.root / "unused")
+            second.device_plugins_dir.symlink_to(kubelet.device_plugins_dir)
             fresh.rename(kubelet.socket)
             await second.wait_for(NAME, healthy(4))
             await daemon.says("kubelet.sock was made anew")

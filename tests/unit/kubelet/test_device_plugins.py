@@ -95,7 +95,19 @@ async def test_each_call_names_another_path_of_the_socket(directory: Path) -> No
     assert not [path for path in directory.iterdir() if path.name in later]
 
 
-async def test_without_links_each_call_names_the_socket(
+async def test_a_new_registration_of_a_socket_names_another_path(directory: Path) -> None:
+    """kubelet may not have noticed the end of the one before."""
+    names = []
+    for _ in range(2):
+        kubelet = ScriptedKubelet([], directory)
+        async with running(directory, kubelet), asyncio.timeout(DEADLINE):
+            await kubelet.over.wait()
+        names += [asked.endpoint for asked in kubelet.asked]
+    assert names[0] == "own.sock"
+    assert names[1] != "own.sock"
+
+
+async def test_without_links_a_socket_made_anew_is_named_itself(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object, **__: object) -> None:
