@@ -19,15 +19,8 @@ PYTHON = "/opt/tests/bin/python"
 RELEASE, VERSION = "bookworm", "3.11"  # of Debian, and of its Python
 
 _PACKAGES = (
-    *(
-        "python3",
-        "libstdc++6",
-        "libudev1",
-        "ibverbs-utils",
-        "ibverbs-providers",
-        "iproute2",
-        "kmod",
-    ),
+    *("python3", "libstdc++6", "libudev1"),
+    *("ibverbs-utils", "ibverbs-providers", "iproute2", "kmod", "mount"),
     *("podman", "crun", "prometheus"),
 )
 _LOCKS = (REPO / "requirements.lock", REPO / "requirements-dev.lock")

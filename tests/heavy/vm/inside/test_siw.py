@@ -1,6 +1,6 @@
 """Soft-iWARP beside Soft-RoCE: HCAs of both families on one node.
 
-Debian's kernels have no siw. `make test-vm KERNEL=13` builds the module.
+Debian's kernels have no siw. `make test-vm KERNEL=13` builds the module for amd64.
 """
 
 import json
@@ -27,7 +27,8 @@ OF_BOTH = {"resourceName": "both", "rdmaHcaMax": 2, "selectors": {"linkTypes": [
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(
-        not Path("/run/modules/siw.ko").exists(), reason="no siw: KERNEL=13 without CORE=1 has it"
+        not Path("/run/modules/siw.ko").exists(),
+        reason="no siw: KERNEL=13 on amd64 without CORE=1 has it",
     ),
 ]
 
