@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _collect_from_now_on() -> None:
+    """Undoes gc.disable() of main.py, and leaves out what was imported."""
     gc.freeze()
     gc.enable()
 

@@ -120,7 +120,6 @@ class Registrar:
 
 def _linked(socket: Path, link: Path) -> bool:
     try:
-        link.unlink(missing_ok=True)  # of a call that was killed
         os.link(socket, link, follow_symlinks=False)
     except OSError:
         return False

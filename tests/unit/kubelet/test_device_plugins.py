@@ -80,6 +80,7 @@ async def test_no_answer_of_kubelets_ends_the_attempts(directory: Path) -> None:
     assert {(asked.version, asked.resource_name) for asked in kubelet.asked} == {
         ("v1beta1", "rdma/a")
     }
+    assert kubelet.same
 
 
 async def test_each_call_names_another_path_of_the_socket(directory: Path) -> None:
