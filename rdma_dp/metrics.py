@@ -1,7 +1,7 @@
 """Plain counters of what the daemon does, without a library.
 
 The code that does something counts it here. The event loop and its threads write, and a scrape
-reads in a thread of its own: each value is replaced as a whole, so a reader never sees a half one.
+reads in a thread of its own. Locks keep it from half a value.
 """
 
 import time
@@ -43,31 +43,80 @@ class Histogram:
     counts: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
     total: float = 0.0
 
-    def with_one_more(self, seconds: float) -> "Histogram":
-        """The histogram after one more duration."""
-        at = bisect_left(BOUNDS, seconds)
-        counts = (*self.counts[:at], self.counts[at] + 1, *self.counts[at + 1 :])
-        return Histogram(counts, self.total + seconds)
+
+class _Growing:
+    """A histogram that grows in place."""
+
+    def __init__(self) -> None:
+        self._counts = [*Histogram().counts]
+        self._total = 0.0
+
+    def add(self, seconds: float) -> None:
+        self._counts[bisect_left(BOUNDS, seconds)] += 1
+        self._total += seconds
+
+    @property
+    def value(self) -> Histogram:
+        return Histogram(tuple(self._counts), self._total)
 
 
 class Durations:
     """A histogram for each combination of label values."""
 
     def __init__(self) -> None:
-        self._histograms: dict[Labels, Histogram] = {}
+        self._histograms: dict[Labels, _Growing] = {}
         self._lock = Lock()
 
     def add(self, *labels: str, seconds: float) -> None:
         """Adds one duration."""
         with self._lock:
-            before = self._histograms.get(labels, Histogram())
-            self._histograms[labels] = before.with_one_more(seconds)
+            self._histograms.setdefault(labels, _Growing()).add(seconds)
 
     @property
     def values(self) -> Mapping[Labels, Histogram]:
         """A copy of all histograms, by their label values."""
         with self._lock:
-            return dict(self._histograms)
+            return {labels: each.value for labels, each in self._histograms.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Allocations:
+    """The Allocate calls for one resource.
+
+    `results` counts them by their result: ok, unknown-slot, no-hca, error. `slots` is how many
+    slots were handed over.
+    """
+
+    results: Mapping[str, int] = field(default_factory=dict)
+    slots: int = 0
+    seconds: Histogram = field(default_factory=Histogram)
+
+
+class AllocationTally:
+    """Counts the Allocate calls for one resource.
+
+    It has one method for a call, because three separate counters would take longer than the
+    answer itself.
+    """
+
+    def __init__(self) -> None:
+        self._results: dict[str, int] = {}
+        self._slots = 0
+        self._seconds = _Growing()
+        self._lock = Lock()
+
+    def add(self, result: str, seconds: float, slots: int = 0) -> None:
+        """Adds one call that took `seconds` and handed over `slots`."""
+        with self._lock:
+            self._results[result] = self._results.get(result, 0) + 1
+            self._slots += slots
+            self._seconds.add(seconds)
+
+    @property
+    def value(self) -> Allocations:
+        """All calls so far."""
+        with self._lock:
+            return Allocations(dict(self._results), self._slots, self._seconds.value)
 
 
 class Levels:
@@ -136,8 +185,7 @@ class Metrics:
     """Everything that the daemon counts, with the labels of each in parentheses.
 
     `scans` (result: ok, error); `registrations` (resource); `registrations_lost` (resource,
-    reason); `allocate_requests` (resource, result: ok, unknown-slot, no-hca, error);
-    `allocated_slots` and `allocate_seconds` (resource); `links_set_up` (none);
+    reason); `allocations`, by resource; `links_set_up` (none);
     `port_changes` (device, port): changes of a port's state; `hca_changes` (change: added,
     removed); `slices`, by driver; `slice_writes` (verb: create, update, delete; result: ok,
     error); `api_errors` (kind, see api_server/api_errors.py): requests to the API server that
@@ -153,9 +201,7 @@ class Metrics:
     scans: Tally = field(default_factory=Tally)
     registrations: Tally = field(default_factory=Tally)
     registrations_lost: Tally = field(default_factory=Tally)
-    allocate_requests: Tally = field(default_factory=Tally)
-    allocated_slots: Tally = field(default_factory=Tally)
-    allocate_seconds: Durations = field(default_factory=Durations)
+    allocations: dict[str, AllocationTally] = field(default_factory=dict)
     links_set_up: Tally = field(default_factory=Tally)
     port_changes: Tally = field(default_factory=Tally)
     hca_changes: Tally = field(default_factory=Tally)
@@ -172,3 +218,7 @@ class Metrics:
     def slices_of(self, driver: str) -> SliceFacts:
         """What the API server has of a driver's slices. After a rename there are two drivers."""
         return self.slices.setdefault(driver, SliceFacts())
+
+    def allocations_of(self, resource: str) -> AllocationTally:
+        """The Allocate calls for a resource. They go on when it comes back after it was gone."""
+        return self.allocations.setdefault(resource, AllocationTally())

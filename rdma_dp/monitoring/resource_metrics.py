@@ -6,7 +6,7 @@ from prometheus_client.core import Metric
 
 from rdma_dp.config import Via
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
-from rdma_dp.metrics import Histogram, Metrics
+from rdma_dp.metrics import Metrics
 from rdma_dp.monitoring.families import counted, counter, gauge, histogram
 from rdma_dp.sharing.pool import Pool
 
@@ -86,29 +86,30 @@ def kubelet_families(plugins: Iterable[Plugin], metrics: Metrics) -> Iterator[Me
             if labels[0] in by_name
         ),
     )
-    yield from _allocations(resources, metrics)
+    yield from _allocations(by_name, metrics)
 
 
-def _allocations(resources: list[tuple[str]], metrics: Metrics) -> Iterator[Metric]:
-    durations = metrics.allocate_seconds.values
+def _allocations(names: Iterable[str], metrics: Metrics) -> Iterator[Metric]:
+    calls = {name: metrics.allocations_of(name).value for name in names}
     yield counter(
         "allocate_requests",
         "Allocate calls of kubelet.",
         ["resource", "result"],
-        counted(
-            metrics.allocate_requests,
-            ((name, result) for (name,) in resources for result in _RESULTS),
+        (
+            ((name, result), float(each.results.get(result, 0)))
+            for name, each in calls.items()
+            for result in _RESULTS
         ),
     )
     yield counter(
         "allocate_slots",
         "Slots that Allocate handed out. kubelet does not report when a slot is free again.",
         ["resource"],
-        counted(metrics.allocated_slots, resources),
+        (((name,), float(each.slots)) for name, each in calls.items()),
     )
     yield histogram(
         "allocate_duration_seconds",
         "Duration of Allocate calls.",
         ["resource"],
-        {labels: durations.get(labels, Histogram()) for labels in resources},
+        {(name,): each.seconds for name, each in calls.items()},
     )

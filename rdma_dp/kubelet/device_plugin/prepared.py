@@ -4,6 +4,7 @@ A pool never changes, so an answer that was made from it stays right as long as 
 """
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 from rdma_dp.formats.slot_ids import HardwareKey
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
@@ -12,11 +13,20 @@ from rdma_dp.sharing.allocation import allocate, keys_of
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.preference import SlotIndex
 
-# Ids in the requests that are kept for one pool.
-_MOST_IDS = 20_000
+# Bytes of requests that are kept for one pool, and what one takes beside its content: two objects
+# and a place in a dict.
+_MOST_REQUESTS = 1 << 22
+_PER_REQUEST = 250
 
 # Bytes of answers that are kept for one pool. The answer with 512 HCAs has about 80,000.
 _MOST = 1 << 18
+
+
+class KnownAnswer(NamedTuple):
+    """A serialized AllocateResponse for one container, and the number of slots that it is for."""
+
+    content: bytes
+    slots: int
 
 
 class PreparedAnswers:
@@ -32,17 +42,25 @@ class PreparedAnswers:
         self._index: SlotIndex | None = None
         self._kept: dict[frozenset[HardwareKey], bytes] = {}
         self._size = 0
-        self._by_ids: dict[tuple[str, ...], bytes] = {}
-        self._ids = 0
+        self._by_request: dict[bytes, KnownAnswer] = {}
+        self._requests = 0
 
     @property
     def indexed(self) -> bool:
         """Whether a question for a preference needs no index of all slots any more."""
         return self._index is not None
 
-    def known(self, ids: tuple[str, ...]) -> bytes | None:
-        """The answer for a container with these ids, if it was made before and is still kept."""
-        return self._by_ids.get(ids)
+    def known(self, request: bytes) -> KnownAnswer | None:
+        """The answer to this serialized AllocateRequest, if it is kept."""
+        return self._by_request.get(request)
+
+    def keep(self, request: bytes, answer: bytes, slots: int) -> None:
+        """Keeps the answer of `allocations` to a request for one container."""
+        size = len(request) + _PER_REQUEST
+        if self._requests + size > _MOST_REQUESTS:
+            self._by_request, self._requests = {}, 0
+        self._by_request[request] = KnownAnswer(answer, slots)
+        self._requests += size
 
     def allocations(self, request: pb.AllocateRequest) -> bytes:
         """The answer to Allocate, serialized. Raises UnknownSlotError and NoHcaError."""
@@ -63,21 +81,13 @@ class PreparedAnswers:
         if answer is None:
             grants = [allocate(self.pool, ids)]
             answer = messages.allocate_response(grants, self.pool.cdi).SerializeToString()
-            if key is None:
-                return answer
-            self._keep(key, answer)
-        self._remember(tuple(ids), answer)
+            if key is not None:
+                self._keep(key, answer)
         return answer
 
     def _keep(self, key: frozenset[HardwareKey], answer: bytes) -> None:
         if self._size + len(answer) > self._most:
             self._kept, self._size = {}, 0
-            self._by_ids, self._ids = {}, 0
+            self._by_request, self._requests = {}, 0
         self._kept[key] = answer
         self._size += len(answer)
-
-    def _remember(self, ids: tuple[str, ...], answer: bytes) -> None:
-        if self._ids + len(ids) > _MOST_IDS:
-            self._by_ids, self._ids = {}, 0
-        self._by_ids[ids] = answer
-        self._ids += len(ids)

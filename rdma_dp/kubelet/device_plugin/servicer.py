@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from rdma_dp.aio.latest import Latest, Observable, changes
 from rdma_dp.aio.threads import in_thread
@@ -54,12 +55,10 @@ class Streams:
 
 
 def add_to_server(plugin: "Plugin", server: grpc.aio.Server) -> None:
-    """Serve the plugin. The generated code alone would serialize the answers to Allocate again."""
+    """Serve the plugin. The generated code alone would parse all requests of Allocate."""
     rpc.add_DevicePluginServicer_to_server(plugin, server)
-    allocate: grpc.RpcMethodHandler[pb.AllocateRequest, bytes]
-    allocate = grpc.unary_unary_rpc_method_handler(
-        plugin.Allocate, request_deserializer=pb.AllocateRequest.FromString
-    )
+    allocate: grpc.RpcMethodHandler[bytes, bytes]
+    allocate = grpc.unary_unary_rpc_method_handler(plugin.allocate)
     server.add_registered_method_handlers(_SERVICE, {"Allocate": allocate})
 
 
@@ -79,6 +78,7 @@ class Plugin(rpc.DevicePluginServicer):
         self._metrics = metrics or Metrics()
         self.registered = False
         self.resource = pool.value.resource.full_name
+        self._allocations = self._metrics.allocations_of(self.resource)
         self.trouble = Notice(self._say)
         self.streams = Latest(Streams())
         self.connected_at: float | None = None
@@ -154,22 +154,28 @@ class Plugin(rpc.DevicePluginServicer):
                 self.connected_at = None
 
     async def Allocate(self, request: pb.AllocateRequest, context: Context) -> Any:
-        """The nodes and variables for each container; an error that its pod's owner can read.
+        """The nodes and variables for each container, as a serialized AllocateResponse."""
+        return await self.allocate(request.SerializeToString(), context)
 
-        The answer is a serialized AllocateResponse.
+    async def allocate(self, request: bytes, context: Context) -> Any:
+        """Allocate for a serialized request; an error that its pod's owner can read.
+
+        kubelet asks for the same slots again when pods come and go. An answer that is kept is
+        found by the request as it came, because parsing takes longer than everything else here.
         """
-        begun, answers, result = time.perf_counter(), self._answers, "error"
-        containers = request.container_requests
-        if len(containers) == 1:  # kubelet's requests, so that those of a busy node cost little
-            ids = tuple(containers[0].devices_ids)
-            if (known := answers.known(ids)) is not None:
-                self._count("ok", time.perf_counter() - begun, len(ids))
-                return known
-        sizes = [len(each.devices_ids) for each in containers]
+        begun, answers = time.perf_counter(), self._answers
+        if (known := answers.known(request)) is not None:
+            self._allocations.add("ok", time.perf_counter() - begun, known.slots)
+            return known.content
+        result, sizes = "error", []
         try:
+            parsed = pb.AllocateRequest.FromString(request)
+            sizes = [len(each.devices_ids) for each in parsed.container_requests]
             await _refuse_excess(context, sizes, answers.pool)
-            response = await _worked(sum(sizes), answers.allocations, request)
+            response = await _worked(sum(sizes), answers.allocations, parsed)
             result = "ok"
+        except DecodeError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"no AllocateRequest: {error}")
         except UnknownSlotError as error:
             result = "unknown-slot"
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, one_line(str(error)))
@@ -177,14 +183,11 @@ class Plugin(rpc.DevicePluginServicer):
             result = "no-hca"
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, one_line(str(error)))
         finally:
-            self._count(result, time.perf_counter() - begun, sum(sizes))
+            slots = sum(sizes) if result == "ok" else 0
+            self._allocations.add(result, time.perf_counter() - begun, slots)
+        if len(sizes) == 1:
+            answers.keep(request, response, sizes[0])
         return response
-
-    def _count(self, result: str, seconds: float, slots: int) -> None:
-        self._metrics.allocate_requests.add(self.resource, result)
-        self._metrics.allocate_seconds.add(self.resource, seconds=seconds)
-        if result == "ok":
-            self._metrics.allocated_slots.add(self.resource, by=slots)
 
     async def GetPreferredAllocation(
         self, request: pb.PreferredAllocationRequest, context: Context

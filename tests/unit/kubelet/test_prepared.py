@@ -14,7 +14,8 @@ from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.device_plugin import messages
 from rdma_dp.kubelet.device_plugin.prepared import PreparedAnswers
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
-from rdma_dp.sharing.allocation import UnknownSlotError, allocate
+from rdma_dp.metrics import Metrics
+from rdma_dp.sharing.allocation import allocate
 from rdma_dp.sharing.pool import Pool
 from tests.unit.kubelet.nodes import pool
 
@@ -130,18 +131,46 @@ def test_few_kept_bytes_give_the_same_answers(asked: list[set[int]], most: int) 
         ids = [f"0000:{number:02x}:00.0-0" for number in numbers]
         content = answers.allocations(request_of([ids]))
         assert pb.AllocateResponse.FromString(content) == fresh(newest, [ids])
-        assert answers.known(tuple(ids)) == content
+        answers.keep(request_of([ids]).SerializeToString(), content, len(ids))
     for numbers in asked:
         ids = [f"0000:{number:02x}:00.0-0" for number in numbers]
-        if (known := answers.known(tuple(ids))) is not None:
-            assert pb.AllocateResponse.FromString(known) == fresh(newest, [ids])
+        if known := answers.known(request_of([ids]).SerializeToString()):
+            assert pb.AllocateResponse.FromString(known.content) == fresh(newest, [ids])
+            assert known.slots == len(ids)
 
 
-def test_ids_that_are_refused_are_not_known() -> None:
-    answers = PreparedAnswers(pool(0, slots_per=SlotsPer.HCA))
-    with pytest.raises(UnknownSlotError):
-        answers.allocations(request_of([["0000:07:00.0-0"]]))
-    assert answers.known(("0000:07:00.0-0",)) is None
+def test_requests_that_take_much_memory_are_forgotten() -> None:
+    answers = PreparedAnswers(pool(0))
+    requests = [bytes([number]) * (1 << 20) for number in range(5)]
+    for request in requests:
+        answers.keep(request, b"", 1)
+    assert [answers.known(each) is not None for each in requests] == [*[False] * 3, True, True]
+
+
+def test_a_refused_request_is_refused_again() -> None:
+    plugin = Plugin(Latest(pool(0, slots_per=SlotsPer.HCA)))
+    first, second = (answered(plugin, [["0000:07:00.0-0"]]) for _ in range(2))
+    assert isinstance(first, str)
+    assert first == second
+
+
+def test_a_request_that_cannot_be_parsed_is_refused() -> None:
+    plugin, context = Plugin(Latest(pool(0))), Context()
+    with pytest.raises(RefusedError, match="no AllocateRequest"):
+        asyncio.run(plugin.allocate(b"\xff", context))  # type: ignore[arg-type]
+
+
+def test_each_answer_counts_its_slots_whether_it_was_kept_or_not() -> None:
+    metrics = Metrics()
+    plugin = Plugin(Latest(pool(0, 1, slots=3)), metrics)
+    for _ in range(3):
+        answered(plugin, [["0", "1"]])
+    answered(plugin, [["0"], ["1"]])
+    answered(plugin, [["0", "x"]])
+    calls = metrics.allocations_of(plugin.resource).value
+    assert dict(calls.results) == {"ok": 4, "unknown-slot": 1}
+    assert calls.slots == 8
+    assert sum(calls.seconds.counts) == 5
 
 
 @given(st.lists(IDS, max_size=8), st.lists(IDS, max_size=3), st.integers(0, 6))
