@@ -1,11 +1,9 @@
 """A function that runs once, in a Python process of its own.
 
 For work whose modules take much memory and time: the process imports them beside this one, and its
-memory is free again when it ends.
+memory is free again when it ends. function_server.py is what it runs.
 """
 
-import os
-import pickle
 import subprocess
 import sys
 from typing import Any
@@ -13,7 +11,10 @@ from typing import Any
 from rdma_dp.errors import RdmaDpError
 
 # Runs in the new process, with the import path of this one. -S: `site` would only add to the path.
-_CODE = "import sys; sys.path[:] = {path!a}; from {own} import serve; serve({module!r}, {name!r})"
+_CODE = (
+    "import sys; sys.path[:] = {path!a};"
+    " from rdma_dp.aio.function_server import serve; serve({module!r}, {name!r})"
+)
 
 # Python imports modules before it runs that code, such as `linecache` in 3.13. They must not come
 # from the current directory (-P), nor by the environment if this process ignores it (-I).
@@ -34,7 +35,7 @@ class FunctionProcess:
 
     def __init__(self, module: str, name: str) -> None:
         """Raises OSError if no process can be started."""
-        code = _CODE.format(path=sys.path, own=__name__, module=module, name=name)
+        code = _CODE.format(path=sys.path, module=module, name=name)
         self._process = subprocess.Popen(  # noqa: S603 - our own code
             [sys.executable, *_FLAGS, *["-B"] * sys.flags.dont_write_bytecode, "-c", code],
             stdin=subprocess.PIPE,
@@ -47,6 +48,8 @@ class FunctionProcess:
 
         Raises ProcessError if the function raised something, or the process was killed.
         """
+        import pickle  # noqa: PLC0415 - not before the other process has started
+
         answer, _ = self._process.communicate(pickle.dumps(arguments))
         if self._process.returncode:
             raise ProcessError(self._process.returncode)
@@ -56,25 +59,3 @@ class FunctionProcess:
         """Ends the process without a call."""
         self._process.kill()
         self._process.communicate()
-
-
-def serve(module: str, name: str) -> None:
-    """What the new process does: calls the function with the arguments on standard input."""
-    import fcntl  # noqa: PLC0415
-    import gc  # noqa: PLC0415
-    import signal  # noqa: PLC0415
-    from importlib import import_module  # noqa: PLC0415
-
-    # When the caller ends, its end of this pipe is closed: SIGIO then ends this process too, also
-    # in the middle of a call (fcntl(2), O_ASYNC). A read by the caller sends the signal as well.
-    fcntl.fcntl(1, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(1, fcntl.F_SETFL, fcntl.fcntl(1, fcntl.F_GETFL) | os.O_ASYNC)
-    gc.disable()  # this process ends soon
-    function = getattr(import_module(module), name)
-    arguments = sys.stdin.buffer.read()
-    if arguments:
-        answer = function(*pickle.loads(arguments))  # noqa: S301
-        signal.signal(signal.SIGIO, signal.SIG_IGN)
-        sys.stdout.buffer.write(pickle.dumps(answer))
-        sys.stdout.buffer.flush()
-    os._exit(0)  # without the time that it takes to free what was imported
