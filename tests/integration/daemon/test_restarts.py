@@ -14,9 +14,19 @@ from rdma_dp.kubelet.api import pluginregistration_pb2 as info_pb
 from rdma_dp.kubelet.api import pluginregistration_pb2_grpc as info_rpc
 from rdma_dp.kubelet.sockets import identity
 from simulator.kubelet import Registered, SimulatedKubelet
-from tests.integration.daemon.process import NAME, WAYS, Node, appears, dialled, entry, healthy
+from tests.integration.daemon.process import (
+    BOTH_KUBELETS,
+    NAME,
+    WAYS,
+    Node,
+    appears,
+    dialled,
+    entry,
+    healthy,
+)
 
 
+@BOTH_KUBELETS
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("end", ["stop", "kill"])
 async def test_kubelet_restarted_several_times_in_a_row(
