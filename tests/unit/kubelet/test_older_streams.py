@@ -99,4 +99,7 @@ async def test_the_count_never_falls(
                 assert plugin.streams.value.open <= MOST
             assert not [each for each in kubelet.events if isinstance(each, Disconnected)]
             assert (await kubelet.allocate(RESOURCE, 4)).ids
+            await kubelet.stop()
+            await kubelet.start()
+            await kubelet.wait_for(RESOURCE, lambda devices: "Healthy" in devices.values())
         await kubelet.wait_for(RESOURCE, lambda devices: "Healthy" not in devices.values())
