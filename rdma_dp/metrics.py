@@ -1,7 +1,8 @@
 """Plain counters of what the daemon does, without a library.
 
 The code that does something counts it here. The event loop and its threads write, and a scrape
-reads in a thread of its own. Locks keep it from half a value.
+reads in a thread of its own. It never sees half a value: what grows in place has a lock, and the
+rest is replaced as a whole.
 """
 
 import time
@@ -84,19 +85,18 @@ class Allocations:
     """The Allocate calls for one resource.
 
     `results` counts them by their result: ok, unknown-slot, no-hca, error. `slots` is how many
-    slots were handed over.
+    slots were handed out.
     """
 
-    results: Mapping[str, int] = field(default_factory=dict)
-    slots: int = 0
-    seconds: Histogram = field(default_factory=Histogram)
+    results: Mapping[str, int]
+    slots: int
+    seconds: Histogram
 
 
 class AllocationTally:
     """Counts the Allocate calls for one resource.
 
-    It has one method for a call, because three separate counters would take longer than the
-    answer itself.
+    One method counts a call: three separate counters would take longer than to find a kept answer.
     """
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ class AllocationTally:
         self._lock = Lock()
 
     def add(self, result: str, seconds: float, slots: int = 0) -> None:
-        """Adds one call that took `seconds` and handed over `slots`."""
+        """Adds one call that took `seconds` and handed out `slots`."""
         with self._lock:
             self._results[result] = self._results.get(result, 0) + 1
             self._slots += slots

@@ -61,7 +61,7 @@ class Publication:
         self._cdi_changes = cdi_watch.changes.value
         self._applied = applied
         self._backoff = Backoff()
-        self._failure = Notice(self._say_failure)
+        self._failure = Notice(logger.error)
         self._warnings: frozenset[str] = frozenset()
         self._reported: NodeState | None = None
         # Nothing is offered before its files are there.
@@ -83,28 +83,33 @@ class Publication:
     async def _published(self, state: NodeState, served: frozenset[str]) -> bool:
         """Publishes the state. Returns whether something failed and has to be tried again."""
         try:
-            failed = await self._publish(state)
-            await in_thread(self._files.tidy, served)
+            prepared = await in_thread(self._prepare, state)
         except FAILED_READ as error:
-            self._failure.set(reason_of(error))
+            self._failure.set(
+                f"the last lists stay in force and are tried again: {reason_of(error)}"
+            )
             return True
-        self._failure.set(None)
-        self._applied.set(state.scan)
-        return failed
-
-    def _say_failure(self, text: str) -> None:
-        logger.error("the last lists stay in force and are tried again: %s", text)
-
-    async def _publish(self, state: NodeState) -> bool:
-        """Writes the files and offers the state. Returns whether some file failed."""
-        prepared = await in_thread(self._prepare, state)
         self._reported = prepared.state
         _log(prepared.changes)
         self.offered.set(prepared.state)
-        warnings = await in_thread(_warnings, prepared.state)
+        try:
+            await self._finish(prepared.state, served)
+        except FAILED_READ as error:
+            self._failure.set(
+                "the lists are in force; their warnings and the removal of old files are tried"
+                f" again: {reason_of(error)}"
+            )
+            return True
+        self._failure.set(None)
+        self._applied.set(state.scan)
+        return bool(prepared.failures)
+
+    async def _finish(self, offered: NodeState, served: frozenset[str]) -> None:
+        """What kubelet does not wait for."""
+        warnings = await in_thread(_warnings, offered)
         _log(state_log.news(self._warnings, warnings))
         self._warnings = warnings
-        return bool(prepared.failures)
+        await in_thread(self._files.tidy, served)
 
     def _prepare(self, state: NodeState) -> _Prepared:
         """All that kubelet waits for and that takes longer with more slots, for the thread."""

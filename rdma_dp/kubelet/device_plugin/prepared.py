@@ -13,10 +13,12 @@ from rdma_dp.sharing.allocation import allocate, keys_of
 from rdma_dp.sharing.pool import Pool
 from rdma_dp.sharing.preference import SlotIndex
 
-# Bytes of requests that are kept for one pool, and what one takes beside its content: two objects
-# and a place in a dict.
-_MOST_REQUESTS = 1 << 22
-_PER_REQUEST = 250
+# Bytes of requests that are kept for one pool: more than 10,000 for one slot. Each takes some more
+# than its content: two objects and a place in a dict. kubelet's own are small; a large one would
+# take the place of all others.
+_MOST_REQUESTS = 1 << 21
+_PER_REQUEST = 170
+_LONGEST_REQUEST = 1 << 16
 
 # Bytes of answers that are kept for one pool. The answer with 512 HCAs has about 80,000.
 _MOST = 1 << 18
@@ -32,7 +34,7 @@ class KnownAnswer(NamedTuple):
 class PreparedAnswers:
     """Answers to Allocate and GetPreferredAllocation from one pool.
 
-    Several threads may use it: what they keep for one key is the same.
+    `allocations` may run in several threads: what they keep for one key is the same.
     """
 
     def __init__(self, pool: Pool, most: int = _MOST) -> None:
@@ -55,7 +57,12 @@ class PreparedAnswers:
         return self._by_request.get(request)
 
     def keep(self, request: bytes, answer: bytes, slots: int) -> None:
-        """Keeps the answer of `allocations` to a request for one container."""
+        """Keeps the answer of `allocations` to a request for one container.
+
+        For the event loop only: the answer must have been made there, too.
+        """
+        if len(request) > _LONGEST_REQUEST:
+            return
         size = len(request) + _PER_REQUEST
         if self._requests + size > _MOST_REQUESTS:
             self._by_request, self._requests = {}, 0

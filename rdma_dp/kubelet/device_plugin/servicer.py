@@ -180,7 +180,8 @@ class Plugin(rpc.DevicePluginServicer):
         """Allocate for a serialized request; an error that its pod's owner can read.
 
         kubelet asks for the same slots again when pods come and go. An answer that is kept is
-        found by the request as it came, because parsing takes longer than everything else here.
+        found by the request as it came: to parse it and to read its ids would take longer than all
+        the rest.
         """
         begun, answers = time.perf_counter(), self._answers
         if (known := answers.known(request)) is not None:
@@ -204,7 +205,7 @@ class Plugin(rpc.DevicePluginServicer):
         finally:
             slots = sum(sizes) if result == "ok" else 0
             self._allocations.add(result, time.perf_counter() - begun, slots)
-        if len(sizes) == 1:
+        if len(sizes) == 1 and sizes[0] < _MANY:  # no thread has made it
             answers.keep(request, response, sizes[0])
         return response
 

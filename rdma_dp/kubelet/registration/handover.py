@@ -76,7 +76,7 @@ _NOTICED = 0.5
 
 # Seconds: for a peer's status, for the exit of one that ends as well, and for the whole. SIGKILL
 # comes five seconds after SIGTERM (deploy/), and a kubelet that hangs is no reason to wait for it.
-_STATUS_TIMEOUT = 0.5
+_STATUS_TIMEOUT = 1.0
 _EXIT_TIMEOUT = 1.0
 HANDOVER_TIMEOUT = 3.0
 

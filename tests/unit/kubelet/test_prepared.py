@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import grpc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,7 +37,10 @@ class RefusedError(Exception):
 class Context:
     """The part of a call's context that Allocate uses."""
 
-    async def abort(self, code: Any, details: str) -> None:  # noqa: ARG002 - gRPC's signature
+    code: grpc.StatusCode | None = None
+
+    async def abort(self, code: grpc.StatusCode, details: str) -> None:
+        self.code = code
         raise RefusedError(details)
 
 
@@ -141,10 +145,15 @@ def test_few_kept_bytes_give_the_same_answers(asked: list[set[int]], most: int) 
 
 def test_requests_that_take_much_memory_are_forgotten() -> None:
     answers = PreparedAnswers(pool(0))
-    requests = [bytes([number]) * (1 << 20) for number in range(5)]
+    requests = [bytes([number]) * 60_000 for number in range(100)]
     for request in requests:
         answers.keep(request, b"", 1)
-    assert [answers.known(each) is not None for each in requests] == [*[False] * 3, True, True]
+    kept = [each for each in requests if answers.known(each)]
+    assert requests[-1] in kept
+    assert sum(map(len, kept)) < 2 << 20
+    answers.keep(b"x" * 100_000, b"", 1)
+    assert not answers.known(b"x" * 100_000)
+    assert all(answers.known(each) for each in kept)
 
 
 def test_a_refused_request_is_refused_again() -> None:
@@ -154,10 +163,13 @@ def test_a_refused_request_is_refused_again() -> None:
     assert first == second
 
 
-def test_a_request_that_cannot_be_parsed_is_refused() -> None:
-    plugin, context = Plugin(Latest(pool(0))), Context()
+def test_a_request_that_cannot_be_parsed_is_refused_and_counted() -> None:
+    metrics, context = Metrics(), Context()
+    plugin = Plugin(Latest(pool(0)), metrics)
     with pytest.raises(RefusedError, match="no AllocateRequest"):
         asyncio.run(plugin.allocate(b"\xff", context))  # type: ignore[arg-type]
+    assert context.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert dict(metrics.allocations_of(plugin.resource).value.results) == {"error": 1}
 
 
 def test_each_answer_counts_its_slots_whether_it_was_kept_or_not() -> None:
