@@ -1,6 +1,6 @@
 """A simulated kubelet: only its device manager, its DRA manager and its plugin watcher.
 
-It treats a device plugin as kubelet 1.36 does, with its peculiarities (kubelet's
+It treats a device plugin as kubelet 1.36 or 1.37 does, with their peculiarities (kubelet's
 pkg/kubelet/cm/devicemanager and pkg/kubelet/pluginmanager). It records every violation of the
 contract that would do harm on a node. Pods, topology hints and the checkpoint are not simulated.
 """
@@ -18,6 +18,7 @@ from simulator.kubelet.events import (
     Forgotten,
     HealthReceived,
     ListReceived,
+    Promoted,
     Refused,
     Registered,
     Started,
@@ -48,6 +49,7 @@ __all__ = [
     "ListReceived",
     "StreamEnded",
     "Disconnected",
+    "Promoted",
     "Forgotten",
     "Allocated",
     "Violated",

@@ -12,8 +12,9 @@ from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from simulator.kubelet.client import PluginClient, cut_by_grpc
 from simulator.kubelet.devices import DeviceTable
 from simulator.kubelet.events import Allocated
+from simulator.kubelet.generations import Endpoint
 from simulator.kubelet.journal import Journal
-from simulator.kubelet.manager import DeviceManager, Endpoint
+from simulator.kubelet.manager import DeviceManager
 
 Answer = TypeVar("Answer")
 

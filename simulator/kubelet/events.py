@@ -83,6 +83,17 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class Promoted:
+    """A plugin is gone, and the one on `socket` is the current one of the resource now."""
+
+    resource: str
+    socket: Path
+
+    def __str__(self) -> str:
+        return f"{self.resource}: the current plugin is the one on {self.socket} now"
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """The grace period is over: the node no longer has the resource."""
 
@@ -162,6 +173,7 @@ Event = (
     | ListReceived
     | StreamEnded
     | Disconnected
+    | Promoted
     | Forgotten
     | Allocated
     | DriverRegistered

@@ -11,6 +11,7 @@ from simulator.kubelet.dra_claims import CALL_TIMEOUT, ClaimTable
 from simulator.kubelet.dra_plugins import DRA_SERVICES, DriverTable
 from simulator.kubelet.events import Event, Started, Stopped
 from simulator.kubelet.faults import Faults
+from simulator.kubelet.generations import ByPath, ByResource, Clients
 from simulator.kubelet.journal import Journal
 from simulator.kubelet.manager import GRACE, DeviceManager
 from simulator.kubelet.pod_resources import ContainerName, PodResourcesServer
@@ -21,6 +22,7 @@ from simulator.kubelet.watcher import PluginWatcher
 class SimulatedKubelet:
     """A simulated kubelet below `root`, which takes the place of /var/lib/kubelet.
 
+    It is kubelet 1.36, and 1.37 if `per_path`: that one has a client of each socket path.
     `registration` and `watcher` are whether it offers Register and the plugin watcher.
     `pod_resources` is whether it serves the pod-resources API; `name` gives containers their names
     there. `grace` is the time in seconds after which a resource without a plugin is forgotten.
@@ -36,6 +38,7 @@ class SimulatedKubelet:
         self,
         root: Path,
         *,
+        per_path: bool = False,
         registration: bool = True,
         watcher: bool = True,
         pod_resources: bool = False,
@@ -50,6 +53,7 @@ class SimulatedKubelet:
         self._offers = (registration, watcher, pod_resources)
         self._holders: dict[ContainerName, list[Allocation]] = {}
         self._grace = grace
+        self._clients: type[Clients] = ByPath if per_path else ByResource
         self._journal = Journal(on_event)
         self._devices = DeviceTable()
         self.drivers = DriverTable(self._journal, DRA_SERVICES if dra is None else dra)
@@ -91,7 +95,8 @@ class SimulatedKubelet:
         book = PodResourcesServer(
             self.root / "pod-resources", self._devices, self._holders, lambda: self.pods.listed
         )
-        self._running = _Running(self, self._devices, self._journal, self._grace, book)
+        manager = DeviceManager(self._devices, self._journal, self._grace, self._clients())
+        self._running = _Running(self, self._devices, self._journal, manager, book)
         await self._running.start(*self._offers)
         self._journal.record(Started(removed))
 
@@ -103,7 +108,7 @@ class SimulatedKubelet:
             self._journal.record(Stopped())
 
     async def disconnect(self, resource: str) -> None:
-        """Close the connection to the plugin of a resource, without a restart."""
+        """Close the connection to the current plugin of a resource, without a restart."""
         if self._running is None:
             raise RuntimeError("this kubelet does not run")
         await self._running.manager.disconnect(resource)
@@ -245,12 +250,12 @@ class _Running:
         kubelet: SimulatedKubelet,
         devices: DeviceTable,
         journal: Journal,
-        grace: float,
+        manager: DeviceManager,
         book: PodResourcesServer,
     ) -> None:
         self._kubelet = kubelet
         self._journal = journal
-        self.manager = DeviceManager(devices, journal, grace)
+        self.manager = manager
         self._server: RegistrationServer | None = None
         self._watcher: PluginWatcher | None = None
         self.admission = Admission(self.manager, devices, journal)

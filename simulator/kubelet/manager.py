@@ -1,13 +1,11 @@
 """kubelet's device manager: the connected plugins and their lists.
 
 Its peculiarities are those of kubelet (pkg/kubelet/cm/devicemanager, plugin/v1beta1/handler.go).
-Clients and endpoints are stored under the resource's name only. So the end of any stream of that
-name, or a failed registration under it, affects the current client.
+Which clients it keeps, and which of them the end of a stream drops, is in `generations`.
 """
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
@@ -17,11 +15,13 @@ from simulator.kubelet.events import (
     Disconnected,
     Forgotten,
     ListReceived,
+    Promoted,
     Registered,
     StreamEnded,
     Violated,
     Way,
 )
+from simulator.kubelet.generations import Clients, Endpoint
 from simulator.kubelet.journal import Journal
 from simulator.kubelet.tasks import TaskSet
 
@@ -30,25 +30,18 @@ GRACE = (
 )
 
 
-@dataclass(slots=True)
-class Endpoint:
-    """The target of Allocate for a resource. `client` is None for one from before a restart."""
-
-    client: PluginClient | None = None
-    options: pb.DevicePluginOptions | None = None
-    stopped: bool = False
-
-
 class DeviceManager:
     """Lives from `start` to `stop`. The device table belongs to the caller and lives longer."""
 
-    def __init__(self, devices: DeviceTable, journal: Journal, grace: float) -> None:
+    def __init__(
+        self, devices: DeviceTable, journal: Journal, grace: float, clients: Clients
+    ) -> None:
         self.endpoints: dict[str, Endpoint] = {}
         self._devices = devices
         self._journal = journal
         self._grace = grace
         self._tasks = TaskSet()
-        self._current: dict[str, PluginClient] = {}
+        self._clients = clients
         self._open: set[PluginClient] = set()
         self._listening: set[PluginClient] = set()
         # resources for which two plugins had streams since the last registration
@@ -72,29 +65,44 @@ class DeviceManager:
             await asyncio.gather(*(client.close() for client in self._open))
 
     async def connect(self, resource: str, socket: Path, way: Way) -> None:
-        """Dial `socket`, ask for the options, make it the current client and read its stream.
+        """Dial `socket`, ask for the options, make it the target of Allocate, read its stream.
 
-        Raises DialError or grpc.aio.AioRpcError.
+        Raises DialError, AlreadyConnectedError or grpc.aio.AioRpcError.
         """
         self._look_for_needless_registration(resource, socket)
+        self._clients.begin(resource, socket)
         try:
             client, options = await self.introduce(resource, socket)
+            self._open.add(client)
+            endpoint = Endpoint(client, options)
+            self._clients.connected(client, endpoint)
         except BaseException:
-            self._current.pop(resource, None)  # not necessarily the one that failed, as in kubelet
+            self._clients.failed(resource, socket)
             raise
-        self._current[resource] = client
-        self._open.add(client)
-        self.endpoints[resource] = Endpoint(client, options)
+        self.endpoints[resource] = endpoint
         self._forget_never(resource)
         self._share(client)
         self._journal.record(Registered(resource, socket, way))
         self._tasks.spawn(self._follow(client), name=f"kubelet: stream of {resource}")
 
     async def disconnect(self, resource: str) -> None:
-        """Disconnect the current client of that name, whichever plugin it is."""
-        if client := self._current.pop(resource, None):
-            self._open.discard(client)
+        """Disconnect the plugin that is the target of Allocate."""
+        endpoint = self.endpoints.get(resource)
+        if endpoint and endpoint.client:
+            await self.drop(resource, endpoint.client.socket)
+
+    async def drop(self, resource: str, socket: Path) -> None:
+        """A stream of `socket` has ended, or the plugin watcher misses it."""
+        dropped = self._clients.drop(resource, socket)
+        if dropped is None:
+            return
+        dropped.endpoint.stopped = True
+        if dropped.successor:
+            self._promote(resource, dropped.successor)
+        else:
             self._plugin_disconnected(resource)
+        if client := dropped.endpoint.client:
+            self._open.discard(client)
             await client.close()
 
     async def introduce(
@@ -115,7 +123,7 @@ class DeviceManager:
         reason = await client.listen(lambda devices: self._received(resource, devices))
         self._listening.discard(client)
         self._journal.record(StreamEnded(resource, client.socket, reason))
-        await self.disconnect(resource)  # kubelet closes no other connection
+        await self.drop(resource, client.socket)  # kubelet closes no other connection
 
     def _received(self, resource: str, devices: Sequence[pb.Device]) -> None:
         if resource not in self.endpoints:
@@ -133,6 +141,11 @@ class DeviceManager:
                 devices.mark_unhealthy()
             self._forget_later(resource)
             self._journal.record(Disconnected(resource))
+
+    def _promote(self, resource: str, endpoint: Endpoint) -> None:
+        self.endpoints[resource] = endpoint
+        if client := endpoint.client:
+            self._journal.record(Promoted(resource, client.socket))
 
     @property
     def leaving(self) -> frozenset[str]:
@@ -164,12 +177,11 @@ class DeviceManager:
         self._listening.add(new)
 
     def _look_for_needless_registration(self, resource: str, socket: Path) -> None:
-        client = self._current.get(resource)
         if resource in self._shared:
             # the plugin cannot know whether its own end, or that of the other plugin, changes
             # anything
             return
-        if client and client.inode == inode_of(socket):
+        if inode_of(socket) in {client.inode for client in self._clients.of(resource)}:
             self._violated(f"{resource}: it registered again while its stream was open")
 
     def _violated(self, text: str) -> None:

@@ -13,6 +13,7 @@ from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from simulator.kubelet.client import DIAL_TIMEOUT, DialError
 from simulator.kubelet.events import Refused, Violated, Way
 from simulator.kubelet.faults import Faults
+from simulator.kubelet.generations import AlreadyConnectedError
 from simulator.kubelet.journal import Journal
 from simulator.kubelet.manager import DeviceManager
 from simulator.kubelet.names import resource_name_fault
@@ -86,6 +87,8 @@ class _Registration(rpc.RegistrationServicer):
             await self._manager.connect(request.resource_name, socket, Way.REGISTER)
         except DialError as error:
             await self._refuse(request, socket, f"failed to dial device plugin: {error}", context)
+        except AlreadyConnectedError as error:
+            await self._refuse(request, socket, str(error), context)
         except grpc.aio.AioRpcError as error:
             reason = f"failed to get device plugin options: {error.details()}"
             await self._refuse(request, socket, reason, context)

@@ -21,6 +21,7 @@ from simulator.kubelet.client import DialError, dial
 from simulator.kubelet.dra_plugins import DRA_PLUGIN, DriverTable
 from simulator.kubelet.events import Refused, Way
 from simulator.kubelet.faults import Faults
+from simulator.kubelet.generations import AlreadyConnectedError
 from simulator.kubelet.journal import Journal
 from simulator.kubelet.manager import DeviceManager
 from simulator.kubelet.names import resource_name_fault
@@ -213,7 +214,7 @@ class PluginWatcher:
     async def _connect(self, plugin: _Registered, stub: rpc.RegistrationStub) -> None:
         try:
             await self._dial(plugin)
-        except (DialError, grpc.aio.AioRpcError) as error:
+        except (DialError, AlreadyConnectedError, grpc.aio.AioRpcError) as error:
             reason = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error)
             await self._refuse(stub, plugin.resource, f"plugin registration failed: {reason}")
         try:
@@ -233,7 +234,7 @@ class PluginWatcher:
         if plugin.type == DRA_PLUGIN:
             await self._drivers.remove(plugin.resource, plugin.socket)
         else:
-            await self._manager.disconnect(plugin.resource)
+            await self._manager.drop(plugin.resource, plugin.socket)
 
     async def _refuse(self, stub: rpc.RegistrationStub, resource: str, reason: str) -> NoReturn:
         try:

@@ -22,9 +22,15 @@ def node(directory: Path) -> Node:
 
 
 @pytest.fixture
-async def kubelet(node: Node) -> AsyncIterator[SimulatedKubelet]:
+def per_path() -> bool:
+    """Whether `kubelet` is 1.37, and not 1.36. A story that differs has it as a parameter."""
+    return False
+
+
+@pytest.fixture
+async def kubelet(node: Node, per_path: bool) -> AsyncIterator[SimulatedKubelet]:
     """A kubelet that runs. At the end, no plugin may have violated its contract."""
-    async with SimulatedKubelet(node.kubelet_root) as running:
+    async with SimulatedKubelet(node.kubelet_root, per_path=per_path) as running:
         yield running
     assert running.violations == []
 

@@ -42,16 +42,26 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Streams:
     """How many ListAndWatch streams kubelet has opened, and how many of them have ended.
 
-    Both only grow: a stream that opens and ends while no observer runs is still seen.
+    All numbers only grow: a stream that opens and ends while no observer runs is still seen.
+    `ended` are those that this process has ended itself: each of the first `unwanted` ones that
+    is open. `closed` are all others.
     """
 
     opened: int = 0
     closed: int = 0
+    ended: int = 0
+    unwanted: int = 0
 
     @property
     def open(self) -> int:
         """How many are open now."""
-        return self.opened - self.closed
+        return self.opened - self.closed - self.ended
+
+    def after(self, number: int) -> "Streams":
+        """After the end of the stream with this number, from 0 on."""
+        if number < self.unwanted:
+            return replace(self, ended=self.ended + 1)
+        return replace(self, closed=self.closed + 1)
 
 
 def add_to_server(plugin: "Plugin", server: grpc.aio.Server) -> None:
@@ -120,6 +130,12 @@ class Plugin(rpc.DevicePluginServicer):
         self.streams = Latest(Streams())
         self.connected_at = None
 
+    async def end_older_streams(self) -> None:
+        """Ends all streams but the newest one. Returns when they have ended."""
+        streams = self.streams
+        streams.set(replace(streams.value, unwanted=streams.value.opened - 1))
+        await streams.until(lambda now: now.open <= 1)
+
     async def GetDevicePluginOptions(self, request: pb.Empty, context: Context) -> Any:
         """What kubelet should call; an error while a registration is to fail."""
         now = self.handover.value
@@ -137,11 +153,14 @@ class Plugin(rpc.DevicePluginServicer):
     async def ListAndWatch(self, request: pb.Empty, context: Context) -> AsyncIterator[Any]:
         """The whole newest list at once, then after each change, to every stream alike."""
         streams = self.streams
-        streams.set(replace(streams.value, opened=streams.value.opened + 1))
+        number = streams.value.opened
+        streams.set(replace(streams.value, opened=number + 1))
         self.connected_at = self.connected_at or time.time()
         try:
             sent = None
-            async for _ in changes(self._pool, self.handover):
+            async for _ in changes(self._pool, self.handover, streams):
+                if number < streams.value.unwanted:
+                    return
                 pool = self._pool.value
                 if self.handover.value.withheld:
                     pool = pool.withheld(_HANDED_OVER)
@@ -149,7 +168,7 @@ class Plugin(rpc.DevicePluginServicer):
                     sent = pool.listing
                     yield await in_thread(messages.device_list, pool)  # 10 ms for 10,000 slots
         finally:
-            streams.set(replace(streams.value, closed=streams.value.closed + 1))
+            streams.set(streams.value.after(number))
             if not self.streams.value.open:
                 self.connected_at = None
 

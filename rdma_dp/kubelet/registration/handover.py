@@ -13,7 +13,7 @@ runClient):
 From 1.37 on, kubelet has one client for each socket path. The end of a stream drops its own client
 only. Another one of the resource takes its place, and kubelet counts 0 when the last one is gone.
 Each registration names another path (`registrar`), so the steps below work there, too: one that
-fails has no effect, and one more adds a client. Only step 6 lets the count fall for a moment.
+fails has no effect, and one more adds a client.
 
 The process that ends (`hand_over`; the states are those of `HandoverState`):
 
@@ -34,9 +34,10 @@ The process that stays (`stay_registered`):
    (`neighbours`). When one of them ends, kubelet may have no client, or may have dropped it. The
    process registers again, on the same socket, with its old streams open, so the count does not
    fall.
-6. Each such registration leaves one more stream open. With MOST_STREAMS of them the process begins
-   anew. SERVING to RENEWING: it makes kubelet forget its client as in step 2, so that the end of
-   the old streams has no effect, and then makes a new socket and registers.
+6. Each such registration leaves one more stream open. With MOST_STREAMS of them the process ends
+   the older ones. SERVING to RENEWING: it makes kubelet forget its client as in step 2, so that the
+   end of a stream has no effect. It ends all streams but the newest, which is a client that kubelet
+   1.37 keeps. Then it registers as in step 5.
 
 Step 5 also holds for plugins of others that serve the same resource (`rivals`). Their end is not
 announced, so kubelet counts 0 until step 5 is done. Between step 2 and step 5 Allocate goes to the
@@ -66,8 +67,12 @@ from rdma_dp.kubelet.statuses import PluginStatus
 
 logger = logging.getLogger(__name__)
 
-# Streams of kubelet with which a process begins anew: step 6.
+# Streams of kubelet with which a process ends the older ones: step 6.
 MOST_STREAMS = 8
+
+# Seconds until kubelet has noticed that streams have ended. One that does so during the next
+# registration drops the client of that one.
+_NOTICED = 0.5
 
 # Seconds: for a peer's status, for the exit of one that ends as well, and for the whole. SIGKILL
 # comes five seconds after SIGTERM (deploy/), and a kubelet that hangs is no reason to wait for it.
@@ -140,8 +145,7 @@ async def stay_registered(
     while True:
         loss = await first_of(*(each.gone(pause) for each in neighbours))
         if plugin.streams.value.open >= MOST_STREAMS:
-            await _renew(plugin, registrar)
-            return loss
+            await _end_older_streams(plugin, registrar)
         if not await _registered_again(plugin, registrar, loss):
             return loss
 
@@ -162,10 +166,16 @@ async def _registered_again(plugin: Plugin, registrar: Registrar, loss: Loss) ->
     return True
 
 
-async def _renew(plugin: Plugin, registrar: Registrar) -> None:
+async def _end_older_streams(plugin: Plugin, registrar: Registrar) -> None:
+    """Step 6, before the process registers once more."""
     plugin.handover.set(Handover(HandoverState.RENEWING))
     try:
         with contextlib.suppress(grpc.aio.AioRpcError, SocketError):
             await registrar.register()
     finally:
         plugin.handover.set(Handover())
+    # One that kubelet does not read ends only with its connection.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STREAM_TIMEOUT):
+            await plugin.end_older_streams()
+    await asyncio.sleep(_NOTICED)

@@ -9,6 +9,7 @@ Each later one names a link to it, which is another path.
 
 import contextlib
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -40,8 +41,9 @@ STREAM_TIMEOUT = 5.0
 _CHANNEL_OPTIONS = [("grpc.use_local_subchannel_pool", 1)]
 
 # Of the whole process, because a new Registrar can have the socket of an older one: how many calls
-# there were, and the sockets that were named themselves.
-_calls = count()
+# there were for each socket, and the sockets that were named themselves. Counted for each socket,
+# because the names of links repeat: kubelet may still be connected to one of a few calls before.
+_calls: defaultdict[Path, Iterator[int]] = defaultdict(count)
 _named: dict[Path, tuple[int, int] | None] = {}
 
 
@@ -96,7 +98,7 @@ class Registrar:
         Where no link can be made, it is the path of a socket made anew. Raises SocketError if this
         very socket was named already.
         """
-        link = self._socket.with_name(link_name(self._socket.name, next(_calls)))
+        link = self._socket.with_name(link_name(self._socket.name, next(_calls[self._socket])))
         if self._socket in _named and _linked(self._socket, link):
             try:
                 yield link

@@ -102,7 +102,7 @@ class Kubelet:
     def drops(self) -> int:
         """How often it has counted the devices of a resource as lost since it started."""
         assert self.process is not None
-        return self.process.said.count('"Endpoint became unhealthy"')
+        return self.process.said.count('"Mark all resources Unhealthy for resource"')
 
     @property
     def registrations(self) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from asyncinotify import Inotify, Mask
 
 from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
@@ -23,6 +24,9 @@ DEADLINE = 60.0  # seconds; only a failing test waits that long
 NAME = "rdma/a"
 
 WAYS = ["device-plugins", "plugins-registry"]  # of --registration
+
+# A story with this mark runs on kubelet 1.36 and on 1.37.
+BOTH_KUBELETS = pytest.mark.parametrize("per_path", [False, True], ids=["1.36", "1.37"])
 
 Arguments = Sequence[str | os.PathLike[str]]
 

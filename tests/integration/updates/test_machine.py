@@ -96,6 +96,7 @@ class Node(RuleBasedStateMachine):
         wishes=st.dictionaries(NAMES, WANTED, min_size=1),
         cdi=CDI,
         use_cdi=st.booleans(),
+        per_path=st.booleans(),
     )
     def begin(
         self,
@@ -105,11 +106,12 @@ class Node(RuleBasedStateMachine):
         wishes: dict[str, Wanted],
         cdi: str | None,
         use_cdi: bool,
+        per_path: bool,
     ) -> None:
         model = Model(cdi=cdi, use_cdi=use_cdi)
         for name, wanted in wishes.items():
             model.wish(name, wanted)
-        self.world = World(way, model, config_map=mount)
+        self.world = World(way, model, config_map=mount, per_path=per_path)
         if second_host:
             self.another_host()
 
@@ -361,7 +363,15 @@ def test_a_resource_comes_back_with_fewer_slots_in_a_process_that_did_not_know_i
 ) -> None:
     way, node = RegistrationMode.DEVICE_PLUGINS, Node(runner)
     wishes = {"a": replace(LEAST_OF_ALL, slots=12), "b": LEAST_OF_ALL}
-    node.begin(way, mount=False, second_host=False, wishes=wishes, cdi=None, use_cdi=False)
+    node.begin(
+        way,
+        mount=False,
+        second_host=False,
+        wishes=wishes,
+        cdi=None,
+        use_cdi=False,
+        per_path=False,
+    )
     try:
         node.rest(alone=True)
         node.resource_goes("a")

@@ -46,7 +46,9 @@ _OF_A_LOST_PLUGIN = (None, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABL
 class World:
     """The whole node. Every method may be called at any time and in any order."""
 
-    def __init__(self, way: RegistrationMode, model: Model, *, config_map: bool) -> None:
+    def __init__(
+        self, way: RegistrationMode, model: Model, *, config_map: bool, per_path: bool = False
+    ) -> None:
         self._directory = scratch("w-")
         self.root = Path(self._directory.name)
         self.model = model
@@ -54,7 +56,7 @@ class World:
         model.host_is_new(self.host.root)
         self.specs = SharedDirectory(self.root / "files" / "cdi", OTHERS_SPECS)
         self.device_info = SharedDirectory(self.root / "files" / "dp", OTHERS_DEVICE_INFO)
-        self.kubelet = SimulatedKubelet(self.root / "k")
+        self.kubelet = SimulatedKubelet(self.root / "k", per_path=per_path)
         self.kubelet_runs = False
         self.bystanders = Bystanders(self.kubelet)
         self.foreign: ForeignPlugin | None = None

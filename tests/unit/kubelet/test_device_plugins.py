@@ -18,6 +18,7 @@ from rdma_dp.kubelet.api import deviceplugin_pb2_grpc as rpc
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.kubelet.registration import by_call, registrar
 from rdma_dp.kubelet.registration.by_call import DevicePluginsRegistration
+from rdma_dp.kubelet.registration.registrar import Registrar
 from tests.unit.kubelet.nodes import DEADLINE, pool
 
 REFUSALS = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
@@ -46,24 +47,33 @@ class ScriptedKubelet(rpc.RegistrationServicer):
 
 
 @asynccontextmanager
-async def running(directory: Path, kubelet: ScriptedKubelet) -> AsyncIterator[asyncio.Task[Any]]:
-    """The registration of a plugin with this kubelet."""
+async def listening(directory: Path, kubelet: ScriptedKubelet) -> AsyncIterator[None]:
+    """This kubelet on its socket."""
     server = grpc.aio.server()
     rpc.add_RegistrationServicer_to_server(kubelet, server)
     server.add_insecure_port(f"unix:{directory}/kubelet.sock")
     await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(None)
+
+
+@asynccontextmanager
+async def running(directory: Path, kubelet: ScriptedKubelet) -> AsyncIterator[asyncio.Task[Any]]:
+    """The registration of a plugin with this kubelet."""
     watch = DirectoryWatch(directory)
     watching = asyncio.create_task(watch.run())
     plugin = Plugin(Latest(pool(0)))
     registration = DevicePluginsRegistration(plugin, directory / "own.sock", watch)
-    task = asyncio.create_task(registration.run())
-    try:
-        yield task
-    finally:
-        for each in (task, watching):
-            each.cancel()
-        await asyncio.gather(task, watching, return_exceptions=True)
-        await server.stop(None)
+    async with listening(directory, kubelet):
+        task = asyncio.create_task(registration.run())
+        try:
+            yield task
+        finally:
+            for each in (task, watching):
+                each.cancel()
+            await asyncio.gather(task, watching, return_exceptions=True)
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +116,24 @@ async def test_a_new_registration_of_a_socket_names_another_path(directory: Path
         names += [asked.endpoint for asked in kubelet.asked]
     assert names[0] == "own.sock"
     assert names[1] != "own.sock"
+
+
+async def test_the_calls_for_other_resources_do_not_use_up_the_paths(directory: Path) -> None:
+    """There are 36 names for links. With many resources, each of them calls once per update."""
+    kubelet = ScriptedKubelet([grpc.StatusCode.OK] * 80, directory)
+    async with listening(directory, kubelet), asyncio.timeout(DEADLINE):
+        address = directory / "kubelet.sock"
+        one = Registrar(Plugin(Latest(pool(0))), directory / "own.sock", address, ())
+        other = Registrar(Plugin(Latest(pool(0, name="b"))), directory / "other.sock", address, ())
+        for name in ("own.sock", "other.sock"):
+            (directory / name).touch()
+        for _ in range(2):
+            await one.register()
+        for _ in range(35):
+            await other.register()
+        await one.register()
+    names = [asked.endpoint for asked in kubelet.asked if asked.resource_name == "rdma/a"]
+    assert len({*names}) == 3
 
 
 async def test_without_links_a_socket_made_anew_is_named_itself(

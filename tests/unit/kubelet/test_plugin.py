@@ -16,7 +16,16 @@ from rdma_dp.kubelet.api import deviceplugin_pb2 as pb
 from rdma_dp.kubelet.device_plugin.handover_state import Handover, HandoverState
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.sharing.pool import Pool
-from tests.unit.kubelet.nodes import dialled, health, healthy, pool, read_until, served, until
+from tests.unit.kubelet.nodes import (
+    DEADLINE,
+    dialled,
+    health,
+    healthy,
+    pool,
+    read_until,
+    served,
+    until,
+)
 
 EMPTY = pb.Empty()
 IDS = st.lists(st.text(max_size=12), max_size=12)
@@ -74,6 +83,25 @@ async def test_a_later_stream_begins_with_the_newest_list(asked: Asked) -> None:
     asked.latest.set(pool(previous=asked.latest.value))
     assert healthy(await asked.stub.ListAndWatch(EMPTY).read()) == 0
     assert healthy(await first.read()) == 0
+
+
+async def test_the_older_streams_end_and_the_newest_goes_on(asked: Asked) -> None:
+    older = [asked.stub.ListAndWatch(EMPTY) for _ in range(2)]
+    for stream in older:
+        await stream.read()
+    newest = asked.stub.ListAndWatch(EMPTY)
+    await newest.read()
+    async with asyncio.timeout(DEADLINE):
+        await asked.plugin.end_older_streams()
+        for stream in older:
+            assert await stream.read() is grpc.aio.EOF
+            assert await stream.code() is grpc.StatusCode.OK
+    now = asked.plugin.streams.value
+    assert (now.opened, now.open, now.closed) == (3, 1, 0), "kubelet has closed none"
+    asked.latest.set(pool(previous=asked.latest.value))
+    assert healthy(await newest.read()) == 0
+    newest.cancel()
+    await until(asked.plugin.streams, lambda now: now.closed == 1)
 
 
 async def test_once_withheld_no_slot_is_healthy_on_any_stream(asked: Asked) -> None:

@@ -4,7 +4,9 @@ import signal
 
 import pytest
 
-from tests.heavy.node.node import Node
+from rdma_dp.kubelet.registration.handover import MOST_STREAMS
+from tests.heavy.node.alone.conftest import NodeOf
+from tests.heavy.node.node import Node, Setting
 from tests.heavy.node.process import Process, wait_until
 
 TERM, KILL = signal.SIGTERM, signal.SIGKILL
@@ -36,6 +38,7 @@ def test_one_of_two_ends_and_the_count_never_falls(node: Node, which: str) -> No
     assert pod.identity == before
     stays.end(KILL)
     node.counts(0, "the one that stayed killed")
+    assert node.kubelet.drops == drops + 1
     node.start_plugin()
     node.counts_all("another one started")
     assert pod.identity == before
@@ -76,3 +79,24 @@ def test_one_of_two_is_killed_and_the_other_makes_it_good(node: Node, which: str
     node.admits("new")
     assert pod.identity == before
     assert stays.runs
+
+
+def test_after_many_replacements_the_count_has_never_fallen(node_of: NodeOf) -> None:
+    """The one that stays registers once more each time, and ends its older streams in between."""
+    node = node_of(Setting("device-plugins", "resource"))
+    pod = node.pod("runs").running()
+    before, drops, stays = pod.identity, node.kubelet.drops, node.plugin
+    for _ in range(MOST_STREAMS + 1):
+        newer = node.start_plugin()
+        wait_until(lambda: newer.said, lambda said: "registered with kubelet" in said)  # noqa: B023
+        registrations = node.kubelet.registrations
+        newer.end(TERM)
+        node.registered(registrations + 1, "the newer ended, the other registered once more")
+    assert node.kubelet.drops == drops
+    assert pod.identity == before
+    assert node.pod("new").settled()["phase"] == "Running"
+    stays.end(KILL)
+    node.counts(0, "the one that stayed killed")
+    assert node.kubelet.drops == drops + 1
+    node.start_plugin()
+    node.counts_all("another one started")

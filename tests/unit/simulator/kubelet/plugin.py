@@ -32,6 +32,7 @@ class ScriptedPlugin(rpc.DevicePluginServicer):
     def __init__(self) -> None:
         self.devices: Iterable[pb.Device] = healthy("0", "1", "2", "3")
         self.options = pb.DevicePluginOptions()
+        self.refuses = False  # the question for the options
         self.info = info_pb.PluginInfo(
             type="DevicePlugin", name=RESOURCE, supported_versions=["v1beta1"]
         )
@@ -106,6 +107,8 @@ class ScriptedPlugin(rpc.DevicePluginServicer):
         self, request: pb.Empty, context: Context
     ) -> pb.DevicePluginOptions:
         await self.note("GetDevicePluginOptions", request)
+        if self.refuses:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not now")
         return self.options
 
     async def ListAndWatch(

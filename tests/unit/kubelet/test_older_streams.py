@@ -1,0 +1,105 @@
+"""Step 6 of the hand-over: the older streams end, and the count of kubelet does not fall."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rdma_dp.aio.directory_watch import DirectoryWatch
+from rdma_dp.aio.latest import Latest
+from rdma_dp.kubelet import sockets
+from rdma_dp.kubelet.device_plugin.servicer import Plugin
+from rdma_dp.kubelet.registration import by_watcher, handover, neighbours
+from rdma_dp.kubelet.registration.by_call import DevicePluginsRegistration
+from rdma_dp.kubelet.registration.by_watcher import PluginsRegistryRegistration
+from rdma_dp.kubelet.sockets import SocketServer, socket_name
+from simulator.kubelet import Disconnected, ListReceived, Registered, SimulatedKubelet
+from tests.unit.kubelet.nodes import DEADLINE, pool
+
+RESOURCE = "rdma/a"
+OWN, PEER = (socket_name(RESOURCE, instance) for instance in ("aaaaaa", "bbbbbb"))
+MOST = 3
+
+
+@pytest.fixture(autouse=True)
+def sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handover, "MOST_STREAMS", MOST)
+    monkeypatch.setattr(by_watcher, "UNREGISTER_DELAY", 0.3)
+
+
+@asynccontextmanager
+async def registering(kubelet: SimulatedKubelet, registry: bool) -> AsyncIterator[Plugin]:
+    """A plugin that keeps itself registered with this kubelet."""
+    plugin = Plugin(Latest(pool(0)))
+    by_name = [kubelet.device_plugins_dir, kubelet.plugins_registry_dir]
+    watches = [DirectoryWatch(each) for each in by_name]
+    run: Coroutine[Any, Any, Any]
+    if registry:
+        socket = kubelet.plugins_registry_dir / OWN
+        run = PluginsRegistryRegistration(plugin, socket, kubelet.socket, *watches[::-1]).run()
+    else:
+        run = DevicePluginsRegistration(plugin, kubelet.device_plugins_dir / OWN, *watches).run()
+    tasks = [asyncio.create_task(run), *(asyncio.create_task(each.run()) for each in watches)]
+    try:
+        yield plugin
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set when the plugin sees the socket of the peer."""
+    event = asyncio.Event()
+
+    def is_dead(path: Path) -> bool:
+        if path.name == PEER:
+            event.set()
+        return sockets.is_dead(path)
+
+    monkeypatch.setattr(neighbours, "is_dead", is_dead)
+    return event
+
+
+async def a_peer_ends(kubelet: SimulatedKubelet, seen: asyncio.Event) -> None:
+    """One that has registered nothing. Waits until the plugin has registered once more."""
+    before = registrations(kubelet)
+    peer = SocketServer(kubelet.device_plugins_dir / PEER, [])
+    try:
+        await peer.start()
+        seen.clear()
+        async with asyncio.timeout(DEADLINE):
+            await seen.wait()
+    finally:
+        await peer.stop()
+    await kubelet.wait_until(lambda k: registrations(k) > before)
+
+
+def registrations(kubelet: SimulatedKubelet) -> int:
+    """How many of them led to a list."""
+    kinds = [type(event) for event in kubelet.events]
+    last = max((at for at, kind in enumerate(kinds) if kind is ListReceived), default=0)
+    return kinds[:last].count(Registered)
+
+
+@pytest.mark.parametrize("registry", [False, True])
+@pytest.mark.parametrize("per_path", [False, True])
+async def test_the_count_never_falls(
+    directory: Path, seen: asyncio.Event, registry: bool, per_path: bool
+) -> None:
+    async with SimulatedKubelet(directory, per_path=per_path) as kubelet:
+        async with registering(kubelet, registry) as plugin:
+            await kubelet.wait_for(RESOURCE, lambda devices: len(devices) == 4)
+            for _ in range(2 * MOST):
+                await a_peer_ends(kubelet, seen)
+                assert plugin.streams.value.open <= MOST
+            assert not [each for each in kubelet.events if isinstance(each, Disconnected)]
+            assert (await kubelet.allocate(RESOURCE, 4)).ids
+            await kubelet.stop()
+            await kubelet.start()
+            await kubelet.wait_for(RESOURCE, lambda devices: "Healthy" in devices.values())
+        await kubelet.wait_for(RESOURCE, lambda devices: "Healthy" not in devices.values())
