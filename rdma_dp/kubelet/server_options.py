@@ -7,7 +7,8 @@ import resource
 from collections.abc import Sequence
 
 # Connections to one socket: kubelet's, one for each stream (at most 8, see
-# registration/handover.py), the peers' and the doctor's.
+# registration/handover.py) and for each that has ended in the last minute (_IDLE), because kubelet
+# up to 1.36 does not close those; the peers' and the doctor's.
 _MOST_CONNECTIONS = 64
 _FEWEST_CONNECTIONS = 16
 _SHARE = 1 / 16  # of this process's descriptors

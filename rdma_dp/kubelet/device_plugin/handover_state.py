@@ -17,10 +17,14 @@ class HandoverState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """The state, and the socket name of the successor once there is one."""
+    """The state, and the socket name of the successor once there is one.
+
+    `refused` is whether kubelet has asked for the options while the process was RENEWING.
+    """
 
     state: HandoverState = HandoverState.SERVING
     successor: str | None = None
+    refused: bool = False
 
     @property
     def leaving(self) -> bool:

@@ -133,7 +133,7 @@ class Plugin(rpc.DevicePluginServicer):
     async def end_older_streams(self) -> None:
         """Ends all streams but the newest one. Returns when they have ended."""
         streams = self.streams
-        streams.set(replace(streams.value, unwanted=streams.value.opened - 1))
+        streams.set(replace(streams.value, unwanted=max(streams.value.opened - 1, 0)))
         await streams.until(lambda now: now.open <= 1)
 
     async def GetDevicePluginOptions(self, request: pb.Empty, context: Context) -> Any:
@@ -141,7 +141,9 @@ class Plugin(rpc.DevicePluginServicer):
         now = self.handover.value
         if now.refuses:
             reason = f"rdma-dp (pid {os.getpid()}) registers {self.resource} anew"
-            if now.successor:
+            if now.successor is None:
+                self.handover.set(replace(now, refused=True))
+            else:
                 reason = (
                     f"rdma-dp (pid {os.getpid()}) ends and hands {self.resource} over to"
                     f" {now.successor}"

@@ -25,7 +25,8 @@ The process that ends (`hand_over`; the states are those of `HandoverState`):
 3. If there are peers, or were some, and all of them end: ASKING_PEERS to WITHHOLDING. Those that
    ended first may have handed over to this process, and kubelet would not notice its end: it would
    go on counting slots that no process serves. So the process lists every slot as unhealthy, waits
-   for the others to exit, and registers, so that its end counts.
+   for the others to exit, and registers, so that its end counts. It does the same if its own last
+   registration did not succeed, as in the middle of step 5 or 6.
 4. If a peer stays but has no stream yet, the process just ends. That peer is about to register.
 
 The process that stays (`stay_registered`):
@@ -95,7 +96,7 @@ async def hand_over(plugin: Plugin, registrar: Registrar, peers: Peers) -> None:
             staying = {path: status for path, status in asked if not status.leaving}
             if successor := _successor(staying):
                 await _hand_over_to(successor, plugin, registrar)
-            elif not staying and (present or gone):
+            elif not staying and (present or gone or registrar.unfinished):
                 # A peer that does not answer may have handed over, too.
                 plugin.handover.set(Handover(HandoverState.WITHHOLDING))
                 await _exits(peers, present)
@@ -142,6 +143,7 @@ async def stay_registered(
 
     `pause` is in seconds, see `Neighbours.gone`. Returns the loss when a new socket is needed.
     """
+    registrar.unfinished = False  # kubelet has just accepted this process
     while True:
         loss = await first_of(*(each.gone(pause) for each in neighbours))
         if plugin.streams.value.open >= MOST_STREAMS:
@@ -172,8 +174,11 @@ async def _end_older_streams(plugin: Plugin, registrar: Registrar) -> None:
     try:
         with contextlib.suppress(grpc.aio.AioRpcError, SocketError):
             await registrar.register()
+        refused = plugin.handover.value.refused
     finally:
         plugin.handover.set(Handover())
+    if not refused:  # kubelet has not asked, and still has its client
+        return
     # One that kubelet does not read ends only with its connection.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(STREAM_TIMEOUT):

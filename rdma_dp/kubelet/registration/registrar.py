@@ -61,6 +61,8 @@ class Registrar:
         self._kubelet = kubelet
         self._neighbours = tuple(neighbours)
         self._socket = kubelet.with_name(own.name)
+        # Whether a call has begun and did not succeed: kubelet may have forgotten its client.
+        self.unfinished = False
         self._second: SocketServer | None = None
         if own != self._socket:
             self._second = SocketServer(self._socket, services(plugin, "plugins-registry"))
@@ -73,7 +75,9 @@ class Registrar:
         for each in self._neighbours:
             each.begin()
         with self._new_path() as path:
+            self.unfinished = True
             await self._call(path.name)
+            self.unfinished = False
         for each in self._neighbours:
             each.registered()
 
