@@ -16,7 +16,7 @@ from rdma_dp.kubelet.device_plugin import messages
 from rdma_dp.kubelet.device_plugin.prepared import PreparedAnswers
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.metrics import Metrics
-from rdma_dp.sharing.allocation import allocate
+from rdma_dp.sharing.allocation import UnknownSlotError, allocate
 from rdma_dp.sharing.pool import Pool
 from tests.unit.kubelet.nodes import pool
 
@@ -135,7 +135,9 @@ def test_few_kept_bytes_give_the_same_answers(asked: list[set[int]], most: int) 
         ids = [f"0000:{number:02x}:00.0-0" for number in numbers]
         content = answers.allocations(request_of([ids]))
         assert pb.AllocateResponse.FromString(content) == fresh(newest, [ids])
-        answers.keep(request_of([ids]).SerializeToString(), content, len(ids))
+        request = request_of([ids]).SerializeToString()
+        answers.keep(request, content, len(ids))
+        assert answers.known(request) == (content, len(ids))
     for numbers in asked:
         ids = [f"0000:{number:02x}:00.0-0" for number in numbers]
         if known := answers.known(request_of([ids]).SerializeToString()):
@@ -156,8 +158,13 @@ def test_requests_that_take_much_memory_are_forgotten() -> None:
     assert all(answers.known(each) for each in kept)
 
 
-def test_a_refused_request_is_refused_again() -> None:
-    plugin = Plugin(Latest(pool(0, slots_per=SlotsPer.HCA)))
+def test_a_refused_request_is_not_known_and_is_refused_again() -> None:
+    newest = pool(0, slots_per=SlotsPer.HCA)
+    answers = PreparedAnswers(newest)
+    with pytest.raises(UnknownSlotError):
+        answers.allocations(request_of([["0000:07:00.0-0"]]))
+    assert answers.known(request_of([["0000:07:00.0-0"]]).SerializeToString()) is None
+    plugin = Plugin(Latest(newest))
     first, second = (answered(plugin, [["0000:07:00.0-0"]]) for _ in range(2))
     assert isinstance(first, str)
     assert first == second
