@@ -1,25 +1,19 @@
 """Step 6 of the hand-over: the older streams end, and the count of kubelet does not fall."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from rdma_dp.aio.directory_watch import DirectoryWatch
-from rdma_dp.aio.latest import Latest
 from rdma_dp.kubelet import sockets
 from rdma_dp.kubelet.device_plugin.handover_state import HandoverState
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.kubelet.registration import by_watcher, handover, neighbours
-from rdma_dp.kubelet.registration.by_call import DevicePluginsRegistration
-from rdma_dp.kubelet.registration.by_watcher import PluginsRegistryRegistration
 from rdma_dp.kubelet.registration.registrar import Registrar
 from rdma_dp.kubelet.sockets import SocketError, SocketServer, socket_name
 from simulator.kubelet import Disconnected, ListReceived, Registered, SimulatedKubelet
-from tests.unit.kubelet.nodes import DEADLINE, pool
+from tests.unit.kubelet.nodes import DEADLINE
+from tests.unit.kubelet.registering import registering
 
 RESOURCE = "rdma/a"
 OWN, PEER = (socket_name(RESOURCE, instance) for instance in ("aaaaaa", "bbbbbb"))
@@ -31,27 +25,6 @@ MOST = 3
 def sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handover, "MOST_STREAMS", MOST)
     monkeypatch.setattr(by_watcher, "UNREGISTER_DELAY", 0.3)
-
-
-@asynccontextmanager
-async def registering(kubelet: SimulatedKubelet, registry: bool) -> AsyncIterator[Plugin]:
-    """A plugin that keeps itself registered with this kubelet."""
-    plugin = Plugin(Latest(pool(0)))
-    by_name = [kubelet.device_plugins_dir, kubelet.plugins_registry_dir]
-    watches = [DirectoryWatch(each) for each in by_name]
-    run: Coroutine[Any, Any, Any]
-    if registry:
-        socket = kubelet.plugins_registry_dir / OWN
-        run = PluginsRegistryRegistration(plugin, socket, kubelet.socket, *watches[::-1]).run()
-    else:
-        run = DevicePluginsRegistration(plugin, kubelet.device_plugins_dir / OWN, *watches).run()
-    tasks = [asyncio.create_task(run), *(asyncio.create_task(each.run()) for each in watches)]
-    try:
-        yield plugin
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @pytest.fixture
@@ -100,7 +73,7 @@ async def test_the_count_never_falls(
     directory: Path, seen: asyncio.Event, registry: bool, per_path: bool
 ) -> None:
     async with SimulatedKubelet(directory, per_path=per_path) as kubelet:
-        async with registering(kubelet, registry) as plugin:
+        async with registering(kubelet, OWN, registry=registry) as plugin:
             await kubelet.wait_for(RESOURCE, lambda devices: len(devices) == 4)
             for _ in range(2 * MOST):
                 await a_peer_ends(kubelet, seen)
@@ -119,7 +92,7 @@ async def test_the_end_of_the_process_counts_also_before_it_has_registered_once_
 ) -> None:
     """It has no peer. What ended is a plugin of others."""
     async with SimulatedKubelet(directory) as kubelet:
-        async with registering(kubelet, registry) as plugin:
+        async with registering(kubelet, OWN, registry=registry) as plugin:
             await kubelet.wait_for(RESOURCE, lambda devices: len(devices) == 4)
             while plugin.streams.value.open < MOST:
                 await a_peer_ends(kubelet, seen, RIVAL)
@@ -144,7 +117,10 @@ async def test_no_stream_ends_while_kubelet_has_its_client(
             raise SocketError("cannot call", "no descriptor is left")
         await register(registrar)
 
-    async with SimulatedKubelet(directory) as kubelet, registering(kubelet, registry) as plugin:
+    async with (
+        SimulatedKubelet(directory) as kubelet,
+        registering(kubelet, OWN, registry=registry) as plugin,
+    ):
         monkeypatch.setattr(Registrar, "register", fails)
         await kubelet.wait_for(RESOURCE, lambda devices: len(devices) == 4)
         while not failed.is_set():

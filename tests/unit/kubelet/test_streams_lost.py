@@ -1,23 +1,18 @@
 """A registration that is lost before its stream can be observed, in both modes."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rdma_dp.aio.backoff import Backoff
-from rdma_dp.aio.directory_watch import DirectoryWatch
-from rdma_dp.aio.latest import Latest
 from rdma_dp.kubelet.device_plugin.servicer import Plugin
 from rdma_dp.kubelet.registration import by_call, by_watcher
-from rdma_dp.kubelet.registration.by_call import DevicePluginsRegistration
-from rdma_dp.kubelet.registration.by_watcher import PluginsRegistryRegistration
 from simulator.kubelet import Registered, SimulatedKubelet
 from simulator.kubelet.client import CLOSED_BY_KUBELET, PluginClient
-from tests.unit.kubelet.nodes import DEADLINE, pool
+from tests.unit.kubelet.nodes import DEADLINE
+from tests.unit.kubelet.registering import registering
 
 RESOURCE = "rdma/a"
 Listen = Callable[[PluginClient, Any], Coroutine[Any, Any, str]]
@@ -26,29 +21,6 @@ Listen = Callable[[PluginClient, Any], Coroutine[Any, Any, str]]
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Backoff, "delay", lambda _: 0.05)
-
-
-@asynccontextmanager
-async def registering(kubelet: SimulatedKubelet, mode: str) -> AsyncIterator[Plugin]:
-    """A plugin that keeps itself registered with this kubelet."""
-    plugin = Plugin(Latest(pool(0)))
-    registry = mode == "plugins-registry"
-    watch = DirectoryWatch(kubelet.plugins_registry_dir if registry else kubelet.device_plugins_dir)
-    run: Coroutine[Any, Any, Any]
-    if registry:
-        socket = kubelet.plugins_registry_dir / "own.sock"
-        run = PluginsRegistryRegistration(plugin, socket, kubelet.socket, watch).run()
-    else:
-        run = DevicePluginsRegistration(
-            plugin, kubelet.device_plugins_dir / "own.sock", watch
-        ).run()
-    tasks = [asyncio.create_task(watch.run()), asyncio.create_task(run)]
-    try:
-        yield plugin
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @pytest.mark.parametrize("mode", ["device-plugins", "plugins-registry"])
@@ -74,7 +46,10 @@ async def test_a_registration_that_is_lost_at_once_is_repeated(
         return CLOSED_BY_KUBELET
 
     monkeypatch.setattr(PluginClient, "listen", dropped_at_first)
-    async with SimulatedKubelet(directory) as kubelet, registering(kubelet, mode) as plugin:
+    async with (
+        SimulatedKubelet(directory) as kubelet,
+        registering(kubelet, "own.sock", registry=mode == "plugins-registry") as plugin,
+    ):
         plugins.append(plugin)
         await kubelet.wait_for(
             RESOURCE, lambda devices: list(devices.values()) == ["Healthy"] * 4, DEADLINE
